@@ -1,0 +1,62 @@
+//! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
+
+use crate::check::{CheckKind, Severity, words};
+use crate::growth::Shape;
+use crate::path::ContextPath;
+
+words! {
+    /// The way of undoing the workload that a finding of `tx_abort_loop` depends on.
+    Phase: "phase" {
+        /// ROLLBACK of the whole transaction.
+        Rollback = "rollback",
+        /// ROLLBACK TO SAVEPOINT.
+        Savepoint = "savepoint",
+        /// An error raised after the workload in the same transaction.
+        Error = "error",
+    }
+}
+
+/// Totals of one context path at one mark of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkPoint {
+    /// Iterations done when the mark was set; 0 is the start of the window.
+    pub iteration: u64,
+    /// Bytes in use (allocated less free) of all contexts with this path.
+    pub used: u64,
+    /// Number of contexts with this path.
+    pub objects: u64,
+}
+
+/// A violation.
+///
+/// `bytes` and `objects` are growth over the window; `bytes_per_iter` and `objects_per_iter` the slope the judgement is
+/// based on, which leaves out what a first iteration fills once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// What was found.
+    pub check: CheckKind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The context it was found in, from the root.
+    pub path: ContextPath,
+    /// Bytes by which the contexts with this path grew over the window.
+    pub bytes: u64,
+    /// Number of contexts that were added over the window.
+    pub objects: u64,
+    /// Iterations of the window; 0 where nothing was iterated.
+    pub iterations: u64,
+    /// Bytes per iteration.
+    pub bytes_per_iter: f64,
+    /// Contexts per iteration.
+    pub objects_per_iter: f64,
+    /// How it grew; none where there were too few marks to tell.
+    pub shape: Option<Shape>,
+    /// The kind of abort it needs; none where it does not depend on one.
+    pub phase: Option<Phase>,
+    /// The library that allocated it; empty where allocations were not traced.
+    pub source_lib: String,
+    /// The curve the judgement was made from.
+    pub marks: Vec<MarkPoint>,
+    /// The sentence of the documented interface.
+    pub detail: String,
+}

@@ -1,0 +1,20 @@
+//! What the engine inside the backend and the runner outside must agree on: the names of checks and severities, context
+//! paths, the arithmetic of growth, and the normal form in which a violation is compared.
+//!
+//! Nothing here does I/O, reaches a PostgreSQL symbol or allocates through palloc, so all of it is tested without a server.
+
+pub mod bucket;
+pub mod check;
+pub mod finding;
+pub mod growth;
+pub mod like;
+pub mod path;
+pub mod row;
+pub mod scenario;
+pub mod thresholds;
+
+pub use check::{CheckKind, Severity};
+pub use finding::{Finding, MarkPoint, Phase};
+pub use growth::Shape;
+pub use path::ContextPath;
+pub use scenario::ScenarioKind;

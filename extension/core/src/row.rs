@@ -1,0 +1,431 @@
+//! The normal form of a violation: one line of a golden file.
+//!
+//! `check[@phase]|SEVERITY|context path|size|shape|library[ xN]`
+//!
+//! A row holds what is the same on every version, architecture and run, and nothing else: no time, pid, address, depth or
+//! SQL text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::bucket::Bucket;
+use crate::check::{CheckKind, Severity};
+use crate::finding::{Finding, Phase};
+use crate::growth::Shape;
+use crate::path::ContextPath;
+use crate::thresholds;
+
+/// What a size is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Per {
+    /// One iteration of the workload.
+    Iteration,
+    /// One row of `query_peak`.
+    Row,
+}
+
+impl Per {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Per::Iteration => "iter",
+            Per::Row => "row",
+        }
+    }
+}
+
+/// The size field of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Size {
+    /// `-`: not compared, or the check has none.
+    None,
+    /// Requested bytes and allocations of a traced finding: `8192 x1/iter`, `2920 x1/8 iter`.
+    Exact {
+        /// Requested bytes in one period.
+        bytes: u64,
+        /// Allocations in one period.
+        allocations: u64,
+        /// Iterations or rows in one period.
+        period: u64,
+        /// What the period counts.
+        per: Per,
+    },
+    /// Bytes in use of an untraced finding, as a range, and the contexts that pile up: `8kB..16kB/iter`,
+    /// `128B..256B x1/iter`.
+    Range {
+        /// The range of bytes.
+        bucket: Bucket,
+        /// Contexts added; 0 where existing ones grew.
+        contexts: u64,
+        /// What it is relative to.
+        per: Per,
+    },
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Size::None => f.write_str("-"),
+            Size::Exact { bytes, allocations, period: 1, per } => write!(f, "{bytes} x{allocations}/{}", per.as_str()),
+            Size::Exact { bytes, allocations, period, per } => {
+                write!(f, "{bytes} x{allocations}/{period} {}", per.as_str())
+            }
+            Size::Range { bucket, contexts: 0, per } => write!(f, "{bucket}/{}", per.as_str()),
+            Size::Range { bucket, contexts, per } => write!(f, "{bucket} x{contexts}/{}", per.as_str()),
+        }
+    }
+}
+
+/// A line that is not a row, with the field that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRow {
+    /// The number of `|`-separated fields is not six.
+    #[error("expected 6 fields separated by \"|\", found {0}")]
+    Fields(usize),
+    /// A field holds something else than it should.
+    #[error("invalid {field} \"{text}\"")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it holds.
+        text: String,
+    },
+}
+
+impl FromStr for Size {
+    type Err = BadRow;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || BadRow::Field { field: "size", text: text.to_owned() };
+        if text == "-" {
+            return Ok(Size::None);
+        }
+        let (amount, unit) = text.rsplit_once('/').ok_or_else(bad)?;
+        let (period, unit) = match unit.split_once(' ') {
+            Some((period, unit)) => (period.parse().map_err(|_| bad())?, unit),
+            None => (1, unit),
+        };
+        let per = match unit {
+            "iter" => Per::Iteration,
+            "row" => Per::Row,
+            _ => return Err(bad()),
+        };
+        let (amount, times) = match amount.split_once(" x") {
+            Some((amount, times)) => (amount, Some(times.parse().map_err(|_| bad())?)),
+            None => (amount, None),
+        };
+        match (amount.parse(), times) {
+            (Ok(bytes), Some(allocations)) => Ok(Size::Exact { bytes, allocations, period, per }),
+            (Err(_), contexts) if period == 1 => {
+                let bucket = amount.parse().map_err(|_| bad())?;
+                Ok(Size::Range { bucket, contexts: contexts.unwrap_or(0), per })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+/// How much of a violation a golden records (`golden` in the spec's header).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Policy {
+    /// Exact sizes where they are exact, ranges elsewhere.
+    #[default]
+    Auto,
+    /// As `Auto`; a finding without an exact size is an error of the spec.
+    Exact,
+    /// Ranges only.
+    Bucket,
+    /// The check and the context only.
+    Kind,
+    /// No golden.
+    None,
+}
+
+/// One line of a golden file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row {
+    /// The check.
+    pub check: CheckKind,
+    /// The kind of abort it depends on.
+    pub phase: Option<Phase>,
+    /// Severity; two where the total is close to the limit between them; none under [`Policy::Kind`].
+    pub severity: Option<(Severity, Severity)>,
+    /// The context path, or the subject of a check that is not about a context.
+    pub subject: String,
+    /// Size per iteration or row.
+    pub size: Size,
+    /// The shape of the growth.
+    pub shape: Option<Shape>,
+    /// The library, without suffix; empty where it is not known.
+    pub library: String,
+    /// Number of equal violations.
+    pub times: u64,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.check)?;
+        if let Some(phase) = self.phase {
+            write!(f, "@{phase}")?;
+        }
+        match self.severity {
+            None => f.write_str("|-")?,
+            Some((low, high)) if low == high => write!(f, "|{low}")?,
+            Some((low, high)) => write!(f, "|{low}/{high}")?,
+        }
+        let shape = self.shape.map_or("-", Shape::as_str);
+        let library = if self.library.is_empty() { "-" } else { &self.library };
+        write!(f, "|{}|{}|{shape}|{library}", self.subject, self.size)?;
+        if self.times > 1 {
+            write!(f, " x{}", self.times)?;
+        }
+        Ok(())
+    }
+}
+
+/// Splits at `|`, leaving escaped ones alone.
+fn fields(line: &str) -> Vec<&str> {
+    let mut fields = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (i, c) in line.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '|' => {
+                fields.push(&line[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(&line[start..]);
+    fields
+}
+
+impl FromStr for Row {
+    type Err = BadRow;
+
+    fn from_str(line: &str) -> Result<Self, Self::Err> {
+        let found = fields(line);
+        let &[check, severity, subject, size, shape, library] = found.as_slice() else {
+            return Err(BadRow::Fields(found.len()));
+        };
+        let bad = |field, text: &str| BadRow::Field { field, text: text.to_owned() };
+        let (check, phase) = match check.split_once('@') {
+            Some((check, phase)) => (check, Some(phase.parse().map_err(|_| bad("phase", phase))?)),
+            None => (check, None),
+        };
+        let one_severity = |text: &str| text.parse::<Severity>().map_err(|_| bad("severity", text));
+        let severity = match severity.split_once('/') {
+            _ if severity == "-" => None,
+            Some((low, high)) => Some((one_severity(low)?, one_severity(high)?)),
+            None => {
+                let only = one_severity(severity)?;
+                Some((only, only))
+            }
+        };
+        let (library, times) = match library.rsplit_once(" x") {
+            Some((library, times)) => (library, times.parse().map_err(|_| bad("count", times))?),
+            None => (library, 1),
+        };
+        Ok(Row {
+            check: check.parse().map_err(|_| bad("check", check))?,
+            phase,
+            severity,
+            subject: subject.to_owned(),
+            size: size.parse()?,
+            shape: match shape {
+                "-" => None,
+                shape => Some(shape.parse().map_err(|_| bad("shape", shape))?),
+            },
+            library: if library == "-" { String::new() } else { library.to_owned() },
+            times,
+        })
+    }
+}
+
+/// A finding in its normal form, with the measured value that a range was made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// The row as it would be written.
+    pub row: Row,
+    /// Bytes per iteration as measured.
+    pub bytes_per_iter: f64,
+}
+
+impl Observed {
+    /// Puts a finding into normal form. `subject` is its path after the spec's `normalize` rules.
+    pub fn new(finding: &Finding, subject: String, policy: Policy) -> Self {
+        let whole = policy != Policy::Kind;
+        let severity = match finding.check {
+            CheckKind::ContextLeak | CheckKind::CtxBloat | CheckKind::QueryBloat => {
+                near_severities(finding).unwrap_or((finding.severity, finding.severity))
+            }
+            _ => (finding.severity, finding.severity),
+        };
+        let size = Size::Range {
+            bucket: Bucket::of(finding.bytes_per_iter),
+            contexts: whole_number(finding.objects_per_iter),
+            per: Per::Iteration,
+        };
+        Observed {
+            row: Row {
+                check: finding.check,
+                phase: finding.phase,
+                severity: whole.then_some(severity),
+                subject,
+                size: if whole { size } else { Size::None },
+                shape: if whole { finding.shape } else { None },
+                library: if whole { library_stem(&finding.source_lib).to_owned() } else { String::new() },
+                times: 1,
+            },
+            bytes_per_iter: finding.bytes_per_iter,
+        }
+    }
+
+    /// Whether this is the violation that a golden's row records: equal in every field, except that a value next to the
+    /// edge of a range belongs to both sides and a severity next to a limit to both severities.
+    pub fn is_recorded_by(&self, golden: &Row) -> bool {
+        let same_size = match (golden.size, self.row.size) {
+            (
+                Size::Range { bucket, contexts, per },
+                Size::Range { contexts: observed_contexts, per: observed_per, .. },
+            ) => bucket.admits(self.bytes_per_iter) && contexts == observed_contexts && per == observed_per,
+            (golden, observed) => golden == observed,
+        };
+        let same_severity = match (golden.severity, self.row.severity) {
+            (Some((low, high)), Some((observed_low, observed_high))) => low <= observed_high && observed_low <= high,
+            (golden, observed) => golden == observed,
+        };
+        same_size
+            && same_severity
+            && golden.check == self.row.check
+            && golden.phase == self.row.phase
+            && golden.subject == self.row.subject
+            && golden.shape == self.row.shape
+            && golden.library == self.row.library
+            && golden.times == self.row.times
+    }
+}
+
+fn near_severities(finding: &Finding) -> Option<(Severity, Severity)> {
+    let (low, high) = thresholds::near_limit(finding.bytes)?;
+    Some(match finding.shape {
+        Some(Shape::Superlinear) => (low.escalated(), high.escalated()),
+        _ => (low, high),
+    })
+}
+
+/// Contexts per iteration as a golden counts them: whole ones.
+fn whole_number(per_iter: f64) -> u64 {
+    if per_iter > 0.0 { per_iter.round() as u64 } else { 0 }
+}
+
+/// A library's name without its suffix.
+fn library_stem(name: &str) -> &str {
+    name.strip_suffix(".so").or_else(|| name.strip_suffix(".dylib")).unwrap_or(name)
+}
+
+/// The row's subject for a context path.
+pub fn subject_of(path: &ContextPath) -> String {
+    path.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(bytes: u64, per_iter: f64, objects: f64) -> Finding {
+        Finding {
+            check: CheckKind::CtxBloat,
+            severity: thresholds::severity_of(bytes),
+            path: ContextPath::new(["TopMemoryContext"]),
+            bytes,
+            objects: 0,
+            iterations: 1000,
+            bytes_per_iter: per_iter,
+            objects_per_iter: objects,
+            shape: Some(Shape::Linear),
+            phase: None,
+            source_lib: "buggy.so".into(),
+            marks: Vec::new(),
+            detail: String::new(),
+        }
+    }
+
+    fn observed(finding: &Finding, policy: Policy) -> Observed {
+        Observed::new(finding, subject_of(&finding.path), policy)
+    }
+
+    #[test]
+    fn rows_read_back() {
+        for line in [
+            "ctx_bloat|ERROR|TopMemoryContext|8192 x1/iter|linear|buggy_pg_ext",
+            "context_leak|ERROR|MessageContext/BuggyPlannerLeakCtx|8kB..16kB x1/iter|linear|-",
+            "context_leak@rollback|INFO/WARNING|a\\|b|2920 x1/8 iter|-|my_ext x3",
+            "query_bloat|-|x|512 x2/row|superlinear|-",
+            "use_after_free|ERROR|my ctx|-|-|my_ext",
+            "ctx_bloat|INFO|x|<64B/iter|linear|-",
+        ] {
+            let row: Row = line.parse().unwrap();
+            assert_eq!(row.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn bad_rows_name_the_field() {
+        let table = [
+            ("ctx_bloat|ERROR", "expected 6 fields separated by \"|\", found 2"),
+            ("ctx_blot|ERROR|x|-|-|-", "invalid check \"ctx_blot\""),
+            ("ctx_bloat|FATAL|x|-|-|-", "invalid severity \"FATAL\""),
+            ("ctx_bloat|ERROR|x|8kB|-|-", "invalid size \"8kB\""),
+            ("ctx_bloat|ERROR|x|8192/iter|-|-", "invalid size \"8192/iter\""),
+            ("ctx_bloat|ERROR|x|8192 x1/day|-|-", "invalid size \"8192 x1/day\""),
+            ("ctx_bloat|ERROR|x|-|cubic|-", "invalid shape \"cubic\""),
+            ("ctx_bloat@commit|ERROR|x|-|-|-", "invalid phase \"commit\""),
+            ("ctx_bloat|ERROR|x|-|-|lib xtwo", "invalid count \"two\""),
+        ];
+        for (line, message) in table {
+            assert_eq!(line.parse::<Row>().unwrap_err().to_string(), message, "{line}");
+        }
+    }
+
+    #[test]
+    fn policies_decide_how_much_is_written() {
+        let finding = finding(8_208_000, 8208.0, 0.0);
+        let table = [
+            (Policy::Auto, "ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy"),
+            (Policy::Bucket, "ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy"),
+            (Policy::Kind, "ctx_bloat|-|TopMemoryContext|-|-|-"),
+        ];
+        for (policy, line) in table {
+            assert_eq!(observed(&finding, policy).row.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn a_golden_admits_its_neighbourhood_and_nothing_more() {
+        let golden: Row = "ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy".parse().unwrap();
+        let table = [
+            (finding(8_000_000, 8208.0, 0.0), true),
+            (finding(8_000_000, 8150.0, 0.0), true),
+            (finding(8_000_000, 8000.0, 0.0), false),
+            (finding(8_000_000, 17_000.0, 0.0), false),
+            (finding(8_000_000, 8208.0, 1.0), false),
+            (finding(70_000, 8208.0, 0.0), false),
+            (finding(1_000_000, 8208.0, 0.0), true),
+        ];
+        for (finding, expected) in table {
+            let observed = observed(&finding, Policy::Auto);
+            assert_eq!(observed.is_recorded_by(&golden), expected, "{}", observed.row);
+        }
+    }
+
+    #[test]
+    fn a_total_near_a_limit_is_written_with_both_severities() {
+        let finding = finding(66_000, 66.0, 0.0);
+        assert_eq!(
+            observed(&finding, Policy::Auto).row.to_string(),
+            "ctx_bloat|INFO/WARNING|TopMemoryContext|64B..128B/iter|linear|buggy"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! `mcspec` runs memory specs against PostgreSQL extensions.
+//!
+//! The parts form one line: a spec's text becomes a tree ([`spec`]), the trees of a schedule become cases ([`plan`]), a case
+//! runs on a private server ([`server`], [`exec`]), what was observed is compared with what was expected and recorded
+//! ([`golden`], [`judge`]) and reported ([`report`]).
+
+pub mod spec;

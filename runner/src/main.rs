@@ -1,0 +1,3 @@
+//! The `mcspec` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `.mcspec` language: text in, syntax tree or diagnostics out.
+
+pub mod ast;
