@@ -4,9 +4,12 @@
 //! Nothing here does I/O, reaches a PostgreSQL symbol or allocates through palloc, so all of it is tested without a server.
 
 pub mod bucket;
+pub mod census;
 pub mod check;
+pub mod detail;
 pub mod finding;
 pub mod growth;
+pub mod judge;
 pub mod like;
 pub mod path;
 pub mod row;

@@ -1,0 +1,303 @@
+//! Censuses of the MemoryContext tree: how many contexts there are of each path and what they hold.
+//!
+//! The walk over the tree is the engine's. It reports each context with its identity and its totals; here names become
+//! paths once, when an identity is first seen, so that a later census of the same tree handles integers only.
+
+use std::collections::HashMap;
+
+use crate::path::{ContextPath, TOP_MEMORY_CONTEXT};
+
+/// Names of contexts whose content goes away with the client's message, the transaction or the portal
+/// (`src/backend/utils/mmgr/README`, "Globally known contexts").
+const MESSAGE_CONTEXT: &str = "MessageContext";
+const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
+const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
+
+/// Contexts that live as long as the backend and that an extension has little business to put things into directly.
+pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, "CacheMemoryContext", "ErrorContext"];
+
+/// How long what is in a context lives at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lifetime {
+    /// As long as the backend, unless somebody frees it.
+    Backend,
+    /// Until the next message from the client: MessageContext and below.
+    Message,
+    /// Until the end of the transaction: TopTransactionContext and below.
+    Transaction,
+    /// Until a portal is dropped: TopPortalContext and below.
+    Portal,
+}
+
+/// A path's number in a [`PathTable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathId(u32);
+
+impl PathId {
+    /// TopMemoryContext.
+    pub const ROOT: PathId = PathId(0);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug)]
+struct PathNode {
+    parent: PathId,
+    name: String,
+    depth: u32,
+    lifetime: Lifetime,
+    children: HashMap<String, PathId>,
+}
+
+/// The paths seen so far, each stored as a name below another path.
+#[derive(Debug)]
+pub struct PathTable {
+    nodes: Vec<PathNode>,
+}
+
+impl Default for PathTable {
+    fn default() -> Self {
+        PathTable {
+            nodes: vec![PathNode {
+                parent: PathId::ROOT,
+                name: TOP_MEMORY_CONTEXT.to_owned(),
+                depth: 0,
+                lifetime: Lifetime::Backend,
+                children: HashMap::new(),
+            }],
+        }
+    }
+}
+
+impl PathTable {
+    /// The number of a name below a parent, given now if it has none yet.
+    pub fn child(&mut self, parent: PathId, name: &str) -> PathId {
+        if let Some(&id) = self.nodes[parent.index()].children.get(name) {
+            return id;
+        }
+        let above = &self.nodes[parent.index()];
+        let lifetime = match (parent, name) {
+            (PathId::ROOT, MESSAGE_CONTEXT) => Lifetime::Message,
+            (PathId::ROOT, TOP_TRANSACTION_CONTEXT) => Lifetime::Transaction,
+            (PathId::ROOT, TOP_PORTAL_CONTEXT) => Lifetime::Portal,
+            _ => above.lifetime,
+        };
+        let node =
+            PathNode { parent, name: name.to_owned(), depth: above.depth + 1, lifetime, children: HashMap::new() };
+        let id = PathId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 distinct context paths"));
+        self.nodes.push(node);
+        self.nodes[parent.index()].children.insert(name.to_owned(), id);
+        id
+    }
+
+    /// The path's own name.
+    pub fn name(&self, id: PathId) -> &str {
+        &self.nodes[id.index()].name
+    }
+
+    /// The path above; TopMemoryContext is its own parent.
+    pub fn parent(&self, id: PathId) -> PathId {
+        self.nodes[id.index()].parent
+    }
+
+    /// Distance from TopMemoryContext.
+    pub fn depth(&self, id: PathId) -> u32 {
+        self.nodes[id.index()].depth
+    }
+
+    /// How long the contexts with this path live at most.
+    pub fn lifetime(&self, id: PathId) -> Lifetime {
+        self.nodes[id.index()].lifetime
+    }
+
+    /// Whether this is one of [`GLOBAL_CONTEXTS`] itself.
+    pub fn is_global(&self, id: PathId) -> bool {
+        let at_the_top = id == PathId::ROOT || self.parent(id) == PathId::ROOT;
+        at_the_top && GLOBAL_CONTEXTS.contains(&self.name(id))
+    }
+
+    /// The path written out.
+    pub fn path(&self, mut id: PathId) -> ContextPath {
+        let mut names = vec![self.name(id)];
+        while id != PathId::ROOT {
+            id = self.parent(id);
+            names.push(self.name(id));
+        }
+        ContextPath::new(names.into_iter().rev())
+    }
+
+    /// Number of paths.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never true: TopMemoryContext is always there.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}
+
+/// Sums over the contexts with one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Bytes handed out and not freed.
+    pub used: u64,
+    /// Bytes obtained from malloc.
+    pub allocated: u64,
+    /// Number of contexts.
+    pub objects: u64,
+}
+
+impl Totals {
+    /// Bytes obtained from malloc and not in use.
+    pub fn free(&self) -> u64 {
+        self.allocated.saturating_sub(self.used)
+    }
+
+    /// Adds another sum.
+    pub fn add(&mut self, other: Totals) {
+        self.used += other.used;
+        self.allocated += other.allocated;
+        self.objects += other.objects;
+    }
+}
+
+/// Which message and transaction a census was taken in: totals of contexts that live no longer are only comparable within
+/// the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Start of the client's message, as the server stamps it (microseconds).
+    pub message: i64,
+    /// A number that changes with every top-level transaction.
+    pub transaction: u64,
+}
+
+/// Totals of every path at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// When it was taken.
+    pub moment: Moment,
+    /// Number of contexts counted.
+    pub contexts: u64,
+    totals: Vec<Totals>,
+}
+
+impl Census {
+    /// An empty census.
+    pub fn new(moment: Moment) -> Self {
+        Census { moment, contexts: 0, totals: Vec::new() }
+    }
+
+    /// Forgets everything but keeps the memory, to be filled again.
+    pub fn clear(&mut self, moment: Moment) {
+        self.moment = moment;
+        self.contexts = 0;
+        self.totals.clear();
+    }
+
+    /// Counts one context.
+    pub fn count(&mut self, path: PathId, used: u64, allocated: u64) {
+        self.contexts += 1;
+        self.add(path, Totals { used, allocated, objects: 1 });
+    }
+
+    /// Adds a sum to a path without counting contexts walked.
+    pub fn add(&mut self, path: PathId, totals: Totals) {
+        if self.totals.len() <= path.index() {
+            self.totals.resize(path.index() + 1, Totals::default());
+        }
+        self.totals[path.index()].add(totals);
+    }
+
+    /// The sum for a path; zero where there is no such context.
+    pub fn totals(&self, path: PathId) -> Totals {
+        self.totals.get(path.index()).copied().unwrap_or_default()
+    }
+
+    /// Every path with a number below the highest counted.
+    pub fn paths(&self) -> impl Iterator<Item = PathId> + use<> {
+        (0..u32::try_from(self.totals.len()).unwrap_or(u32::MAX)).map(PathId)
+    }
+
+    /// Whether what the two censuses say about contexts of this lifetime can be compared.
+    pub fn is_comparable(&self, later: &Census, lifetime: Lifetime) -> bool {
+        match lifetime {
+            Lifetime::Backend | Lifetime::Portal => true,
+            Lifetime::Message => self.moment.message == later.moment.message,
+            Lifetime::Transaction => self.moment.transaction == later.moment.transaction,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(message: i64, transaction: u64) -> Moment {
+        Moment { message, transaction }
+    }
+
+    #[test]
+    fn paths_are_numbered_once_and_inherit_their_lifetime() {
+        let mut table = PathTable::default();
+        let message = table.child(PathId::ROOT, "MessageContext");
+        let leak = table.child(message, "BuggyPlannerLeakCtx");
+        assert_eq!(table.child(message, "BuggyPlannerLeakCtx"), leak);
+        assert_eq!(table.path(leak).to_string(), "MessageContext/BuggyPlannerLeakCtx");
+        assert_eq!((table.depth(PathId::ROOT), table.depth(message), table.depth(leak)), (0, 1, 2));
+
+        let cache = table.child(PathId::ROOT, "CacheMemoryContext");
+        // Only the server's own contexts at the top decide; a namesake deeper down does not.
+        let namesake = table.child(cache, "MessageContext");
+        let transaction = table.child(PathId::ROOT, "TopTransactionContext");
+        let portals = table.child(PathId::ROOT, "TopPortalContext");
+        for (id, lifetime, global) in [
+            (PathId::ROOT, Lifetime::Backend, true),
+            (message, Lifetime::Message, false),
+            (leak, Lifetime::Message, false),
+            (cache, Lifetime::Backend, true),
+            (namesake, Lifetime::Backend, false),
+            (transaction, Lifetime::Transaction, false),
+            (portals, Lifetime::Portal, false),
+        ] {
+            assert_eq!(table.lifetime(id), lifetime, "{}", table.path(id));
+            assert_eq!(table.is_global(id), global, "{}", table.path(id));
+        }
+        let deep = table.child(namesake, "CacheMemoryContext");
+        assert!(!table.is_global(deep));
+    }
+
+    #[test]
+    fn contexts_with_the_same_path_are_summed() {
+        let mut table = PathTable::default();
+        let ctx = table.child(PathId::ROOT, "x");
+        let mut census = Census::new(moment(1, 1));
+        census.count(PathId::ROOT, 100, 200);
+        census.count(ctx, 10, 20);
+        census.count(ctx, 30, 40);
+        assert_eq!(census.totals(ctx), Totals { used: 40, allocated: 60, objects: 2 });
+        assert_eq!(census.totals(ctx).free(), 20);
+        assert_eq!(census.contexts, 3);
+        let later = table.child(PathId::ROOT, "y");
+        assert_eq!(census.totals(later), Totals::default());
+        census.clear(moment(2, 2));
+        assert_eq!((census.contexts, census.totals(ctx)), (0, Totals::default()));
+    }
+
+    #[test]
+    fn short_lived_contexts_compare_within_their_life_only() {
+        let table = [
+            (moment(1, 1), moment(1, 1), [true, true, true, true]),
+            (moment(1, 1), moment(2, 1), [true, true, false, true]),
+            (moment(1, 1), moment(1, 2), [true, true, true, false]),
+            (moment(1, 1), moment(2, 2), [true, true, false, false]),
+        ];
+        for (before, after, expected) in table {
+            let (before, after) = (Census::new(before), Census::new(after));
+            let lifetimes = [Lifetime::Backend, Lifetime::Portal, Lifetime::Message, Lifetime::Transaction];
+            assert_eq!(lifetimes.map(|l| before.is_comparable(&after, l)), expected);
+        }
+    }
+}

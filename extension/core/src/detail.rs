@@ -1,0 +1,119 @@
+//! The sentences of the documented interface, rendered from what is known.
+
+use crate::census::Totals;
+use crate::growth::{Growth, Shape};
+use crate::path::ContextPath;
+
+/// `context_leak`. Contexts that piled up are counted behind the documented sentence.
+pub fn context_leak(path: &ContextPath, before: Totals, after: Totals) -> String {
+    let mut text = format!(
+        "context '{}' (depth {}): used grew by {} bytes (before={} after={}); allocated before={} after={}",
+        path.leaf(),
+        path.depth(),
+        after.used.saturating_sub(before.used),
+        before.used,
+        after.used,
+        before.allocated,
+        after.allocated,
+    );
+    if after.objects > before.objects + 1 {
+        text.push_str(&format!("; contexts before={} after={}", before.objects, after.objects));
+    }
+    text
+}
+
+/// `wrong_ctx_alloc` for memory in a global context.
+///
+/// The documented sentence speaks of blocks. Where what was allocated still fitted into free space, it is the bytes in use
+/// that grew.
+pub fn wrong_context(path: &ContextPath, before: Totals, after: Totals) -> String {
+    let (what, before_bytes, after_bytes) = if after.allocated > before.allocated {
+        ("allocated", before.allocated, after.allocated)
+    } else {
+        ("used", before.used, after.used)
+    };
+    format!(
+        "context '{}' (depth {}): {what} grew by {} bytes in a known global context (before={before_bytes} \
+         after={after_bytes}); free before={} after={}",
+        path.leaf(),
+        path.depth(),
+        after_bytes.saturating_sub(before_bytes),
+        before.free(),
+        after.free(),
+    )
+}
+
+/// `wrong_ctx_alloc` for a context created right under a global one.
+pub fn new_global_child(path: &ContextPath, parent: &str, parent_depth: u32) -> String {
+    format!(
+        "new context '{}' (depth {}) created under a global parent '{parent}' (depth {parent_depth})",
+        path.leaf(),
+        path.depth(),
+    )
+}
+
+/// `ctx_bloat`.
+pub fn ctx_bloat(path: &ContextPath, iterations: u64, before: Totals, after: Totals, growth: Growth) -> String {
+    format!(
+        "context '{}' (depth {}): {} bloat over {iterations} iters, used {}->{} bytes (+{}); rate early={:.1} \
+         late={:.1} B/iter",
+        path.leaf(),
+        path.depth(),
+        growth.shape.unwrap_or(Shape::Linear),
+        before.used,
+        after.used,
+        growth.total,
+        growth.early,
+        growth.late,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(used: u64, allocated: u64, objects: u64) -> Totals {
+        Totals { used, allocated, objects }
+    }
+
+    #[test]
+    fn sentences_keep_their_documented_wording() {
+        let top = ContextPath::new(["TopMemoryContext"]);
+        let child = ContextPath::new(["MessageContext", "BuggyPlannerLeakCtx"]);
+        let growth = Growth { total: 80, rate: 8.0, early: 7.96, late: 8.0, shape: Some(Shape::Superlinear) };
+        let table = [
+            (
+                context_leak(&top, totals(381_800, 589_216, 1), totals(391_192, 589_216, 1)),
+                "context 'TopMemoryContext' (depth 0): used grew by 9392 bytes (before=381800 after=391192); allocated \
+                 before=589216 after=589216",
+            ),
+            (
+                context_leak(&child, totals(0, 0, 0), totals(16_976, 49_152, 2)),
+                "context 'BuggyPlannerLeakCtx' (depth 2): used grew by 16976 bytes (before=0 after=16976); allocated \
+                 before=0 after=49152; contexts before=0 after=2",
+            ),
+            (
+                wrong_context(&top, totals(734_640, 1_113_504, 1), totals(8_952_336, 16_842_144, 1)),
+                "context 'TopMemoryContext' (depth 0): allocated grew by 15728640 bytes in a known global context \
+                 (before=1113504 after=16842144); free before=378864 after=7889808",
+            ),
+            (
+                wrong_context(&top, totals(1000, 20_000, 1), totals(9200, 20_000, 1)),
+                "context 'TopMemoryContext' (depth 0): used grew by 8200 bytes in a known global context (before=1000 \
+                 after=9200); free before=19000 after=10800",
+            ),
+            (
+                new_global_child(&ContextPath::new(["CacheMemoryContext", "mine"]), "CacheMemoryContext", 1),
+                "new context 'mine' (depth 2) created under a global parent 'CacheMemoryContext' (depth 1)",
+            ),
+            (
+                ctx_bloat(&top, 10, totals(100, 0, 1), totals(180, 0, 1), growth),
+                "context 'TopMemoryContext' (depth 0): superlinear bloat over 10 iters, used 100->180 bytes (+80); rate \
+                 early=8.0 late=8.0 B/iter",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(text, expected);
+        }
+    }
+}
