@@ -164,14 +164,16 @@ impl Totals {
     }
 }
 
-/// Which message and transaction a census was taken in: totals of contexts that live no longer are only comparable within
-/// the same one.
+/// When a census was taken, as far as contexts that do not live as long as the backend are concerned: their totals are only
+/// comparable within the message, the transaction or the portal they live in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment {
-    /// Start of the client's message, as the server stamps it (microseconds).
-    pub message: i64,
-    /// A number that changes with every top-level transaction.
-    pub transaction: u64,
+    /// A number for the client's message; none where messages are not compared.
+    pub message: Option<u64>,
+    /// A number for the top-level transaction; none where transactions are not compared.
+    pub transaction: Option<u64>,
+    /// Whether portals other than the one that runs are compared.
+    pub portals: bool,
 }
 
 /// Totals of every path at one moment.
@@ -223,10 +225,31 @@ impl Census {
 
     /// Whether what the two censuses say about contexts of this lifetime can be compared.
     pub fn is_comparable(&self, later: &Census, lifetime: Lifetime) -> bool {
+        let (before, after) = (self.moment, later.moment);
         match lifetime {
-            Lifetime::Backend | Lifetime::Portal => true,
-            Lifetime::Message => self.moment.message == later.moment.message,
-            Lifetime::Transaction => self.moment.transaction == later.moment.transaction,
+            Lifetime::Backend => true,
+            Lifetime::Message => before.message.is_some() && before.message == after.message,
+            Lifetime::Transaction => before.transaction.is_some() && before.transaction == after.transaction,
+            Lifetime::Portal => before.portals && after.portals,
+        }
+    }
+
+    /// Takes out what grew from one census to another, as far as it is still there.
+    pub fn exclude_growth(&mut self, before: &Census, after: &Census) {
+        for (index, totals) in self.totals.iter_mut().enumerate() {
+            let path = PathId(index as u32);
+            let (before, after) = (before.totals(path), after.totals(path));
+            let without = |value: u64, before: u64, after: u64| (value + before).saturating_sub(after);
+            totals.used = without(totals.used, before.used, after.used);
+            totals.allocated = without(totals.allocated, before.allocated, after.allocated);
+            totals.objects = without(totals.objects, before.objects, after.objects);
+        }
+    }
+
+    /// Adds every sum of another census.
+    pub fn add_all(&mut self, other: &Census) {
+        for path in other.paths() {
+            self.add(path, other.totals(path));
         }
     }
 }
@@ -235,8 +258,8 @@ impl Census {
 mod tests {
     use super::*;
 
-    fn moment(message: i64, transaction: u64) -> Moment {
-        Moment { message, transaction }
+    fn moment(message: u64, transaction: u64) -> Moment {
+        Moment { message: Some(message), transaction: Some(transaction), portals: true }
     }
 
     #[test]
@@ -293,11 +316,40 @@ mod tests {
             (moment(1, 1), moment(2, 1), [true, true, false, true]),
             (moment(1, 1), moment(1, 2), [true, true, true, false]),
             (moment(1, 1), moment(2, 2), [true, true, false, false]),
+            (Moment::default(), Moment::default(), [true, false, false, false]),
         ];
         for (before, after, expected) in table {
             let (before, after) = (Census::new(before), Census::new(after));
             let lifetimes = [Lifetime::Backend, Lifetime::Portal, Lifetime::Message, Lifetime::Transaction];
             assert_eq!(lifetimes.map(|l| before.is_comparable(&after, l)), expected);
         }
+    }
+
+    #[test]
+    fn growth_of_others_is_taken_out() {
+        let mut table = PathTable::default();
+        let ctx = table.child(PathId::ROOT, "x");
+        let census = |used: u64, objects: u64| {
+            let mut census = Census::new(Moment::default());
+            census.add(ctx, Totals { used, allocated: used * 2, objects });
+            census
+        };
+        // Between the two censuses 100 of the bytes and one context were the tool's own.
+        let (before, after) = (census(50, 1), census(150, 2));
+        let table = [(1150, 5, 1050, 4), (150, 2, 50, 1), (40, 1, 0, 0)];
+        for (used, objects, expected_used, expected_objects) in table {
+            let mut seen = census(used, objects);
+            seen.exclude_growth(&before, &after);
+            assert_eq!((seen.totals(ctx).used, seen.totals(ctx).objects), (expected_used, expected_objects));
+        }
+        // What was freed in between counts the other way.
+        let mut seen = census(50, 1);
+        seen.exclude_growth(&after, &before);
+        assert_eq!(seen.totals(ctx).used, 150);
+
+        let mut sum = Census::new(Moment::default());
+        sum.add_all(&census(10, 1));
+        sum.add_all(&census(20, 2));
+        assert_eq!(sum.totals(ctx), Totals { used: 30, allocated: 60, objects: 3 });
     }
 }

@@ -120,9 +120,10 @@ mod tests {
 
     #[test]
     fn leaks_are_told_from_caches() {
+        type Marks = &'static [(u64, u64)];
         type Expected = Option<(u64, f64, Option<Shape>)>;
         let linear = Some(Shape::Linear);
-        let table: &[(&str, &[(u64, u64)], Expected)] = &[
+        let table: &[(&str, Marks, Expected)] = &[
             ("nothing", &[(0, 5), (1, 5), (10, 5), (50, 5), (100, 5)], None),
             ("no marks", &[], None),
             ("one mark", &[(0, 5)], None),

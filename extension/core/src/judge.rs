@@ -310,7 +310,7 @@ mod tests {
                 .iter()
                 .enumerate()
                 .map(|(i, &iteration)| {
-                    let moment = Moment { message: i as i64, transaction: i as u64 };
+                    let moment = Moment { message: Some(i as u64), transaction: Some(i as u64), portals: true };
                     Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment) }
                 })
                 .collect();
@@ -445,7 +445,7 @@ mod tests {
         assert!(tree.judge(ScenarioKind::Window, Filter::default()).is_empty());
         let mut same = tree;
         for mark in &mut same.marks {
-            mark.census.moment = Moment::default();
+            mark.census.moment = Moment { message: Some(1), transaction: Some(1), portals: true };
         }
         assert_eq!(same.judge(ScenarioKind::Window, Filter::default()).len(), 2);
     }
