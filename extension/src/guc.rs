@@ -1,0 +1,102 @@
+//! Configuration parameters.
+
+use memcheck_core::thresholds::Thresholds;
+use pgrx::prelude::*;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+/// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+#[allow(non_camel_case_types)]
+pub(crate) enum MemcheckMode {
+    /// Planning and everything after it.
+    all,
+    /// From the start of the executor, or of a utility command.
+    executor,
+    /// Nothing.
+    none,
+}
+
+static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
+static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
+static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
+static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
+
+/// Name of the mode's parameter.
+const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
+
+pub(crate) fn register() {
+    GucRegistry::define_enum_guc(
+        MODE_NAME,
+        c"Selects which phases of a statement are checked.",
+        c"ext_memcheck.begin() turns none into all for the time of its window.",
+        &MODE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_ext_memcheck.min_leak_bytes",
+        c"Sets the smallest growth of a context that is reported as a leak.",
+        c"",
+        &MIN_LEAK_BYTES,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_ext_memcheck.bloat_min_bytes",
+        c"Sets the smallest growth over all iterations that growth_benchmark reports.",
+        c"",
+        &BLOAT_MIN_BYTES,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_ext_memcheck.ring_size",
+        c"Sets the number of violations kept in shared memory.",
+        c"When it is full, the oldest violation is dropped and counted as lost.",
+        &RING_SIZE,
+        16,
+        1 << 20,
+        GucContext::Postmaster,
+        GucFlags::default(),
+    );
+    // SAFETY: a name that lives for ever; called once, while the library is loaded.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"pg_ext_memcheck".as_ptr()) };
+}
+
+pub(crate) fn mode() -> MemcheckMode {
+    MODE.get()
+}
+
+/// Sets the mode for the session, as `SET` would.
+pub(crate) fn set_mode(mode: MemcheckMode) {
+    let value = match mode {
+        MemcheckMode::all => c"all",
+        MemcheckMode::executor => c"executor",
+        MemcheckMode::none => c"none",
+    };
+    // SAFETY: both strings live for ever; an ERROR is carried through this frame by pgrx.
+    unsafe {
+        pg_sys::SetConfigOption(
+            MODE_NAME.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
+pub(crate) fn thresholds() -> Thresholds {
+    Thresholds {
+        min_leak_bytes: u64::try_from(MIN_LEAK_BYTES.get()).unwrap_or(0),
+        bloat_min_bytes: u64::try_from(BLOAT_MIN_BYTES.get()).unwrap_or(0),
+    }
+}
+
+/// Number of slots of the ring of violations.
+pub(crate) fn ring_size() -> usize {
+    usize::try_from(RING_SIZE.get()).unwrap_or(0)
+}

@@ -1,0 +1,297 @@
+//! The ring of violations that all backends share.
+//!
+//! A fixed number of slots behind one LWLock. A violation that finds no free slot takes the oldest one's, which is counted
+//! as lost. Rows that `flush_violations()` has read are claimed until its transaction ends: committed, they are freed;
+//! aborted, they are there for the next one.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use memcheck_core::{CheckKind, Finding, Severity};
+use pgrx::prelude::*;
+
+use crate::guc;
+
+const NAME: &std::ffi::CStr = c"pg_ext_memcheck ring";
+
+/// Longest sentence kept (bytes). Names in it are 63 bytes where they are identifiers; contexts may have longer ones.
+const DETAIL_BYTES: usize = 512;
+/// Longest library name kept (bytes).
+const LIBRARY_BYTES: usize = 64;
+
+/// Text of limited length.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Text<const N: usize> {
+    length: u16,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Text<N> {
+    fn new(text: &str) -> Self {
+        let mut length = text.len().min(N);
+        while !text.is_char_boundary(length) {
+            length -= 1;
+        }
+        let mut bytes = [0; N];
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Text { length: length as u16, bytes }
+    }
+
+    fn to_text(self) -> String {
+        String::from_utf8_lossy(&self.bytes[..usize::from(self.length).min(N)]).into_owned()
+    }
+}
+
+/// One violation. A slot whose number is 0 is free.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Slot {
+    /// Counts violations from 1; the smallest is the oldest.
+    number: u64,
+    pid: i32,
+    /// The backend that has read it and not yet committed; 0 for none.
+    claimed_by: i32,
+    /// Nesting level of the transaction that has read it (1 = top level).
+    claim_level: i32,
+    at: pg_sys::TimestampTz,
+    check: u8,
+    severity: u8,
+    detail: Text<DETAIL_BYTES>,
+    library: Text<LIBRARY_BYTES>,
+}
+
+/// The segment; `slots` slots follow.
+#[repr(C)]
+struct Header {
+    slots: u64,
+    last_number: u64,
+    lost: u64,
+}
+
+/// A violation as it was read.
+pub(crate) struct Violation {
+    pub(crate) pid: i32,
+    pub(crate) at: pg_sys::TimestampTz,
+    pub(crate) check: CheckKind,
+    pub(crate) severity: Severity,
+    pub(crate) detail: String,
+    pub(crate) library: String,
+}
+
+thread_local! {
+    static SEGMENT: Cell<*mut Header> = const { Cell::new(std::ptr::null_mut()) };
+    static LOCK: Cell<*mut pg_sys::LWLock> = const { Cell::new(std::ptr::null_mut()) };
+    /// Whether this backend has claimed rows in the current transaction.
+    static CLAIMS: Cell<bool> = const { Cell::new(false) };
+    static CALLBACKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the library was preloaded, so that the segment is there.
+pub(crate) fn is_there() -> bool {
+    !SEGMENT.get().is_null()
+}
+
+fn segment_size() -> usize {
+    size_of::<Header>() + guc::ring_size() * size_of::<Slot>()
+}
+
+pub(crate) fn request() {
+    // SAFETY: called from shmem_request_hook.
+    unsafe {
+        pg_sys::RequestAddinShmemSpace(segment_size());
+        pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
+    }
+}
+
+/// Finds the segment, or makes it: in the postmaster, when it starts and again after a crash.
+///
+/// AddinShmemInitLock is for servers whose children attach one by one (EXEC_BACKEND); where they are forked, only the
+/// postmaster comes here (`CreateSharedMemoryAndSemaphores` in ipci.c).
+pub(crate) fn startup() {
+    let mut found = false;
+    // SAFETY: called from shmem_startup_hook; the space and the lock were asked for in `request`.
+    unsafe {
+        let header: *mut Header = pg_sys::ShmemInitStruct(NAME.as_ptr(), segment_size(), &mut found).cast();
+        if !found {
+            // All-zero slots are free ones.
+            header.cast::<u8>().write_bytes(0, segment_size());
+            (*header).slots = guc::ring_size() as u64;
+        }
+        SEGMENT.set(header);
+        LOCK.set(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock);
+    }
+}
+
+/// Runs something under the ring's lock. Nothing inside may raise an ERROR.
+fn with_ring<R>(f: impl FnOnce(&mut Header, &mut [Slot]) -> R) -> Option<R> {
+    let header = SEGMENT.get();
+    if header.is_null() {
+        return None;
+    }
+    // SAFETY: the segment was laid out by `startup` and outlives the process; the lock makes the references exclusive
+    // among all backends, and this process has one thread.
+    unsafe {
+        pg_sys::LWLockAcquire(LOCK.get(), pg_sys::LWLockMode::LW_EXCLUSIVE);
+        let slots = std::slice::from_raw_parts_mut(header.add(1).cast::<Slot>(), (*header).slots as usize);
+        let result = f(&mut *header, slots);
+        pg_sys::LWLockRelease(LOCK.get());
+        Some(result)
+    }
+}
+
+fn my_pid() -> i32 {
+    // SAFETY: a plain variable, set when the process was forked.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Puts violations of this backend into the ring.
+pub(crate) fn push(findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    // SAFETY: reads the clock.
+    let at = unsafe { pg_sys::GetCurrentTimestamp() };
+    with_ring(|header, slots| {
+        for finding in findings {
+            header.last_number += 1;
+            // Mostly the next slot in turn is free; only rows taken out of order make it necessary to look further.
+            let turn = (header.last_number % header.slots.max(1)) as usize;
+            let slot = match slots.get(turn) {
+                Some(slot) if slot.number == 0 => Some(turn),
+                _ => (0..slots.len()).min_by_key(|&at| slots[at].number),
+            };
+            let Some(slot) = slot.and_then(|at| slots.get_mut(at)) else { return };
+            if slot.number != 0 {
+                header.lost += 1;
+            }
+            *slot = Slot {
+                number: header.last_number,
+                pid: my_pid(),
+                claimed_by: 0,
+                claim_level: 0,
+                at,
+                check: finding.check as u8,
+                severity: finding.severity as u8,
+                detail: Text::new(&finding.detail),
+                library: Text::new(&finding.source_lib),
+            };
+        }
+    });
+}
+
+fn read(slot: &Slot) -> Violation {
+    // Discriminants count from 0 in declaration order, which is the order of `ALL`.
+    Violation {
+        pid: slot.pid,
+        at: slot.at,
+        check: CheckKind::ALL[usize::from(slot.check)],
+        severity: Severity::ALL[usize::from(slot.severity)],
+        detail: slot.detail.to_text(),
+        library: slot.library.to_text(),
+    }
+}
+
+/// Takes this backend's violations since a time out of the ring, oldest first.
+pub(crate) fn take_mine(since: pg_sys::TimestampTz) -> Vec<Violation> {
+    let pid = my_pid();
+    take(|slot| slot.pid == pid && slot.at >= since, |slot| slot.number = 0)
+}
+
+/// Claims all violations that nobody has claimed, oldest first. They leave the ring when the transaction commits.
+pub(crate) fn claim_all() -> Vec<Violation> {
+    if !CALLBACKS.replace(true) {
+        // SAFETY: the callbacks are functions that do not use their argument.
+        unsafe {
+            pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut());
+            pg_sys::RegisterSubXactCallback(Some(subtransaction_ends), std::ptr::null_mut());
+        }
+    }
+    CLAIMS.set(true);
+    let pid = my_pid();
+    // SAFETY: reads the transaction state.
+    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    take(
+        |slot| slot.claimed_by == 0,
+        |slot| {
+            slot.claimed_by = pid;
+            slot.claim_level = level;
+        },
+    )
+}
+
+fn take(wanted: impl Fn(&Slot) -> bool, taken: impl Fn(&mut Slot)) -> Vec<Violation> {
+    let mut found = with_ring(|_, slots| {
+        let mut found = Vec::new();
+        for slot in slots.iter_mut().filter(|slot| slot.number != 0) {
+            if wanted(slot) {
+                found.push((slot.number, read(slot)));
+                taken(slot);
+            }
+        }
+        found
+    })
+    .unwrap_or_default();
+    found.sort_by_key(|&(number, _)| number);
+    found.into_iter().map(|(_, violation)| violation).collect()
+}
+
+/// Runs something for each slot that this backend has claimed at a transaction level or below it.
+fn for_my_claims(level: i32, f: impl Fn(&mut Slot)) {
+    let pid = my_pid();
+    with_ring(|_, slots| {
+        slots
+            .iter_mut()
+            .filter(|slot| slot.number != 0 && slot.claimed_by == pid && slot.claim_level >= level)
+            .for_each(f);
+    });
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _arg: *mut c_void) {
+    use pg_sys::XactEvent;
+    let committed = match event {
+        XactEvent::XACT_EVENT_COMMIT | XactEvent::XACT_EVENT_PREPARE => true,
+        XactEvent::XACT_EVENT_ABORT => false,
+        _ => return,
+    };
+    if CLAIMS.replace(false) {
+        for_my_claims(1, |slot| {
+            slot.claimed_by = 0;
+            if committed {
+                slot.number = 0;
+            }
+        });
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn subtransaction_ends(
+    event: pg_sys::SubXactEvent::Type,
+    _subtransaction: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _arg: *mut c_void,
+) {
+    use pg_sys::SubXactEvent;
+    if !CLAIMS.get() {
+        return;
+    }
+    // SAFETY: reads the transaction state; the callback comes before the level is left.
+    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    match event {
+        SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => for_my_claims(level, |slot| slot.claim_level = level - 1),
+        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => for_my_claims(level, |slot| slot.claimed_by = 0),
+        _ => {}
+    }
+}
+
+/// Violations lost since the server started.
+pub(crate) fn lost() -> u64 {
+    with_ring(|header, _| header.lost).unwrap_or(0)
+}
+
+/// Number of slots, and how many are taken.
+pub(crate) fn occupancy() -> (u64, u64) {
+    with_ring(|header, slots| (header.slots, slots.iter().filter(|slot| slot.number != 0).count() as u64))
+        .unwrap_or((0, 0))
+}

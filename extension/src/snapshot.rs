@@ -1,0 +1,193 @@
+//! The walk over the backend's MemoryContext tree.
+//!
+//! A context is known by its address and a serial that is given when a walk first meets it and dropped when one no longer
+//! does. Its path is worked out then; after that a walk handles addresses and numbers only, and takes time proportional to
+//! the number of contexts.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, c_char};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use memcheck_core::census::{Census, Moment, PathId, PathTable};
+use pgrx::pg_sys;
+
+/// What is remembered of a context between walks.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Different for every context that was ever at this address, as far as walks could tell.
+    serial: u64,
+    /// The name's address: PostgreSQL requires names to be constants.
+    name: *const c_char,
+    /// The parent's path: a context can be given another parent.
+    parent: PathId,
+    path: PathId,
+    /// The last walk that met it.
+    walk: u64,
+}
+
+/// Addresses are spread by their upper bits already; one multiplication mixes them.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only addresses are hashed");
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (address as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
+}
+
+/// Walks the tree and remembers what it met.
+#[derive(Default)]
+pub(crate) struct Walker {
+    paths: PathTable,
+    known: HashMap<usize, Known, BuildHasherDefault<AddressHasher>>,
+    walks: u64,
+    serials: u64,
+    /// Paths from the root to the context at hand; kept for its memory.
+    above: Vec<PathId>,
+}
+
+impl Walker {
+    /// The paths of all contexts met so far.
+    pub(crate) fn paths(&self) -> &PathTable {
+        &self.paths
+    }
+
+    /// Counts every context except those of the portal that is running.
+    pub(crate) fn census(&mut self, moment: Moment) -> Census {
+        let mut census = Census::new(moment);
+        // SAFETY: TopMemoryContext is set up before any library is loaded, and the tree does not change during the walk,
+        // which calls nothing but the contexts' own `stats` methods.
+        unsafe {
+            let running = match pg_sys::ActivePortal {
+                portal if portal.is_null() => std::ptr::null_mut(),
+                portal => (*portal).portalContext,
+            };
+            let top = pg_sys::TopMemoryContext;
+            self.walk(top, PathId::ROOT, running, |context, path, _| {
+                let (used, allocated) = totals(context);
+                census.count(path, used, allocated);
+            });
+        }
+        if self.known.len() as u64 > census.contexts {
+            let walk = self.walks;
+            self.known.retain(|_, known| known.walk == walk);
+        }
+        census
+    }
+
+    /// Calls `visit` for each context below MessageContext, with its path and serial.
+    pub(crate) fn below_message_context(&mut self, visit: impl FnMut(pg_sys::MemoryContext, PathId, u64)) {
+        // SAFETY: as in `census`. MessageContext exists only in backends that talk to a client.
+        unsafe {
+            let message = pg_sys::MessageContext;
+            if message.is_null() || (*message).firstchild.is_null() {
+                return;
+            }
+            let path = self.paths.child(PathId::ROOT, &name_of(message));
+            let mut visit = visit;
+            self.walk(message, path, std::ptr::null_mut(), |context, path, serial| {
+                if context != message {
+                    visit(context, path, serial);
+                }
+            });
+        }
+    }
+
+    /// Visits a context and everything below it, parents first, leaving out `skip` and everything below that.
+    ///
+    /// # Safety
+    /// `top` is a live context, and `visit` does not change the tree.
+    unsafe fn walk(
+        &mut self,
+        top: pg_sys::MemoryContext,
+        top_path: PathId,
+        skip: pg_sys::MemoryContext,
+        mut visit: impl FnMut(pg_sys::MemoryContext, PathId, u64),
+    ) {
+        self.walks += 1;
+        let mut above = std::mem::take(&mut self.above);
+        above.clear();
+        above.push(top_path);
+        // SAFETY: follows the links of live contexts (`MemoryContextStatsInternal` in mcxt.c goes the same ways).
+        unsafe {
+            let serial = self.meet(top, top_path, Some(top_path));
+            visit(top, top_path, serial.1);
+            let mut node = (*top).firstchild;
+            while let Some(&parent) = above.last() {
+                if node.is_null() {
+                    break;
+                }
+                if node != skip {
+                    let (path, serial) = self.meet(node, parent, None);
+                    visit(node, path, serial);
+                    if !(*node).firstchild.is_null() {
+                        above.push(path);
+                        node = (*node).firstchild;
+                        continue;
+                    }
+                }
+                while node != top && (*node).nextchild.is_null() {
+                    node = (*node).parent;
+                    above.pop();
+                }
+                node = if node == top { std::ptr::null_mut() } else { (*node).nextchild };
+            }
+        }
+        self.above = above;
+    }
+
+    /// Path and serial of a context that a walk comes to.
+    ///
+    /// # Safety
+    /// `context` is live.
+    unsafe fn meet(&mut self, context: pg_sys::MemoryContext, parent: PathId, path: Option<PathId>) -> (PathId, u64) {
+        // SAFETY: by the caller's promise.
+        let name = unsafe { (*context).name };
+        let walk = self.walks;
+        if let Some(known) = self.known.get_mut(&context.addr())
+            && known.name == name
+            && known.parent == parent
+        {
+            known.walk = walk;
+            return (known.path, known.serial);
+        }
+        // SAFETY: by the caller's promise.
+        let path = path.unwrap_or_else(|| self.paths.child(parent, &unsafe { name_of(context) }));
+        self.serials += 1;
+        let serial = self.serials;
+        self.known.insert(context.addr(), Known { serial, name, parent, path, walk });
+        (path, serial)
+    }
+}
+
+/// A context's name.
+///
+/// # Safety
+/// `context` is live.
+unsafe fn name_of<'a>(context: pg_sys::MemoryContext) -> std::borrow::Cow<'a, str> {
+    // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c).
+    unsafe { CStr::from_ptr((*context).name) }.to_string_lossy()
+}
+
+/// Bytes in use and bytes obtained from malloc of one context, without its children.
+///
+/// # Safety
+/// `context` is live.
+pub(crate) unsafe fn totals(context: pg_sys::MemoryContext) -> (u64, u64) {
+    let mut counters = pg_sys::MemoryContextCounters::default();
+    // SAFETY: without a print function `stats` only adds to the counters (`MemoryContextMemConsumed` in mcxt.c).
+    unsafe {
+        if let Some(stats) = (*(*context).methods).stats {
+            stats(context, None, std::ptr::null_mut(), &mut counters, false);
+        }
+    }
+    (counters.totalspace.saturating_sub(counters.freespace) as u64, counters.totalspace as u64)
+}

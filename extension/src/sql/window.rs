@@ -1,0 +1,189 @@
+//! `begin()`, `mark()`, `end()` and what the last window found.
+
+use memcheck_core::Finding;
+use pgrx::prelude::*;
+use pgrx::{AnyNumeric, JsonB};
+use serde_json::json;
+
+use super::{options, raise, require_preload, timestamp};
+use crate::guc::{self, MemcheckMode};
+use crate::shmem::ring;
+use crate::statement;
+use crate::window::{self, BadMark};
+
+/// Opens a check window.
+#[pg_extern(name = "begin")]
+fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Option<JsonB>, "NULL")) -> &'static str {
+    require_preload();
+    let pattern = ext_context_pattern.unwrap_or_default();
+    let parsed = match options::parse(pattern, options.as_ref().map(|options| &options.0)) {
+        Ok(parsed) => parsed,
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+    };
+    for option in parsed.without_effect {
+        warning!("option \"{option}\" has no effect in this version");
+    }
+    let shown = if pattern.is_empty() { "(all)" } else { pattern };
+    info!("Memory check session started: pattern='{shown}', allowed_contexts={}", parsed.rules.filter.allowed.len());
+    if guc::mode() == MemcheckMode::none {
+        guc::set_mode(MemcheckMode::all);
+    }
+    window::open(parsed.rules);
+    "Memory check session started."
+}
+
+/// Sets a checkpoint inside the window.
+#[pg_extern]
+fn mark(iteration: i64) {
+    require_preload();
+    let Ok(number) = u64::try_from(iteration) else {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("iteration must not be negative: {iteration}"),
+            None,
+        )
+    };
+    match window::mark(number) {
+        Ok(()) => {}
+        Err(BadMark::NoWindow) => raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "no check window is open",
+            Some("Open one with ext_memcheck.begin()."),
+        ),
+        Err(BadMark::NotIncreasing(last)) => raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("iteration {iteration} is not after the last mark, at iteration {last}"),
+            None,
+        ),
+    }
+}
+
+/// Closes the window and returns this session's violations since it was opened.
+#[pg_extern(name = "end")]
+#[allow(clippy::type_complexity)]
+fn end() -> TableIterator<
+    'static,
+    (
+        name!(check_type, String),
+        name!(severity, String),
+        name!(detail, String),
+        name!(ts, TimestampWithTimeZone),
+        name!(source_lib, String),
+    ),
+> {
+    require_preload();
+    let (found, since) = match window::close() {
+        Some(closed) => closed,
+        None => {
+            statement::is_own();
+            (Vec::new(), pg_sys::TimestampTz::MIN)
+        }
+    };
+    guc::set_mode(MemcheckMode::none);
+    info!("Memory check session ended.");
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let logged = ring::take_mine(since).into_iter().map(|violation| {
+        (
+            violation.check.to_string(),
+            violation.severity.to_string(),
+            violation.detail,
+            timestamp(violation.at),
+            violation.library,
+        )
+    });
+    let found = found.into_iter().map(move |finding| {
+        (finding.check.to_string(), finding.severity.to_string(), finding.detail, timestamp(now), finding.source_lib)
+    });
+    TableIterator::new(logged.chain(found).collect::<Vec<_>>())
+}
+
+/// The findings of the last closed window of this session.
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn findings() -> TableIterator<
+    'static,
+    (
+        name!(check_type, String),
+        name!(severity, String),
+        name!(context_path, Vec<String>),
+        name!(subject, String),
+        name!(bytes, i64),
+        name!(objects, i64),
+        name!(iterations, i64),
+        name!(bytes_per_iter, Option<AnyNumeric>),
+        name!(objects_per_iter, Option<AnyNumeric>),
+        name!(shape, Option<String>),
+        name!(phase, Option<String>),
+        name!(source_lib, String),
+        name!(build_id, Option<String>),
+        name!(site_offset, Option<i64>),
+        name!(site_symbol, Option<String>),
+        name!(stack, Option<JsonB>),
+        name!(marks, JsonB),
+        name!(detail, String),
+    ),
+> {
+    require_preload();
+    statement::is_own();
+    let rows: Vec<_> = window::closed_findings()
+        .into_iter()
+        .map(|finding| {
+            let marks = marks(&finding);
+            (
+                finding.check.to_string(),
+                finding.severity.to_string(),
+                finding.path.names().to_vec(),
+                finding.path.to_string(),
+                signed(finding.bytes),
+                signed(finding.objects),
+                signed(finding.iterations),
+                AnyNumeric::try_from(finding.bytes_per_iter).ok(),
+                AnyNumeric::try_from(finding.objects_per_iter).ok(),
+                finding.shape.map(|shape| shape.to_string()),
+                finding.phase.map(|phase| phase.to_string()),
+                finding.source_lib,
+                // Where it was allocated is only known to a traced window.
+                None,
+                None,
+                None,
+                None,
+                JsonB(marks),
+                finding.detail,
+            )
+        })
+        .collect();
+    TableIterator::new(rows)
+}
+
+fn marks(finding: &Finding) -> serde_json::Value {
+    finding
+        .marks
+        .iter()
+        .map(|mark| json!({"iteration": mark.iteration, "used": mark.used, "objects": mark.objects}))
+        .collect()
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Figures of the last closed window of this session, and of the ring.
+#[pg_extern]
+fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(value, i64))> {
+    require_preload();
+    statement::is_own();
+    let counters = window::closed_counters();
+    let (ring_slots, ring_entries) = ring::occupancy();
+    TableIterator::new([
+        ("contexts", signed(counters.contexts)),
+        ("context_paths", signed(counters.paths)),
+        ("leftover_contexts", signed(counters.leftovers)),
+        ("marks", signed(counters.marks)),
+        ("ring_entries", signed(ring_entries)),
+        ("ring_size", signed(ring_slots)),
+        ("statements", signed(counters.statements)),
+        ("violations_lost", signed(counters.violations_lost)),
+        ("violations_lost_total", signed(ring::lost())),
+    ])
+}

@@ -1,0 +1,218 @@
+//! What a top-level statement leaves behind.
+//!
+//! A bracket is opened when the planner, the executor or a utility command starts at the top level, and closed at the end of
+//! the transaction or when the next statement starts, whichever is first: only then are the portal and its plan gone, and
+//! what is still there outlives the statement. Statements that fail are closed the same way. What lies below MessageContext
+//! goes away before that; it is looked at when the statement ends, and counted as left behind.
+//!
+//! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
+//! left below MessageContext.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_void};
+
+use memcheck_core::census::{Census, Moment, Totals};
+use memcheck_core::judge::{Mark, judge};
+use pgrx::prelude::*;
+
+use crate::guc::{self, MemcheckMode};
+use crate::shmem::ring;
+use crate::snapshot::{self, Walker};
+use crate::{hooks, nesting, window};
+
+/// One top-level statement under check.
+struct Bracket {
+    /// The tree when it started. Inside a window only taken for statements that call the engine itself.
+    before: Option<Census>,
+    /// Serials of the contexts below MessageContext that were there before, or that have been counted.
+    known: Vec<u64>,
+    /// What it left below MessageContext.
+    leftovers: Census,
+    /// It has ended; a new one may start.
+    ended: bool,
+    /// It called the engine: what it leaves is not the workload's.
+    own: bool,
+}
+
+thread_local! {
+    static WALKER: RefCell<Walker> = RefCell::default();
+    static BRACKET: RefCell<Option<Bracket>> = const { RefCell::new(None) };
+    static TRANSACTION: Cell<u64> = const { Cell::new(0) };
+}
+
+pub(crate) fn register() {
+    // SAFETY: the callback is a function and its argument unused; registered once per process (children inherit it).
+    unsafe { pg_sys::RegisterResourceReleaseCallback(Some(resources_released), std::ptr::null_mut()) };
+}
+
+/// Runs something with the walker. Nothing inside may raise an ERROR.
+pub(crate) fn with_walker<R>(f: impl FnOnce(&mut Walker) -> R) -> R {
+    WALKER.with_borrow_mut(f)
+}
+
+/// The number of the current top-level transaction, as this backend counts.
+pub(crate) fn transaction() -> u64 {
+    TRANSACTION.get()
+}
+
+/// The mode in force: a window that was opened with mode none counts as all.
+fn mode() -> MemcheckMode {
+    // SAFETY: a plain variable; -1 except in parallel workers.
+    if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
+        return MemcheckMode::none;
+    }
+    match guc::mode() {
+        MemcheckMode::none if window::is_open() => MemcheckMode::all,
+        mode => mode,
+    }
+}
+
+pub(crate) fn planner_starts(text: Option<&CStr>) {
+    if mode() == MemcheckMode::all {
+        open(text);
+    }
+}
+
+pub(crate) fn executor_starts(text: Option<&CStr>) {
+    if mode() != MemcheckMode::none {
+        open(text);
+    }
+}
+
+pub(crate) fn utility_starts(text: Option<&CStr>) {
+    if mode() != MemcheckMode::none {
+        open(text);
+    }
+}
+
+/// The planner has left: contexts it made below MessageContext have no one to free them any more.
+pub(crate) fn planner_ends() {
+    collect_leftovers();
+}
+
+/// The executor or a utility command has left the top level.
+pub(crate) fn ends() {
+    collect_leftovers();
+    BRACKET.with_borrow_mut(|bracket| {
+        if let Some(bracket) = bracket {
+            bracket.ended = true;
+        }
+    });
+}
+
+/// Whether a statement's text mentions the engine's functions. A cheap guess that only decides whether a census is taken.
+fn mentions_engine(text: &CStr) -> bool {
+    const SCHEMA: &[u8] = b"ext_memcheck.";
+    text.to_bytes().windows(SCHEMA.len()).any(|at| at.eq_ignore_ascii_case(SCHEMA))
+}
+
+fn open(text: Option<&CStr>) {
+    hooks::make_outermost();
+    match BRACKET.with_borrow(|bracket| bracket.as_ref().map(|bracket| bracket.ended)) {
+        Some(false) => return,
+        Some(true) => close(),
+        None => {}
+    }
+    let bracket = with_walker(|walker| {
+        let before = match window::is_open() {
+            false => Some(walker.census(Moment::default())),
+            true => text.is_some_and(mentions_engine).then(|| walker.census(window::moment())),
+        };
+        let mut known = Vec::new();
+        walker.below_message_context(|_, _, serial| known.push(serial));
+        Bracket { before, known, leftovers: Census::default(), ended: false, own: false }
+    });
+    BRACKET.set(Some(bracket));
+}
+
+fn collect_leftovers() {
+    BRACKET.with_borrow_mut(|bracket| {
+        let Some(bracket) = bracket else { return };
+        with_walker(|walker| {
+            walker.below_message_context(|context, path, serial| {
+                if !bracket.known.contains(&serial) {
+                    bracket.known.push(serial);
+                    // SAFETY: the walk only shows live contexts.
+                    let (used, allocated) = unsafe { snapshot::totals(context) };
+                    bracket.leftovers.add(path, Totals { used, allocated, objects: 1 });
+                }
+            });
+        });
+    });
+}
+
+/// Says that the statement at hand called the engine, and gives the tree as it was before the statement.
+///
+/// None where the statement's text did not show that it would, or where nothing is being checked.
+pub(crate) fn is_own() -> Option<Census> {
+    BRACKET.with_borrow_mut(|bracket| {
+        let bracket = bracket.as_mut()?;
+        bracket.own = true;
+        bracket.before.clone()
+    })
+}
+
+/// As [`is_own`], for the statement that has just opened a window with this census.
+pub(crate) fn opens_window(census: &Census) {
+    let bracket = Bracket {
+        before: Some(census.clone()),
+        known: Vec::new(),
+        leftovers: Census::default(),
+        ended: false,
+        own: true,
+    };
+    BRACKET.set(Some(bracket));
+}
+
+/// Judges what the last statement left behind, if it has ended.
+pub(crate) fn close_ended() {
+    if BRACKET.with_borrow(|bracket| bracket.as_ref().is_some_and(|bracket| bracket.ended)) {
+        close();
+    }
+}
+
+/// Closes the bracket: hands over to the window what was left behind, or judges it on its own.
+fn close() {
+    let Some(bracket) = BRACKET.take() else { return };
+    if window::is_open() {
+        match bracket.before {
+            _ if !bracket.own => window::add_leftovers(&bracket.leftovers),
+            Some(before) => {
+                let after = with_walker(|walker| walker.census(window::moment()));
+                window::exclude(&before, &after);
+            }
+            None => {}
+        }
+        return;
+    }
+    let Some(before) = bracket.before.filter(|_| !bracket.own) else { return };
+    let rules = window::plain_rules();
+    let findings = with_walker(|walker| {
+        let after = walker.census(Moment::default());
+        let marks = [
+            Mark { iteration: 0, census: before, leftovers: Census::default() },
+            Mark { iteration: 0, census: after, leftovers: bracket.leftovers },
+        ];
+        judge(walker.paths(), &marks, &rules)
+    });
+    ring::push(&findings);
+}
+
+/// The end of a top-level transaction, committed or aborted: everything that belongs to it has been released
+/// (`CommitTransaction` and `AbortTransaction` in xact.c release after the locks last).
+#[pg_guard]
+unsafe extern "C-unwind" fn resources_released(
+    phase: pg_sys::ResourceReleasePhase::Type,
+    _is_commit: bool,
+    is_top_level: bool,
+    _arg: *mut c_void,
+) {
+    if phase != pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level {
+        return;
+    }
+    // Not after COMMIT inside a procedure: its CALL is still running.
+    if nesting::is_top_level() {
+        close();
+    }
+    TRANSACTION.set(TRANSACTION.get() + 1);
+}

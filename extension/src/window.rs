@@ -1,0 +1,239 @@
+//! A check window: from `begin()` over its marks to `end()`.
+//!
+//! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
+//! it. A session that ends with its window open reports it to the ring first.
+
+use std::cell::{Cell, RefCell};
+
+use memcheck_core::census::{Census, Moment};
+use memcheck_core::judge::{Filter, Mark, Rules, judge};
+use memcheck_core::{Finding, ScenarioKind};
+use pgrx::prelude::*;
+
+use crate::shmem::ring;
+use crate::{guc, statement};
+
+/// More marks than this are thinned out: every second one goes.
+const MOST_MARKS: usize = 128;
+
+struct Window {
+    rules: Rules,
+    started: pg_sys::TimestampTz,
+    marks: Vec<Mark>,
+    /// What statements have left below MessageContext so far.
+    leftovers: Census,
+    /// Growth made by the engine's own statements: the sums before and after them.
+    own: (Census, Census),
+    /// Findings of `run_scenario()` inside the window.
+    scenarios: Vec<Finding>,
+    counters: Counters,
+}
+
+/// Figures of a window that say how much was looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    /// Marks set.
+    pub(crate) marks: u64,
+    /// Top-level statements that were bracketed.
+    pub(crate) statements: u64,
+    /// Contexts in the last census.
+    pub(crate) contexts: u64,
+    /// Different context paths met in this session.
+    pub(crate) paths: u64,
+    /// Contexts left below MessageContext.
+    pub(crate) leftovers: u64,
+    /// Violations lost from the ring since the window was opened, by any backend.
+    pub(crate) violations_lost: u64,
+}
+
+/// The last window that was closed in this session.
+#[derive(Default)]
+struct Closed {
+    findings: Vec<Finding>,
+    counters: Counters,
+}
+
+thread_local! {
+    static OPEN: RefCell<Option<Window>> = const { RefCell::new(None) };
+    static CLOSED: RefCell<Closed> = RefCell::default();
+    static LEAVING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A mark that cannot be set.
+#[derive(Debug)]
+pub(crate) enum BadMark {
+    /// No window is open.
+    NoWindow,
+    /// The last mark was set at this iteration, which is not before the new one.
+    NotIncreasing(u64),
+}
+
+pub(crate) fn is_open() -> bool {
+    OPEN.with_borrow(Option::is_some)
+}
+
+/// What a window's censuses can be compared by: each call of the engine comes in a message of its own.
+pub(crate) fn moment() -> Moment {
+    Moment { message: None, transaction: Some(statement::transaction()), portals: true }
+}
+
+/// Opens a window, in place of one that is open.
+pub(crate) fn open(rules: Rules) {
+    report_at_exit();
+    statement::close_ended();
+    let census = statement::with_walker(|walker| walker.census(moment()));
+    statement::opens_window(&census);
+    let mark = Mark { iteration: 0, census, leftovers: Census::default() };
+    OPEN.set(Some(Window {
+        rules,
+        // SAFETY: reads the clock.
+        started: unsafe { pg_sys::GetCurrentTimestamp() },
+        marks: vec![mark],
+        leftovers: Census::default(),
+        own: (Census::default(), Census::default()),
+        scenarios: Vec::new(),
+        counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
+    }));
+}
+
+/// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
+/// grow.
+fn current(window: &Window) -> Census {
+    let mut census = statement::is_own().unwrap_or_else(|| statement::with_walker(|walker| walker.census(moment())));
+    census.exclude_growth(&window.own.0, &window.own.1);
+    census
+}
+
+/// Sets a mark. Iteration 0 starts the window anew.
+pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
+    OPEN.with_borrow_mut(|open| {
+        let window = open.as_mut().ok_or(BadMark::NoWindow)?;
+        let census = current(window);
+        window.counters.marks += 1;
+        if iteration == 0 {
+            window.marks.clear();
+            window.leftovers = Census::default();
+        } else if let Some(last) = window.marks.last()
+            && last.iteration >= iteration
+        {
+            return Err(BadMark::NotIncreasing(last.iteration));
+        }
+        window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
+        if window.marks.len() > MOST_MARKS {
+            let mut even = false;
+            window.marks.retain(|_| {
+                even = !even;
+                even
+            });
+        }
+        Ok(())
+    })
+}
+
+/// Counts what a statement has left below MessageContext.
+pub(crate) fn add_leftovers(leftovers: &Census) {
+    OPEN.with_borrow_mut(|open| {
+        if let Some(window) = open {
+            window.leftovers.add_all(leftovers);
+            window.counters.statements += 1;
+        }
+    });
+}
+
+/// Takes the growth of one of the engine's own statements out of all later marks.
+pub(crate) fn exclude(before: &Census, after: &Census) {
+    OPEN.with_borrow_mut(|open| {
+        if let Some(window) = open {
+            window.own.0.add_all(before);
+            window.own.1.add_all(after);
+        }
+    });
+}
+
+/// The rules of the open window, for a scenario that runs inside it.
+pub(crate) fn rules() -> Option<Rules> {
+    OPEN.with_borrow(|open| open.as_ref().map(|window| window.rules.clone()))
+}
+
+/// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
+pub(crate) fn add_scenario(findings: Vec<Finding>) {
+    OPEN.with_borrow_mut(|open| match open {
+        Some(window) => window.scenarios.extend(findings),
+        None => CLOSED.set(Closed { findings, counters: Counters::default() }),
+    });
+}
+
+/// The findings so far. Marks set by hand are the window; without any it ends now.
+fn findings(window: &mut Window) -> Vec<Finding> {
+    if window.marks.len() == 1 {
+        let census = current(window);
+        window.marks.push(Mark { iteration: 0, census, leftovers: window.leftovers.clone() });
+    } else {
+        statement::is_own();
+    }
+    statement::with_walker(|walker| judge(walker.paths(), &window.marks, &window.rules))
+}
+
+/// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
+/// is open.
+pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
+    statement::close_ended();
+    let mut window = OPEN.take()?;
+    let found = findings(&mut window);
+    let mut all = std::mem::take(&mut window.scenarios);
+    all.extend(found.iter().cloned());
+    let mut counters = window.counters;
+    counters.violations_lost = ring::lost() - counters.violations_lost;
+    let last = window.marks.last();
+    counters.contexts = last.map_or(0, |mark| mark.census.contexts);
+    counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
+    counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
+    CLOSED.set(Closed { findings: all, counters });
+    Some((found, window.started))
+}
+
+/// Reports what the open window has found so far to the ring, and lets it start anew.
+pub(crate) fn flush() {
+    statement::close_ended();
+    let found = OPEN.with_borrow_mut(|open| {
+        let window = open.as_mut()?;
+        let found = findings(window);
+        let last = window.marks.pop()?;
+        window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+        window.leftovers = Census::default();
+        Some(found)
+    });
+    if let Some(found) = found {
+        ring::push(&found);
+    }
+}
+
+/// The findings of the last window that was closed.
+pub(crate) fn closed_findings() -> Vec<Finding> {
+    CLOSED.with_borrow(|closed| closed.findings.clone())
+}
+
+/// The figures of the last window that was closed.
+pub(crate) fn closed_counters() -> Counters {
+    CLOSED.with_borrow(|closed| closed.counters)
+}
+
+/// Has an open window reported when the session ends.
+fn report_at_exit() {
+    if !LEAVING.replace(true) {
+        // SAFETY: the callback is a function that does not use its argument.
+        unsafe { pg_sys::before_shmem_exit(Some(session_ends), pg_sys::Datum::null()) };
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn session_ends(_code: std::ffi::c_int, _arg: pg_sys::Datum) {
+    if let Some((findings, _)) = close() {
+        ring::push(&findings);
+    }
+}
+
+/// The rules of a plain window that reports every context.
+pub(crate) fn plain_rules() -> Rules {
+    Rules { scenario: ScenarioKind::Window, thresholds: guc::thresholds(), filter: Filter::default(), phase: None }
+}
