@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char, c_int};
 
 use pgrx::{pg_sys, pgrx_extern_c_guard};
 
-use crate::nesting::{self, Nested};
+use crate::nesting::{self, nested};
 use crate::statement;
 
 /// How many places in the chain there are. A library that wraps the hooks more often than that hides what it allocates
@@ -91,23 +91,63 @@ fn places() -> [Next; PLACES] {
     [hooks::<0>(), hooks::<1>(), hooks::<2>(), hooks::<3>()]
 }
 
-/// Calls the next hook of a place, or the server's own function where there is none.
-///
-/// An ERROR raised inside longjmps; the boundary turns it into a panic, so that Rust frames are unwound.
-macro_rules! call_next {
-    ($place:ident . $hook:ident, $standard:ident ( $($arg:expr),* )) => {
-        match next($place).$hook {
-            // SAFETY: a hook is called with the arguments it is given by the server.
-            Some(hook) => unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| hook($($arg),*)) },
-            // SAFETY: as above; the binding has the boundary in it.
-            None => unsafe { pg_sys::$standard($($arg),*) },
-        }
-    };
+/// The server's own functions, without the boundary that pgrx puts around them: see [`nested`].
+mod server {
+    use super::{c_char, c_int, pg_sys};
+
+    unsafe extern "C-unwind" {
+        pub(super) fn standard_planner(
+            parse: *mut pg_sys::Query,
+            query_string: *const c_char,
+            cursor_options: c_int,
+            bound_params: pg_sys::ParamListInfo,
+        ) -> *mut pg_sys::PlannedStmt;
+        pub(super) fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        pub(super) fn standard_ExecutorRun(
+            query: *mut pg_sys::QueryDesc,
+            direction: pg_sys::ScanDirection::Type,
+            count: u64,
+            execute_once: bool,
+        );
+        #[cfg(feature = "pg18")]
+        pub(super) fn standard_ExecutorRun(
+            query: *mut pg_sys::QueryDesc,
+            direction: pg_sys::ScanDirection::Type,
+            count: u64,
+        );
+        pub(super) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+        pub(super) fn standard_ExecutorEnd(query: *mut pg_sys::QueryDesc);
+        pub(super) fn standard_ProcessUtility(
+            statement: *mut pg_sys::PlannedStmt,
+            query_string: *const c_char,
+            read_only_tree: bool,
+            context: pg_sys::ProcessUtilityContext::Type,
+            params: pg_sys::ParamListInfo,
+            environment: *mut pg_sys::QueryEnvironment,
+            destination: *mut pg_sys::DestReceiver,
+            completion: *mut pg_sys::QueryCompletion,
+        );
+    }
 }
 
-/// Runs the body of a function that the server calls: a panic in it, also one that carries an ERROR, becomes an ERROR.
-fn guarded<R>(body: impl FnOnce() -> R) -> R {
-    // SAFETY: only called at the outermost Rust frame of a hook, where the server can be given an ERROR.
+/// Calls the next hook of a place, or the server's own function where there is none, one level deeper.
+macro_rules! call_next {
+    ($place:ident . $hook:ident, $standard:ident ( $($arg:expr),* )) => {{
+        let next = next($place).$hook;
+        // SAFETY: a hook is called with the arguments it is given by the server, and the closure owns nothing.
+        unsafe {
+            nested(|| match next {
+                Some(hook) => hook($($arg),*),
+                None => server::$standard($($arg),*),
+            })
+        }
+    }};
+}
+
+/// Runs code of ours inside a hook: a panic in it becomes an ERROR.
+fn guarded(body: impl FnOnce()) {
+    // SAFETY: only called from the outermost Rust frame of a hook, where the server can be given an ERROR.
     unsafe { pgrx_extern_c_guard(body) }
 }
 
@@ -126,31 +166,24 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
-    guarded(|| {
-        let top_level = nesting::is_top_level();
-        if top_level {
-            // SAFETY: the server's statement text lives as long as the statement.
-            statement::planner_starts(unsafe { statement_text(query_string) });
-        }
-        let nested = Nested::enter();
-        let plan = call_next!(PLACE.planner, standard_planner(parse, query_string, cursor_options, bound_params));
-        drop(nested);
-        if top_level {
-            statement::planner_ends();
-        }
-        plan
-    })
+    let top_level = nesting::is_top_level();
+    if top_level {
+        // SAFETY: the server's statement text lives as long as the statement.
+        guarded(|| statement::planner_starts(unsafe { statement_text(query_string) }));
+    }
+    let plan = call_next!(PLACE.planner, standard_planner(parse, query_string, cursor_options, bound_params));
+    if top_level {
+        guarded(statement::planner_ends);
+    }
+    plan
 }
 
 unsafe extern "C-unwind" fn executor_start<const PLACE: usize>(query: *mut pg_sys::QueryDesc, flags: c_int) {
-    guarded(|| {
-        if nesting::is_top_level() {
-            // SAFETY: the descriptor is valid for the call, its text as long as the statement.
-            statement::executor_starts(unsafe { statement_text((*query).sourceText) });
-        }
-        let _nested = Nested::enter();
-        call_next!(PLACE.start, standard_ExecutorStart(query, flags));
-    });
+    if nesting::is_top_level() {
+        // SAFETY: the descriptor is valid for the call, its text as long as the statement.
+        guarded(|| statement::executor_starts(unsafe { statement_text((*query).sourceText) }));
+    }
+    call_next!(PLACE.start, standard_ExecutorStart(query, flags));
 }
 
 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
@@ -160,10 +193,7 @@ unsafe extern "C-unwind" fn executor_run<const PLACE: usize>(
     count: u64,
     execute_once: bool,
 ) {
-    guarded(|| {
-        let _nested = Nested::enter();
-        call_next!(PLACE.run, standard_ExecutorRun(query, direction, count, execute_once));
-    });
+    call_next!(PLACE.run, standard_ExecutorRun(query, direction, count, execute_once));
 }
 
 /// 18 no longer passes `execute_once`.
@@ -173,29 +203,19 @@ unsafe extern "C-unwind" fn executor_run<const PLACE: usize>(
     direction: pg_sys::ScanDirection::Type,
     count: u64,
 ) {
-    guarded(|| {
-        let _nested = Nested::enter();
-        call_next!(PLACE.run, standard_ExecutorRun(query, direction, count));
-    });
+    call_next!(PLACE.run, standard_ExecutorRun(query, direction, count));
 }
 
 unsafe extern "C-unwind" fn executor_finish<const PLACE: usize>(query: *mut pg_sys::QueryDesc) {
-    guarded(|| {
-        let _nested = Nested::enter();
-        call_next!(PLACE.finish, standard_ExecutorFinish(query));
-    });
+    call_next!(PLACE.finish, standard_ExecutorFinish(query));
 }
 
 unsafe extern "C-unwind" fn executor_end<const PLACE: usize>(query: *mut pg_sys::QueryDesc) {
-    guarded(|| {
-        let top_level = nesting::is_top_level();
-        let nested = Nested::enter();
-        call_next!(PLACE.end, standard_ExecutorEnd(query));
-        drop(nested);
-        if top_level {
-            statement::ends();
-        }
-    });
+    let top_level = nesting::is_top_level();
+    call_next!(PLACE.end, standard_ExecutorEnd(query));
+    if top_level {
+        guarded(statement::ends);
+    }
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -209,29 +229,25 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
-    guarded(|| {
-        let top_level = nesting::is_top_level();
-        if top_level {
-            // SAFETY: the server's statement text lives as long as the statement.
-            statement::utility_starts(unsafe { statement_text(query_string) });
-        }
-        let nested = Nested::enter();
-        call_next!(
-            PLACE.utility,
-            standard_ProcessUtility(
-                statement,
-                query_string,
-                read_only_tree,
-                context,
-                params,
-                environment,
-                destination,
-                completion
-            )
-        );
-        drop(nested);
-        if top_level {
-            statement::ends();
-        }
-    });
+    let top_level = nesting::is_top_level();
+    if top_level {
+        // SAFETY: the server's statement text lives as long as the statement.
+        guarded(|| statement::utility_starts(unsafe { statement_text(query_string) }));
+    }
+    call_next!(
+        PLACE.utility,
+        standard_ProcessUtility(
+            statement,
+            query_string,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion
+        )
+    );
+    if top_level {
+        guarded(statement::ends);
+    }
 }

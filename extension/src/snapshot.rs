@@ -91,7 +91,7 @@ impl Walker {
             if message.is_null() || (*message).firstchild.is_null() {
                 return;
             }
-            let path = self.paths.child(PathId::ROOT, &name_of(message));
+            let path = self.paths.child(PathId::ROOT, "MessageContext");
             let mut visit = visit;
             self.walk(message, path, std::ptr::null_mut(), |context, path, serial| {
                 if context != message {
@@ -150,17 +150,19 @@ impl Walker {
     /// `context` is live.
     unsafe fn meet(&mut self, context: pg_sys::MemoryContext, parent: PathId, path: Option<PathId>) -> (PathId, u64) {
         // SAFETY: by the caller's promise.
-        let name = unsafe { (*context).name };
+        let (name, is_constant) = unsafe { label(context) };
         let walk = self.walks;
         if let Some(known) = self.known.get_mut(&context.addr())
             && known.name == name
             && known.parent == parent
+            // SAFETY: a label is a C string.
+            && (is_constant || unsafe { CStr::from_ptr(name) }.to_bytes() == self.paths.name(known.path).as_bytes())
         {
             known.walk = walk;
             return (known.path, known.serial);
         }
-        // SAFETY: by the caller's promise.
-        let path = path.unwrap_or_else(|| self.paths.child(parent, &unsafe { name_of(context) }));
+        // SAFETY: a label is a C string.
+        let path = path.unwrap_or_else(|| self.paths.child(parent, &unsafe { CStr::from_ptr(name) }.to_string_lossy()));
         self.serials += 1;
         let serial = self.serials;
         self.known.insert(context.addr(), Known { serial, name, parent, path, walk });
@@ -168,13 +170,20 @@ impl Walker {
     }
 }
 
-/// A context's name.
+/// A context's name as users know it, and whether it is a constant.
+///
+/// All hash tables are called "dynahash" and told apart by their identifier, which is what the server shows as well
+/// (`PutMemoryContextsStatsTupleStore` in mcxtfuncs.c).
 ///
 /// # Safety
 /// `context` is live.
-unsafe fn name_of<'a>(context: pg_sys::MemoryContext) -> std::borrow::Cow<'a, str> {
-    // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c).
-    unsafe { CStr::from_ptr((*context).name) }.to_string_lossy()
+unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
+    // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c), and the identifier of a hash
+    // table lives inside it (`hash_create` in dynahash.c).
+    unsafe {
+        let (name, identifier) = ((*context).name, (*context).ident);
+        if !identifier.is_null() && CStr::from_ptr(name) == c"dynahash" { (identifier, false) } else { (name, true) }
+    }
 }
 
 /// Bytes in use and bytes obtained from malloc of one context, without its children.

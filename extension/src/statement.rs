@@ -1,9 +1,11 @@
-//! What a top-level statement leaves behind.
+//! What top-level statements leave behind.
 //!
-//! A bracket is opened when the planner, the executor or a utility command starts at the top level, and closed at the end of
-//! the transaction or when the next statement starts, whichever is first: only then are the portal and its plan gone, and
-//! what is still there outlives the statement. Statements that fail are closed the same way. What lies below MessageContext
-//! goes away before that; it is looked at when the statement ends, and counted as left behind.
+//! A bracket is opened when the planner, the executor or a utility command first starts at the top level of a transaction,
+//! and closed when the transaction has ended: only then are portals, plans and locks gone, and what is still there outlives
+//! the statements. Statements that fail are closed the same way. What lies below MessageContext goes away sooner; it is
+//! looked at whenever a statement ends, and counted as left behind.
+//!
+//! Statements that call the engine get a bracket of their own, which is not judged.
 //!
 //! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
 //! left below MessageContext.
@@ -11,7 +13,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_void};
 
-use memcheck_core::census::{Census, Moment, Totals};
+use memcheck_core::census::{Census, Moment, PathId, Totals};
 use memcheck_core::judge::{Mark, judge};
 use pgrx::prelude::*;
 
@@ -20,24 +22,36 @@ use crate::shmem::ring;
 use crate::snapshot::{self, Walker};
 use crate::{hooks, nesting, window};
 
-/// One top-level statement under check.
+/// The statements of one transaction under check.
 struct Bracket {
-    /// The tree when it started. Inside a window only taken for statements that call the engine itself.
+    /// The tree when the first started. Inside a window only taken for statements that call the engine itself.
     before: Option<Census>,
     /// Serials of the contexts below MessageContext that were there before, or that have been counted.
     known: Vec<u64>,
-    /// What it left below MessageContext.
+    /// What they left below MessageContext.
     leftovers: Census,
-    /// It has ended; a new one may start.
+    /// The last one has ended.
     ended: bool,
     /// It called the engine: what it leaves is not the workload's.
     own: bool,
+}
+
+impl Bracket {
+    fn new(before: Option<Census>) -> Self {
+        Bracket { before, known: Vec::new(), leftovers: Census::default(), ended: false, own: false }
+    }
 }
 
 thread_local! {
     static WALKER: RefCell<Walker> = RefCell::default();
     static BRACKET: RefCell<Option<Bracket>> = const { RefCell::new(None) };
     static TRANSACTION: Cell<u64> = const { Cell::new(0) };
+    /// Bytes in use in TopMemoryContext at the end of the last transaction.
+    static LAST_TOP: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Bytes in use in TopMemoryContext when the planner was called, in mode executor.
+    static PLANNER_CALLED: Cell<u64> = const { Cell::new(0) };
+    /// Bytes by which TopMemoryContext grew in the planner in this transaction, in mode executor.
+    static PLANNED: Cell<u64> = const { Cell::new(0) };
 }
 
 pub(crate) fn register() {
@@ -68,8 +82,10 @@ fn mode() -> MemcheckMode {
 }
 
 pub(crate) fn planner_starts(text: Option<&CStr>) {
-    if mode() == MemcheckMode::all {
-        open(text);
+    match mode() {
+        MemcheckMode::all => open(text),
+        MemcheckMode::executor => PLANNER_CALLED.set(top_used()),
+        MemcheckMode::none => {}
     }
 }
 
@@ -87,12 +103,21 @@ pub(crate) fn utility_starts(text: Option<&CStr>) {
 
 /// The planner has left: contexts it made below MessageContext have no one to free them any more.
 pub(crate) fn planner_ends() {
-    collect_leftovers();
+    match mode() {
+        MemcheckMode::all => collect_leftovers(),
+        MemcheckMode::executor => PLANNED.set(PLANNED.get() + top_used().saturating_sub(PLANNER_CALLED.get())),
+        MemcheckMode::none => {}
+    }
 }
 
 /// The executor or a utility command has left the top level.
 pub(crate) fn ends() {
+    if mode() != MemcheckMode::none {
+        // It may have been this statement that switched checking on.
+        hooks::make_outermost();
+    }
     collect_leftovers();
+    window::count_statement();
     BRACKET.with_borrow_mut(|bracket| {
         if let Some(bracket) = bracket {
             bracket.ended = true;
@@ -108,19 +133,24 @@ fn mentions_engine(text: &CStr) -> bool {
 
 fn open(text: Option<&CStr>) {
     hooks::make_outermost();
-    match BRACKET.with_borrow(|bracket| bracket.as_ref().map(|bracket| bracket.ended)) {
-        Some(false) => return,
-        Some(true) => close(),
-        None => {}
+    let calls_engine = text.is_some_and(mentions_engine);
+    let goes_on = BRACKET.with_borrow_mut(|bracket| {
+        let Some(bracket) = bracket else { return false };
+        let goes_on = !bracket.ended || !(bracket.own || calls_engine);
+        bracket.ended &= !goes_on;
+        goes_on
+    });
+    if goes_on {
+        return;
     }
+    close();
     let bracket = with_walker(|walker| {
-        let before = match window::is_open() {
+        let mut bracket = Bracket::new(match window::is_open() {
             false => Some(walker.census(Moment::default())),
-            true => text.is_some_and(mentions_engine).then(|| walker.census(window::moment())),
-        };
-        let mut known = Vec::new();
-        walker.below_message_context(|_, _, serial| known.push(serial));
-        Bracket { before, known, leftovers: Census::default(), ended: false, own: false }
+            true => calls_engine.then(|| walker.census(window::moment())),
+        });
+        walker.below_message_context(|_, _, serial| bracket.known.push(serial));
+        bracket
     });
     BRACKET.set(Some(bracket));
 }
@@ -154,17 +184,10 @@ pub(crate) fn is_own() -> Option<Census> {
 
 /// As [`is_own`], for the statement that has just opened a window with this census.
 pub(crate) fn opens_window(census: &Census) {
-    let bracket = Bracket {
-        before: Some(census.clone()),
-        known: Vec::new(),
-        leftovers: Census::default(),
-        ended: false,
-        own: true,
-    };
-    BRACKET.set(Some(bracket));
+    BRACKET.set(Some(Bracket { own: true, ..Bracket::new(Some(census.clone())) }));
 }
 
-/// Judges what the last statement left behind, if it has ended.
+/// Judges what earlier statements of the transaction left behind, if there are any.
 pub(crate) fn close_ended() {
     if BRACKET.with_borrow(|bracket| bracket.as_ref().is_some_and(|bracket| bracket.ended)) {
         close();
@@ -185,9 +208,12 @@ fn close() {
         }
         return;
     }
-    let Some(before) = bracket.before.filter(|_| !bracket.own) else { return };
+    let Some(mut before) = bracket.before.filter(|_| !bracket.own) else { return };
     let rules = window::plain_rules();
     let findings = with_walker(|walker| {
+        if let Some(top) = top_before_transaction() {
+            before.set_used(PathId::ROOT, top);
+        }
         let after = walker.census(Moment::default());
         let marks = [
             Mark { iteration: 0, census: before, leftovers: Census::default() },
@@ -196,6 +222,24 @@ fn close() {
         judge(walker.paths(), &marks, &rules)
     });
     ring::push(&findings);
+}
+
+/// Bytes in use in TopMemoryContext before the transaction, with what the planner added where that is not checked.
+///
+/// Every transaction takes memory from TopMemoryContext and gives it back at its end: 128 bytes for each lock, some hundreds
+/// for each resource owner (`LockAcquireExtended` in lock.c, `ResourceOwnerCreate` in resowner.c). Compared with the middle
+/// of a transaction, its end would look as if that much had been freed, and hide a leak. So for this one context the end is
+/// compared with the end of the transaction before. None if that one was not checked.
+fn top_before_transaction() -> Option<u64> {
+    let top = LAST_TOP.get()?;
+    let planned = PLANNED.get();
+    // Small amounts are locks on indexes.
+    Some(if planned >= guc::thresholds().min_leak_bytes / 2 { top + planned } else { top })
+}
+
+fn top_used() -> u64 {
+    // SAFETY: TopMemoryContext always lives.
+    unsafe { snapshot::totals(pg_sys::TopMemoryContext) }.0
 }
 
 /// The end of a top-level transaction, committed or aborted: everything that belongs to it has been released
@@ -207,12 +251,14 @@ unsafe extern "C-unwind" fn resources_released(
     is_top_level: bool,
     _arg: *mut c_void,
 ) {
-    if phase != pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level {
+    // Not after COMMIT inside a procedure: its CALL is still running.
+    if phase != pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !nesting::is_top_level()
+    {
         return;
     }
-    // Not after COMMIT inside a procedure: its CALL is still running.
-    if nesting::is_top_level() {
-        close();
-    }
+    close();
     TRANSACTION.set(TRANSACTION.get() + 1);
+    let checked = mode() != MemcheckMode::none && !window::is_open();
+    LAST_TOP.set(checked.then(top_used));
+    PLANNED.set(0);
 }

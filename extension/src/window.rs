@@ -34,7 +34,7 @@ struct Window {
 pub(crate) struct Counters {
     /// Marks set.
     pub(crate) marks: u64,
-    /// Top-level statements that were bracketed.
+    /// Top-level statements that ended, those that call the engine included.
     pub(crate) statements: u64,
     /// Contexts in the last census.
     pub(crate) contexts: u64,
@@ -135,6 +135,14 @@ pub(crate) fn add_leftovers(leftovers: &Census) {
     OPEN.with_borrow_mut(|open| {
         if let Some(window) = open {
             window.leftovers.add_all(leftovers);
+        }
+    });
+}
+
+/// Counts a top-level statement.
+pub(crate) fn count_statement() {
+    OPEN.with_borrow_mut(|open| {
+        if let Some(window) = open {
             window.counters.statements += 1;
         }
     });

@@ -16,6 +16,10 @@ const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 /// Contexts that live as long as the backend and that an extension has little business to put things into directly.
 pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, "CacheMemoryContext", "ErrorContext"];
 
+/// Contexts right below TopMemoryContext in which the cumulative statistics system keeps what it has not yet sent. They grow
+/// and shrink with the clock, and nothing outside `pgstat.c` can allocate in them.
+const STATISTICS_CONTEXTS: [&str; 3] = ["PgStat Pending", "PgStat Shared Ref", "PgStat Shared Ref Hash"];
+
 /// How long what is in a context lives at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifetime {
@@ -118,6 +122,11 @@ impl PathTable {
         at_the_top && GLOBAL_CONTEXTS.contains(&self.name(id))
     }
 
+    /// Whether growth of contexts with this path says nothing about any extension.
+    pub fn is_noise(&self, id: PathId) -> bool {
+        self.parent(id) == PathId::ROOT && STATISTICS_CONTEXTS.contains(&self.name(id))
+    }
+
     /// The path written out.
     pub fn path(&self, mut id: PathId) -> ContextPath {
         let mut names = vec![self.name(id)];
@@ -213,6 +222,12 @@ impl Census {
         self.totals[path.index()].add(totals);
     }
 
+    /// Puts another number of bytes in use in place of a path's.
+    pub fn set_used(&mut self, path: PathId, used: u64) {
+        self.add(path, Totals::default());
+        self.totals[path.index()].used = used;
+    }
+
     /// The sum for a path; zero where there is no such context.
     pub fn totals(&self, path: PathId) -> Totals {
         self.totals.get(path.index()).copied().unwrap_or_default()
@@ -290,6 +305,9 @@ mod tests {
         }
         let deep = table.child(namesake, "CacheMemoryContext");
         assert!(!table.is_global(deep));
+        let pending = table.child(PathId::ROOT, "PgStat Pending");
+        let namesake = table.child(cache, "PgStat Pending");
+        assert!(table.is_noise(pending) && !table.is_noise(namesake) && !table.is_noise(cache));
     }
 
     #[test]
@@ -303,6 +321,8 @@ mod tests {
         assert_eq!(census.totals(ctx), Totals { used: 40, allocated: 60, objects: 2 });
         assert_eq!(census.totals(ctx).free(), 20);
         assert_eq!(census.contexts, 3);
+        census.set_used(ctx, 7);
+        assert_eq!(census.totals(ctx), Totals { used: 7, allocated: 60, objects: 2 });
         let later = table.child(PathId::ROOT, "y");
         assert_eq!(census.totals(later), Totals::default());
         census.clear(moment(2, 2));

@@ -129,7 +129,8 @@ impl Window<'_> {
             }
         };
         let (before, after) = (totals(first), totals(last));
-        (after.used > before.used || after.objects > before.objects)
+        let grew = after.used > before.used || after.objects > before.objects;
+        (grew && !self.paths.is_noise(path))
             .then(|| Curve { path, points: self.marks.iter().map(|mark| (mark.iteration, totals(mark))).collect() })
     }
 

@@ -28,8 +28,21 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     if guc::mode() == MemcheckMode::none {
         guc::set_mode(MemcheckMode::all);
     }
+    fill_caches();
     window::open(parsed.rules);
     "Memory check session started."
+}
+
+/// Has the server look up everything that the calls to come need, so that its caches do not grow inside the window.
+fn fill_caches() {
+    for call in [
+        "SELECT ext_memcheck.mark(1)",
+        "SELECT * FROM ext_memcheck.end()",
+        "SELECT ext_memcheck.run_scenario(scenario_name := '', iterations := 1, workload := '')",
+    ] {
+        // A plan that is not kept goes away with the connection to SPI.
+        let _ = Spi::connect(|client| client.prepare(call, &[]).map(drop));
+    }
 }
 
 /// Sets a checkpoint inside the window.
