@@ -23,7 +23,8 @@ import tempfile
 MODES = [
     ("not loaded", False, ""),
     ("none", True, "SET pg_ext_memcheck.memcheck_mode = 'none';"),
-    ("executor", True, "SET pg_ext_memcheck.memcheck_mode = 'executor'; SELECT ext_memcheck.begin();"),
+    ("executor", True, "SET pg_ext_memcheck.memcheck_mode = 'executor';"),
+    ("window", True, "SET pg_ext_memcheck.memcheck_mode = 'executor'; SELECT ext_memcheck.begin();"),
 ]
 
 # Label, what brings the session to that many contexts, statements in one round.
