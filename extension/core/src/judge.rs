@@ -27,20 +27,18 @@ pub struct Mark {
 pub struct Filter {
     /// Only these; all where empty.
     pub watch: Vec<Like>,
-    /// Not these.
-    pub ignore: Vec<Like>,
-    /// No `wrong_ctx_alloc` for these (`allowed_contexts` of `begin()`).
+    /// Contexts that may grow (`allowed_contexts` of `begin()`). A plain window still reports their `context_leak`, as
+    /// documented, but no `wrong_ctx_alloc`; the other scenarios report nothing for them.
     pub allowed: Vec<Like>,
 }
 
 impl Filter {
     fn reports(&self, path: &ContextPath) -> bool {
-        let any = |patterns: &[Like]| patterns.iter().any(|pattern| path.matches(pattern));
-        (self.watch.is_empty() || any(&self.watch)) && !any(&self.ignore)
+        self.watch.is_empty() || self.watch.iter().any(|pattern| path.matches(pattern))
     }
 
-    fn allows(&self, name: &str) -> bool {
-        self.allowed.iter().any(|pattern| pattern.matches(name))
+    fn allows(&self, path: &ContextPath) -> bool {
+        self.allowed.iter().any(|pattern| path.matches(pattern))
     }
 }
 
@@ -138,6 +136,7 @@ impl Window<'_> {
         match self.rules.scenario {
             ScenarioKind::WrongContextProbe => self.wrong_context(curve).into_iter().collect(),
             ScenarioKind::Window => self.difference(curve).into_iter().chain(self.wrong_context(curve)).collect(),
+            _ if self.rules.filter.allows(&self.paths.path(curve.path)) => Vec::new(),
             _ => self.benchmark(curve).into_iter().collect(),
         }
     }
@@ -188,9 +187,8 @@ impl Window<'_> {
         if !long_lived || !(is_global || new_child) {
             return None;
         }
-        let filter = &self.rules.filter;
-        let name = self.paths.name(curve.path);
-        if filter.allows(name) || (new_child && filter.allows(self.paths.name(parent))) {
+        let allowed = |path| self.rules.filter.allows(&self.paths.path(path));
+        if allowed(curve.path) || (new_child && allowed(parent)) {
             return None;
         }
         let growth = curve.last().used.saturating_sub(curve.first().used);
@@ -473,8 +471,12 @@ mod tests {
         assert_eq!(names(watch), ["context_leak Buggy"]);
         let allowed = Filter { allowed: like("TopMemoryContext"), ..Filter::default() };
         assert_eq!(names(allowed), ["context_leak Buggy", "context_leak TopMemoryContext"]);
-        let ignore = Filter { ignore: like("Top%"), ..Filter::default() };
-        assert_eq!(names(ignore), ["context_leak Buggy"]);
+        let bloat = Tree::new(&MARKS).set("TopMemoryContext", &linear(100)).set("Buggy", &linear(100));
+        let allowed = Filter { allowed: like("Top%"), ..Filter::default() };
+        assert_eq!(
+            bloat.judge(ScenarioKind::GrowthBenchmark, allowed),
+            ["ctx_bloat WARNING Buggy 100000B 100/iter 0 contexts 0.0/iter linear"]
+        );
     }
 
     #[test]

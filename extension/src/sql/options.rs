@@ -44,11 +44,10 @@ pub(super) fn parse(pattern: &str, options: Option<&Value>) -> Result<Parsed, Ba
         Some(_) => return Err(bad("options must be a JSON object".to_owned())),
     };
     for (key, value) in options {
-        let Filter { watch, ignore, allowed } = &mut rules.filter;
+        let Filter { watch, allowed } = &mut rules.filter;
         match key.as_str() {
             "allowed_contexts" => allowed.extend(patterns(key, value)?),
             "watch" => watch.extend(patterns(key, value)?),
-            "allow" => ignore.extend(patterns(key, value)?),
             "scenario" => rules.scenario = word::<ScenarioKind>(key, value)?,
             "phase" => rules.phase = Some(word::<Phase>(key, value)?),
             "track_shmem" => without_effect.extend(flag(key, value)?.then_some("track_shmem")),
@@ -57,7 +56,7 @@ pub(super) fn parse(pattern: &str, options: Option<&Value>) -> Result<Parsed, Ba
                 return Err(BadOption {
                     message: format!("unrecognized option \"{key}\""),
                     hint: Some(
-                        "Options are \"allowed_contexts\", \"watch\", \"allow\", \"scenario\", \"phase\", \"track_shmem\" \
+                        "Options are \"allowed_contexts\", \"watch\", \"scenario\", \"phase\", \"track_shmem\" \
                          and \"track_dsm\".",
                     ),
                 });
