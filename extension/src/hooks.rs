@@ -116,6 +116,7 @@ mod server {
             direction: pg_sys::ScanDirection::Type,
             count: u64,
         );
+        pub(super) fn GetCommandLogLevel(parse_tree: *mut pg_sys::Node) -> pg_sys::LogStmtLevel::Type;
         pub(super) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
         pub(super) fn standard_ExecutorEnd(query: *mut pg_sys::QueryDesc);
         pub(super) fn standard_ProcessUtility(
@@ -233,6 +234,10 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.
         guarded(|| statement::utility_starts(unsafe { statement_text(query_string) }));
+    }
+    // SAFETY: the statement is valid for the call; it is only looked at (`log_statement = 'ddl'` uses the same).
+    if unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL {
+        guarded(statement::changes_catalogs);
     }
     call_next!(
         PLACE.utility,

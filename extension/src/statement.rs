@@ -7,6 +7,9 @@
 //!
 //! Statements that call the engine get a bracket of their own, which is not judged.
 //!
+//! A command that changes the catalogs has the server cache what it created, until it is dropped or the session ends; after
+//! one, CacheMemoryContext is not judged. A window over several iterations does judge it.
+//!
 //! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
 //! left below MessageContext.
 
@@ -34,11 +37,13 @@ struct Bracket {
     ended: bool,
     /// It called the engine: what it leaves is not the workload's.
     own: bool,
+    /// It changed the catalogs, so that the server fills its caches with what is new.
+    ddl: bool,
 }
 
 impl Bracket {
     fn new(before: Option<Census>) -> Self {
-        Bracket { before, known: Vec::new(), leftovers: Census::default(), ended: false, own: false }
+        Bracket { before, known: Vec::new(), leftovers: Census::default(), ended: false, own: false, ddl: false }
     }
 }
 
@@ -99,6 +104,15 @@ pub(crate) fn utility_starts(text: Option<&CStr>) {
     if mode() != MemcheckMode::none {
         open(text);
     }
+}
+
+/// A command that changes the catalogs is run, at any depth.
+pub(crate) fn changes_catalogs() {
+    BRACKET.with_borrow_mut(|bracket| {
+        if let Some(bracket) = bracket {
+            bracket.ddl = true;
+        }
+    });
 }
 
 /// The planner has left: contexts it made below MessageContext have no one to free them any more.
@@ -215,6 +229,9 @@ fn close() {
             before.set_used(PathId::ROOT, top);
         }
         let after = walker.census(Moment::default());
+        if bracket.ddl {
+            before.copy_from(&after, |path| walker.paths().is_cache(path));
+        }
         let marks = [
             Mark { iteration: 0, census: before, leftovers: Census::default() },
             Mark { iteration: 0, census: after, leftovers: bracket.leftovers },

@@ -13,8 +13,11 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
+/// Where the server keeps its caches of the catalogs.
+const CACHE_CONTEXT: &str = "CacheMemoryContext";
+
 /// Contexts that live as long as the backend and that an extension has little business to put things into directly.
-pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, "CacheMemoryContext", "ErrorContext"];
+pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, CACHE_CONTEXT, "ErrorContext"];
 
 /// Contexts right below TopMemoryContext in which the cumulative statistics system keeps what it has not yet sent. They grow
 /// and shrink with the clock, and nothing outside `pgstat.c` can allocate in them.
@@ -127,6 +130,14 @@ impl PathTable {
         self.parent(id) == PathId::ROOT && STATISTICS_CONTEXTS.contains(&self.name(id))
     }
 
+    /// Whether this is CacheMemoryContext or below it.
+    pub fn is_cache(&self, mut id: PathId) -> bool {
+        while self.depth(id) > 1 {
+            id = self.parent(id);
+        }
+        id != PathId::ROOT && self.name(id) == CACHE_CONTEXT
+    }
+
     /// The path written out.
     pub fn path(&self, mut id: PathId) -> ContextPath {
         let mut names = vec![self.name(id)];
@@ -228,6 +239,14 @@ impl Census {
         self.totals[path.index()].used = used;
     }
 
+    /// Takes over another census's sums for the paths that are selected.
+    pub fn copy_from(&mut self, other: &Census, selected: impl Fn(PathId) -> bool) {
+        for path in other.paths().filter(|&path| selected(path)) {
+            self.add(path, Totals::default());
+            self.totals[path.index()] = other.totals(path);
+        }
+    }
+
     /// The sum for a path; zero where there is no such context.
     pub fn totals(&self, path: PathId) -> Totals {
         self.totals.get(path.index()).copied().unwrap_or_default()
@@ -302,6 +321,7 @@ mod tests {
         ] {
             assert_eq!(table.lifetime(id), lifetime, "{}", table.path(id));
             assert_eq!(table.is_global(id), global, "{}", table.path(id));
+            assert_eq!(table.is_cache(id), id == cache || id == namesake, "{}", table.path(id));
         }
         let deep = table.child(namesake, "CacheMemoryContext");
         assert!(!table.is_global(deep));
@@ -323,6 +343,9 @@ mod tests {
         assert_eq!(census.contexts, 3);
         census.set_used(ctx, 7);
         assert_eq!(census.totals(ctx), Totals { used: 7, allocated: 60, objects: 2 });
+        let mut other = Census::new(moment(1, 1));
+        other.copy_from(&census, |path| path == ctx);
+        assert_eq!((other.totals(ctx), other.totals(PathId::ROOT)), (census.totals(ctx), Totals::default()));
         let later = table.child(PathId::ROOT, "y");
         assert_eq!(census.totals(later), Totals::default());
         census.clear(moment(2, 2));
