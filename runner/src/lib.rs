@@ -4,4 +4,5 @@
 //! runs on a private server ([`server`], [`exec`]), what was observed is compared with what was expected and recorded
 //! ([`golden`], [`judge`]) and reported ([`report`]).
 
+pub mod golden;
 pub mod spec;

@@ -1,0 +1,4 @@
+//! Goldens.
+pub mod compare;
+pub mod file;
+pub mod variant;
