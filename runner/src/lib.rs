@@ -4,5 +4,6 @@
 //! runs on a private server ([`server`], [`exec`]), what was observed is compared with what was expected and recorded
 //! ([`golden`], [`judge`]) and reported ([`report`]).
 
+pub mod config;
 pub mod golden;
 pub mod spec;

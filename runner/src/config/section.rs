@@ -1,0 +1,256 @@
+//! Reads the keys of one TOML table: what has the wrong type and what nobody asked for becomes a [`Problem`] with its place.
+
+use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::Problem;
+
+/// The mistakes found so far in one file.
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<Problem>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
+        self.found.push(Problem::new(self.text, span, message, hint));
+    }
+
+    pub(super) fn into_vec(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| (problem.line, problem.column));
+        self.found
+    }
+}
+
+/// One table of the file. Each key is asked for by name; [`Section::finish`] complains about the rest.
+pub(super) struct Section<'a> {
+    name: String,
+    table: &'a DeTable<'a>,
+    root: &'a Path,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The table called `name` (empty for the whole file); its paths are relative to `root`.
+    pub(super) fn new(name: &str, table: &'a DeTable<'a>, root: &'a Path) -> Self {
+        Self { name: name.to_owned(), table, root, known: Vec::new() }
+    }
+
+    /// The directory that paths are relative to.
+    pub(super) fn root(&self) -> &'a Path {
+        self.root
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.known.push(key);
+        self.table.get(key)
+    }
+
+    /// A text.
+    pub(super) fn string(&mut self, key: &'static str, problems: &mut Problems) -> Option<(&'a str, Range<usize>)> {
+        let value = self.value(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            wrong_type(value, "a string", problems);
+        }
+        Some((text?, value.span()))
+    }
+
+    /// A path.
+    pub(super) fn path(&mut self, key: &'static str, problems: &mut Problems) -> Option<PathBuf> {
+        let (text, _) = self.string(key, problems)?;
+        Some(self.root.join(text))
+    }
+
+    /// A text or a list of texts.
+    pub(super) fn strings(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<String>> {
+        let value = self.value(key)?;
+        if let Some(one) = value.get_ref().as_str() {
+            return Some(vec![one.to_owned()]);
+        }
+        let texts = items(value, "a string or a list of strings", problems)?.filter_map(|item| {
+            let text = item.get_ref().as_str();
+            if text.is_none() {
+                wrong_type(item, "a string", problems);
+            }
+            text.map(str::to_owned)
+        });
+        Some(texts.collect())
+    }
+
+    /// A whole number.
+    pub(super) fn integer(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u32>,
+        problems: &mut Problems,
+    ) -> Option<u32> {
+        number(self.value(key)?, &range, problems)
+    }
+
+    /// A list of whole numbers.
+    pub(super) fn integers(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u32>,
+        problems: &mut Problems,
+    ) -> Option<Vec<u32>> {
+        let list = items(self.value(key)?, "a list of numbers", problems)?;
+        Some(list.filter_map(|item| number(item, &range, problems)).collect())
+    }
+
+    /// A time with its unit: `"500ms"`, `"60s"`, `"2min"`, `"1h"`.
+    pub(super) fn duration(&mut self, key: &'static str, problems: &mut Problems) -> Option<Duration> {
+        let (text, span) = self.string(key, problems)?;
+        let duration = parse_duration(text);
+        if duration.is_none() {
+            let hint = "write a whole number and a unit: \"500ms\", \"60s\", \"2min\", \"1h\"";
+            problems.add(span, format!("invalid time \"{text}\""), Some(hint.to_owned()));
+        }
+        duration
+    }
+
+    /// A table in this one.
+    pub(super) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Section<'a>> {
+        let value = self.value(key)?;
+        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        section(value, &name, self.root, problems)
+    }
+
+    /// The tables in this one, when their names are free.
+    pub(super) fn tables(&self, problems: &mut Problems) -> Vec<(&'a str, Section<'a>)> {
+        let entries = self.table.iter().filter_map(|(key, value)| {
+            let key = key.get_ref().as_ref();
+            Some((key, section(value, &format!("{}.{key}", self.name), self.root, problems)?))
+        });
+        entries.collect()
+    }
+
+    /// Complains about every key that was not asked for.
+    pub(super) fn finish(self, problems: &mut Problems) {
+        for key in self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
+            let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
+            let hint = match closest(key.get_ref(), &self.known) {
+                Some(known) => format!("did you mean \"{known}\"?"),
+                None => format!("known keys are: {}", self.known.join(", ")),
+            };
+            problems.add(key.span(), format!("unknown key \"{}\"{place}", key.get_ref()), Some(hint));
+        }
+    }
+}
+
+fn section<'a>(
+    value: &'a Spanned<DeValue<'a>>,
+    name: &str,
+    root: &'a Path,
+    problems: &mut Problems,
+) -> Option<Section<'a>> {
+    let table = value.get_ref().as_table();
+    if table.is_none() {
+        wrong_type(value, "a table", problems);
+    }
+    Some(Section::new(name, table?, root))
+}
+
+fn items<'a>(
+    value: &'a Spanned<DeValue<'a>>,
+    expected: &str,
+    problems: &mut Problems,
+) -> Option<impl Iterator<Item = &'a Spanned<DeValue<'a>>> + use<'a>> {
+    let array = value.get_ref().as_array();
+    if array.is_none() {
+        wrong_type(value, expected, problems);
+    }
+    array.map(|array| array.iter())
+}
+
+fn number(value: &Spanned<DeValue>, range: &RangeInclusive<u32>, problems: &mut Problems) -> Option<u32> {
+    let Some(integer) = value.get_ref().as_integer() else {
+        wrong_type(value, "a whole number", problems);
+        return None;
+    };
+    let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number));
+    if number.is_none() {
+        let message = format!("{} is outside the valid range {} .. {}", integer.as_str(), range.start(), range.end());
+        problems.add(value.span(), message, None);
+    }
+    number
+}
+
+fn wrong_type(value: &Spanned<DeValue>, expected: &str, problems: &mut Problems) {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    problems.add(value.span(), format!("expected {expected}, found {found}"), None);
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..unit].parse().ok()?;
+    match text[unit..].trim_start() {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "min" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
+        _ => None,
+    }
+}
+
+/// The name that `word` was probably meant to be: at most a third of its letters differ.
+fn closest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    let near = |name: &&str| strsim::damerau_levenshtein(word, name);
+    let name = names.iter().copied().min_by_key(near)?;
+    (near(&name) <= (word.chars().count() / 3).max(1)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, expected) in [
+            ("500ms", Some(Duration::from_millis(500))),
+            ("60s", Some(Duration::from_secs(60))),
+            ("2 min", Some(Duration::from_secs(120))),
+            ("1h", Some(Duration::from_secs(3600))),
+            ("60", None),
+            ("s", None),
+            ("-1s", None),
+            ("1d", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+        ] {
+            assert_eq!(parse_duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn suggestions() {
+        let names = ["specs", "expected", "results", "schedule"];
+        for (word, expected) in [
+            ("spec", Some("specs")),
+            ("shedule", Some("schedule")),
+            ("scedhule", Some("schedule")),
+            ("result", Some("results")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            assert_eq!(closest(word, &names), expected, "{word}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Builds the engine for one PostgreSQL and lays it out as the runner expects it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{self, Error};
+use crate::workspace::Workspace;
+use crate::{libclang, script};
+
+const NAME: &str = "pg_ext_memcheck";
+
+/// Builds the engine for the PostgreSQL of `pg_config` and writes library, control file and install script to
+/// `target/engine/MAJOR`. Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
+pub(crate) fn build(workspace: &Workspace, pg_config: &Path, release: bool) -> Result<(), Error> {
+    let major = major_version(pg_config)?;
+    let mut cargo = cargo(workspace, pg_config, major, "build")?;
+    cargo.arg("--lib");
+    if release {
+        cargo.arg("--release");
+    }
+    error::run(&mut cargo)?;
+
+    let profile = if release { "release" } else { "debug" };
+    let built = workspace.engine_target().join(profile).join(format!("lib{NAME}.so"));
+    let control = workspace.extension().join(format!("{NAME}.control"));
+    let control = fs::read_to_string(&control).map_err(Error::file("read", &control))?;
+    let version = default_version(&control)?;
+    let sql = script::generate(&built, &control, NAME)?;
+    let library = fs::read(&built).map_err(Error::file("read", &built))?;
+
+    let directory = workspace.engine(major);
+    fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+    write_if_different(&directory.join(format!("{NAME}.so")), &library)?;
+    write_if_different(&directory.join(format!("{NAME}.control")), control.as_bytes())?;
+    write_if_different(&directory.join(format!("{NAME}--{version}.sql")), sql.as_bytes())
+}
+
+/// Runs clippy on the engine with the bindings of the PostgreSQL of `pg_config`; a warning is an error.
+pub(crate) fn lint(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
+    let major = major_version(pg_config)?;
+    error::run(cargo(workspace, pg_config, major, "clippy")?.args(["--lib", "--", "-D", "warnings"]))
+}
+
+/// `cargo SUBCOMMAND` on the engine with the feature and the environment that select one PostgreSQL.
+fn cargo(workspace: &Workspace, pg_config: &Path, major: u32, subcommand: &str) -> Result<Command, Error> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(workspace.root())
+        .arg(subcommand)
+        .args(["-p", NAME, "--no-default-features", "--features", &format!("pg{major}"), "--target-dir"])
+        .arg(workspace.engine_target())
+        .env("PGRX_PG_CONFIG_PATH", pg_config)
+        .envs(libclang::environment(workspace)?);
+    Ok(cargo)
+}
+
+fn major_version(pg_config: &Path) -> Result<u32, Error> {
+    let unusable = || Error::new(format!("\"{}\" is not a pg_config that can be run", pg_config.display()));
+    let version = error::first_line(Command::new(pg_config).arg("--version")).ok_or_else(unusable)?;
+    parse_major(&version).ok_or_else(unusable)
+}
+
+/// `PostgreSQL 15.20 (Debian 15.20-0+deb12u1)`, `PostgreSQL 19devel`.
+fn parse_major(version: &str) -> Option<u32> {
+    let number = version.strip_prefix("PostgreSQL ")?;
+    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+    number[..end].parse().ok()
+}
+
+fn default_version(control: &str) -> Result<&str, Error> {
+    control
+        .lines()
+        .find_map(|line| line.strip_prefix("default_version")?.split('\'').nth(1))
+        .ok_or_else(|| Error::new("the control file has no default_version"))
+}
+
+/// Replaces `path` by rename, so that a server that has the old library mapped keeps it whole.
+fn write_if_different(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|present| present == contents) {
+        return Ok(());
+    }
+    let new = path.with_extension("new");
+    fs::write(&new, contents).map_err(Error::file("write", &new))?;
+    fs::rename(&new, path).map_err(Error::file("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn majors() {
+        for (version, major) in [
+            ("PostgreSQL 15.20 (Debian 15.20-0+deb12u1)", Some(15)),
+            ("PostgreSQL 18.6", Some(18)),
+            ("PostgreSQL 19devel", Some(19)),
+            ("PostgreSQL", None),
+            ("pg_config 1", None),
+        ] {
+            assert_eq!(parse_major(version), major, "{version}");
+        }
+    }
+
+    #[test]
+    fn version_of_the_control_file() {
+        assert_eq!(default_version("comment = 'x'\ndefault_version = '1.0'\n").expect("present"), "1.0");
+        assert!(default_version("comment = 'default_version'\n").is_err());
+    }
+}

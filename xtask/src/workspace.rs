@@ -1,0 +1,52 @@
+//! Where things are in this checkout.
+
+use std::path::{Path, PathBuf};
+
+/// The checkout that this binary was built from.
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace of the running `cargo run -p xtask`.
+    pub(crate) fn locate() -> Self {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Self { root: manifest.parent().expect("xtask lies in the workspace").to_owned() }
+    }
+
+    /// The top of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The engine's crate.
+    pub(crate) fn extension(&self) -> PathBuf {
+        self.root.join("extension")
+    }
+
+    /// The finished engine for `major`: library, control file, install script.
+    pub(crate) fn engine(&self, major: u32) -> PathBuf {
+        self.root.join("target/engine").join(major.to_string())
+    }
+
+    /// Cargo's target directory for the engine. It is apart from the runner's, whose artefacts would otherwise be
+    /// rebuilt whenever the features change, and common to all majors, which share every crate but the bindings.
+    pub(crate) fn engine_target(&self) -> PathBuf {
+        self.root.join("target/engine-build")
+    }
+
+    /// A fetched server.
+    pub(crate) fn server(&self, major: u32) -> PathBuf {
+        self.root.join("target/servers").join(major.to_string())
+    }
+
+    /// The fetched libclang.
+    pub(crate) fn libclang(&self) -> PathBuf {
+        self.root.join("target/libclang")
+    }
+
+    /// The list of pinned wheels called `name`.
+    pub(crate) fn requirements(&self, name: &str) -> PathBuf {
+        self.root.join("tests/servers").join(format!("requirements-{name}.txt"))
+    }
+}
