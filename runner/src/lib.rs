@@ -5,4 +5,5 @@
 //! ([`golden`], [`judge`]) and reported ([`report`]).
 
 pub mod config;
+pub mod server;
 pub mod spec;
