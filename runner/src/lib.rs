@@ -6,4 +6,5 @@
 
 pub mod config;
 pub mod golden;
+pub mod server;
 pub mod spec;
