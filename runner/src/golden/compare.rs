@@ -65,7 +65,7 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
 }
 
 /// The rows to record for a run: a row of the golden stays as it is where it still records what was observed.
-pub fn merge(golden: &[Row], observed: &[Observed]) -> Vec<Row> {
+pub(super) fn merge(golden: &[Row], observed: &[Observed]) -> Vec<Row> {
     let pairing = pair(golden, observed);
     let rows = observed.iter().zip(pairing.recorded_as);
     rows.map(|(observed, row)| row.map_or_else(|| observed.row.clone(), |row| golden[row].clone())).collect()

@@ -23,7 +23,7 @@ impl fmt::Display for Axes {
 
 /// The servers that a golden is for, as its name says. No restriction: the base file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Variant {
+pub(super) struct Variant {
     /// First and last major; no last one means all later versions.
     majors: Option<(u32, Option<u32>)>,
     assertions: Option<bool>,
@@ -83,7 +83,7 @@ fn majors(text: &str) -> Option<(u32, Option<u32>)> {
 
 impl Variant {
     /// Whether the golden is for this server.
-    pub fn applies(&self, axes: &Axes) -> bool {
+    pub(super) fn applies(&self, axes: &Axes) -> bool {
         let in_range =
             |(first, last): (u32, Option<u32>)| first <= axes.major && last.is_none_or(|last| axes.major <= last);
         self.majors.is_none_or(in_range)
@@ -104,7 +104,7 @@ impl Variant {
 
 /// Several goldens apply and none is for fewer servers than all others; their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ambiguous(pub Vec<usize>);
+pub(super) struct Ambiguous(pub(super) Vec<usize>);
 
 /// The position of the most specific of the variants that apply; none if none does.
 ///
@@ -113,7 +113,7 @@ pub struct Ambiguous(pub Vec<usize>);
 /// # Errors
 ///
 /// Two variants of which neither is more specific, such as `pg15` and `x86_64`.
-pub fn most_specific(variants: &[Variant], axes: &Axes) -> Result<Option<usize>, Ambiguous> {
+pub(super) fn most_specific(variants: &[Variant], axes: &Axes) -> Result<Option<usize>, Ambiguous> {
     let applying: Vec<usize> = (0..variants.len()).filter(|&i| variants[i].applies(axes)).collect();
     let narrower = |a: usize, b: usize| variants[a].is_within(&variants[b]) && !variants[b].is_within(&variants[a]);
     let minimal: Vec<usize> =

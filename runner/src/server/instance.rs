@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::error::SqlState;
+use postgres::error::{DbError, SqlState};
 use postgres::{Client, NoTls};
 
 use super::engine::ENGINE;
@@ -102,13 +102,23 @@ impl Server {
 
     /// Connects as the superuser.
     pub fn connect(&self, database: &str) -> Result<Client, ServerError> {
+        self.connect_with(database, |_| {})
+    }
+
+    /// Connects as the superuser and hands over what the server says besides results: notices, warnings.
+    pub fn connect_with(
+        &self,
+        database: &str,
+        notice: impl Fn(DbError) + Send + Sync + 'static,
+    ) -> Result<Client, ServerError> {
         let mut config = postgres::Config::new();
         config
             .host_path(self.run.sockets())
             .port(self.port)
             .user(SUPERUSER)
             .dbname(database)
-            .application_name("mcspec");
+            .application_name("mcspec")
+            .notice_callback(notice);
         // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
         let (result, connected) = channel();
         thread::spawn(move || {

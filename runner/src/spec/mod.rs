@@ -7,7 +7,7 @@ mod number;
 mod parse;
 mod source;
 pub mod sql;
-mod suggest;
+pub(crate) mod suggest;
 
 pub use diagnostic::Diagnostic;
 pub use parse::{parse, parse_include};
