@@ -5,4 +5,10 @@
 //! ([`golden`], [`judge`]) and reported ([`report`]).
 
 pub mod config;
+pub mod exec;
+pub mod golden;
+pub mod judge;
+pub mod plan;
+pub mod report;
+pub mod server;
 pub mod spec;

@@ -33,6 +33,8 @@ pub const REFERENCE: &str = include_str!("default.toml");
 pub struct Config {
     /// The file that was read; none means that the defaults are in force.
     pub file: Option<PathBuf>,
+    /// The directory that its paths are relative to; empty when that is the current one.
+    pub root: PathBuf,
     /// `[project]`
     pub project: Project,
     /// `[extension.NAME]` by name.
@@ -72,7 +74,7 @@ impl Config {
     }
 
     fn defaults(root: &Path) -> Self {
-        let mut config = Self::default();
+        let mut config = Self { root: root.to_owned(), ..Self::default() };
         let problems = config.apply(REFERENCE, root);
         debug_assert_eq!(problems, [], "the compiled-in defaults are valid");
         config

@@ -237,6 +237,39 @@ pub struct Scenario {
     pub span: Span,
 }
 
+impl Scenario {
+    /// A scenario without clauses.
+    pub fn new(kind: Spanned<ScenarioKind>, name: Option<Spanned<String>>, span: Span) -> Self {
+        Scenario {
+            kind,
+            name,
+            setup: Vec::new(),
+            teardown: Vec::new(),
+            iterations: None,
+            warmup: None,
+            workers: None,
+            timeout: None,
+            when: Vec::new(),
+            reset_every: None,
+            rows: Vec::new(),
+            abort: None,
+            iterate: None,
+            protocol: None,
+            worker: None,
+            mode: None,
+            trace: None,
+            guard: None,
+            watch: Vec::new(),
+            allow: Vec::new(),
+            probes: Vec::new(),
+            settings: Vec::new(),
+            workloads: Vec::new(),
+            expects: Vec::new(),
+            span,
+        }
+    }
+}
+
 /// `workload [name] { SQL }` or `workload [name] file 'x.sql'`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
@@ -410,6 +443,22 @@ pub struct Session {
     pub steps: Vec<Step>,
     /// `teardown { SQL }`
     pub teardown: Vec<Block>,
+}
+
+impl Session {
+    /// A session without clauses.
+    pub fn new(name: Spanned<String>) -> Self {
+        Session {
+            name,
+            watch: Vec::new(),
+            allow: Vec::new(),
+            settings: Vec::new(),
+            copies: None,
+            setup: Vec::new(),
+            steps: Vec::new(),
+            teardown: Vec::new(),
+        }
+    }
 }
 
 /// `step NAME { SQL }`

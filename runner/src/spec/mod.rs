@@ -1,3 +1,14 @@
 //! The `.mcspec` language: text in, syntax tree or diagnostics out.
 
 pub mod ast;
+mod check;
+mod diagnostic;
+mod number;
+mod parse;
+mod source;
+pub mod sql;
+pub(crate) mod suggest;
+
+pub use diagnostic::Diagnostic;
+pub use parse::{parse, parse_include};
+pub use source::SourceFile;

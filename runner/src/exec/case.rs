@@ -1,0 +1,128 @@
+//! Runs a case: a database of its own, its extensions, its fixtures around its scenarios.
+
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use super::event::Event;
+use super::failure::{Failure, Step};
+use super::outcome::{Outcome, ServerFacts};
+use super::pool::{Installed, Slot};
+use super::scenario;
+use super::session::Session;
+use crate::plan::{Case, Place};
+use crate::server::Server;
+use crate::spec::ast::Extension;
+
+/// Runs the case at that position of the run on the server in the slot, which is replaced where it does not fit.
+pub(super) fn run(
+    slot: &mut Slot,
+    installed: &Installed,
+    case: &Case,
+    position: usize,
+    events: &Sender<Event>,
+) -> Outcome {
+    let started = Instant::now();
+    let mut outcome = Outcome::default();
+    if let Err(failure) = on_server(slot, installed, case, position, events, &mut outcome) {
+        outcome.failure = Some(failure);
+    }
+    if outcome.first_failure().is_some_and(Failure::lost_the_session) {
+        // A backend that was killed takes all others with it, and the server goes through recovery.
+        slot.discard();
+    }
+    outcome.elapsed = started.elapsed();
+    outcome
+}
+
+fn on_server(
+    slot: &mut Slot,
+    installed: &Installed,
+    case: &Case,
+    position: usize,
+    events: &Sender<Event>,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let database = format!("spec_{position}");
+    let server = slot.server_for(installed, case)?;
+    server.create_database(&database)?;
+    let ended = in_database(server.server(), &database, case, position, events, outcome);
+    let failure = ended.as_ref().err().or(outcome.first_failure());
+    if !failure.is_some_and(Failure::lost_the_session) {
+        server.drop_database(&database)?;
+    }
+    ended
+}
+
+fn in_database(
+    server: &Server,
+    database: &str,
+    case: &Case,
+    position: usize,
+    events: &Sender<Event>,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let mut control = Session::open(server, database, case.timeout)?;
+    outcome.server = Some(facts(&mut control)?);
+    for extension in &case.extensions {
+        create_extension(&mut control, extension, &case.place(extension.name.span.start))?;
+    }
+    control.settings(&case.settings)?;
+    control.blocks(&case.setup, &Step::Setup)?;
+    // Not to be in the way of a workload that looks at sessions or locks.
+    drop(control);
+
+    // Nobody listening means that the run is being given up; it ends by itself.
+    let tell = |event| drop(events.send(event));
+    for scenario in 0..case.scenarios.len() {
+        tell(Event::Scenario { case: position, scenario });
+        let mut progress = |done, total| tell(Event::Progress { case: position, done, total });
+        let found = scenario::run(server, database, case, scenario, &mut progress);
+        let lost = found.failure.as_ref().is_some_and(Failure::lost_the_session);
+        outcome.scenarios.push(found);
+        if lost {
+            return Ok(());
+        }
+    }
+
+    let mut control = Session::open(server, database, case.timeout)?;
+    control.settings(&case.settings)?;
+    control.blocks(&case.teardown, &Step::Teardown)
+}
+
+fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {
+    let step = Step::Database;
+    let sql = "SELECT version(), current_setting('debug_assertions'),
+                      (SELECT extversion FROM pg_extension WHERE extname = 'pg_ext_memcheck')";
+    let rows = control.query(sql, &[], &step, None)?;
+    let (version, assertions, engine) = match rows.first() {
+        Some(row) => (row.get(0), row.get::<_, &str>(1) == "on", row.get::<_, Option<String>>(2).unwrap_or_default()),
+        None => (String::new(), false, String::new()),
+    };
+    let sql = "SELECT name, setting FROM pg_settings WHERE source NOT IN ('default', 'override', 'client')";
+    let settings = control.query(sql, &[], &step, None)?;
+    let settings = settings.iter().map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default()));
+    Ok(ServerFacts { version, assertions, engine, settings: settings.collect() })
+}
+
+fn create_extension(control: &mut Session, extension: &Extension, place: &Place) -> Result<(), Failure> {
+    let name = &extension.name.value;
+    let step = Step::Extension(name.clone());
+    let version = |word: &str, version: &Option<String>| match version {
+        Some(version) => format!(" {word} {}", quoted(version, '\'')),
+        None => String::new(),
+    };
+    let identifier = quoted(name, '"');
+    let first = version("VERSION", extension.from.as_ref().map_or(&extension.version, |_| &extension.from));
+    let cascade = if extension.cascade { " CASCADE" } else { "" };
+    control.simple(&format!("CREATE EXTENSION {identifier}{first}{cascade}"), &step, Some(place))?;
+    if extension.from.is_some() {
+        let to = version("TO", &extension.version);
+        control.simple(&format!("ALTER EXTENSION {identifier} UPDATE{to}"), &step, Some(place))?;
+    }
+    Ok(())
+}
+
+/// A string literal or a quoted identifier (standard_conforming_strings is on).
+fn quoted(text: &str, quote: char) -> String {
+    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
+}

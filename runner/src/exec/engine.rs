@@ -1,0 +1,140 @@
+//! The engine's SQL functions, as a checked session calls them.
+
+use std::collections::BTreeMap;
+
+use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, Severity, Shape};
+use postgres::Row;
+use serde_json::{Value, json};
+
+use super::failure::{Cause, Failure, Step};
+use super::outcome::Window;
+use super::session::Session;
+use crate::plan::Scenario;
+use crate::spec::ast::Mode;
+
+/// `pg_ext_memcheck.memcheck_mode`
+const MODE: &str = "pg_ext_memcheck.memcheck_mode";
+
+/// Opens a window and sets its first mark.
+pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Phase>) -> Result<(), Failure> {
+    // begin() turns `none` into `all`, and leaves an explicit mode alone.
+    if scenario.mode == Mode::Executor {
+        session.set(MODE, "executor", Some(&scenario.place))?;
+    }
+    let mut options = json!({ "scenario": scenario.kind.as_str() });
+    if !scenario.watch.is_empty() {
+        options["watch"] = json!(scenario.watch);
+    }
+    if !scenario.allow.is_empty() {
+        options["allowed_contexts"] = json!(scenario.allow);
+    }
+    if let Some(phase) = phase {
+        options["phase"] = json!(phase.as_str());
+    }
+    let sql = "SELECT ext_memcheck.begin('', $1::text::jsonb)";
+    session.query(sql, &[&options.to_string()], &Step::Engine("begin"), Some(&scenario.place))?;
+    if scenario.mode == Mode::None {
+        session.set(MODE, "none", Some(&scenario.place))?;
+    }
+    mark(session, 0)
+}
+
+/// Sets a mark after that many iterations.
+pub(super) fn mark(session: &mut Session, iterations: u64) -> Result<(), Failure> {
+    session.simple(&format!("SELECT ext_memcheck.mark({iterations})"), &Step::Engine("mark"), None)
+}
+
+/// Closes the window.
+pub(super) fn end(session: &mut Session) -> Result<(), Failure> {
+    session.simple("SELECT ext_memcheck.end()", &Step::Engine("end"), None)
+}
+
+/// Lets the server repeat the workload.
+pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iterations: u64) -> Result<(), Failure> {
+    let sql = "SELECT ext_memcheck.run_scenario($1, $2::text::int, $3)";
+    let parameters = [scenario.kind.as_str(), &iterations.to_string(), &scenario.workload.joined()];
+    session.query(sql, &parameters, &Step::Engine("run_scenario"), Some(&scenario.place)).map(drop)
+}
+
+/// What the window that was closed last has found.
+pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
+    let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
+    let findings = findings
+        .iter()
+        .map(|row| finding(row).map_err(|reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason))));
+    let findings = findings.collect::<Result<_, _>>()?;
+    let sql = "SELECT name, value FROM ext_memcheck.window_stats()";
+    let statistics = session.query(sql, &[], &Step::Engine("window_stats"), None)?;
+    let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(Window { phase, findings, statistics })
+}
+
+const FINDINGS: &str = "\
+    SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
+           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail
+      FROM ext_memcheck.findings()";
+
+/// Reads a row of [`FINDINGS`]; the error says what cannot be used.
+fn finding(row: &Row) -> Result<Finding, String> {
+    let text = |i: usize| row.try_get::<_, Option<String>>(i).map_err(|error| error.to_string());
+    let number = |i: usize| match row.try_get::<_, Option<i64>>(i) {
+        // Whatever shrank is no growth.
+        Ok(number) => Ok(number.map_or(0, |number| u64::try_from(number).unwrap_or(0))),
+        Err(error) => Err(error.to_string()),
+    };
+    let rate = |i: usize| row.try_get::<_, Option<f64>>(i).map_err(|error| error.to_string());
+    let path: Option<Vec<String>> = row.try_get(2).map_err(|error| error.to_string())?;
+    let path = match path.filter(|path| !path.is_empty()) {
+        Some(path) => ContextPath::new(path),
+        None => ContextPath::new([text(3)?.unwrap_or_default()]),
+    };
+    Ok(Finding {
+        check: word::<CheckKind>(text(0)?)?,
+        severity: word::<Severity>(text(1)?)?,
+        path,
+        bytes: number(4)?,
+        objects: number(5)?,
+        iterations: number(6)?,
+        bytes_per_iter: rate(7)?.unwrap_or(0.0),
+        objects_per_iter: rate(8)?.unwrap_or(0.0),
+        shape: text(9)?.map(|shape| word::<Shape>(Some(shape))).transpose()?,
+        phase: text(10)?.map(|phase| word::<Phase>(Some(phase))).transpose()?,
+        source_lib: text(11)?.unwrap_or_default(),
+        marks: marks(&text(12)?.unwrap_or_default())?,
+        detail: text(13)?.unwrap_or_default(),
+    })
+}
+
+fn word<T: std::str::FromStr<Err: ToString>>(text: Option<String>) -> Result<T, String> {
+    text.unwrap_or_default().parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// `[{"iteration": 0, "used": N, "objects": N}, ...]`
+fn marks(json: &str) -> Result<Vec<MarkPoint>, String> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let point = |mark: &Value| {
+        let number = |key: &str| mark[key].as_u64();
+        let read =
+            || Some(MarkPoint { iteration: number("iteration")?, used: number("used")?, objects: number("objects")? });
+        read().ok_or_else(|| format!("invalid mark {mark}"))
+    };
+    value.as_array().ok_or_else(|| format!("invalid marks {json}"))?.iter().map(point).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_read() {
+        let point = |iteration, used, objects| MarkPoint { iteration, used, objects };
+        let json = r#"[{"iteration": 0, "used": 10, "objects": 1}, {"iteration": 1, "used": 20, "objects": 2}]"#;
+        assert_eq!(marks(json), Ok(vec![point(0, 10, 1), point(1, 20, 2)]));
+        assert_eq!(marks(""), Ok(vec![]));
+        assert_eq!(marks("{}"), Err("invalid marks {}".to_owned()));
+        assert_eq!(marks(r#"[{"used": 1}]"#), Err(r#"invalid mark {"used":1}"#.to_owned()));
+    }
+}

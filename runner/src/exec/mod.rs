@@ -1,0 +1,18 @@
+//! Runs cases on private servers. Says what happens as events and what was found as outcomes; formats nothing.
+
+mod abort;
+mod case;
+mod deadline;
+mod engine;
+pub mod event;
+pub mod failure;
+mod marks;
+pub mod outcome;
+mod pool;
+mod queue;
+mod scenario;
+mod session;
+mod workload;
+
+pub use pool::Installed;
+pub use queue::{Run, run};

@@ -1,0 +1,190 @@
+//! A connection to a backend, watched by a deadline, whose errors become failures.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::error::DbError;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Row};
+
+use super::deadline::Deadline;
+use super::failure::{Cause, Failure, SqlError, Step};
+use super::outcome::Message;
+use crate::plan::{Place, Setting, Sql};
+use crate::server::{Server, ServerError};
+
+/// How long to wait for the postmaster to log why a backend ended.
+const LOG_DELAY: Duration = Duration::from_secs(2);
+
+/// A session with a time limit.
+pub(super) struct Session<'a> {
+    server: &'a Server,
+    // Dropped before the client: what is no longer watched is not stopped.
+    deadline: Deadline,
+    client: Client,
+    pid: i32,
+    messages: Arc<Mutex<Vec<Message>>>,
+}
+
+impl<'a> Session<'a> {
+    /// Connects to a database. The session has that long from now on.
+    pub(super) fn open(server: &'a Server, database: &str, limit: Duration) -> Result<Self, Failure> {
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let collected = Arc::clone(&messages);
+        let collect = move |notice: DbError| {
+            let message = Message { severity: notice.severity().to_owned(), text: notice.message().to_owned() };
+            collected.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        };
+        let mut client = server.connect_with(database, collect).map_err(|error| no_server(&error))?;
+        let pid = client
+            .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
+            .map_err(|error| Failure::new(Step::Server, Cause::Protocol(sentence(&error))))?;
+        let pid = pid.first().map_or(0, |row| row.get(0));
+        let deadline = Deadline::start(limit, client.cancel_token(), pid);
+        Ok(Session { server, deadline, client, pid, messages })
+    }
+
+    /// The messages that have come since the last call.
+    pub(super) fn take_messages(&self) -> Vec<Message> {
+        std::mem::take(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends one Query message and ignores its rows.
+    pub(super) fn simple(&mut self, sql: &str, step: &Step, place: Option<&Place>) -> Result<(), Failure> {
+        self.run(step, place, |client| client.batch_execute(sql))
+    }
+
+    /// Sends a query with text parameters, as an unnamed statement.
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[&str],
+        step: &Step,
+        place: Option<&Place>,
+    ) -> Result<Vec<Row>, Failure> {
+        let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+            parameters.iter().map(|parameter| (parameter as &(dyn ToSql + Sync), Type::TEXT)).collect();
+        self.run(step, place, |client| client.query_typed(sql, &typed))
+    }
+
+    /// Sends the statements of blocks one by one.
+    pub(super) fn blocks(&mut self, blocks: &[Sql], step: &Step) -> Result<(), Failure> {
+        for statement in blocks.iter().flat_map(|block| &block.statements) {
+            self.simple(&statement.text(0), step, Some(&statement.place))?;
+        }
+        Ok(())
+    }
+
+    /// Applies `set` clauses.
+    pub(super) fn settings<'s>(&mut self, settings: impl IntoIterator<Item = &'s Setting>) -> Result<(), Failure> {
+        for Setting { name, value, place } in settings {
+            self.set(name, value, Some(place))?;
+        }
+        Ok(())
+    }
+
+    /// Sets a parameter for the session. The value is what postgresql.conf would hold, so that a list stays a list.
+    pub(super) fn set(&mut self, name: &str, value: &str, place: Option<&Place>) -> Result<(), Failure> {
+        let sql = "SELECT pg_catalog.set_config($1, $2, false)";
+        self.query(sql, &[name, value], &Step::Setting(name.to_owned()), place).map(drop)
+    }
+
+    /// Lets the client do something and makes a failure of its error.
+    pub(super) fn run<T>(
+        &mut self,
+        step: &Step,
+        place: Option<&Place>,
+        call: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Failure> {
+        let failure = |cause| Failure { step: step.clone(), place: place.cloned(), cause };
+        if let Some((limit, stopped)) = self.deadline.passed() {
+            return Err(failure(Cause::Timeout { limit, stopped }));
+        }
+        call(&mut self.client).map_err(|error| failure(self.cause(&error)))
+    }
+
+    fn cause(&self, error: &postgres::Error) -> Cause {
+        if let Some((limit, stopped)) = self.deadline.passed() {
+            return Cause::Timeout { limit, stopped };
+        }
+        if let Some(error) = error.as_db_error() {
+            return Cause::Sql(SqlError::from(error));
+        }
+        if error.is_closed() || self.client.is_closed() {
+            return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };
+        }
+        Cause::Protocol(sentence(error))
+    }
+}
+
+/// The failure of a server that cannot be started or connected to.
+pub(super) fn no_server(error: &ServerError) -> Failure {
+    Failure::new(Step::Server, Cause::Server { message: error.to_string(), hint: error.hint() })
+}
+
+/// An error of the client with the causes below it.
+fn sentence(error: &postgres::Error) -> String {
+    use std::error::Error;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// What the server's log says about the end of a backend. The postmaster writes it when it has reaped the process, which
+/// may be after the client has seen its connection closed.
+fn log_about(server: &Server, pid: i32) -> Vec<String> {
+    let until = Instant::now() + LOG_DELAY;
+    loop {
+        let log = server.log_tail(200);
+        let lines = lines_about(&log, pid);
+        if !lines.is_empty() {
+            return lines;
+        }
+        if Instant::now() >= until || !server.is_alive() {
+            return log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().map(str::to_owned).collect();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The postmaster's report of a backend's end (postmaster.c, LogChildExit) with its DETAIL, without line prefixes.
+fn lines_about(log: &str, pid: i32) -> Vec<String> {
+    let marker = format!("(PID {pid})");
+    let message = |line: &str| {
+        let levels = ["LOG:  ", "DETAIL:  ", "HINT:  "];
+        levels.iter().find_map(|level| Some(line[line.find(level)?..].to_owned()))
+    };
+    let mut lines = log.lines().skip_while(|line| !line.contains(&marker));
+    let first = lines.next().map(|line| message(line).unwrap_or_else(|| line.to_owned()));
+    let rest = lines.map_while(|line| message(line).filter(|line| !line.starts_with("LOG")));
+    first.into_iter().chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines_about;
+
+    #[test]
+    fn the_log_is_searched_for_the_end_of_the_backend() {
+        let log = "\
+2026-01-01 00:00:00 UTC [7] LOG:  database system is ready to accept connections
+2026-01-01 00:00:01 UTC [7] LOG:  server process (PID 42) was terminated by signal 9: Killed
+2026-01-01 00:00:01 UTC [7] DETAIL:  Failed process was running: SELECT 1
+2026-01-01 00:00:01 UTC [7] LOG:  terminating any other active server processes
+";
+        let expected = [
+            "LOG:  server process (PID 42) was terminated by signal 9: Killed",
+            "DETAIL:  Failed process was running: SELECT 1",
+        ];
+        assert_eq!(lines_about(log, 42), expected);
+        assert_eq!(lines_about(log, 4), [""; 0]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Sending the workload: one pass over its statements is one iteration.
+
+use super::abort::Wrapping;
+use super::failure::{Cause, Failure, Step};
+use super::session::Session;
+use crate::plan::{Scenario, Statement};
+use crate::spec::ast::Protocol;
+
+/// SQLSTATE of a statement in a transaction that has already failed (in_failed_sql_transaction).
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
+/// The workload of a scenario in one session.
+pub(super) struct Workload<'a> {
+    scenario: &'a Scenario,
+    wrapping: Wrapping,
+    /// One for each statement under `protocol prepared`, none otherwise.
+    prepared: Vec<postgres::Statement>,
+}
+
+impl<'a> Workload<'a> {
+    /// Prepares the statements if that is how they are sent.
+    pub(super) fn new(session: &mut Session, scenario: &'a Scenario, wrapping: Wrapping) -> Result<Self, Failure> {
+        let mut prepared = Vec::new();
+        if scenario.protocol == Protocol::Prepared {
+            for statement in &scenario.workload.statements {
+                let text = statement.text(0);
+                let step = Step::WarmUp(1);
+                prepared.push(session.run(&step, Some(&statement.place), |client| client.prepare(&text))?);
+            }
+        }
+        Ok(Workload { scenario, wrapping, prepared })
+    }
+
+    /// Runs one iteration. `i` is the value of `:i`.
+    pub(super) fn run(&self, session: &mut Session, step: &Step, i: u64) -> Result<(), Failure> {
+        for sql in self.wrapping.before {
+            session.simple(sql, step, Some(&self.scenario.place))?;
+        }
+        let mut failed_as_expected = false;
+        for (position, statement) in self.scenario.workload.statements.iter().enumerate() {
+            if let Err(failure) = self.send(session, step, statement, position, i) {
+                failed_as_expected = self.is_expected(failure, failed_as_expected)?;
+            }
+        }
+        if let Some(expected) = self.scenario.expected_error.as_ref().filter(|_| !failed_as_expected) {
+            let cause = Cause::NoError { expected: expected.clone() };
+            return Err(Failure { step: step.clone(), place: Some(self.scenario.place.clone()), cause });
+        }
+        if let Some(sql) = self.wrapping.fails {
+            match session.simple(sql, step, Some(&self.scenario.place)) {
+                Err(Failure { cause: Cause::Sql(error), .. }) if !error.is_fatal() => {}
+                Err(failure) => return Err(failure),
+                Ok(()) => unreachable!("a savepoint that nobody has set cannot be rolled back to"),
+            }
+        }
+        for sql in self.wrapping.after {
+            session.simple(sql, step, Some(&self.scenario.place))?;
+        }
+        Ok(())
+    }
+
+    fn send(
+        &self,
+        session: &mut Session,
+        step: &Step,
+        statement: &Statement,
+        position: usize,
+        i: u64,
+    ) -> Result<(), Failure> {
+        let place = Some(&statement.place);
+        match self.scenario.protocol {
+            Protocol::Simple => session.simple(&statement.text(i), step, place),
+            Protocol::Extended => {
+                let text = statement.text(i);
+                session.run(step, place, |client| client.execute_typed(&text, &[]).map(drop))
+            }
+            Protocol::Prepared => {
+                session.run(step, place, |client| client.execute(&self.prepared[position], &[]).map(drop))
+            }
+        }
+    }
+
+    /// Whether this is the error that every iteration must fail with, or follows from it. Any other is passed on.
+    fn is_expected(&self, failure: Failure, failed_as_expected: bool) -> Result<bool, Failure> {
+        let Some(expected) = &self.scenario.expected_error else { return Err(failure) };
+        match failure.cause {
+            Cause::Sql(error) if error.is_fatal() => Err(Failure { cause: Cause::Sql(error), ..failure }),
+            Cause::Sql(error) if error.code == *expected => Ok(true),
+            Cause::Sql(error) if error.code == IN_FAILED_TRANSACTION && failed_as_expected => Ok(true),
+            Cause::Sql(found) => {
+                Err(Failure { cause: Cause::OtherError { expected: expected.clone(), found }, ..failure })
+            }
+            cause => Err(Failure { cause, ..failure }),
+        }
+    }
+}

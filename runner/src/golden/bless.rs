@@ -1,0 +1,197 @@
+//! Accepting what the last run found.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use memcheck_core::row::Observed;
+
+use super::compare::merge;
+use super::file::{Block, Golden};
+use super::results::CaseResult;
+use super::{GoldenError, Recorded, base_file, compare, read, write};
+
+/// What became of a golden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blessed {
+    /// There was none.
+    Created(PathBuf),
+    /// It was written anew.
+    Updated(PathBuf),
+    /// It already records what was found.
+    Unchanged(PathBuf),
+    /// The results are not to become a golden.
+    Refused {
+        /// The case.
+        label: String,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+/// Writes the goldens of these results. Rows that still record what was found stay as they are, and so do the blocks of
+/// scenarios that are not for this server.
+///
+/// Results of several servers for one golden have to agree; where they do not, nothing is written for the case.
+///
+/// # Errors
+///
+/// A golden cannot be read or written.
+pub fn bless(expected: &Path, results: &[CaseResult]) -> Result<Vec<Blessed>, GoldenError> {
+    let mut by_file: BTreeMap<PathBuf, Vec<&CaseResult>> = BTreeMap::new();
+    for result in results {
+        let file = result.golden.clone().unwrap_or_else(|| base_file(expected, &result.case));
+        by_file.entry(file).or_default().push(result);
+    }
+    by_file.into_iter().map(|(file, results)| bless_file(&file, &results)).collect()
+}
+
+fn bless_file(file: &Path, results: &[&CaseResult]) -> Result<Blessed, GoldenError> {
+    let old = match read(file) {
+        Ok(Recorded { golden, .. }) => Some(golden),
+        Err(GoldenError::File { .. }) if !file.exists() => None,
+        // To be written anew.
+        Err(GoldenError::Bad { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let refused = |result: &CaseResult, reason: String, hint: Option<String>| {
+        Ok(Blessed::Refused { label: result.label.clone(), reason, hint })
+    };
+    let mut golden = old.clone();
+    let mut first: Option<&CaseResult> = None;
+    for result in results {
+        if let Some(reason) = &result.refusal {
+            return refused(result, reason.clone(), None);
+        }
+        let observed = match result.observed() {
+            Ok(observed) => observed,
+            Err(reason) => return refused(result, format!("its results cannot be read: {reason}"), None),
+        };
+        if let Some(first) = first {
+            let agreed = golden.as_ref().is_some_and(|golden| agrees(golden, &observed));
+            if !agreed {
+                let reason = format!("pg {} and pg {} differ", first.server.major, result.server.major);
+                let variant = file.with_extension(format!("pg{}.out", result.server.major));
+                let hint = format!("copy \"{}\" to \"{}\" and run again", file.display(), variant.display());
+                return refused(result, reason, Some(hint));
+            }
+        } else {
+            golden = Some(merged(old.as_ref(), result, observed));
+            first = Some(result);
+        }
+    }
+    let Some(golden) = golden else { return Ok(Blessed::Unchanged(file.to_owned())) };
+    if old.as_ref() == Some(&golden) {
+        return Ok(Blessed::Unchanged(file.to_owned()));
+    }
+    let existed = file.exists();
+    write(file, &golden.to_string())?;
+    Ok(if existed { Blessed::Updated(file.to_owned()) } else { Blessed::Created(file.to_owned()) })
+}
+
+fn agrees(golden: &Golden, observed: &[(String, Vec<Observed>)]) -> bool {
+    observed
+        .iter()
+        .all(|(title, observed)| compare(golden.block(title).map_or(&[][..], |block| &block.rows), observed).is_empty())
+}
+
+/// The golden that records a result.
+fn merged(old: Option<&Golden>, result: &CaseResult, observed: Vec<(String, Vec<Observed>)>) -> Golden {
+    let old_block = |title: &str| old.and_then(|golden| golden.block(title));
+    let mut blocks: Vec<Block> = observed
+        .into_iter()
+        .map(|(title, observed)| {
+            let rows = merge(old_block(&title).map_or(&[][..], |block| &block.rows), &observed);
+            Block::new(title, rows)
+        })
+        .collect();
+    blocks.extend(result.left_out.iter().filter_map(|title| old_block(title)).cloned());
+    Golden { spec: result.case.clone(), blocks }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::results::{RowResult, ScenarioResult, ServerRecord};
+
+    fn result(label: &str, major: u32, rows: &[(&str, f64)]) -> CaseResult {
+        let rows = rows.iter().map(|&(row, bytes_per_iter)| RowResult { row: row.into(), bytes_per_iter }).collect();
+        CaseResult {
+            format: CaseResult::FORMAT,
+            case: "knn".into(),
+            label: label.into(),
+            spec: "specs/knn.mcspec".into(),
+            status: "failed".into(),
+            refusal: None,
+            faults: vec![],
+            golden: None,
+            server: ServerRecord { major, ..ServerRecord::default() },
+            elapsed_ms: 0,
+            scenarios: vec![ScenarioResult {
+                title: "scenario window w".into(),
+                iterations: 1,
+                warmup: 10,
+                failure: None,
+                rows,
+                findings: vec![],
+                windows: vec![],
+                messages: vec![],
+                elapsed_ms: 0,
+            }],
+            left_out: vec!["scenario window only15".into()],
+        }
+    }
+
+    const OLD: &str = "mcspec golden 1\nspec knn\n\n\
+        scenario window w\nctx_bloat|INFO|a|64B..128B/iter|-|-\n(1 violation)\n\n\
+        scenario window only15\nctx_bloat|INFO|z|-|-|-\n(1 violation)\n\n\
+        scenario window gone\n(0 violations)\n";
+
+    /// Blesses and returns what was done and what the file holds then.
+    fn run(old: Option<&str>, results: &[CaseResult]) -> (String, Option<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("knn.out");
+        if let Some(old) = old {
+            write(&file, old).unwrap();
+        }
+        let done = match bless(directory.path(), results).unwrap().remove(0) {
+            Blessed::Created(_) => "created".to_owned(),
+            Blessed::Updated(_) => "updated".to_owned(),
+            Blessed::Unchanged(_) => "unchanged".to_owned(),
+            Blessed::Refused { label, reason, .. } => format!("{label}: {reason}"),
+        };
+        (done, std::fs::read_to_string(&file).ok())
+    }
+
+    #[test]
+    fn what_was_found_becomes_the_golden() {
+        let found = result("knn", 18, &[("ctx_bloat|INFO|a|128B..256B/iter|-|-", 140.0)]);
+        let (done, text) = run(None, std::slice::from_ref(&found));
+        assert_eq!(done, "created");
+        assert!(text.unwrap().contains("ctx_bloat|INFO|a|128B..256B/iter|-|-\n(1 violation)\n"));
+
+        // The old row admits 140 bytes, the block for another server stays, that of a removed scenario goes.
+        let (done, text) = run(Some(OLD), &[found]);
+        assert_eq!(done, "updated");
+        assert_eq!(text.unwrap(), OLD.replace("\nscenario window gone\n(0 violations)\n", ""));
+    }
+
+    #[test]
+    fn a_golden_that_still_records_the_run_is_left_alone() {
+        let old = OLD.replace("\nscenario window gone\n(0 violations)\n", "");
+        let found = result("knn", 18, &[("ctx_bloat|INFO|a|128B..256B/iter|-|-", 140.0)]);
+        assert_eq!(run(Some(&old), &[found]), ("unchanged".to_owned(), Some(old.clone())));
+    }
+
+    #[test]
+    fn servers_that_differ_and_runs_with_faults_are_refused() {
+        let one = result("knn@pg15", 15, &[("ctx_bloat|INFO|a|64B..128B/iter|-|-", 100.0)]);
+        let same = result("knn@pg18", 18, &[("ctx_bloat|INFO|a|128B..256B/iter|-|-", 150.0)]);
+        let other = result("knn@pg18", 18, &[]);
+        let lost = CaseResult { refusal: Some("3 violations were lost".into()), ..one.clone() };
+        assert_eq!(run(None, &[one.clone(), same]).0, "created");
+        assert_eq!(run(None, &[one, other]), ("knn@pg18: pg 15 and pg 18 differ".to_owned(), None));
+        assert_eq!(run(None, &[lost]), ("knn@pg15: 3 violations were lost".to_owned(), None));
+    }
+}

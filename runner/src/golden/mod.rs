@@ -1,0 +1,235 @@
+//! The record of what a spec finds: written by the machine, accepted by a person, compared in every run.
+
+pub mod bless;
+mod compare;
+mod file;
+pub mod results;
+mod variant;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memcheck_core::Finding;
+use memcheck_core::row::{Observed, Policy, Row, subject_of};
+use regex::Regex;
+
+pub use compare::{Difference, compare};
+pub use file::{BadGolden, Block, Golden};
+pub use variant::Axes;
+use variant::{Ambiguous, BadVariant, Variant, most_specific};
+
+/// A golden and where it was read.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub golden: Golden,
+}
+
+/// Why there is no telling what is recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum GoldenError {
+    /// A file or directory cannot be read or written.
+    #[error("could not {doing} \"{}\": {error}", path.display())]
+    File {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A file is not a golden.
+    #[error("{}:{}: {}", path.display(), bad.line, bad.fault)]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        bad: BadGolden,
+    },
+    /// A file's name is not that of a variant.
+    #[error("\"{}\": {bad}", path.display())]
+    Variant {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its name.
+        bad: BadVariant,
+    },
+    /// Several files are for this server and none is the most specific.
+    #[error("several goldens are for this server ({axes}): {}", names(paths))]
+    Ambiguous {
+        /// The server.
+        axes: Axes,
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("\"{}\"", path.display())).collect::<Vec<_>>().join(", ")
+}
+
+impl GoldenError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            GoldenError::Variant { .. } => Some(BadVariant::HINT),
+            GoldenError::Ambiguous { .. } => {
+                Some("add a golden for the servers that they have in common, or remove one")
+            }
+            GoldenError::Bad { .. } => Some("\"mcspec bless\" writes the file anew"),
+            GoldenError::File { .. } => None,
+        }
+    }
+}
+
+/// Puts findings into the form in which they are recorded; equal ones become one row.
+pub fn observe(findings: &[Finding], normalize: &[(Regex, String)], policy: Policy) -> Vec<Observed> {
+    let one = |finding: &Finding| {
+        let subject = normalize.iter().fold(subject_of(&finding.path), |subject, (pattern, replacement)| {
+            pattern.replace_all(&subject, replacement).into_owned()
+        });
+        Observed::new(finding, subject, policy)
+    };
+    let mut observed: Vec<Observed> = findings.iter().map(one).collect();
+    observed.sort_by_cached_key(|observed| observed.row.to_string());
+    observed.dedup_by(|later, kept| {
+        let same = Row { times: 1, ..kept.row.clone() } == later.row;
+        kept.row.times += u64::from(same);
+        same
+    });
+    observed
+}
+
+/// The golden of a case without a variant.
+pub fn base_file(directory: &Path, case: &str) -> PathBuf {
+    directory.join(format!("{case}.out"))
+}
+
+/// Reads the golden of a case that is for this server; none if there is none.
+///
+/// # Errors
+///
+/// See [`GoldenError`].
+pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recorded>, GoldenError> {
+    let base = base_file(directory, case);
+    let stem = case.rsplit('/').next().unwrap_or(case);
+    let parent = base.parent().unwrap_or(directory);
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(GoldenError::File { doing: "read", path: parent.to_owned(), error }),
+    };
+    let (mut paths, mut variants) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let entry = entry.map_err(|error| GoldenError::File { doing: "read", path: parent.to_owned(), error })?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let axes = name.strip_suffix(".out").and_then(|name| name.strip_prefix(stem));
+        let Some(axes) = axes.filter(|axes| axes.is_empty() || axes.starts_with('.')) else { continue };
+        variants.push(axes.parse::<Variant>().map_err(|bad| GoldenError::Variant { path: parent.join(&name), bad })?);
+        paths.push(parent.join(name));
+    }
+    match most_specific(&variants, axes) {
+        Ok(None) => Ok(None),
+        Ok(Some(position)) => read(&paths[position]).map(Some),
+        Err(Ambiguous(among)) => {
+            let mut paths: Vec<PathBuf> = among.into_iter().map(|position| paths[position].clone()).collect();
+            paths.sort();
+            Err(GoldenError::Ambiguous { axes: axes.clone(), paths })
+        }
+    }
+}
+
+/// Reads one golden file.
+///
+/// # Errors
+///
+/// The file cannot be read or is not a golden.
+pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
+    let text =
+        fs::read_to_string(path).map_err(|error| GoldenError::File { doing: "read", path: path.to_owned(), error })?;
+    let golden = text.parse().map_err(|bad| GoldenError::Bad { path: path.to_owned(), bad })?;
+    Ok(Recorded { path: path.to_owned(), golden })
+}
+
+/// Writes a file and the directories it is in.
+fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(parent).and_then(|()| fs::write(path, text)).map_err(|error| GoldenError::File {
+        doing: "write",
+        path: path.to_owned(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
+
+    fn finding(context: &str) -> Finding {
+        Finding {
+            check: CheckKind::CtxBloat,
+            severity: Severity::Info,
+            path: ContextPath::new([context]),
+            bytes: 10_000,
+            objects: 0,
+            iterations: 100,
+            bytes_per_iter: 100.0,
+            objects_per_iter: 0.0,
+            shape: Some(Shape::Linear),
+            phase: None,
+            source_lib: String::new(),
+            marks: Vec::new(),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn findings_that_normalize_to_the_same_row_are_counted() {
+        let findings = ["tmp_17", "b", "tmp_9"].map(finding);
+        let rules = [(Regex::new("_[0-9]+$").unwrap(), "_N".to_owned())];
+        let rows: Vec<String> =
+            observe(&findings, &rules, Policy::Auto).iter().map(|observed| observed.row.to_string()).collect();
+        assert_eq!(
+            rows,
+            ["ctx_bloat|INFO|b|64B..128B/iter|linear|-", "ctx_bloat|INFO|tmp_N|64B..128B/iter|linear|- x2"]
+        );
+    }
+
+    #[test]
+    fn the_file_for_the_server_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let golden = |name: &str| format!("mcspec golden 1\nspec {name}\n");
+        for name in ["a/knn", "a/knn.pg15", "a/knn2", "odd", "odd.x86_64", "odd.pg15", "bad.linux", "broken"] {
+            let text = if name == "broken" { "psql".to_owned() } else { golden(name) };
+            write(&directory.path().join(format!("{name}.out")), &text).unwrap();
+        }
+        let find = |case: &str, major| {
+            let axes = Axes { major, assertions: false, arch: "x86_64".into() };
+            match look_up(directory.path(), case, &axes) {
+                Ok(found) => found.map_or("none".to_owned(), |found| found.golden.spec),
+                Err(error) => error.to_string().replace(&format!("{}/", directory.path().display()), ""),
+            }
+        };
+        let table = [
+            ("a/knn", 15, "a/knn.pg15"),
+            ("a/knn", 18, "a/knn"),
+            ("a/k", 18, "none"),
+            ("nowhere/k", 18, "none"),
+            ("odd", 18, "odd.x86_64"),
+            (
+                "odd",
+                15,
+                "several goldens are for this server (pg 15, noassert, x86_64): \"odd.pg15.out\", \"odd.x86_64.out\"",
+            ),
+            ("bad", 15, "\"bad.linux.out\": unknown variant \"linux\""),
+            ("broken", 15, "broken.out:1: expected \"mcspec golden 1\", found \"psql\""),
+        ];
+        for (case, major, expected) in table {
+            assert_eq!(find(case, major), expected, "{case} on {major}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A loaded spec and an environment make the cases to run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memcheck_core::row::Policy;
+use memcheck_core::{Phase, ScenarioKind};
+use regex::Regex;
+
+use super::bind::bind;
+use super::condition::{Environment, holds};
+use super::load::Loaded;
+use super::unsupported::unsupported;
+use super::variables::{Overrides, cells, suffix, variables};
+use super::{Case, Place, Problem, Scenario, Setting, Sql};
+use crate::spec::ast::{self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, WorkloadSource};
+use crate::spec::sql::Variables;
+use crate::spec::{Diagnostic, SourceFile};
+
+/// Iterations of a scenario that does not say how many; a plain window has one.
+const ITERATIONS: u64 = 100;
+
+/// What a spec does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// Iterations before the window.
+    pub warmup: u64,
+    /// Time for a scenario, and for the setup and the teardown of the file.
+    pub timeout: Duration,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        // The sixth execution of a cached statement makes its generic plan (plancache.c, choose_custom_plan).
+        Defaults { warmup: 10, timeout: Duration::from_secs(60) }
+    }
+}
+
+/// The cases of a spec: one for each combination of its matrices.
+///
+/// # Errors
+///
+/// What is wrong with the spec beyond its syntax.
+pub fn cases(
+    loaded: &Loaded,
+    environment: &Environment,
+    overrides: &Overrides,
+    defaults: Defaults,
+) -> Result<Vec<Case>, Vec<Problem>> {
+    let mut cases = Vec::new();
+    let mut problems = Vec::new();
+    for cell in cells(loaded, overrides) {
+        let name = format!("{}{}", loaded.name, suffix(&cell));
+        let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment.version_num));
+        let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
+        let case = planner.case(name);
+        // The cells differ in values only: what is wrong with one is wrong with all.
+        if !planner.problems.is_empty() {
+            problems = planner.problems;
+            break;
+        }
+        cases.push(case);
+    }
+    if problems.is_empty() { Ok(cases) } else { Err(problems) }
+}
+
+struct Planner<'a> {
+    loaded: &'a Loaded,
+    environment: &'a Environment,
+    defaults: Defaults,
+    variables: Arc<Variables>,
+    problems: Vec<Problem>,
+}
+
+impl Planner<'_> {
+    fn case(&mut self, name: String) -> Case {
+        let Loaded { source, spec, .. } = self.loaded;
+        let skip = self.skip();
+        let xfail = self.exemption(&spec.xfails);
+        let timeout = spec.timeout.as_ref().map_or(self.defaults.timeout, |timeout| timeout.value);
+        let (mut scenarios, mut left_out) = (Vec::new(), Vec::new());
+        for scenario in &spec.scenarios {
+            // Planned even where it is left out: a mistake in it is a mistake everywhere.
+            let runs = self.all_hold(&scenario.when);
+            let planned = self.scenario(scenario, timeout);
+            if runs {
+                scenarios.push(planned);
+            } else {
+                left_out.push(planned.title);
+            }
+        }
+        Case {
+            label: name.clone(),
+            name,
+            source: Arc::clone(source),
+            installation: 0,
+            tags: spec.tags.iter().map(|tag| tag.value.clone()).collect(),
+            skip,
+            xfail,
+            unsupported: unsupported(spec).into_iter().map(|found| Problem::new(source, found)).collect(),
+            retries: spec.retries.as_ref().map_or(0, |retries| retries.value),
+            extensions: spec.extensions.clone(),
+            preload: spec.preload.iter().map(|library| library.value.clone()).collect(),
+            conf: (spec.conf.iter().flat_map(|block| block.text.lines()))
+                .map(|line| line.trim().to_owned())
+                .filter(|line| !line.is_empty())
+                .collect(),
+            settings: self.loaded.parts().flat_map(|(source, spec)| settings(source, &spec.settings)).collect(),
+            setup: self.fixtures(|spec| &spec.setup),
+            teardown: self.fixtures(|spec| &spec.teardown),
+            timeout,
+            golden: spec.golden.as_ref().map_or(Policy::Auto, |golden| golden.value),
+            normalize: (spec.normalize.iter())
+                .map(|rule| {
+                    let pattern = Regex::new(&rule.pattern.value).expect("checked when the spec was read");
+                    (pattern, rule.replacement.value.clone())
+                })
+                .collect(),
+            scenarios,
+            left_out,
+        }
+    }
+
+    fn complain(&mut self, span: ast::Span, message: &str, hint: Option<&str>) {
+        let diagnostic = Diagnostic::new(span, message).with_hint(hint.map(str::to_owned));
+        self.problems.push(Problem::new(&self.loaded.source, diagnostic));
+    }
+
+    /// Whether a condition of the spec holds; one that makes no sense is reported and does not hold.
+    fn holds(&mut self, condition: &Condition) -> bool {
+        holds(condition, self.environment).unwrap_or_else(|diagnostic| {
+            self.problems.push(Problem::new(&self.loaded.source, diagnostic));
+            false
+        })
+    }
+
+    fn all_hold(&mut self, conditions: &[Condition]) -> bool {
+        // Not `all`: every condition is to be checked.
+        conditions.iter().fold(true, |so_far, condition| self.holds(condition) && so_far)
+    }
+
+    fn skip(&mut self) -> Option<String> {
+        let Loaded { source, spec, .. } = self.loaded;
+        let mut unmet = Vec::new();
+        for condition in &spec.requires {
+            if !self.holds(condition) {
+                unmet.push(format!("requires {}", source.text[condition.span.clone()].trim()));
+            }
+        }
+        self.exemption(&spec.skips).or(unmet.into_iter().next())
+    }
+
+    /// The reason of the first exemption that holds.
+    fn exemption(&mut self, exemptions: &[Exemption]) -> Option<String> {
+        let mut reason = None;
+        for exemption in exemptions {
+            if exemption.when.as_ref().is_none_or(|when| self.holds(when)) && reason.is_none() {
+                reason = Some(exemption.reason.value.clone());
+            }
+        }
+        reason
+    }
+
+    fn fixtures(&mut self, blocks: impl Fn(&ast::Spec) -> &Vec<Block>) -> Vec<Sql> {
+        let loaded = self.loaded;
+        loaded
+            .parts()
+            .flat_map(|(source, spec)| blocks(spec).iter().map(move |block| (source, block)))
+            .map(|(source, block)| self.bind(source, &block.text, block.span.start, false))
+            .collect()
+    }
+
+    fn bind(&mut self, source: &Arc<SourceFile>, text: &str, offset: usize, iterated: bool) -> Sql {
+        bind(source, text, offset, &self.variables, iterated).unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            Sql::default()
+        })
+    }
+
+    fn own_blocks(&mut self, blocks: &[Block]) -> Vec<Sql> {
+        let source = &self.loaded.source;
+        blocks.iter().map(|block| self.bind(source, &block.text, block.span.start, false)).collect()
+    }
+
+    fn scenario(&mut self, scenario: &ast::Scenario, timeout: Duration) -> Scenario {
+        let kind = scenario.kind.value;
+        let title = match &scenario.name {
+            Some(name) => format!("scenario {kind} {}", name.value),
+            None => format!("scenario {kind}"),
+        };
+        let default_iterations = if kind == ScenarioKind::Window { 1 } else { ITERATIONS };
+        let phases = match scenario.abort.as_ref().map(|abort| abort.value) {
+            _ if kind != ScenarioKind::TxAbortLoop => Vec::new(),
+            Some(Abort::One(phase)) => vec![phase],
+            Some(Abort::All) | None => Phase::ALL.to_vec(),
+        };
+        let mut expected_error = None;
+        let mut expects = Vec::new();
+        for expect in &scenario.expects {
+            if !expect.when.as_ref().is_none_or(|when| self.holds(when)) {
+                continue;
+            }
+            match &expect.what {
+                Expectation::Error(state) => expected_error = Some(state.clone()),
+                _ => expects.push(expect.clone()),
+            }
+        }
+        let planned = Scenario {
+            title,
+            kind,
+            place: Place { source: Arc::clone(&self.loaded.source), offset: scenario.span.start },
+            setup: self.own_blocks(&scenario.setup),
+            teardown: self.own_blocks(&scenario.teardown),
+            iterations: scenario.iterations.as_ref().map_or(default_iterations, |iterations| iterations.value),
+            warmup: scenario.warmup.as_ref().map_or(self.defaults.warmup, |warmup| warmup.value),
+            timeout: scenario.timeout.as_ref().map_or(timeout, |timeout| timeout.value),
+            iterate: scenario.iterate.as_ref().map(|iterate| iterate.value).unwrap_or_default(),
+            protocol: scenario.protocol.as_ref().map(|protocol| protocol.value).unwrap_or_default(),
+            mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
+            phases,
+            watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
+            allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
+            settings: settings(&self.loaded.source, &scenario.settings).collect(),
+            workload: self.workload(scenario),
+            expected_error: expected_error.as_ref().map(|state| state.value.clone()),
+            expects,
+        };
+        self.check_repetition(scenario, &planned, expected_error.as_ref().map(|state| &state.span));
+        planned
+    }
+
+    fn workload(&mut self, scenario: &ast::Scenario) -> Sql {
+        // None, or several, only for kinds that are not supported.
+        let [workload] = scenario.workloads.as_slice() else { return Sql::default() };
+        match &workload.source {
+            WorkloadSource::Inline(block) => self.bind(&self.loaded.source, &block.text, block.span.start, true),
+            WorkloadSource::File(file) => {
+                let source = &self.loaded.workload_files[&file.value];
+                let sql = self.bind(source, &source.text, 0, true);
+                if sql.statements.is_empty() && self.problems.is_empty() {
+                    let message = format!("\"{}\" has no statement", source.path.display());
+                    self.complain(file.span.clone(), &message, None);
+                }
+                sql
+            }
+        }
+    }
+
+    /// Ways of repeating the workload that exclude each other.
+    fn check_repetition(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
+        if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
+            let span = iterate.span.clone();
+            if planned.kind == ScenarioKind::TxAbortLoop && iterate.value == Iterate::Transaction {
+                self.complain(span, "scenario tx_abort_loop makes its own transactions", None);
+            } else if let Some(error) = error {
+                let hint = "with \"iterate statement\", every iteration has its own transaction";
+                self.complain(error.clone(), "an error ends the transaction of all iterations", Some(hint));
+            } else if iterate.value == Iterate::Server && planned.workload.varies() {
+                let hint = "use \"iterate statement\" for a workload with \":i\"";
+                self.complain(span, "the server repeats one and the same workload", Some(hint));
+            }
+        }
+        if let Some(protocol) = scenario.protocol.as_ref() {
+            if protocol.value == Protocol::Prepared && planned.workload.varies() {
+                let hint = "use \"protocol extended\" for a workload with \":i\"";
+                self.complain(protocol.span.clone(), "a prepared statement is the same in every iteration", Some(hint));
+            } else if protocol.value != Protocol::Simple && planned.iterate == Iterate::Server {
+                self.complain(protocol.span.clone(), "with \"iterate server\" no statement is sent", None);
+            }
+        }
+    }
+}
+
+fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {
+    settings.iter().map(|setting| Setting {
+        name: setting.name.value.clone(),
+        value: setting.value.value.clone(),
+        place: Place { source: Arc::clone(source), offset: setting.name.span.start },
+    })
+}

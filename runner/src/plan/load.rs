@@ -1,0 +1,132 @@
+//! Reading a spec and what it refers to: included files and workload files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Problem;
+use crate::spec::ast::{Spanned, Spec, WorkloadSource};
+use crate::spec::{Diagnostic, SourceFile, parse, parse_include};
+
+/// A spec that parses, with everything it refers to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its name below the directory of specs.
+    pub name: String,
+    /// The file.
+    pub source: Arc<SourceFile>,
+    /// Its tree.
+    pub spec: Spec,
+    /// Included files, in the order in which what they hold applies.
+    pub(super) included: Vec<(Arc<SourceFile>, Spec)>,
+    /// The files of `workload file '...'`, by what the spec calls them.
+    pub(super) workload_files: BTreeMap<String, Arc<SourceFile>>,
+}
+
+impl Loaded {
+    /// The included files and then the spec itself.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<SourceFile>, &Spec)> {
+        let included = self.included.iter().map(|(source, spec)| (source, spec));
+        included.chain(std::iter::once((&self.source, &self.spec)))
+    }
+}
+
+/// Reads a spec.
+///
+/// # Errors
+///
+/// Everything that is wrong with the file and with those it refers to. A file that cannot be read is one of the
+/// problems.
+pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
+    let source = match SourceFile::read(path) {
+        Ok(source) => Arc::new(source),
+        Err(error) => {
+            let source = Arc::new(SourceFile::new(path, ""));
+            return Err(vec![Problem::new(
+                &source,
+                Diagnostic::new(0..0, format!("could not read the file: {error}")),
+            )]);
+        }
+    };
+    let spec = parse(&source).map_err(|diagnostics| problems(&source, diagnostics))?;
+    let mut loader = Loader { open: vec![path.to_owned()], included: Vec::new(), problems: Vec::new() };
+    loader.includes_of(&source, &spec);
+    let Loader { included, mut problems, .. } = loader;
+
+    let mut workload_files = BTreeMap::new();
+    for file in
+        spec.scenarios.iter().flat_map(|scenario| &scenario.workloads).filter_map(|workload| match &workload.source {
+            WorkloadSource::File(file) => Some(file),
+            WorkloadSource::Inline(_) => None,
+        })
+    {
+        match read_beside(&source, file) {
+            Ok(read) => {
+                workload_files.insert(file.value.clone(), Arc::new(read));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Loaded { name: name.to_owned(), source, spec, included, workload_files })
+}
+
+fn problems(source: &Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Vec<Problem> {
+    diagnostics.into_iter().map(|diagnostic| Problem::new(source, diagnostic)).collect()
+}
+
+/// The path of a file that `source` names: relative to the directory of `source`.
+fn beside(source: &SourceFile, name: &str) -> PathBuf {
+    source.path.parent().unwrap_or(Path::new("")).join(name)
+}
+
+fn read_beside(source: &Arc<SourceFile>, name: &Spanned<String>) -> Result<SourceFile, Problem> {
+    let path = beside(source, &name.value);
+    SourceFile::read(&path).map_err(|error| {
+        let message = format!("could not read \"{}\": {error}", path.display());
+        let hint = "a file is looked for in the directory of the spec that names it".to_owned();
+        Problem::new(source, Diagnostic::new(name.span.clone(), message).with_hint(hint))
+    })
+}
+
+struct Loader {
+    /// The file being read and those that include it.
+    open: Vec<PathBuf>,
+    included: Vec<(Arc<SourceFile>, Spec)>,
+    problems: Vec<Problem>,
+}
+
+impl Loader {
+    fn includes_of(&mut self, source: &Arc<SourceFile>, spec: &Spec) {
+        for include in &spec.includes {
+            let path = beside(source, &include.value);
+            if self.open.contains(&path) {
+                let message = format!("\"{}\" includes itself", path.display());
+                self.problems.push(Problem::new(source, Diagnostic::new(include.span.clone(), message)));
+                continue;
+            }
+            // Read once, however many files ask for it: its fixtures are to run once.
+            if self.included.iter().any(|(read, _)| read.path == path) {
+                continue;
+            }
+            let read = match read_beside(source, include) {
+                Ok(read) => Arc::new(read),
+                Err(problem) => {
+                    self.problems.push(problem);
+                    continue;
+                }
+            };
+            match parse_include(&read) {
+                Ok(tree) => {
+                    self.open.push(path);
+                    self.includes_of(&read, &tree);
+                    self.open.pop();
+                    self.included.push((read, tree));
+                }
+                Err(diagnostics) => self.problems.extend(problems(&read, diagnostics)),
+            }
+        }
+    }
+}

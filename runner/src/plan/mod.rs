@@ -1,0 +1,136 @@
+//! From syntax trees to cases: includes read, defaults filled in, conditions decided, variables bound.
+//!
+//! A case is one spec file on one installation (and with one value of each `matrix`). After planning nothing about the
+//! language is left to find out: what a case holds can be sent to a server.
+
+mod bind;
+mod case;
+mod condition;
+mod load;
+mod problem;
+pub mod schedule;
+mod unsupported;
+mod variables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memcheck_core::row::Policy;
+use memcheck_core::{Phase, ScenarioKind};
+use regex::Regex;
+
+use crate::spec::SourceFile;
+use crate::spec::ast::{Expect, Extension, Iterate, Mode, Protocol};
+
+pub use bind::{Sql, Statement};
+pub use case::{Defaults, cases};
+pub use condition::Environment;
+pub(crate) use condition::admits;
+pub use load::{Loaded, load};
+pub use problem::{Place, Problem};
+pub use variables::Overrides;
+
+/// One spec file on one installation.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The spec's name below the directory of specs, with the values of its matrices: `sub/knn[dims=3]`. Goldens and
+    /// results are filed under it.
+    pub name: String,
+    /// The name in reports: with the version where a run has several, `knn@pg18`.
+    pub label: String,
+    /// The spec.
+    pub source: Arc<SourceFile>,
+    /// Position of the installation among those of the run.
+    pub installation: usize,
+    /// `tags`
+    pub tags: Vec<String>,
+    /// Why it is not run at all.
+    pub skip: Option<String>,
+    /// Why it is expected to fail.
+    pub xfail: Option<String>,
+    /// What the spec asks for and this version cannot do. Such a case is reported and not run.
+    pub unsupported: Vec<Problem>,
+    /// How often a failed case is run again.
+    pub retries: u32,
+    /// Extensions under test, in the order in which they are created.
+    pub extensions: Vec<Extension>,
+    /// Libraries to preload after the engine.
+    pub preload: Vec<String>,
+    /// Lines for postgresql.conf. A case with any has its own server.
+    pub conf: Vec<String>,
+    /// Parameters of every session.
+    pub settings: Vec<Setting>,
+    /// Run on the control connection before the scenarios.
+    pub setup: Vec<Sql>,
+    /// Run on the control connection after the scenarios.
+    pub teardown: Vec<Sql>,
+    /// Time for the setup as a whole, and for the teardown as a whole.
+    pub timeout: Duration,
+    /// What its golden records.
+    pub golden: Policy,
+    /// Replacements in context paths, in order.
+    pub normalize: Vec<(Regex, String)>,
+    /// What to run, in order.
+    pub scenarios: Vec<Scenario>,
+    /// Titles of scenarios whose `when` does not hold here.
+    pub left_out: Vec<String>,
+}
+
+/// `set name = value`
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The parameter.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// The clause.
+    pub place: Place,
+}
+
+/// A scenario with nothing left to default.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// `scenario KIND [name]`, as goldens write it.
+    pub title: String,
+    /// The kind.
+    pub kind: ScenarioKind,
+    /// The clause.
+    pub place: Place,
+    /// Run in the checked session before the warm-up.
+    pub setup: Vec<Sql>,
+    /// Run in the checked session after the window.
+    pub teardown: Vec<Sql>,
+    /// Iterations in the window, at least 1.
+    pub iterations: u64,
+    /// Iterations before the window.
+    pub warmup: u64,
+    /// Time from the first connection to the end of the teardown; each window of `tx_abort_loop` has it for itself.
+    pub timeout: Duration,
+    /// Who repeats the workload.
+    pub iterate: Iterate,
+    /// How its statements are sent.
+    pub protocol: Protocol,
+    /// What the engine looks at between the marks.
+    pub mode: Mode,
+    /// The ways of undoing the workload, in order; empty but for `tx_abort_loop`.
+    pub phases: Vec<Phase>,
+    /// LIKE patterns of the contexts to report; empty means all.
+    pub watch: Vec<String>,
+    /// LIKE patterns of contexts that may grow.
+    pub allow: Vec<String>,
+    /// Parameters of its session, after the case's.
+    pub settings: Vec<Setting>,
+    /// What is repeated.
+    pub workload: Sql,
+    /// The SQLSTATE with which every iteration must fail.
+    pub expected_error: Option<String>,
+    /// The other `expect` clauses that apply here.
+    pub expects: Vec<Expect>,
+}
+
+impl Case {
+    /// Where a clause of the case's own file is.
+    pub fn place(&self, offset: usize) -> Place {
+        Place { source: Arc::clone(&self.source), offset }
+    }
+}

@@ -1,0 +1,79 @@
+//! Clauses that parse and mean something this version cannot do. They are named, never ignored.
+
+use memcheck_core::ScenarioKind;
+use memcheck_core::row::Policy;
+
+use crate::spec::Diagnostic;
+use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spec};
+
+/// Everything in a spec that cannot be done yet.
+pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let multi_session = (spec.sessions.first().map(|session| &session.name.span))
+        .or(spec.permutations.first().map(|permutation| &permutation.span));
+    if let Some(span) = multi_session {
+        let hint = "the scenarios of a spec without sessions can be run".to_owned();
+        let message = "sessions and permutations are not yet supported";
+        found.push(Diagnostic::new(span.clone(), message).with_hint(hint));
+    }
+    if let Some(target) = spec.targets.first() {
+        found.push(clause("target", &target.span, "without it, the findings of every library are reported"));
+    }
+    if let Some(golden) = spec.golden.as_ref().filter(|golden| golden.value == Policy::Exact) {
+        found.push(clause("golden exact", &golden.span, "\"golden auto\" records ranges of bytes"));
+    }
+    for scenario in &spec.scenarios {
+        scenario_clauses(scenario, &mut found);
+    }
+    found
+}
+
+fn clause(name: &str, span: &Span, hint: &str) -> Diagnostic {
+    Diagnostic::new(span.clone(), format!("\"{name}\" is not yet supported")).with_hint(hint.to_owned())
+}
+
+fn scenario_clauses(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
+    let kind = &scenario.kind;
+    if !kind.value.is_supported() {
+        let supported: Vec<&str> =
+            ScenarioKind::ALL.iter().filter(|kind| kind.is_supported()).map(|kind| kind.as_str()).collect();
+        let message = format!("scenario \"{}\" is not yet supported", kind.value);
+        let hint = format!("supported are {}", supported.join(", "));
+        found.push(Diagnostic::new(kind.span.clone(), message).with_hint(hint));
+        // Its clauses make sense only with it.
+        return;
+    }
+    const REMOVE: &str = "remove the clause to run the scenario without it";
+    let clauses = [
+        ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
+        ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
+        ("rows", scenario.rows.first().map(|rows| &rows.span)),
+        ("worker", scenario.worker.as_ref().map(|(worker, _)| &worker.span)),
+        ("trace", scenario.trace.as_ref().map(|trace| &trace.span)),
+        ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
+        ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
+    ];
+    found.extend(clauses.into_iter().filter_map(|(name, span)| Some(clause(name, span?, REMOVE))));
+    for expect in &scenario.expects {
+        expectation(expect, found);
+    }
+}
+
+fn expectation(expect: &Expect, found: &mut Vec<Diagnostic>) {
+    const NOT_TRACED: &str = "allocations are not traced yet, so a finding has a context but no allocating function";
+    match &expect.what {
+        Expectation::Crash => {
+            found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
+        }
+        Expectation::Violation(violation) => {
+            let per_row = violation.bytes.as_ref().filter(|(_, rate)| *rate == Rate::PerRow);
+            let parts = [
+                ("from", violation.from.as_ref().map(|from| &from.span), NOT_TRACED),
+                ("at", violation.at.as_ref().map(|at| &at.span), NOT_TRACED),
+                ("per row", per_row.map(|(range, _)| &range.span), "sizes are measured per iteration"),
+            ];
+            found.extend(parts.into_iter().filter_map(|(name, span, hint)| Some(clause(name, span?, hint))));
+        }
+        Expectation::Nothing | Expectation::No { .. } | Expectation::Error(_) => {}
+    }
+}

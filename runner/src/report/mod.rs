@@ -1,0 +1,206 @@
+//! What is shown of a run. A reporter sees events and verdicts and nothing else; verdicts come in the order of the
+//! schedule, whatever the order in which the cases ended.
+
+pub mod fault;
+mod pretty;
+mod tap;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use memcheck_core::check::UnknownWord;
+
+use crate::exec::event::Event;
+use crate::judge::{Status, Verdict};
+use crate::plan::Case;
+
+pub use pretty::Pretty;
+pub use tap::Tap;
+
+/// Shows a run in one format.
+pub trait Reporter {
+    /// The run begins.
+    fn begin(&mut self, cases: &[Case]) -> io::Result<()>;
+
+    /// Something happened. Only worth showing to somebody who waits.
+    fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()>;
+
+    /// A case is over. `number` counts from 1.
+    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()>;
+
+    /// The run is over.
+    fn end(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+/// `--report FORMAT`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Pretty,
+    /// Test Anything Protocol, version 14.
+    Tap,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: &'static [Format] = &[Format::Pretty, Format::Tap];
+
+    /// The name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Format::Pretty => "pretty",
+            Format::Tap => "tap",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownWord;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownWord { what: "format", word: word.to_owned() };
+        Format::ALL.iter().copied().find(|format| format.as_str() == word).ok_or_else(unknown)
+    }
+}
+
+/// How many cases ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// As they should.
+    pub passed: usize,
+    /// Not as they should.
+    pub failed: usize,
+    /// Badly, as an `xfail` says.
+    pub expected_failures: usize,
+    /// Not run, by a condition.
+    pub skipped: usize,
+    /// Not run, because they ask for what is not supported.
+    pub unsupported: usize,
+    /// Wall-clock time of the run.
+    pub elapsed: Duration,
+}
+
+impl Summary {
+    /// Counts one more case.
+    pub fn count(&mut self, status: &Status) {
+        *match status {
+            Status::Passed => &mut self.passed,
+            Status::Failed => &mut self.failed,
+            Status::ExpectedFailure(_) => &mut self.expected_failures,
+            Status::Skipped(_) => &mut self.skipped,
+            Status::Unsupported => &mut self.unsupported,
+        } += 1;
+    }
+}
+
+/// `3 passed, 1 failed, 2 skipped in 4.1 s`
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        let others = [
+            (self.expected_failures, "failed as expected"),
+            (self.skipped, "skipped"),
+            (self.unsupported, "not supported"),
+        ];
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        write!(f, " in {}", duration(self.elapsed))
+    }
+}
+
+/// `239 ms`, `4.1 s`
+pub(crate) fn duration(time: Duration) -> String {
+    match time.as_millis() {
+        ms @ 0..1000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
+/// The line that says how a case ended, without color: pg_regress's, with the directives of TAP.
+fn result_line(number: usize, case: &Case, verdict: &Verdict) -> String {
+    let ok = match verdict.status {
+        Status::Passed | Status::Skipped(_) => "ok",
+        Status::Failed | Status::ExpectedFailure(_) | Status::Unsupported => "not ok",
+    };
+    let head = format!("{ok} {number} - {}", case.label);
+    match &verdict.status {
+        Status::Skipped(reason) => format!("{head} # SKIP {reason}"),
+        Status::ExpectedFailure(reason) => format!("{head} # TODO {reason}"),
+        _ => format!("{head:<60} {:>8}", duration(verdict.elapsed)),
+    }
+}
+
+/// All reporters of a run.
+pub struct Reports {
+    reporters: Vec<Box<dyn Reporter>>,
+    /// Cases that are over before an earlier one is.
+    waiting: BTreeMap<usize, Verdict>,
+    next: usize,
+    summary: Summary,
+}
+
+impl Reports {
+    /// Begins the reports of a run.
+    pub fn begin(mut reporters: Vec<Box<dyn Reporter>>, cases: &[Case]) -> io::Result<Self> {
+        for reporter in &mut reporters {
+            reporter.begin(cases)?;
+        }
+        Ok(Reports { reporters, waiting: BTreeMap::new(), next: 0, summary: Summary::default() })
+    }
+
+    /// Passes an event on.
+    pub fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()> {
+        self.reporters.iter_mut().try_for_each(|reporter| reporter.event(cases, event))
+    }
+
+    /// Takes the verdict on a case and passes on those whose turn it is.
+    pub fn verdict(&mut self, cases: &[Case], position: usize, verdict: Verdict) -> io::Result<()> {
+        self.summary.count(&verdict.status);
+        self.waiting.insert(position, verdict);
+        while let Some(verdict) = self.waiting.remove(&self.next) {
+            let case = &cases[self.next];
+            self.next += 1;
+            for reporter in &mut self.reporters {
+                reporter.verdict(self.next, case, &verdict)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the reports.
+    pub fn end(mut self, elapsed: Duration) -> io::Result<Summary> {
+        self.summary.elapsed = elapsed;
+        for reporter in &mut self.reporters {
+            reporter.end(&self.summary)?;
+        }
+        Ok(self.summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let table =
+            [(0, "0 ms"), (239, "239 ms"), (999, "999 ms"), (1000, "1.0 s"), (4120, "4.1 s"), (61_000, "61.0 s")];
+        for (ms, text) in table {
+            assert_eq!(duration(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn the_summary_leaves_out_what_did_not_happen() {
+        let mut summary = Summary { elapsed: Duration::from_secs(2), ..Summary::default() };
+        assert_eq!(summary.to_string(), "0 passed, 0 failed in 2.0 s");
+        for status in [Status::Passed, Status::Skipped(String::new()), Status::Unsupported, Status::Passed] {
+            summary.count(&status);
+        }
+        assert_eq!(summary.to_string(), "2 passed, 0 failed, 1 skipped, 1 not supported in 2.0 s");
+    }
+}

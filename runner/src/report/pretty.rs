@@ -1,0 +1,96 @@
+//! For people: colored where the output takes color, with a progress bar where somebody waits.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::fault::Tone;
+use super::{Reporter, Summary, fault, result_line};
+use crate::exec::event::Event;
+use crate::judge::{Status, Verdict};
+use crate::plan::Case;
+
+/// Writes for people. The colors are the writer's to remove where they are not wanted.
+pub struct Pretty<W> {
+    out: W,
+    quiet: bool,
+    bar: ProgressBar,
+}
+
+impl<W: Write> Pretty<W> {
+    /// A report to be written there; `quiet` shows only what went wrong. The bar may be a hidden one.
+    pub fn new(out: W, quiet: bool, bar: ProgressBar) -> Self {
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}").expect("the template is valid");
+        Pretty { out, quiet, bar: bar.with_style(style) }
+    }
+}
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Yellow.on_default();
+
+fn tone(tone: Tone) -> Style {
+    match tone {
+        Tone::Headline => Style::new().bold(),
+        Tone::Plain => Style::new(),
+        Tone::Source | Tone::Hint => AnsiColor::Cyan.on_default(),
+        Tone::Missing => AnsiColor::Red.on_default(),
+        Tone::Unexpected => AnsiColor::Green.on_default(),
+    }
+}
+
+impl<W: Write> Reporter for Pretty<W> {
+    fn begin(&mut self, cases: &[Case]) -> io::Result<()> {
+        self.bar.set_length(cases.len() as u64);
+        Ok(())
+    }
+
+    fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { case } => self.bar.set_message(cases[*case].label.clone()),
+            Event::Scenario { case, scenario } => {
+                let case = &cases[*case];
+                self.bar.set_message(format!("{}: {}", case.label, case.scenarios[*scenario].title));
+            }
+            Event::Progress { case, done, total } => {
+                self.bar.set_message(format!("{}: {done} of {total} iterations", cases[*case].label));
+            }
+            Event::Retried { case } => self.bar.set_message(format!("{}: failed, once more", cases[*case].label)),
+            Event::Finished { .. } => self.bar.inc(1),
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+        let bad = matches!(verdict.status, Status::Failed | Status::Unsupported);
+        if self.quiet && !bad {
+            return Ok(());
+        }
+        let line = result_line(number, case, verdict);
+        let style = match verdict.status {
+            Status::Passed => GOOD,
+            Status::Failed | Status::Unsupported => BAD,
+            Status::ExpectedFailure(_) | Status::Skipped(_) => NOTE,
+        };
+        let out = &mut self.out;
+        self.bar.suspend(|| {
+            writeln!(out, "{style}{line}{style:#}")?;
+            // What an xfail excuses is known.
+            if bad {
+                for line in fault::lines(verdict, &case.name) {
+                    let style = tone(line.tone);
+                    writeln!(out, "{style}{}{style:#}", line.text)?;
+                }
+            }
+            out.flush()
+        })
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        let style = if summary.failed + summary.unsupported > 0 { BAD } else { GOOD };
+        writeln!(self.out, "{style}{summary}{style:#}")?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,208 @@
+//! What can go wrong before a server runs, and while it does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why there is no server to run on. Where PostgreSQL, a compiler or make has said why, the message ends in their words.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// A `pg_config` that does not answer as one.
+    #[error("\"{}\" cannot be used: {reason}", path.display())]
+    PgConfig {
+        /// The program.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No installation of a wanted major version.
+    #[error("{}", not_found(majors, rejected))]
+    NotFound {
+        /// The missing versions; none when any would have done.
+        majors: Vec<u32>,
+        /// What was found but is no use, and why.
+        rejected: Vec<String>,
+        /// How to get them.
+        hint: String,
+    },
+    /// The engine has not been built for this major version.
+    #[error("the engine for PostgreSQL {major} was not found in {}", list(looked_in))]
+    NoEngine {
+        /// The major version.
+        major: u32,
+        /// The directories tried.
+        looked_in: Vec<PathBuf>,
+    },
+    /// Started as root, and there is no unprivileged account to run the server as.
+    #[error("PostgreSQL refuses to run as root, and neither the user \"postgres\" nor \"nobody\" exists")]
+    NoAccount,
+    /// The account of the server cannot enter a directory.
+    #[error("the server's user \"{account}\" cannot reach \"{}\": no permission to enter \"{}\"", path.display(), closed.display())]
+    Unreachable {
+        /// Where the server's files would be.
+        path: PathBuf,
+        /// The directory that is closed to it.
+        closed: PathBuf,
+        /// The account.
+        account: String,
+    },
+    /// A file or directory could not be read or written.
+    #[error("could not {action} \"{}\": {source}", path.display())]
+    File {
+        /// What was tried: `read`, `write`, ...
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error("could not run \"{}\": {source}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The copy of an installation would install files outside of itself.
+    #[error("the staged {variable} of \"{}\" is \"{}\", outside of the staged tree", pg_config.display(), directory.display())]
+    NotRelocatable {
+        /// The installation's `pg_config`.
+        pg_config: PathBuf,
+        /// The variable of `pg_config`.
+        variable: &'static str,
+        /// Its value.
+        directory: PathBuf,
+    },
+    /// An installation without the files that extensions are built with.
+    #[error("PostgreSQL {major} of \"{}\" has no PGXS, which extension \"{extension}\" is built with", pg_config.display())]
+    NoPgxs {
+        /// The major version.
+        major: u32,
+        /// The installation's `pg_config`.
+        pg_config: PathBuf,
+        /// The extension.
+        extension: String,
+    },
+    /// An extension has no source directory, no Makefile or not the files that it should have.
+    #[error("extension \"{extension}\": {reason}")]
+    Source {
+        /// The extension.
+        extension: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// An extension does not build.
+    #[error("extension \"{extension}\" does not build: make failed with {status}\n{output}")]
+    Build {
+        /// The extension.
+        extension: String,
+        /// How make ended.
+        status: ExitStatus,
+        /// The end of what make and the compiler said.
+        output: String,
+    },
+    /// initdb failed.
+    #[error("initdb failed with {status}\n{output}")]
+    Initdb {
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it said.
+        output: String,
+    },
+    /// The postmaster ended instead of accepting connections.
+    #[error("server \"{name}\" did not start\n{log}")]
+    NotStarted {
+        /// The server's name.
+        name: String,
+        /// What its log says.
+        log: String,
+    },
+    /// The postmaster runs but does not accept connections.
+    #[error("server \"{name}\" does not accept connections after {} s\n{log}", waited.as_secs())]
+    NotReady {
+        /// The server's name.
+        name: String,
+        /// How long it was given.
+        waited: Duration,
+        /// What its log says.
+        log: String,
+    },
+    /// A connection was refused.
+    #[error("could not connect to database \"{database}\": {}", words(source))]
+    Connect {
+        /// The database.
+        database: String,
+        /// The server's or the system's reason.
+        source: postgres::Error,
+    },
+    /// The run is being interrupted; nothing new is started.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl ServerError {
+    /// Wraps an I/O error on `path`; for `map_err`.
+    pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { hint, .. } => Some(hint.clone()),
+            Self::NoEngine { major, .. } => Some(format!(
+                "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
+            )),
+            Self::NoAccount => Some("useradd --system postgres".to_owned()),
+            Self::Unreachable { account, .. } => {
+                Some(format!("set TMPDIR to a directory that \"{account}\" can enter, such as /tmp"))
+            }
+            Self::NoPgxs { major, .. } => Some(format!("apt-get install postgresql-server-dev-{major}")),
+            Self::Spawn { program, source } if source.kind() == io::ErrorKind::PermissionDenied => Some(format!(
+                "if \"{}\" is on a file system mounted noexec, set TMPDIR to a directory on another one",
+                program.display()
+            )),
+            Self::Spawn { program, .. } if program == Path::new("make") => {
+                Some("apt-get install make gcc libc6-dev".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn not_found(majors: &[u32], rejected: &[String]) -> String {
+    let mut message = match majors {
+        [] => "no PostgreSQL was found".to_owned(),
+        majors => {
+            let majors: Vec<_> = majors.iter().map(u32::to_string).collect();
+            format!("PostgreSQL {} was not found", majors.join(", "))
+        }
+    };
+    for reason in rejected {
+        message.push_str("\n  ");
+        message.push_str(reason);
+    }
+    message
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| format!("\"{}\"", path.display())).collect();
+    paths.join(", ")
+}
+
+/// The server's own message where there is one; what the client library says about it otherwise.
+fn words(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => format!("{}: {}", error.severity(), error.message()),
+        None => match std::error::Error::source(error) {
+            Some(cause) => cause.to_string(),
+            None => error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,206 @@
+//! Builds an extension under test and installs it in a staged copy.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use globset::Glob;
+use walkdir::{DirEntry, WalkDir};
+
+use super::error::ServerError;
+use super::installation::Installation;
+use super::process::{Kind, Process};
+use super::run_directory::RunDirectory;
+use super::stage;
+use super::tree::{self, Placement};
+use crate::config::{Build, ExtensionSource};
+
+/// How much of a failed build's output is shown, in lines.
+const OUTPUT_LINES: usize = 30;
+
+/// Installs `source` in the staged copy `installation`.
+pub(super) fn install(
+    source: &ExtensionSource,
+    installation: &Installation,
+    run: &RunDirectory,
+) -> Result<(), ServerError> {
+    let missing = |reason: String| ServerError::Source { extension: source.name.clone(), reason };
+    // An empty path is the current directory.
+    let path = Path::new(".").join(&source.path);
+    if !path.is_dir() {
+        return Err(missing(format!("there is no directory \"{}\"", source.path.display())));
+    }
+    stage::remove_installed(&source.name, installation)?;
+    match &source.build {
+        Build::Make { arguments } => {
+            if !["GNUmakefile", "makefile", "Makefile"].iter().any(|name| path.join(name).is_file()) {
+                return Err(missing(format!("there is no Makefile in \"{}\"", source.path.display())));
+            }
+            make(source, &path, arguments, installation, run)
+        }
+        Build::Files { library, control, sql } => {
+            for pattern in library {
+                for file in matching(source, &path, pattern)? {
+                    let name = installed_library_name(&file, &source.name);
+                    stage::install(&file, &installation.pkglib_dir, name.as_deref())?;
+                }
+            }
+            for pattern in control.iter().chain(sql) {
+                for file in matching(source, &path, pattern)? {
+                    stage::install(&file, &installation.extension_dir(), None)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Builds on a copy of the sources: the checkout gets no files of another user or another version, and two runs do not
+/// get in each other's way.
+fn make(
+    source: &ExtensionSource,
+    path: &Path,
+    arguments: &[String],
+    installation: &Installation,
+    run: &RunDirectory,
+) -> Result<(), ServerError> {
+    if !installation.pgxs.is_file() {
+        return Err(ServerError::NoPgxs {
+            major: installation.version.major(),
+            pg_config: installation.pg_config.clone(),
+            extension: source.name.clone(),
+        });
+    }
+    let copy = run.subdirectory(&format!("build-{}", source.name))?;
+    tree::rebuild(path, &copy, Placement::Copy, None, is_source)?;
+
+    let log = copy.with_extension("log");
+    let mut make = Command::new("make");
+    make.current_dir(&copy)
+        .arg(format!("PG_CONFIG={}", installation.pg_config.display()))
+        // The bitcode for the JIT would need the very clang that PostgreSQL was built with.
+        .args(["USE_PGXS=1", "with_llvm=no"])
+        .args(arguments)
+        .arg("install")
+        // This run may itself be a recipe of make, whose options and job server are not for this one.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .env_remove("MFLAGS")
+        .env_remove("MAKEOVERRIDES")
+        .env_remove("DESTDIR")
+        .env("LC_ALL", "C");
+    let status = run_logged(make, None, &log)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ServerError::Build { extension: source.name.clone(), status, output: log_tail(&log, OUTPUT_LINES) })
+}
+
+/// What make may have left from another build, and what is no source at all, stays behind.
+fn is_source(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    match entry.file_type().is_dir() {
+        true => !matches!(&*name, ".git" | "target" | "results" | ".deps"),
+        false => ![".o", ".so", ".bc"].iter().any(|suffix| name.ends_with(suffix)),
+    }
+}
+
+/// Runs a program to its end, with its output in the file `log`.
+pub(super) fn run_logged(
+    mut command: Command,
+    account: Option<&super::account::Account>,
+    log: &Path,
+) -> Result<ExitStatus, ServerError> {
+    let output = File::create(log).map_err(ServerError::file("create", log))?;
+    let errors = output.try_clone().map_err(ServerError::file("create", log))?;
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    Process::start(command, account, Kind::Job)?.wait()
+}
+
+/// The last `lines` lines of a log file; empty where it cannot be read.
+pub(super) fn log_tail(path: &Path, lines: usize) -> String {
+    let log = fs::read(path).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let all: Vec<_> = log.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// The files that `pattern` matches, at least one.
+fn matching(source: &ExtensionSource, path: &Path, pattern: &str) -> Result<Vec<std::path::PathBuf>, ServerError> {
+    let unusable = |reason| ServerError::Source { extension: source.name.clone(), reason };
+    let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
+    let glob = glob.map_err(|error| unusable(error.to_string()))?;
+    let files = matching_files(path, &glob);
+    if files.is_empty() {
+        return Err(unusable(format!("no file \"{pattern}\" in \"{}\"", source.path.display())));
+    }
+    Ok(files)
+}
+
+/// Only directories that lead to a match are entered, because a checkout may hold a large build directory.
+fn matching_files(path: &Path, glob: &Glob) -> Vec<std::path::PathBuf> {
+    let pattern = glob.glob();
+    let fixed_parts = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\']));
+    let fixed: std::path::PathBuf = fixed_parts.collect();
+    let start = path.join(&fixed);
+    let depth = if pattern.contains("**") { usize::MAX } else { pattern.split('/').count() };
+    let matcher = glob.compile_matcher();
+    let mut files: Vec<_> = WalkDir::new(&start)
+        .max_depth(depth)
+        .follow_links(true)
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().components().as_path().to_owned())
+        .filter(|file| file.strip_prefix(path).is_ok_and(|relative| matcher.is_match(relative)))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Cargo calls the library `libNAME.so`, PostgreSQL wants `NAME.so`.
+fn installed_library_name(file: &Path, extension: &str) -> Option<String> {
+    (file.file_name()? == format!("lib{extension}.so").as_str()).then(|| format!("{extension}.so"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let top = tempfile::tempdir().expect("temporary directory");
+        tree::make_directories(top.path(), &top.path().join("sql/old")).expect("created");
+        for file in ["x.control", "sql/x--1.sql", "sql/x--1--2.sql", "sql/old/x--0.sql", "sql/y.txt"] {
+            fs::write(top.path().join(file), "").expect("written");
+        }
+        for (pattern, expected) in [
+            ("x.control", vec!["x.control"]),
+            ("sql/x--*.sql", vec!["sql/x--1--2.sql", "sql/x--1.sql"]),
+            ("sql/**/x--*.sql", vec!["sql/old/x--0.sql", "sql/x--1--2.sql", "sql/x--1.sql"]),
+            ("*.sql", vec![]),
+            ("*/*.txt", vec!["sql/y.txt"]),
+            ("sql", vec![]),
+        ] {
+            let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build().expect("a pattern");
+            let expected: Vec<_> = expected.iter().map(|file| top.path().join(file)).collect();
+            assert_eq!(matching_files(top.path(), &glob), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn library_names() {
+        for (file, name) in [("target/release/libx.so", Some("x.so")), ("x.so", None), ("liby.so", None)] {
+            assert_eq!(installed_library_name(Path::new(file), "x").as_deref(), name, "{file}");
+        }
+    }
+
+    #[test]
+    fn tails() {
+        let log = tempfile::NamedTempFile::new().expect("temporary file");
+        fs::write(log.path(), "1\n2\n3\n").expect("written");
+        assert_eq!(log_tail(log.path(), 2), "2\n3");
+        assert_eq!(log_tail(log.path(), 9), "1\n2\n3");
+        assert_eq!(log_tail(Path::new("/nonexistent"), 9), "");
+    }
+}

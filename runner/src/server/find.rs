@@ -1,0 +1,124 @@
+//! Finds installations of PostgreSQL.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::ServerError;
+use super::installation::Installation;
+use crate::config::{Config, SUPPORTED_MAJORS};
+
+impl Installation {
+    /// Returns one installation for each of the `wanted` major versions, in their order; with none wanted, the first
+    /// installation of any supported version.
+    ///
+    /// Looked at in this order: `pg_config` of the configuration, Debian's directories, what `cargo pgrx init` has
+    /// registered, servers fetched into the project, `pg_config` in `PATH`.
+    pub fn find(wanted: &[u32], config: &Config) -> Result<Vec<Self>, ServerError> {
+        let mut rejected = Vec::new();
+        let mut found: Vec<Self> = Vec::new();
+        for candidate in candidates(config).into_iter().filter(|candidate| candidate.is_file()) {
+            match Self::from_pg_config(&candidate) {
+                Ok(installation) => found.push(installation),
+                Err(error) => rejected.push(error.to_string()),
+            }
+        }
+
+        let supported = |installation: &&Self| SUPPORTED_MAJORS.contains(&installation.version.major());
+        if wanted.is_empty() {
+            let first = found.iter().find(supported).cloned();
+            return first.map(|installation| vec![installation]).ok_or_else(|| not_found(Vec::new(), rejected, config));
+        }
+        let of = |major: &u32| found.iter().find(|installation| installation.version.major() == *major).cloned();
+        let missing: Vec<u32> = wanted.iter().copied().filter(|major| of(major).is_none()).collect();
+        if missing.is_empty() {
+            Ok(wanted.iter().filter_map(of).collect())
+        } else {
+            Err(not_found(missing, rejected, config))
+        }
+    }
+}
+
+fn candidates(config: &Config) -> Vec<PathBuf> {
+    let mut candidates = config.profile.pg_config.clone();
+    for major in SUPPORTED_MAJORS {
+        candidates.push(format!("/usr/lib/postgresql/{major}/bin/pg_config").into());
+    }
+    if let Some(home) = std::env::home_dir() {
+        let text = fs::read_to_string(home.join(".pgrx/config.toml")).unwrap_or_default();
+        candidates.extend(registered_by_pgrx(&text));
+    }
+    for major in SUPPORTED_MAJORS {
+        candidates.push(fetched(config, major));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    candidates.extend(std::env::split_paths(&path).map(|directory| directory.join("pg_config")));
+    candidates
+}
+
+fn fetched(config: &Config, major: u32) -> PathBuf {
+    config.root.join(format!("target/servers/{major}/bin/pg_config"))
+}
+
+/// The `[configs]` of `~/.pgrx/config.toml`: `pg18 = "/path/of/pg_config"`. An unreadable file registers nothing.
+fn registered_by_pgrx(text: &str) -> Vec<PathBuf> {
+    let Ok(file) = text.parse::<toml::Table>() else { return Vec::new() };
+    let configs = file.get("configs").and_then(toml::Value::as_table);
+    configs.into_iter().flatten().filter_map(|(_, path)| path.as_str().map(PathBuf::from)).collect()
+}
+
+fn not_found(majors: Vec<u32>, rejected: Vec<String>, config: &Config) -> ServerError {
+    let wanted = if majors.is_empty() { vec![*SUPPORTED_MAJORS.start()] } else { majors.clone() };
+    let list =
+        |separator: &str, item: &dyn Fn(&u32) -> String| wanted.iter().map(item).collect::<Vec<_>>().join(separator);
+    let can_fetch = |major: &u32| config.root.join(format!("tests/servers/requirements-{major}.txt")).is_file();
+    let hint = if wanted.iter().all(can_fetch) {
+        format!("cargo run -p xtask -- servers {}", list(" ", &u32::to_string))
+    } else {
+        let packages = list(" ", &|major| format!("postgresql-{major} postgresql-server-dev-{major}"));
+        format!("apt-get install {packages}, or name another installation's pg_config with --pg-config")
+    };
+    ServerError::NotFound { majors, rejected, hint }
+}
+
+/// The directory with the running executable in it.
+pub(super) fn executable_directory() -> Option<PathBuf> {
+    let executable = std::env::current_exe().ok()?;
+    executable.parent().filter(|directory| directory.as_os_str() != OsStr::new("")).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registrations_of_pgrx() {
+        let text = "[configs]\npg15 = \"/a/pg_config\"\npg18 = \"/b/pg_config\"\n";
+        assert_eq!(registered_by_pgrx(text), [Path::new("/a/pg_config"), Path::new("/b/pg_config")]);
+        for text in ["", "[configs]", "configs = 1", "not toml", "[configs]\npg15 = 15"] {
+            assert_eq!(registered_by_pgrx(text), Vec::<PathBuf>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_a_way_to_get_it() {
+        let root = tempfile::tempdir().expect("temporary directory");
+        let config = Config { root: root.path().to_owned(), ..Config::default() };
+        let error = not_found(vec![16, 17], vec!["\"/x\" cannot be used: it does not exist".into()], &config);
+        assert_eq!(error.to_string(), "PostgreSQL 16, 17 was not found\n  \"/x\" cannot be used: it does not exist");
+        assert_eq!(
+            error.hint().as_deref(),
+            Some(
+                "apt-get install postgresql-16 postgresql-server-dev-16 postgresql-17 postgresql-server-dev-17, or name \
+                 another installation's pg_config with --pg-config"
+            )
+        );
+
+        fs::create_dir_all(root.path().join("tests/servers")).expect("directory");
+        for major in [16, 17] {
+            fs::write(root.path().join(format!("tests/servers/requirements-{major}.txt")), "").expect("file");
+        }
+        let error = not_found(vec![16, 17], vec![], &config);
+        assert_eq!(error.hint().as_deref(), Some("cargo run -p xtask -- servers 16 17"));
+    }
+}

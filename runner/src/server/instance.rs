@@ -1,0 +1,270 @@
+//! A running server.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::error::{DbError, SqlState};
+use postgres::{Client, NoTls};
+
+use super::engine::ENGINE;
+use super::error::ServerError;
+use super::extension::log_tail;
+use super::process::{Kind, Process};
+use super::run_directory::RunDirectory;
+use super::stage::Stage;
+use super::template::{SUPERUSER, Template, server_command};
+
+/// How long a server may take until it accepts connections, and a connection until it is usable.
+const READY: Duration = Duration::from_secs(30);
+
+/// The file in the data directory that holds the lines of [`ServerOptions::conf`], by which messages name them.
+const CONF_FILE: &str = "spec.conf";
+
+/// What is particular to one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// `shared_preload_libraries`, after the engine.
+    pub preload: Vec<String>,
+    /// Lines of `postgresql.conf`. They cannot change what the server is reached by.
+    pub conf: Vec<String>,
+    /// A name for messages and for the log file.
+    pub name: String,
+}
+
+/// A running server: a postmaster in a process group of its own, never root. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    name: String,
+    process: Arc<Process>,
+    port: u16,
+    log: PathBuf,
+    run: RunDirectory,
+}
+
+impl Server {
+    /// Makes a data directory from `template`, starts a postmaster on it and waits until it accepts connections.
+    pub fn start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
+        let run = stage.run().clone();
+        let data = template.copy(&run)?;
+        write_conf(&data, &options.conf)?;
+        let log = data.with_extension("log");
+        let output = File::create(&log).map_err(ServerError::file("create", &log))?;
+        let errors = output.try_clone().map_err(ServerError::file("create", &log))?;
+
+        let port = run.next_port();
+        let run_name = run.path().file_name().unwrap_or_default().to_string_lossy();
+        let cluster = format!("{run_name}-{port}");
+        let mut preload: Vec<&str> = if stage.has_engine() { vec![ENGINE] } else { Vec::new() };
+        preload.extend(options.preload.iter().map(String::as_str));
+
+        let mut postgres = server_command(&stage.installation().bin_dir.join("postgres"), &run);
+        postgres.arg("-D").arg(&data);
+        // On the command line, where the lines of a spec cannot override them.
+        for setting in [
+            "listen_addresses=".to_owned(),
+            format!("unix_socket_directories=\"{}\"", run.sockets().display()),
+            format!("port={port}"),
+            format!("cluster_name={cluster}"),
+            "logging_collector=off".to_owned(),
+            format!("shared_preload_libraries={}", preload.join(",")),
+        ] {
+            postgres.arg("-c").arg(setting);
+        }
+        postgres.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let process = Process::start(postgres, Some(run.account()), Kind::Postmaster { cluster })?;
+
+        let server = Self { name: options.name.clone(), process, port, log, run };
+        server.wait_until_accepting()?;
+        Ok(server)
+    }
+
+    /// Waits until the server, which has lost a backend by a crash, has restarted its other processes.
+    pub fn wait_ready(&self) -> Result<(), ServerError> {
+        let deadline = Instant::now() + READY;
+        loop {
+            let mut client = self.wait_until_accepting()?;
+            // The postmaster may not have noticed the crash yet: a connection that is going to be ended with all others
+            // does not outlive the pause.
+            thread::sleep(Duration::from_millis(50));
+            if client.simple_query("").is_ok() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.not_ready());
+            }
+        }
+    }
+
+    /// Connects as the superuser.
+    pub fn connect(&self, database: &str) -> Result<Client, ServerError> {
+        self.connect_with(database, |_| {})
+    }
+
+    /// Connects as the superuser and hands over what the server says besides results: notices, warnings.
+    pub fn connect_with(
+        &self,
+        database: &str,
+        notice: impl Fn(DbError) + Send + Sync + 'static,
+    ) -> Result<Client, ServerError> {
+        let mut config = postgres::Config::new();
+        config
+            .host_path(self.run.sockets())
+            .port(self.port)
+            .user(SUPERUSER)
+            .dbname(database)
+            .application_name("mcspec")
+            .notice_callback(notice);
+        // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
+        let (result, connected) = channel();
+        thread::spawn(move || {
+            // Nobody waits for it any more when the limit is over.
+            let _ = result.send(config.connect(NoTls));
+        });
+        match connected.recv_timeout(READY) {
+            Ok(connected) => connected.map_err(|source| ServerError::Connect { database: database.to_owned(), source }),
+            Err(_) => Err(self.not_ready()),
+        }
+    }
+
+    /// The server's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process id of the postmaster.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where its socket is: `PGHOST`.
+    pub fn socket_directory(&self) -> &Path {
+        self.run.sockets()
+    }
+
+    /// Its port, which is part of the socket's name: `PGPORT`.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the postmaster runs.
+    pub fn is_alive(&self) -> bool {
+        self.process.status().is_none()
+    }
+
+    /// The last `max_lines` lines of the server's log.
+    pub fn log_tail(&self, max_lines: usize) -> String {
+        log_tail(&self.log, max_lines)
+    }
+
+    /// Stops the server and waits for all of its processes: a fast shutdown, then an immediate one, then by force.
+    pub fn stop(self) {
+        // By being dropped.
+    }
+
+    fn wait_until_accepting(&self) -> Result<Client, ServerError> {
+        let deadline = Instant::now() + READY;
+        loop {
+            let error = match self.connect("postgres") {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            if let Some(status) = self.process.status() {
+                let log = complaints(&fs::read_to_string(&self.log).unwrap_or_default());
+                let log = if log.is_empty() { format!("the postmaster ended with {status}") } else { log };
+                return Err(ServerError::NotStarted { name: self.name.clone(), log });
+            }
+            if !is_transient(&error) {
+                return Err(error);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.not_ready());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn not_ready(&self) -> ServerError {
+        ServerError::NotReady { name: self.name.clone(), waited: READY, log: self.log_tail(10) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.stop();
+    }
+}
+
+fn write_conf(data: &Path, lines: &[String]) -> Result<(), ServerError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let path = data.join(CONF_FILE);
+    fs::write(&path, lines.join("\n") + "\n").map_err(ServerError::file("write", &path))?;
+    let main = data.join("postgresql.conf");
+    let text = fs::read_to_string(&main).map_err(ServerError::file("read", &main))?;
+    fs::write(&main, format!("{text}include '{CONF_FILE}'\n")).map_err(ServerError::file("write", &main))
+}
+
+/// Whether a server that is starting or restarting may answer so.
+fn is_transient(error: &ServerError) -> bool {
+    match error {
+        ServerError::Connect { source, .. } => {
+            source.code().is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN)
+        }
+        _ => false,
+    }
+}
+
+/// What the log of a server that did not start complains about: everything but the routine lines, without the prefix.
+fn complaints(log: &str) -> String {
+    const ROUTINE: [&str; 8] = [
+        "starting PostgreSQL",
+        "listening on ",
+        "database system was shut down",
+        "database system is ready",
+        "database system is shut down",
+        "redirecting log output",
+        "shutting down",
+        "received ",
+    ];
+    let lines = log.lines().map(|line| {
+        let pid_ends = line.starts_with('[').then(|| line.find("] ")).flatten();
+        pid_ends.map_or(line, |end| &line[end + 2..])
+    });
+    let complaints = lines.filter(|line| {
+        let routine =
+            line.strip_prefix("LOG:  ").is_some_and(|text| ROUTINE.iter().any(|start| text.starts_with(start)));
+        !routine
+    });
+    complaints.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_of_a_log() {
+        for (log, expected) in [
+            ("", ""),
+            ("[7] LOG:  starting PostgreSQL 15.20\n[7] LOG:  database system is ready to accept connections\n", ""),
+            (
+                "LOG:  syntax error in file \"spec.conf\" line 2, near token \"x\"\nFATAL:  configuration file contains errors\n",
+                "LOG:  syntax error in file \"spec.conf\" line 2, near token \"x\"\nFATAL:  configuration file contains errors",
+            ),
+            (
+                "[7] LOG:  starting PostgreSQL\n[7] FATAL:  could not access file \"x\": No such file or directory\n[7] LOG:  \
+                 database system is shut down\n",
+                "FATAL:  could not access file \"x\": No such file or directory",
+            ),
+            ("postgres: symbol lookup error: x\n", "postgres: symbol lookup error: x"),
+        ] {
+            assert_eq!(complaints(log), expected, "{log}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Private PostgreSQL servers: find an installation, stage a copy of it with the engine and the extensions under test on
+//! top, make a data directory, start servers from it. Nothing is installed, nothing runs as root, nothing is left behind.
+
+mod account;
+mod engine;
+mod error;
+mod extension;
+mod find;
+mod installation;
+mod instance;
+mod process;
+mod run_directory;
+mod stage;
+mod template;
+mod tree;
+
+pub use account::Account;
+pub use engine::{ENGINE, EngineFiles};
+pub use error::ServerError;
+pub use installation::{Installation, PgVersion};
+pub use instance::{Server, ServerOptions};
+pub use process::cleanup_all;
+pub use run_directory::RunDirectory;
+pub use stage::Stage;
+pub use template::{SUPERUSER, Template};
+
+pub use crate::config::ExtensionSource;

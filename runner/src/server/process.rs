@@ -1,0 +1,279 @@
+//! Child processes that end when this process does, and a register of all of them and of all run directories, so that an
+//! interrupted run leaves nothing behind.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpid, getppid};
+
+use super::account::Account;
+use super::error::ServerError;
+
+/// What a registered process is, which decides how it is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A program with its children in one process group: make, initdb.
+    Job,
+    /// A postmaster. Its children each lead a session of their own and are known by the cluster's name in their title.
+    Postmaster {
+        /// `cluster_name`
+        cluster: String,
+    },
+}
+
+/// A running child process, the leader of its own process group.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: Pid,
+    kind: Kind,
+    child: Mutex<Child>,
+}
+
+/// How long the steps of ending a postmaster may take. A postmaster that is told to quit gives its children 5 s before it
+/// kills them (`SIGKILL_CHILDREN_AFTER_SECS` in postmaster.c).
+const FAST_SHUTDOWN: Duration = Duration::from_secs(5);
+const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(7);
+const KILL: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Register {
+    closed: bool,
+    processes: Vec<Arc<Process>>,
+    directories: Vec<PathBuf>,
+}
+
+static REGISTER: Mutex<Register> =
+    Mutex::new(Register { closed: false, processes: Vec::new(), directories: Vec::new() });
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends every server and every build of this process, waits for them and removes the run directories. Nothing new is
+/// started afterwards: whatever tries gets [`ServerError::Interrupted`]. May be called from any thread, more than once.
+pub fn cleanup_all() {
+    let mut register = locked(&REGISTER);
+    register.closed = true;
+    for process in &register.processes {
+        process.signal(match process.kind {
+            Kind::Job => Signal::SIGKILL,
+            Kind::Postmaster { .. } => Signal::SIGQUIT,
+        });
+    }
+    for process in register.processes.drain(..) {
+        process.end_now();
+    }
+    for directory in register.directories.drain(..) {
+        remove_tree(&directory);
+    }
+}
+
+/// Fails once a run is being interrupted.
+pub(super) fn check_interrupts() -> Result<(), ServerError> {
+    if locked(&REGISTER).closed { Err(ServerError::Interrupted) } else { Ok(()) }
+}
+
+/// Creates a directory by `create` and registers it for removal.
+pub(super) fn register_directory(
+    create: impl FnOnce() -> Result<PathBuf, ServerError>,
+) -> Result<PathBuf, ServerError> {
+    let mut register = locked(&REGISTER);
+    if register.closed {
+        return Err(ServerError::Interrupted);
+    }
+    let path = create()?;
+    register.directories.push(path.clone());
+    Ok(path)
+}
+
+/// Removes a directory, unless it is off the register.
+pub(super) fn remove_directory(path: &Path) {
+    let mut register = locked(&REGISTER);
+    if let Some(index) = register.directories.iter().position(|directory| directory == path) {
+        register.directories.swap_remove(index);
+        remove_tree(path);
+    }
+}
+
+/// Takes a directory off the register, so that it stays.
+pub(super) fn forget_directory(path: &Path) {
+    locked(&REGISTER).directories.retain(|directory| directory != path);
+}
+
+/// A file that appears while the tree is being removed makes the first attempt fail.
+fn remove_tree(path: &Path) {
+    for _ in 0..3 {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(Duration::from_millis(20)),
+            _ => return,
+        }
+    }
+}
+
+impl Process {
+    /// Starts `command` as the leader of a process group, as `account`, and registers it. It gets `SIGQUIT` when this
+    /// process dies in whatever way, so that not even `SIGKILL` leaves a server behind.
+    pub(super) fn start(mut command: Command, account: Option<&Account>, kind: Kind) -> Result<Arc<Self>, ServerError> {
+        let program = PathBuf::from(command.get_program());
+        command.process_group(0);
+        if let Some((uid, gid)) = account.and_then(Account::switch) {
+            // Without supplementary groups: the standard library drops them along with root.
+            command.uid(uid).gid(gid);
+        }
+        let parent = getpid();
+        let die_with_parent = move || {
+            // Runs after the change of user, which would clear the setting.
+            set_pdeathsig(Signal::SIGQUIT)?;
+            // The parent may have died before the setting took effect.
+            if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+        };
+        // SAFETY: the closure makes two system calls and, on failure, an error without allocating before exec; it touches
+        // no lock and no memory of other threads.
+        unsafe { command.pre_exec(die_with_parent) };
+
+        // Held until the process is registered: cleanup_all() sees every process that exists.
+        let mut register = locked(&REGISTER);
+        if register.closed {
+            return Err(ServerError::Interrupted);
+        }
+        let child = spawn(command).map_err(|source| ServerError::Spawn { program, source })?;
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid is an int"));
+        let process = Arc::new(Self { pid, kind, child: Mutex::new(child) });
+        register.processes.push(process.clone());
+        Ok(process)
+    }
+
+    /// The process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
+    /// How the process ended; none while it runs.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        locked(&self.child).try_wait().ok().flatten()
+    }
+
+    /// Waits for the end of a job.
+    pub(super) fn wait(self: &Arc<Self>) -> Result<ExitStatus, ServerError> {
+        let status = locked(&self.child).wait();
+        self.forget();
+        // When interrupted, it did not end by itself.
+        check_interrupts()?;
+        status.map_err(|source| ServerError::Spawn { program: format!("process {}", self.pid).into(), source })
+    }
+
+    /// Ends a postmaster and its children: politely, then by force. Returns when all of them are gone.
+    pub(super) fn stop(self: &Arc<Self>) {
+        if self.status().is_none() {
+            self.signal(Signal::SIGINT);
+            self.ended_within(FAST_SHUTDOWN);
+        }
+        self.end_now();
+        self.forget();
+    }
+
+    fn forget(self: &Arc<Self>) {
+        locked(&REGISTER).processes.retain(|process| !Arc::ptr_eq(process, self));
+    }
+
+    fn end_now(&self) {
+        match &self.kind {
+            Kind::Job => {
+                self.signal(Signal::SIGKILL);
+                let _ = locked(&self.child).wait();
+            }
+            Kind::Postmaster { cluster } => {
+                if self.status().is_none() {
+                    self.signal(Signal::SIGQUIT);
+                    if !self.ended_within(IMMEDIATE_SHUTDOWN) {
+                        self.signal(Signal::SIGKILL);
+                        let _ = locked(&self.child).wait();
+                    }
+                }
+                kill_backends(cluster);
+            }
+        }
+    }
+
+    /// A postmaster alone, whose children it looks after itself; a job with its whole group.
+    fn signal(&self, signal: Signal) {
+        // A process that has been waited for has no pid any more.
+        if self.kind == Kind::Job {
+            let _ = killpg(self.pid, signal);
+        } else if self.status().is_none() {
+            let _ = kill(self.pid, signal);
+        }
+    }
+
+    fn ended_within(&self, limit: Duration) -> bool {
+        until(limit, || self.status().is_some())
+    }
+}
+
+/// Polls `done` until it holds or `limit` is over; returns whether it holds.
+pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if done() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Kills what a postmaster that died by force has left behind: most children notice by themselves, but not one that is
+/// busy in an extension.
+fn kill_backends(cluster: &str) {
+    until(KILL, || {
+        let backends = backends(cluster);
+        for pid in &backends {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+        backends.is_empty()
+    });
+}
+
+/// The processes whose title begins with `postgres: CLUSTER: `, as `init_ps_display` in ps_status.c writes it. The title is
+/// readable for everybody, unlike what else would identify them (their working directory needs ptrace rights).
+fn backends(cluster: &str) -> Vec<Pid> {
+    let title = format!("postgres: {cluster}: ");
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes())))
+        .map(Pid::from_raw)
+        .collect()
+}
+
+type Order = (Command, Sender<io::Result<Child>>);
+
+/// Starts a process from a thread that lives as long as this process. The signal for the death of the parent is sent at
+/// the death of the *thread* that forked (prctl(2)), and a worker thread may well end before the server that it started.
+fn spawn(command: Command) -> io::Result<Child> {
+    static LAUNCHER: OnceLock<Mutex<Sender<Order>>> = OnceLock::new();
+    let launcher = LAUNCHER.get_or_init(|| {
+        let (orders, received) = channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, reply) in received {
+                // Whoever ordered it waits for the reply.
+                let _ = reply.send(command.spawn());
+            }
+        });
+        Mutex::new(orders)
+    });
+    let (reply, child) = channel();
+    let gone = || io::Error::other("the thread that starts processes is gone");
+    locked(launcher).send((command, reply)).map_err(|_| gone())?;
+    child.recv().map_err(|_| gone())?
+}

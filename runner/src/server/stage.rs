@@ -1,0 +1,198 @@
+//! A private copy of an installation, with the engine and the extensions under test laid on top.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use walkdir::DirEntry;
+
+use super::engine::{ENGINE, EngineFiles};
+use super::error::ServerError;
+use super::extension;
+use super::installation::Installation;
+use super::run_directory::RunDirectory;
+use super::tree::{self, Placement};
+use crate::config::ExtensionSource;
+
+/// A private copy of an installation. Its programs are real copies, because PostgreSQL resolves symbolic links before it
+/// looks for `lib` and `share` relative to its own place (`find_my_exec` in exec.c, `make_relative_path` in path.c); the
+/// other files are links to the originals, in real directories, so that `make install` writes into the copy only.
+#[derive(Debug)]
+pub struct Stage {
+    installation: Installation,
+    engine: bool,
+    run: RunDirectory,
+}
+
+impl Stage {
+    /// Copies `original` into the run directory, builds `extensions` and installs them and the engine in the copy.
+    pub fn build(
+        original: &Installation,
+        run: &RunDirectory,
+        engine: Option<&EngineFiles>,
+        extensions: &[ExtensionSource],
+    ) -> Result<Self, ServerError> {
+        let top = run.subdirectory(&format!("pg{}", original.version.major()))?;
+        let installation = copy(original, &top, run)?;
+        if let Some(engine) = engine {
+            install_engine(engine, &installation)?;
+        }
+        for source in extensions {
+            extension::install(source, &installation, run)?;
+        }
+        if run.account().switch().is_some() {
+            tree::open_to_all(&top)?;
+        }
+        Ok(Self { installation, engine: engine.is_some(), run: run.clone() })
+    }
+
+    /// The copy, as its own `pg_config` describes it.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// Whether the engine is in it.
+    pub fn has_engine(&self) -> bool {
+        self.engine
+    }
+
+    pub(super) fn run(&self) -> &RunDirectory {
+        &self.run
+    }
+}
+
+/// Rebuilds the original's directories below `top`, keeping their places relative to each other.
+fn copy(original: &Installation, top: &Path, run: &RunDirectory) -> Result<Installation, ServerError> {
+    let root = tree::common_ancestor(original.directories().map(|(_, directory)| directory));
+    let staged = |directory: &Path| top.join(directory.strip_prefix(&root).expect("the root is above every directory"));
+    for (_, directory) in original.directories() {
+        tree::make_directories(top, &staged(directory))?;
+    }
+
+    // What the server reads has to be within the reach of its account, which a checkout in root's home is not.
+    let reachable = |directory: &Path| run.account().closed_directory(directory).is_none();
+    let placement = |directory| if reachable(directory) { Placement::Link } else { Placement::Copy };
+    let mut complete: Vec<&Path> = Vec::new();
+    for (directory, placement) in [
+        (&original.bin_dir, Placement::Copy),
+        (&original.pkglib_dir, placement(&original.pkglib_dir)),
+        (&original.share_dir, placement(&original.share_dir)),
+        (&original.lib_dir, placement(&original.lib_dir)),
+        (&original.pkginclude_dir, Placement::Link),
+        (&original.include_server_dir, Placement::Link),
+        (&original.include_dir, Placement::Link),
+    ] {
+        if !directory.is_dir() || complete.iter().any(|done| directory.starts_with(done)) {
+            continue;
+        }
+        let private = is_private(directory, original);
+        let keep = |entry: &DirEntry| private || entry.depth() > 1 || is_postgres(entry.file_name());
+        tree::rebuild(directory, &staged(directory), placement, None, keep)?;
+        if private {
+            complete.push(directory);
+        }
+    }
+
+    let pg_config = staged(&original.bin_dir).join("pg_config");
+    if !pg_config.is_file() {
+        // Debian's libpq-dev and others put the program elsewhere than with the server.
+        tree::place(&original.pg_config, &pg_config, Placement::Copy)?;
+    }
+    let copy = Installation::from_pg_config(&pg_config)?;
+    let outside = copy.directories().into_iter().find(|(_, directory)| !directory.starts_with(top));
+    if let Some((variable, directory)) = outside {
+        let (pg_config, directory) = (original.pg_config.clone(), directory.to_owned());
+        return Err(ServerError::NotRelocatable { pg_config, variable, directory });
+    }
+    Ok(copy)
+}
+
+/// Whether a directory holds PostgreSQL's files only. The package's own library, data and header directories do by their
+/// definition; the program, library and header directories may be the system's (`/usr/lib`), unless they are the same.
+fn is_private(directory: &Path, original: &Installation) -> bool {
+    [&original.pkglib_dir, &original.share_dir, &original.pkginclude_dir, &original.include_server_dir]
+        .into_iter()
+        .any(|private| private == directory)
+}
+
+/// Whether a file or directory of a shared directory belongs to PostgreSQL, by its name.
+fn is_postgres(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["pg", "postgres", "psql", "initdb", "libpq", "libpg", "libecpg", "ecpg"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+fn install_engine(engine: &EngineFiles, installation: &Installation) -> Result<(), ServerError> {
+    remove_installed(ENGINE, installation)?;
+    install(&engine.library, &installation.pkglib_dir, None)?;
+    for file in engine.scripts.iter().chain([&engine.control]) {
+        install(file, &installation.extension_dir(), None)?;
+    }
+    Ok(())
+}
+
+/// Copies `file` into `directory`, called `name` there or as it is.
+pub(super) fn install(file: &Path, directory: &Path, name: Option<&str>) -> Result<(), ServerError> {
+    let target = match name {
+        Some(name) => directory.join(name),
+        None => directory.join(file.file_name().unwrap_or_default()),
+    };
+    tree::place(file, &target, Placement::Copy)
+}
+
+/// Takes extension `name` out of a copy, so that no file of a version that the system has installed is mixed with those
+/// of the one under test.
+pub(super) fn remove_installed(name: &str, installation: &Installation) -> Result<(), ServerError> {
+    tree::remove_if_there(&installation.pkglib_dir.join(format!("{name}.so")))?;
+    let directory = installation.extension_dir();
+    let files: Vec<PathBuf> = fs::read_dir(&directory)
+        .map_err(ServerError::file("read", &directory))?
+        .flatten()
+        .filter(|entry| belongs_to(&entry.file_name().to_string_lossy(), name))
+        .map(|entry| entry.path())
+        .collect();
+    files.iter().try_for_each(|file| tree::remove_if_there(file))
+}
+
+/// `NAME.control`, `NAME--1.0.sql`, `NAME--1.0--1.1.sql`, `NAME--1.0.control`.
+fn belongs_to(file: &str, extension: &str) -> bool {
+    file.strip_prefix(extension).is_some_and(|rest| rest == ".control" || rest.starts_with("--"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_an_extension() {
+        for (file, expected) in [
+            ("hstore.control", true),
+            ("hstore--1.4.sql", true),
+            ("hstore--1.4--1.5.sql", true),
+            ("hstore_plperl.control", false),
+            ("hstore_plperl--1.0.sql", false),
+            ("hstore", false),
+            ("xhstore.control", false),
+        ] {
+            assert_eq!(belongs_to(file, "hstore"), expected, "{file}");
+        }
+    }
+
+    #[test]
+    fn files_in_shared_directories() {
+        for (name, expected) in [
+            ("postgres", true),
+            ("pg_config", true),
+            ("initdb", true),
+            ("libpq.so.5", true),
+            ("libpgcommon.a", true),
+            ("libpq-fe.h", true),
+            ("bash", false),
+            ("libc.so.6", false),
+            ("python3", false),
+        ] {
+            assert_eq!(is_postgres(name.as_ref()), expected, "{name}");
+        }
+    }
+}

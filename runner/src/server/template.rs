@@ -1,0 +1,81 @@
+//! A data directory to make servers from.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::ServerError;
+use super::extension::{log_tail, run_logged};
+use super::run_directory::RunDirectory;
+use super::stage::Stage;
+use super::tree::{self, Placement};
+
+/// The superuser of every cluster.
+pub const SUPERUSER: &str = "postgres";
+
+/// What every server starts with, appended to the file that initdb writes.
+const SETTINGS: &str = "
+# Settings of every server that mcspec starts.
+fsync = off
+autovacuum = off
+jit = off
+max_parallel_workers_per_gather = 0
+debug_discard_caches = 0
+shared_buffers = 32MB
+max_connections = 100
+timezone = 'GMT'
+log_timezone = 'GMT'
+log_line_prefix = '[%p] '
+log_checkpoints = off
+";
+
+/// A data directory that initdb has made, to be copied for each server.
+#[derive(Debug)]
+pub struct Template {
+    path: PathBuf,
+}
+
+impl Template {
+    /// Runs initdb: C locale, UTF8, no sync, everybody who gets at the socket is trusted.
+    pub fn create(stage: &Stage) -> Result<Self, ServerError> {
+        let run = stage.run();
+        let path = run.server_subdirectory("template")?;
+        let log = path.with_extension("log");
+        let mut initdb = server_command(&stage.installation().bin_dir.join("initdb"), run);
+        initdb
+            .args(["--username", SUPERUSER, "--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"])
+            .args(["--auth-local", "trust", "--auth-host", "reject", "--pgdata"])
+            .arg(&path);
+        let status = run_logged(initdb, Some(run.account()), &log)?;
+        if !status.success() {
+            return Err(ServerError::Initdb { status, output: log_tail(&log, 10) });
+        }
+        let configuration = path.join("postgresql.conf");
+        File::options()
+            .append(true)
+            .open(&configuration)
+            .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
+            .map_err(ServerError::file("write", &configuration))?;
+        Ok(Self { path })
+    }
+
+    /// Copies it into a new data directory.
+    pub(super) fn copy(&self, run: &RunDirectory) -> Result<PathBuf, ServerError> {
+        let path = run.server_subdirectory("data")?;
+        tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| true)?;
+        Ok(path)
+    }
+}
+
+/// A program of the server, with an environment that says nothing about the user who runs it.
+pub(super) fn server_command(program: &Path, run: &RunDirectory) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(run.path()).env_clear().env("LC_ALL", "C").env("HOME", run.path());
+    for kept in ["PATH", "LD_LIBRARY_PATH"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
+    }
+    command
+}

@@ -1,0 +1,197 @@
+//! Copies of directory trees.
+//!
+//! No directory is created together with its parents: when an interrupt has removed the run directory, a copy that is
+//! still going on fails instead of bringing it back.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::account::Account;
+use super::error::ServerError;
+
+/// How a file gets into a copy of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// A file of its own, with the original's permissions and time of modification.
+    Copy,
+    /// A symbolic link to the original.
+    Link,
+}
+
+/// Rebuilds the tree of `from` in the existing directory `to`: every directory is real, so that nothing that is put there
+/// later ends up in the original; files as `placement` says. What `keep` refuses is left out, directories with all that
+/// is in them. Broken symbolic links and loops are left out. With `owner`, everything belongs to that account.
+pub(super) fn rebuild(
+    from: &Path,
+    to: &Path,
+    placement: Placement,
+    owner: Option<&Account>,
+    mut keep: impl FnMut(&DirEntry) -> bool,
+) -> Result<(), ServerError> {
+    let entries = WalkDir::new(from).min_depth(1).follow_links(true).into_iter().filter_entry(|entry| keep(entry));
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if error.depth() > 0 && (error.loop_ancestor().is_some() || is_missing(&error)) => continue,
+            Err(error) => return Err(ServerError::file("read", from)(error.into())),
+        };
+        let target = to.join(entry.path().strip_prefix(from).expect("an entry lies below the start"));
+        if entry.file_type().is_dir() {
+            make_directory(&target)?;
+        } else if entry.file_type().is_file() {
+            place(entry.path(), &target, placement)?;
+        } else {
+            continue;
+        }
+        if let Some(owner) = owner {
+            owner.own(&target)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_missing(error: &walkdir::Error) -> bool {
+    error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Puts one file at `to`, instead of what is there.
+pub(super) fn place(from: &Path, to: &Path, placement: Placement) -> Result<(), ServerError> {
+    remove_if_there(to)?;
+    match placement {
+        Placement::Link => symlink(from, to).map_err(ServerError::file("create", to)),
+        Placement::Copy => copy_file(from, to).map_err(ServerError::file("copy", from)),
+    }
+}
+
+/// The time of modification counts: make would run bison again on a grammar that is newer than what was made from it.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    let modified = fs::metadata(from)?.modified()?;
+    // A file that is not writable cannot be opened for it by its owner either.
+    match File::options().write(true).open(to) {
+        Ok(file) => file.set_modified(modified),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file or a symbolic link, if there is one.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), ServerError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ServerError::file("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Creates `path`, and those of its parents that are missing below `top`, which has to exist.
+pub(super) fn make_directories(top: &Path, path: &Path) -> Result<(), ServerError> {
+    let below = path.strip_prefix(top).expect("the path lies below the top");
+    let mut directory = top.to_owned();
+    for part in below {
+        directory.push(part);
+        make_directory(&directory)?;
+    }
+    Ok(())
+}
+
+fn make_directory(path: &Path) -> Result<(), ServerError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(ServerError::file("create", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Lets everybody read the real files and directories below `top`, whatever the umask was.
+pub(super) fn open_to_all(top: &Path) -> Result<(), ServerError> {
+    for entry in WalkDir::new(top) {
+        let entry = entry.map_err(|error| ServerError::file("read", top)(error.into()))?;
+        if entry.file_type().is_symlink() {
+            continue;
+        }
+        let mode = entry.metadata().map_err(|error| ServerError::file("read", top)(error.into()))?.permissions().mode();
+        let executable = entry.file_type().is_dir() || mode & 0o100 != 0;
+        let wanted = mode | if executable { 0o555 } else { 0o444 };
+        if mode != wanted {
+            let permissions = Permissions::from_mode(wanted);
+            fs::set_permissions(entry.path(), permissions)
+                .map_err(ServerError::file("set the mode of", entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The longest path that all of `paths` lie in or below.
+pub(super) fn common_ancestor<'a>(paths: impl IntoIterator<Item = &'a Path>) -> PathBuf {
+    let mut paths = paths.into_iter();
+    let mut common = paths.next().unwrap_or(Path::new("/")).to_owned();
+    for path in paths {
+        while !path.starts_with(&common) {
+            common.pop();
+        }
+    }
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn ancestors() {
+        for (paths, expected) in [
+            (vec!["/usr/lib/postgresql/15/bin", "/usr/share/postgresql/15", "/usr/include"], "/usr"),
+            (vec!["/opt/pg/bin", "/opt/pg/lib", "/opt/pg/share"], "/opt/pg"),
+            (vec!["/opt/pg", "/opt/pg/lib"], "/opt/pg"),
+            (vec!["/opt/pg1/lib", "/opt/pg2/lib"], "/opt"),
+            (vec!["/a", "/b"], "/"),
+        ] {
+            assert_eq!(common_ancestor(paths.iter().map(Path::new)), Path::new(expected), "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn rebuilt_by_links_and_by_copies() {
+        let top = tempfile::tempdir().expect("temporary directory");
+        let from = top.path().join("from");
+        make_directories(top.path(), &from.join("a/b")).expect("created");
+        fs::write(from.join("a/b/file"), "text").expect("written");
+        fs::write(from.join("a/skipped"), "").expect("written");
+        symlink("b/file", from.join("a/link")).expect("linked");
+        symlink("nowhere", from.join("a/broken")).expect("linked");
+        symlink("..", from.join("a/loop")).expect("linked");
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        File::options().write(true).open(from.join("a/b/file")).expect("open").set_modified(old).expect("set");
+
+        for placement in [Placement::Link, Placement::Copy] {
+            let to = top.path().join(format!("{placement:?}"));
+            fs::create_dir(&to).expect("created");
+            rebuild(&from, &to, placement, None, |entry| entry.file_name() != "skipped").expect("rebuilt");
+            let mut names: Vec<_> =
+                fs::read_dir(to.join("a")).expect("read").flatten().map(|e| e.file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["b", "link"]);
+            assert!(to.join("a/b").symlink_metadata().expect("there").is_dir());
+            let file = to.join("a/b/file");
+            assert_eq!(fs::read_to_string(&file).expect("read"), "text");
+            assert_eq!(file.symlink_metadata().expect("there").is_symlink(), placement == Placement::Link);
+            assert_eq!(file.metadata().expect("there").modified().expect("known"), old);
+        }
+    }
+
+    #[test]
+    fn readable_whatever_the_umask() {
+        let top = tempfile::tempdir().expect("temporary directory");
+        let file = top.path().join("file");
+        fs::write(&file, "").expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("set");
+        open_to_all(top.path()).expect("opened");
+        assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o644);
+        assert_eq!(top.path().metadata().expect("there").permissions().mode() & 0o777, 0o755);
+    }
+}

@@ -1,0 +1,166 @@
+//! The walk through a file: clause by clause, each checked for its place, parsed by its rule and put into the tree. After
+//! an error the walk goes on at the next clause, so that all errors of a file are reported together.
+
+mod clause;
+mod failure;
+mod grammar;
+mod lower;
+mod mask;
+
+use self::clause::{Clause, Place};
+use self::grammar::{Failure, Node, Rule};
+use self::lower::Lower;
+use super::ast::Spec;
+use super::check;
+use super::diagnostic::Diagnostic;
+use super::source::SourceFile;
+use super::suggest;
+
+/// Reads a spec, or says everything that is wrong with it, in the order of the text.
+pub fn parse(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
+    let (spec, mut diagnostics) = walk(source, false);
+    check::check(&spec, diagnostics.is_empty(), &mut diagnostics);
+    finish(spec, diagnostics)
+}
+
+/// Reads a file that specs include: fixtures, `var` and `set` only. The result has no other parts.
+pub fn parse_include(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
+    let (spec, diagnostics) = walk(source, true);
+    finish(spec, diagnostics)
+}
+
+fn finish(spec: Spec, mut diagnostics: Vec<Diagnostic>) -> Result<Spec, Vec<Diagnostic>> {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    if diagnostics.is_empty() { Ok(spec) } else { Err(diagnostics) }
+}
+
+fn walk(source: &SourceFile, is_included: bool) -> (Spec, Vec<Diagnostic>) {
+    let masked = mask::mask(&source.text);
+    // Some editors write a byte order mark.
+    let at = if masked.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let lower = Lower::new(&source.text, masked.diagnostics);
+    let mut walk = Walk { text: &masked.text, at, place: Place::Header, is_included, spec: Spec::default(), lower };
+    walk.run();
+    (walk.spec, walk.lower.diagnostics)
+}
+
+struct Walk<'a> {
+    /// The masked text.
+    text: &'a str,
+    /// How far the walk has come.
+    at: usize,
+    place: Place,
+    is_included: bool,
+    /// The tree so far; to be used only if there are no diagnostics.
+    spec: Spec,
+    lower: Lower<'a>,
+}
+
+impl<'a> Walk<'a> {
+    fn run(&mut self) {
+        loop {
+            self.at = failure::skip_blank(self.text, self.at);
+            if self.at == self.text.len() {
+                break;
+            }
+            match clause::find(clause::word_at(self.text, self.at)) {
+                Some(clause) => self.clause(clause),
+                None => self.unknown(&[]),
+            }
+        }
+    }
+
+    fn clause(&mut self, clause: &Clause) {
+        let start = self.at;
+        let is_placed = self.enter(clause);
+        match self.parse(clause.rule) {
+            Ok((node, could_follow)) => {
+                self.at = node.span().end;
+                if is_placed || clause.opens().is_some() {
+                    self.lower.clause(&mut self.spec, self.place, &node);
+                }
+                if let Some(expected) = could_follow {
+                    self.at = failure::skip_blank(self.text, self.at);
+                    self.unknown(&expected);
+                }
+            }
+            Err(failure) => {
+                self.resume(failure.at);
+                // What is not closed has been reported.
+                let clause = start..self.at;
+                if is_placed && !self.lower.diagnostics.iter().any(|known| clause.contains(&known.span.start)) {
+                    self.report(failure.at, failure::diagnose(self.text, start, &failure));
+                }
+            }
+        }
+    }
+
+    /// Moves to where the file is with this clause. Says so if it does not belong here; a clause that opens a part of the
+    /// file opens it nevertheless, so that the clauses in it are not reported too.
+    fn enter(&mut self, clause: &Clause) -> bool {
+        let error = if self.is_included && !clause.may_be_included() {
+            let hint = "an included file holds \"setup\", \"teardown\", \"var\" and \"set\" only".to_owned();
+            (format!("\"{}\" does not belong in an included file", clause.word), Some(hint))
+        } else if let Some(place) = clause.place_after(self.place) {
+            self.place = place;
+            return true;
+        } else {
+            (clause.misplaced(), None)
+        };
+        let span = self.at..self.at + clause.word.len();
+        self.lower.diagnostics.push(Diagnostic::new(span, error.0).with_hint(error.1));
+        self.place = clause.opens().unwrap_or(self.place);
+        false
+    }
+
+    /// Parses the clause here. A word at the beginning of a line that the clause cannot go on with does not belong to it:
+    /// what the clause could have gone on with then comes with the node.
+    fn parse(&self, rule: Rule) -> Result<(Node<'a>, Option<Vec<Rule>>), Failure> {
+        grammar::parse(rule, self.text, self.at..self.text.len()).map(|node| (node, None)).or_else(|failure| {
+            let is_new =
+                clause::is_first_on_line(self.text, failure.at) && !clause::word_at(self.text, failure.at).is_empty();
+            match grammar::parse(rule, self.text, self.at..failure.at) {
+                Ok(node) if is_new => Ok((node, Some(failure.expected))),
+                _ => Err(failure),
+            }
+        })
+    }
+
+    /// Reports what begins no clause. `expected` is what the clause before it could have gone on with.
+    fn unknown(&mut self, expected: &[Rule]) {
+        let at = self.at;
+        let span = failure::lexeme(self.text, at);
+        let word = clause::word_at(self.text, at);
+        self.resume(span.end);
+        let diagnostic = if word.is_empty() {
+            let message = format!("expected a clause, found \"{}\"", &self.text[span.clone()]);
+            Diagnostic::new(span, message)
+        } else {
+            let meant = clause::closest(word, self.place).or_else(|| failure::closest(word, expected));
+            Diagnostic::new(span, format!("unknown clause \"{word}\"")).with_hint(meant.map(suggest::did_you_mean))
+        };
+        self.report(at, diagnostic);
+    }
+
+    /// Adds an error about what stands at an offset.
+    fn report(&mut self, at: usize, mut diagnostic: Diagnostic) {
+        if diagnostic.hint.is_none() && self.lower.follows_line_comment(self.text[..at].trim_end()) {
+            diagnostic.hint = Some("a \"}\" closes its block even in a \"--\" comment".to_owned());
+        }
+        self.lower.diagnostics.push(diagnostic);
+    }
+
+    /// After an error at an offset, goes to the next beginning of a line that looks like a clause, misspelt or not.
+    fn resume(&mut self, failed: usize) {
+        let looks_like_clause = |at: usize| {
+            let word = clause::word_at(self.text, at);
+            clause::find(word).is_some()
+                || (!failure::is_inner_word(word) && clause::closest(word, self.place).is_some())
+        };
+        let mut at = failed;
+        while at < self.text.len() && !(clause::is_first_on_line(self.text, at) && looks_like_clause(at)) {
+            at = clause::next_line(self.text, at);
+        }
+        self.at = at;
+    }
+}

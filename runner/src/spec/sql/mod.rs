@@ -1,0 +1,8 @@
+//! SQL text: splitting into statements and substituting variables, both as psql does.
+
+pub(crate) mod scan;
+mod split;
+mod variables;
+
+pub use split::{Statement, split};
+pub use variables::{UnknownVariable, Variables, substitute};

@@ -1,0 +1,81 @@
+//! Guesses which word was meant.
+
+/// The candidate that a word is most likely a misspelling of.
+pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let word = word.to_lowercase();
+    // One error in a short word, two from six letters on, and so on.
+    let limit = (word.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= limit && distance < candidate.len())
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits from one word to the other. Leaving off the end of a long word counts as one edit.
+fn distance(word: &str, candidate: &str) -> usize {
+    if word.len() >= 4 && candidate.starts_with(word) && candidate != word {
+        return 1;
+    }
+    strsim::damerau_levenshtein(word, candidate)
+}
+
+/// A hint for a word that is not in a list: the one that was probably meant, or else all of a short list.
+pub(crate) fn hint(word: &str, candidates: &[&str]) -> Option<String> {
+    match closest(word, candidates.iter().copied()) {
+        Some(candidate) => Some(did_you_mean(candidate)),
+        None if (1..=6).contains(&candidates.len()) => Some(format!("use {}", alternatives(candidates))),
+        None => None,
+    }
+}
+
+/// The hint for a misspelt word.
+pub(crate) fn did_you_mean(candidate: &str) -> String {
+    format!("did you mean \"{candidate}\"?")
+}
+
+/// `"a", "b" or "c"`
+pub(crate) fn alternatives(words: &[&str]) -> String {
+    join(&words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>())
+}
+
+/// `a, b or c`
+pub(crate) fn join(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspellings_find_their_word() {
+        let words = ["iterations", "set", "setup", "growth_benchmark", "in", "by", "on", "off"];
+        let table = [
+            ("iteratons", Some("iterations")),
+            ("ITERATIONS", Some("iterations")),
+            ("sett", Some("set")),
+            ("stup", Some("setup")),
+            ("growth", Some("growth_benchmark")),
+            ("growth_benchmrak", Some("growth_benchmark")),
+            ("onn", Some("on")),
+            ("x", None),
+            ("workload", None),
+        ];
+        for (word, expected) in table {
+            assert_eq!(closest(word, words), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn hints_name_the_word_or_the_choice() {
+        assert_eq!(hint("stakcs", &["on", "off", "stacks"]).unwrap(), "did you mean \"stacks\"?");
+        assert_eq!(hint("full", &["on", "off", "stacks"]).unwrap(), "use \"on\", \"off\" or \"stacks\"");
+        assert_eq!(hint("full", &["a", "b", "c", "d", "e", "f", "g"]), None);
+    }
+}
