@@ -1,5 +1,6 @@
 //! Finds installations of PostgreSQL.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,25 +17,30 @@ impl Installation {
     /// registered, servers fetched into the project, `pg_config` in `PATH`.
     pub fn find(wanted: &[u32], config: &Config) -> Result<Vec<Self>, ServerError> {
         let mut rejected = Vec::new();
-        let mut found: Vec<Self> = Vec::new();
+        let mut found: BTreeMap<u32, Self> = BTreeMap::new();
+        let complete = |found: &BTreeMap<u32, Self>| {
+            if wanted.is_empty() { !found.is_empty() } else { wanted.iter().all(|major| found.contains_key(major)) }
+        };
         for candidate in candidates(config).into_iter().filter(|candidate| candidate.is_file()) {
+            if complete(&found) {
+                break;
+            }
             match Self::from_pg_config(&candidate) {
-                Ok(installation) => found.push(installation),
+                Ok(installation) if SUPPORTED_MAJORS.contains(&installation.version.major()) => {
+                    found.entry(installation.version.major()).or_insert(installation);
+                }
+                Ok(other) => rejected.push(format!("\"{}\" is version {}", candidate.display(), other.version.text)),
                 Err(error) => rejected.push(error.to_string()),
             }
         }
 
-        let supported = |installation: &&Self| SUPPORTED_MAJORS.contains(&installation.version.major());
-        if wanted.is_empty() {
-            let first = found.iter().find(supported).cloned();
-            return first.map(|installation| vec![installation]).ok_or_else(|| not_found(Vec::new(), rejected, config));
+        if !complete(&found) {
+            let missing = wanted.iter().copied().filter(|major| !found.contains_key(major)).collect();
+            return Err(not_found(missing, rejected, config));
         }
-        let of = |major: &u32| found.iter().find(|installation| installation.version.major() == *major).cloned();
-        let missing: Vec<u32> = wanted.iter().copied().filter(|major| of(major).is_none()).collect();
-        if missing.is_empty() {
-            Ok(wanted.iter().filter_map(of).collect())
-        } else {
-            Err(not_found(missing, rejected, config))
+        match wanted {
+            [] => Ok(found.into_values().collect()),
+            wanted => Ok(wanted.iter().filter_map(|major| found.get(major).cloned()).collect()),
         }
     }
 }
