@@ -64,7 +64,7 @@ fn make(
     installation: &Installation,
     run: &RunDirectory,
 ) -> Result<(), ServerError> {
-    if !installation.pgxs.is_file() {
+    if !installation.can_build_extensions() {
         return Err(ServerError::NoPgxs {
             major: installation.version.major(),
             pg_config: installation.pg_config.clone(),
