@@ -4,6 +4,7 @@
 //! runs on a private server ([`server`], [`exec`]), what was observed is compared with what was expected and recorded
 //! ([`golden`], [`judge`]) and reported ([`report`]).
 
+pub mod cli;
 pub mod config;
 pub mod exec;
 pub mod golden;

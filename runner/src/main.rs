@@ -1,3 +1,7 @@
 //! The `mcspec` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mcspec::cli::main().into()
+}

@@ -250,6 +250,21 @@ impl RunIndex {
     }
 }
 
+/// Removes what says what the last run was.
+///
+/// # Errors
+///
+/// The file is there and cannot be removed.
+pub fn remove_index(directory: &Path) -> Result<(), GoldenError> {
+    let path = index_file(directory);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(GoldenError::File { doing: "remove", path, error })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn index_file(directory: &Path) -> PathBuf {
     directory.join("run.json")
 }

@@ -1,0 +1,105 @@
+//! Why a command ends early, as the user sees it.
+
+use std::io::Write;
+
+use super::exit::Exit;
+use crate::config::ConfigError;
+use crate::golden::GoldenError;
+use crate::golden::results::ResultsError;
+use crate::plan::Problem;
+use crate::plan::schedule::ScheduleError;
+use crate::server::ServerError;
+
+/// Why a command cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Complaint {
+    /// Specs that cannot be run as they are.
+    #[error("{} in the specs", count(.0.len()))]
+    Specs(Vec<Problem>),
+    /// The schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// `mcspec.toml`
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A golden, or a result that cannot be written.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    /// No results.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// An argument that does not make sense.
+    #[error("{message}")]
+    Argument {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Nothing fits the selection.
+    #[error("{message}")]
+    Nothing {
+        /// What does not fit.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The output cannot be written.
+    #[error("could not write {what}: {error}")]
+    Output {
+        /// What is being written.
+        what: String,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+}
+
+fn count(errors: usize) -> String {
+    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
+}
+
+impl Complaint {
+    /// A failure to write to the standard output.
+    pub(super) fn stdout(error: std::io::Error) -> Self {
+        Complaint::Output { what: "to the standard output".to_owned(), error }
+    }
+
+    /// How the process ends.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Complaint::Nothing { .. } => Exit::NothingSelected,
+            _ => Exit::CouldNotRun,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Complaint::Schedule(error) => error.hint(),
+            Complaint::Server(error) => error.hint(),
+            Complaint::Golden(error) => error.hint().map(str::to_owned),
+            Complaint::Results(error) => Some(error.hint().to_owned()),
+            Complaint::Argument { hint, .. } | Complaint::Nothing { hint, .. } => hint.clone(),
+            Complaint::Specs(_) | Complaint::Config(_) | Complaint::Output { .. } => None,
+        }
+    }
+
+    /// Writes it to the standard error, in color where that takes color.
+    pub(super) fn print(&self) {
+        let mut stderr = anstream::stderr().lock();
+        let mut text = String::new();
+        if let Complaint::Specs(problems) = self {
+            for problem in problems {
+                text += &format!("{}\n\n", problem.render(true));
+            }
+        }
+        text += &format!("mcspec: error: {self}\n");
+        if let Some(hint) = self.hint() {
+            text += &format!("mcspec: hint: {hint}\n");
+        }
+        // There is nowhere left to report that to.
+        let _ = stderr.write_all(text.as_bytes());
+    }
+}

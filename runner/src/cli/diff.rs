@@ -1,0 +1,56 @@
+//! `mcspec diff`
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::complaint::Complaint;
+use super::exit::Exit;
+use super::output::Stdout;
+use super::results::{describe, last_run};
+use crate::config::Config;
+use crate::golden::results::{CaseResult, ResultsError};
+use crate::golden::{self, Axes};
+use crate::report::fault::difference_lines;
+
+/// Show how what the last run found differs from the goldens
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Names of specs, or globs; without any, all specs of the last run
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// Runs the subcommand.
+pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    let (index, results) = last_run(&arguments.names, config)?;
+    let mut out = Stdout::new();
+    writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
+    let mut exit = Exit::Ok;
+    for result in results {
+        for line in differences(&result, config)? {
+            exit = Exit::Failed;
+            writeln!(out, "{line}").map_err(Complaint::stdout)?;
+        }
+    }
+    Ok(exit)
+}
+
+/// How a case differs from the golden there is now.
+fn differences(result: &CaseResult, config: &Config) -> Result<Vec<String>, Complaint> {
+    let server = &result.server;
+    let axes = Axes { major: server.major, assertions: server.assertions, arch: server.arch.clone() };
+    let recorded = golden::look_up(&config.project.expected, &result.case, &axes)?;
+    let path = recorded.as_ref().map_or("no golden".to_owned(), |recorded| recorded.path.display().to_string());
+    let unusable = |reason| ResultsError::Bad { path: config.project.results.join(&result.label), reason };
+    let mut lines = Vec::new();
+    for (title, observed) in result.observed().map_err(unusable)? {
+        let block = recorded.as_ref().and_then(|recorded| recorded.golden.block(&title));
+        let found = golden::compare(block.map_or(&[][..], |block| &block.rows), &observed);
+        if !found.is_empty() {
+            lines.push(format!("{}: {path}: {title}", result.label));
+            lines.extend(difference_lines(&found).into_iter().map(|line| line.text));
+        }
+    }
+    Ok(lines)
+}

@@ -1,0 +1,57 @@
+//! How `mcspec` ends.
+
+use std::process::ExitCode;
+
+/// The documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok,
+    /// A spec failed.
+    Failed,
+    /// It could not run.
+    CouldNotRun,
+    /// The selection is empty.
+    NothingSelected,
+    /// A signal ended it.
+    Interrupted,
+}
+
+impl Exit {
+    /// Every way of ending.
+    const ALL: [Exit; 5] = [Exit::Ok, Exit::Failed, Exit::CouldNotRun, Exit::NothingSelected, Exit::Interrupted];
+
+    /// The number the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::CouldNotRun => 2,
+            Exit::NothingSelected => 4,
+            Exit::Interrupted => 130,
+        }
+    }
+
+    /// What the number means.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Exit::Ok => "every spec passed, or was skipped, or failed as its xfail says",
+            Exit::Failed => "a spec failed, or results differ from goldens, or could not be blessed",
+            Exit::CouldNotRun => "bad input, no server, no engine, or a spec that asks for what is not supported",
+            Exit::NothingSelected => "no spec was selected",
+            Exit::Interrupted => "interrupted; servers and temporary files are gone",
+        }
+    }
+
+    /// All of them, for `--help`.
+    pub(super) fn help() -> String {
+        let line = |exit: Exit| format!("\n  {:>3}  {}", exit.code(), exit.meaning());
+        format!("Exit codes:{}", Exit::ALL.map(line).concat())
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}

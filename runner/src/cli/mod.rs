@@ -1,0 +1,65 @@
+//! The command line: one file for each subcommand, and what they share.
+
+mod bless;
+mod check;
+mod complaint;
+mod diff;
+mod exit;
+mod list;
+mod output;
+mod prepare;
+mod record;
+mod results;
+mod run;
+mod select;
+mod signals;
+
+use clap::{Parser, Subcommand};
+
+use self::complaint::Complaint;
+pub use self::exit::Exit;
+use crate::config::Config;
+
+/// Checks PostgreSQL extensions for memory bugs, as specs say.
+#[derive(Debug, Parser)]
+#[command(name = "mcspec", version, about, after_help = Exit::help(), disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Arguments),
+    Check(check::Arguments),
+    List(list::Arguments),
+    Bless(bless::Arguments),
+    Diff(diff::Arguments),
+}
+
+/// Does what the command line says. Messages go to the standard error.
+pub fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are "errors" that go to the standard output; whether anybody reads them does not matter.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::CouldNotRun } else { Exit::Ok };
+        }
+    };
+    dispatch(arguments.command).unwrap_or_else(|complaint| {
+        complaint.print();
+        complaint.exit()
+    })
+}
+
+fn dispatch(command: Command) -> Result<Exit, Complaint> {
+    let config = Config::load()?;
+    match command {
+        Command::Run(arguments) => run::run(&arguments, &config),
+        Command::Check(arguments) => check::check(&arguments, &config),
+        Command::List(arguments) => list::list(&arguments, &config),
+        Command::Bless(arguments) => bless::bless(&arguments, &config),
+        Command::Diff(arguments) => diff::diff(&arguments, &config),
+    }
+}

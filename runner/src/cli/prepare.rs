@@ -1,0 +1,109 @@
+//! From the command line to what a run needs: installations, cases, staged trees.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::complaint::Complaint;
+use crate::config::{Config, ExtensionSource};
+use crate::exec::Installed;
+use crate::plan::{Case, Defaults, Environment, Loaded, Overrides, cases};
+use crate::server::{EngineFiles, Installation, RunDirectory, Stage, Template};
+
+/// The installations a run is for.
+pub(super) fn installations(
+    majors: &[u32],
+    pg_config: Option<&PathBuf>,
+    config: &Config,
+) -> Result<Vec<Installation>, Complaint> {
+    if let Some(path) = pg_config {
+        return Ok(vec![Installation::from_pg_config(path)?]);
+    }
+    let wanted = if majors.is_empty() { &config.profile.pg } else { majors };
+    Ok(Installation::find(wanted, config)?)
+}
+
+/// What conditions can ask about a server of an installation.
+pub(super) fn environment(installation: &Installation, config: &Config) -> Environment {
+    let output = Command::new(&installation.pg_config).arg("--configure").output();
+    // Without configure options, which a package may have removed, no feature is known to be there.
+    let configure = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let sources = config.extensions.values().map(|extension| extension.path.clone());
+    let directories = sources.chain([installation.extension_dir()]).collect();
+    Environment::configured(installation.version.num, &configure, directories)
+}
+
+/// The cases of a run and which of them may run at the same time.
+pub(super) struct Plan {
+    /// In the order of the schedule, installation by installation.
+    pub(super) cases: Vec<Case>,
+    /// Positions of cases, group by group.
+    pub(super) groups: Vec<Vec<usize>>,
+}
+
+/// Makes the cases of all specs on all installations.
+pub(super) fn plan(
+    groups: &[Vec<Loaded>],
+    environments: &[Environment],
+    overrides: &Overrides,
+    config: &Config,
+) -> Result<Plan, Complaint> {
+    let defaults = Defaults { warmup: config.engine.warmup.into(), timeout: config.profile.timeout };
+    let mut plan = Plan { cases: Vec::new(), groups: Vec::new() };
+    for (installation, environment) in environments.iter().enumerate() {
+        let mut problems = Vec::new();
+        for group in groups {
+            let first = plan.cases.len();
+            for loaded in group {
+                match cases(loaded, environment, overrides, defaults) {
+                    Ok(cases) => plan.cases.extend(cases),
+                    Err(found) => problems.extend(found),
+                }
+            }
+            for case in &mut plan.cases[first..] {
+                case.installation = installation;
+                if environments.len() > 1 {
+                    case.label = format!("{}@pg{}", case.name, environment.major());
+                }
+            }
+            plan.groups.push((first..plan.cases.len()).collect());
+        }
+        // What is wrong for one installation is wrong for the others too.
+        if !problems.is_empty() {
+            return Err(Complaint::Specs(problems));
+        }
+    }
+    Ok(plan)
+}
+
+/// Stages the installations with the engine and the extensions that the cases ask for.
+pub(super) fn install(
+    installations: &[Installation],
+    run: &RunDirectory,
+    cases: &[Case],
+    config: &Config,
+) -> Result<Vec<Installed>, Complaint> {
+    let extensions = extensions(cases, config);
+    let mut installed = Vec::new();
+    for installation in installations {
+        let engine = EngineFiles::find(installation.version.major(), config)?;
+        let stage = Stage::build(installation, run, Some(&engine), &extensions)?;
+        let template = Template::create(&stage)?;
+        installed.push(Installed { stage, template });
+    }
+    Ok(installed)
+}
+
+/// The configured extensions that cases name. `cascade` may ask for any.
+fn extensions(cases: &[Case], config: &Config) -> Vec<ExtensionSource> {
+    let named: BTreeSet<&str> = cases
+        .iter()
+        .flat_map(|case| {
+            let extensions = case.extensions.iter().map(|extension| extension.name.value.as_str());
+            extensions.chain(case.preload.iter().map(String::as_str))
+        })
+        .collect();
+    let cascade = cases.iter().flat_map(|case| &case.extensions).any(|extension| extension.cascade);
+    let wanted = |source: &&ExtensionSource| cascade || named.contains(source.name.as_str());
+    config.extensions.values().filter(wanted).cloned().collect()
+}

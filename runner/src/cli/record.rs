@@ -1,0 +1,150 @@
+//! What a run leaves in `results/`.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use memcheck_core::row::Policy;
+
+use super::complaint::Complaint;
+use crate::exec::outcome::{Outcome, ScenarioOutcome};
+use crate::golden::results::{
+    CaseResult, FindingResult, RowResult, RunIndex, ScenarioResult, ServerRecord, WindowResult, remove_index,
+    write_case, write_index,
+};
+use crate::golden::{Axes, GoldenError};
+use crate::judge::{Fault, Status, Verdict, observed};
+use crate::plan::Case;
+use crate::report::fault;
+
+/// Writes results as cases end.
+pub(super) struct Recorder<'a> {
+    directory: &'a Path,
+    /// For each case of the run its label and how it differs from its golden; none for a case that was not run.
+    ended: Vec<Option<(String, String)>>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins the results of a run. Until it is over there is no last run.
+    pub(super) fn begin(directory: &'a Path, cases: usize) -> Result<Self, Complaint> {
+        remove_index(directory)?;
+        Ok(Recorder { directory, ended: vec![None; cases] })
+    }
+
+    /// Writes the results of a case.
+    pub(super) fn case(
+        &mut self,
+        position: usize,
+        case: &Case,
+        outcome: &Outcome,
+        verdict: &Verdict,
+    ) -> Result<(), Complaint> {
+        // Not run.
+        let Some(axes) = &verdict.axes else { return Ok(()) };
+        let lines: Vec<String> =
+            fault::lines(verdict, &case.name).into_iter().map(|line| line.text.trim_end().to_owned()).collect();
+        let differs = matches!(verdict.status, Status::Failed);
+        let differences = if differs { format!("{}\n{}\n\n", case.label, lines.join("\n")) } else { String::new() };
+        self.ended[position] = Some((case.label.clone(), differences));
+        let observed = observed(case, outcome);
+        let result = case_result(case, outcome, verdict, axes, lines);
+        Ok(write_case(self.directory, &result, observed)?)
+    }
+
+    /// Writes what the run was.
+    pub(super) fn end(self) -> Result<(), Complaint> {
+        let ended = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let (cases, differences): (Vec<String>, Vec<String>) = self.ended.into_iter().flatten().unzip();
+        let index = RunIndex { format: CaseResult::FORMAT, ended, cases };
+        Ok(write_index(self.directory, &index, &differences.concat())?)
+    }
+}
+
+fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, faults: Vec<String>) -> CaseResult {
+    let facts = outcome.server.clone().unwrap_or_default();
+    CaseResult {
+        format: CaseResult::FORMAT,
+        case: case.name.clone(),
+        label: case.label.clone(),
+        spec: case.source.path.clone(),
+        status: status(&verdict.status).to_owned(),
+        refusal: refusal(case, verdict),
+        faults,
+        golden: verdict.golden.clone().or_else(|| unreadable(verdict)),
+        server: ServerRecord {
+            major: axes.major,
+            assertions: axes.assertions,
+            arch: axes.arch.clone(),
+            version: facts.version,
+            engine: facts.engine,
+            settings: facts.settings,
+        },
+        elapsed_ms: milliseconds(outcome.elapsed),
+        scenarios: outcome.scenarios.iter().map(|found| scenario_result(case, found, outcome)).collect(),
+        left_out: case.left_out.clone(),
+    }
+}
+
+fn scenario_result(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> ScenarioResult {
+    let scenario = &case.scenarios[found.scenario];
+    let rows = observed(case, outcome).into_iter().find(|(title, _)| *title == scenario.title);
+    let findings = |findings: &[memcheck_core::Finding]| findings.iter().map(FindingResult::from).collect();
+    ScenarioResult {
+        title: scenario.title.clone(),
+        iterations: scenario.iterations,
+        warmup: scenario.warmup,
+        failure: found.failure.as_ref().map(|failure| {
+            let particulars = failure.particulars();
+            std::iter::once(failure.headline()).chain(particulars).collect::<Vec<_>>().join("\n")
+        }),
+        rows: rows.iter().flat_map(|(_, rows)| rows).map(RowResult::from).collect(),
+        findings: findings(&found.findings),
+        windows: found
+            .windows
+            .iter()
+            .map(|window| WindowResult {
+                phase: window.phase.map(|phase| phase.to_string()),
+                findings: findings(&window.findings),
+                statistics: window.statistics.clone(),
+            })
+            .collect(),
+        messages: found.messages.iter().map(|message| format!("{}:  {}", message.severity, message.text)).collect(),
+        elapsed_ms: milliseconds(found.elapsed),
+    }
+}
+
+fn milliseconds(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn status(status: &Status) -> &'static str {
+    match status {
+        Status::Passed => "passed",
+        Status::Failed => "failed",
+        Status::ExpectedFailure(_) => "expected failure",
+        Status::Skipped(_) => "skipped",
+        Status::Unsupported => "unsupported",
+    }
+}
+
+/// Why this result is not to become a golden.
+fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
+    let reason = verdict.faults.iter().find_map(|fault| match fault {
+        Fault::Failure(_) => Some("it did not run to its end"),
+        Fault::Lost(_) => Some("violations were lost"),
+        Fault::Unmet { .. } => Some("an \"expect\" is not met"),
+        Fault::Golden(GoldenError::Bad { .. }) => None,
+        Fault::Golden(_) => Some("it is not known which golden is meant"),
+        _ => None,
+    });
+    let reason = reason.or_else(|| case.xfail.as_ref().map(|_| "the spec is marked \"xfail\""));
+    let reason = reason.or_else(|| (case.golden == Policy::None).then_some("the spec has \"golden none\""));
+    reason.map(str::to_owned)
+}
+
+/// The golden that is meant but cannot be read.
+fn unreadable(verdict: &Verdict) -> Option<std::path::PathBuf> {
+    verdict.faults.iter().find_map(|fault| match fault {
+        Fault::Golden(GoldenError::Bad { path, .. }) => Some(path.clone()),
+        _ => None,
+    })
+}
