@@ -51,7 +51,7 @@ thread_local! {
     static WALKER: RefCell<Walker> = RefCell::default();
     static BRACKET: RefCell<Option<Bracket>> = const { RefCell::new(None) };
     static TRANSACTION: Cell<u64> = const { Cell::new(0) };
-    /// Bytes in use in TopMemoryContext at the end of the last transaction.
+    /// Bytes in use in TopMemoryContext at the end of the last transaction; only until a statement has ended in this one.
     static LAST_TOP: Cell<Option<u64>> = const { Cell::new(None) };
     /// Bytes in use in TopMemoryContext when the planner was called, in mode executor.
     static PLANNER_CALLED: Cell<u64> = const { Cell::new(0) };
@@ -132,6 +132,7 @@ pub(crate) fn ends() {
     }
     collect_leftovers();
     window::count_statement();
+    LAST_TOP.set(None);
     BRACKET.with_borrow_mut(|bracket| {
         if let Some(bracket) = bracket {
             bracket.ended = true;
@@ -163,6 +164,9 @@ fn open(text: Option<&CStr>) {
             false => Some(walker.census(Moment::default())),
             true => calls_engine.then(|| walker.census(window::moment())),
         });
+        if let (Some(before), Some(top)) = (&mut bracket.before, top_before_transaction()) {
+            before.set_used(PathId::ROOT, top);
+        }
         walker.below_message_context(|_, _, serial| bracket.known.push(serial));
         bracket
     });
@@ -225,9 +229,6 @@ fn close() {
     let Some(mut before) = bracket.before.filter(|_| !bracket.own) else { return };
     let rules = window::plain_rules();
     let findings = with_walker(|walker| {
-        if let Some(top) = top_before_transaction() {
-            before.set_used(PathId::ROOT, top);
-        }
         let after = walker.census(Moment::default());
         if bracket.ddl {
             before.copy_from(&after, |path| walker.paths().is_cache(path));
@@ -246,7 +247,8 @@ fn close() {
 /// Every transaction takes memory from TopMemoryContext and gives it back at its end: 128 bytes for each lock, some hundreds
 /// for each resource owner (`LockAcquireExtended` in lock.c, `ResourceOwnerCreate` in resowner.c). Compared with the middle
 /// of a transaction, its end would look as if that much had been freed, and hide a leak. So for this one context the end is
-/// compared with the end of the transaction before. None if that one was not checked.
+/// compared with the end of the transaction before. None if that one was not checked, or if this is not the transaction's
+/// first statement.
 fn top_before_transaction() -> Option<u64> {
     let top = LAST_TOP.get()?;
     let planned = PLANNED.get();
@@ -275,7 +277,6 @@ unsafe extern "C-unwind" fn resources_released(
     }
     close();
     TRANSACTION.set(TRANSACTION.get() + 1);
-    let checked = mode() != MemcheckMode::none && !window::is_open();
-    LAST_TOP.set(checked.then(top_used));
+    LAST_TOP.set((mode() != MemcheckMode::none).then(top_used));
     PLANNED.set(0);
 }
