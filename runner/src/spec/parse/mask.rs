@@ -6,6 +6,10 @@ use crate::spec::ast::{Block, Span};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::sql::scan::{self, Kind, Tokens};
 
+/// Clauses that end a block which is not closed: those whose words no line of SQL is likely to begin with.
+const AFTER_OPEN_BLOCK: [&str; 8] =
+    ["scenario", "session", "step", "permutation", "setup", "teardown", "workload", "expect"];
+
 /// A file's text with every block, brace or dollar-quoted, replaced by `{`, blanks, `}` of the same length.
 pub(super) struct Masked {
     /// The text. All offsets are those of the file.
@@ -28,7 +32,8 @@ pub(super) fn mask(text: &str) -> Masked {
 pub(super) fn block(text: &str, span: Span) -> Block {
     let delimiter = scan::dollar_delimiter(text, span.start).map_or(1, str::len);
     let inner = span.start + delimiter..span.end - delimiter;
-    Block { text: text[inner.clone()].to_owned(), span: inner }
+    // Of a block that is not closed, the end is no delimiter, and need not even be a character's beginning.
+    Block { text: text.get(inner.clone()).unwrap_or_default().to_owned(), span: inner }
 }
 
 /// Whether a block's closing brace follows `--` on its line.
@@ -77,7 +82,7 @@ impl Masker<'_> {
     fn block(&mut self, open: usize, end: Result<usize, Diagnostic>) -> usize {
         let end = end.unwrap_or_else(|diagnostic| {
             self.diagnostics.push(diagnostic);
-            clause::next_on_a_new_line(self.text, open)
+            clause::next_line_with(self.text, open, |word| AFTER_OPEN_BLOCK.contains(&word))
         });
         self.masked[open..end].fill(b' ');
         self.masked[open] = b'{';
@@ -96,7 +101,8 @@ impl Masker<'_> {
                     _ => "unterminated string",
                 };
                 let span = open..open + self.text[open..end_of_line].trim_end().len();
-                self.diagnostics.push(Diagnostic::new(span, message));
+                let hint = "it has to end on its line; a quote in it is doubled".to_owned();
+                self.diagnostics.push(Diagnostic::new(span, message).with_hint(hint));
                 end_of_line
             }
         }
