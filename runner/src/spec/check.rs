@@ -53,11 +53,7 @@ impl Checker<'_> {
     }
 
     fn names(&mut self) {
-        fn named(name: &Spanned<String>) -> (String, &Span) {
-            (name.value.clone(), &name.span)
-        }
         let spec = self.spec;
-        self.unique("session", spec.sessions.iter().map(|session| named(&session.name)));
         self.unique("step", spec.sessions.iter().flat_map(|session| &session.steps).map(|step| named(&step.name)));
         for scenario in &spec.scenarios {
             self.unique("workload", scenario.workloads.iter().filter_map(|workload| workload.name.as_ref()).map(named));
@@ -124,6 +120,7 @@ impl Checker<'_> {
     }
 
     fn sessions(&mut self) {
+        self.unique("session", self.spec.sessions.iter().map(|session| named(&session.name)));
         for session in self.spec.sessions.iter().filter(|session| session.steps.is_empty()) {
             self.error(&session.name.span, format!("session \"{}\" has no steps", session.name.value));
         }
@@ -192,6 +189,10 @@ impl Checker<'_> {
             self.error_with_hint(&subject.span, format!("unknown condition \"{}\"", subject.value), hint);
         }
     }
+}
+
+fn named(name: &Spanned<String>) -> (String, &Span) {
+    (name.value.clone(), &name.span)
 }
 
 /// A scenario as goldens call it.

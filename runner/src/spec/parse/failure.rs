@@ -159,8 +159,8 @@ pub(super) fn is_inner_word(word: &str) -> bool {
     Rule::all_rules().iter().any(|&rule| matches!(Expected::of(rule), Expected::Literal(inner) if inner == word))
 }
 
-/// How a piece of the text is called in a sentence.
-fn shown(text: &str, block: &str) -> String {
+/// How a piece of the text is called in a sentence, where a block has to be called something else.
+pub(super) fn shown(text: &str, block: &str) -> String {
     match text.as_bytes() {
         [] => "end of file".to_owned(),
         [b'{', ..] => block.to_owned(),
@@ -185,12 +185,11 @@ fn previous(text: &str, start: usize, before: usize) -> Span {
 /// The offset of the next thing that is neither blank nor comment.
 pub(super) fn skip_blank(text: &str, mut at: usize) -> usize {
     loop {
-        let end = match text.as_bytes().get(at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at + 1,
-            Some(b'#') => scan::run(text, at, |byte| byte != b'\n'),
+        match text.as_bytes().get(at) {
+            Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at += 1,
+            Some(b'#') => at = scan::run(text, at, |byte| byte != b'\n'),
             _ => return at,
-        };
-        at = end;
+        }
     }
 }
 

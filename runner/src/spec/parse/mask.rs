@@ -51,12 +51,12 @@ impl Masker<'_> {
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         let mut at = 0;
-        let mut last_word = "";
+        let mut follows_conf = false;
         while let Some(&byte) = bytes.get(at) {
             at = match byte {
                 b'#' => scan::run(self.text, at, |byte| byte != b'\n'),
                 b'\'' | b'"' => self.quoted(at),
-                b'{' if last_word == "conf" => self.block(at, conf_end(self.text, at)),
+                b'{' if follows_conf => self.block(at, conf_end(self.text, at)),
                 b'{' => self.block(at, brace_end(self.text, at)),
                 b'$' => match scan::dollar_delimiter(self.text, at) {
                     Some(delimiter) => {
@@ -70,7 +70,8 @@ impl Masker<'_> {
                 },
                 byte if scan::continues_word(byte) => {
                     let end = scan::run(self.text, at, scan::continues_word);
-                    last_word = &self.text[at..end];
+                    // Elsewhere on a line it can be the name of a step or workload.
+                    follows_conf = &self.text[at..end] == "conf" && clause::is_first_on_line(self.text, at);
                     end
                 }
                 _ => at + 1,
@@ -199,6 +200,9 @@ mod tests {
         let masked = mask(file);
         assert!(masked.diagnostics.is_empty());
         assert_eq!(masked.text.find('}'), file.rfind('}'));
+        // A step of that name holds SQL.
+        let masked = mask("step conf { SELECT 1 # 2 }");
+        assert!(masked.diagnostics.is_empty() && masked.text.ends_with('}'));
     }
 
     #[test]

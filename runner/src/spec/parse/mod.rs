@@ -91,6 +91,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Err(failure) => {
+                self.lower.unread(&mut self.spec, clause.rule, start..start + clause.word.len());
                 self.resume(failure.at.max(start + clause.word.len()));
                 let clause = start..self.at;
                 if is_placed && !self.unclosed.iter().any(|at| clause.contains(at)) {
@@ -145,7 +146,7 @@ impl<'a> Walk<'a> {
         let word = clause::word_at(self.text, at);
         self.resume(span.end);
         let diagnostic = if word.is_empty() {
-            let message = format!("expected a clause, found \"{}\"", &self.text[span.clone()]);
+            let message = format!("expected a clause, found {}", failure::shown(&self.text[span.clone()], "a block"));
             Diagnostic::new(span, message)
         } else {
             let meant = clause::closest(word, self.place).or_else(|| failure::closest(word, expected));
