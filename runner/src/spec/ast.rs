@@ -485,6 +485,13 @@ pub struct Permutation {
     pub span: Span,
 }
 
+impl Permutation {
+    /// A permutation without clauses.
+    pub fn new(steps: Vec<PermutedStep>, span: Span) -> Self {
+        Permutation { steps, repeat: None, timeout: None, expects: Vec::new(), span }
+    }
+}
+
 /// A step of a permutation with its markers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PermutedStep {

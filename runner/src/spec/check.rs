@@ -1,6 +1,6 @@
 //! Checks that need the whole file.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use memcheck_core::ScenarioKind;
 
@@ -11,16 +11,18 @@ use super::{sql, suggest};
 /// What a condition can ask about besides extensions.
 const SUBJECTS: &[&str] = &["pg", "bits", "build", "os", "arch"];
 
-/// Checks a file as a whole. What depends on something being there is left out if the file has errors, since it may be
-/// missing because of them.
+/// What a permutation can go on with after its steps.
+const AFTER_STEPS: &[&str] = &["repeat", "timeout", "expect"];
+
+/// Checks a file as a whole. If the file has errors, whatever may be missing because of them is not missed.
 pub(super) fn check(spec: &Spec, is_clean: bool, diagnostics: &mut Vec<Diagnostic>) {
     let mut checker = Checker { spec, diagnostics };
     checker.names();
-    spec.scenarios.iter().for_each(|scenario| checker.scenario(scenario));
-    spec.permutations.iter().for_each(|permutation| checker.contradictions(&permutation.expects));
+    checker.contradictions();
     if is_clean {
-        checker.something_to_run();
-        checker.permutations();
+        checker.scenarios();
+        checker.sessions();
+        checker.references();
         checker.conditions();
     }
 }
@@ -35,114 +37,126 @@ impl Checker<'_> {
         self.diagnostics.push(Diagnostic::new(span.clone(), message));
     }
 
+    fn error_with_hint(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
+        self.diagnostics.push(Diagnostic::new(span.clone(), message).with_hint(hint));
+    }
+
     /// Reports names that occur again.
     fn unique<'n>(&mut self, what: &str, names: impl Iterator<Item = (String, &'n Span)>) {
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         for (name, span) in names {
-            if seen.insert(name.clone(), ()).is_some() {
-                self.error(span, format!("{what} {name} is defined twice"));
+            let message = format!("{what} \"{name}\" is defined twice");
+            if !seen.insert(name) {
+                self.error(span, message);
             }
         }
     }
 
     fn names(&mut self) {
         let spec = self.spec;
-        let quoted = |name: &Spanned<String>| format!("\"{}\"", name.value);
-        self.unique("scenario", spec.scenarios.iter().map(|scenario| (title(scenario), &scenario.span)));
-        self.unique("session", spec.sessions.iter().map(|session| (quoted(&session.name), &session.name.span)));
-        let steps = spec.sessions.iter().flat_map(|session| &session.steps);
-        self.unique("step", steps.map(|step| (quoted(&step.name), &step.name.span)));
+        self.unique("step", spec.sessions.iter().flat_map(|session| &session.steps).map(|step| named(&step.name)));
         for scenario in &spec.scenarios {
-            let names = scenario.workloads.iter().filter_map(|workload| workload.name.as_ref());
-            self.unique("workload", names.map(|name| (quoted(name), &name.span)));
+            self.unique("workload", scenario.workloads.iter().filter_map(|workload| workload.name.as_ref()).map(named));
         }
     }
 
-    fn scenario(&mut self, scenario: &Scenario) {
-        self.contradictions(&scenario.expects);
-        for workload in &scenario.workloads {
-            if let WorkloadSource::Inline(block) = &workload.source
-                && sql::split(&block.text).is_empty()
-            {
-                self.error(&(block.span.start..block.span.end), "the workload has no statement");
-            }
+    fn contradictions(&mut self) {
+        let spec = self.spec;
+        let of_scenarios = spec.scenarios.iter().map(|scenario| &scenario.expects);
+        for expects in of_scenarios.chain(spec.permutations.iter().map(|permutation| &permutation.expects)) {
+            self.contradiction(expects);
         }
     }
 
     /// Reports an expected violation where none is expected. Conditions on both may keep them apart.
-    fn contradictions(&mut self, expects: &[Expect]) {
-        let nothing = expects.iter().filter(|expect| expect.what == Expectation::Nothing);
+    fn contradiction(&mut self, expects: &[Expect]) {
         for expect in expects {
             let is_violation = matches!(expect.what, Expectation::Violation(_) | Expectation::Crash);
-            let is_excluded = nothing.clone().any(|nothing| nothing.when.is_none() || expect.when.is_none());
-            if is_violation && is_excluded {
+            let excludes_it =
+                |other: &Expect| other.what == Expectation::Nothing && (other.when.is_none() || expect.when.is_none());
+            if is_violation && expects.iter().any(excludes_it) {
                 self.error(&expect.span, "a violation cannot be expected together with \"expect none\"");
             }
         }
     }
 
-    fn something_to_run(&mut self) {
+    fn scenarios(&mut self) {
         let spec = self.spec;
         if spec.scenarios.is_empty() && spec.sessions.is_empty() && spec.permutations.is_empty() {
             let hint = "a spec needs a \"scenario\" or a \"session\"".to_owned();
-            self.diagnostics.push(Diagnostic::new(0..0, "nothing to run").with_hint(hint));
+            self.error_with_hint(&(0..0), "nothing to run", hint);
         }
-        for session in spec.sessions.iter().filter(|session| session.steps.is_empty()) {
-            self.error(&session.name.span, format!("session \"{}\" has no steps", session.name.value));
-        }
+        self.unique("scenario", spec.scenarios.iter().map(|scenario| (title(scenario), &scenario.span)));
         for scenario in &spec.scenarios {
-            self.workloads(scenario);
-        }
-    }
-
-    fn workloads(&mut self, scenario: &Scenario) {
-        let title = title(scenario);
-        let name = |i: usize| scenario.workloads[i].name.as_ref();
-        match scenario.workloads.len() {
-            // A background worker of the extension has work of its own.
-            0 if scenario.worker.is_some() => {}
-            0 => self.error(&scenario.span, format!("scenario {title} has no workload")),
-            1 => {}
-            _ if scenario.kind.value != ScenarioKind::ConcurrentBackends => {
-                let hint = "only concurrent_backends deals several workloads to its workers".to_owned();
-                let error = Diagnostic::new(scenario.span.clone(), format!("scenario {title} has several workloads"));
-                self.diagnostics.push(error.with_hint(hint));
-            }
-            several => {
-                if (0..several).any(|i| name(i).is_none()) {
-                    self.error(&scenario.span, format!("the workloads of scenario {title} need names"));
+            self.number_of_workloads(scenario);
+            for workload in &scenario.workloads {
+                if let WorkloadSource::Inline(block) = &workload.source
+                    && sql::split(&block.text).is_empty()
+                {
+                    // With its delimiters, of which there is at least one byte each.
+                    self.error(&(block.span.start - 1..block.span.end + 1), "the workload has no statement");
                 }
             }
         }
     }
 
-    fn permutations(&mut self) {
-        let steps: Vec<_> = self.spec.sessions.iter().flat_map(|session| &session.steps).collect();
-        let steps: Vec<_> = steps.iter().map(|step| step.name.value.as_str()).collect();
+    fn number_of_workloads(&mut self, scenario: &Scenario) {
+        let title = title(scenario);
+        match scenario.workloads.as_slice() {
+            // A background worker of the extension has work of its own.
+            [] if scenario.worker.is_some() => {}
+            [] => self.error(&scenario.span, format!("scenario \"{title}\" has no workload")),
+            [_] => {}
+            _ if scenario.kind.value != ScenarioKind::ConcurrentBackends => {
+                let hint = "only concurrent_backends deals several workloads to its workers".to_owned();
+                self.error_with_hint(&scenario.span, format!("scenario \"{title}\" has several workloads"), hint);
+            }
+            several => {
+                if several.iter().any(|workload| workload.name.is_none()) {
+                    self.error(&scenario.span, format!("the workloads of scenario \"{title}\" need names"));
+                }
+            }
+        }
+    }
+
+    fn sessions(&mut self) {
+        self.unique("session", self.spec.sessions.iter().map(|session| named(&session.name)));
+        for session in self.spec.sessions.iter().filter(|session| session.steps.is_empty()) {
+            self.error(&session.name.span, format!("session \"{}\" has no steps", session.name.value));
+        }
+    }
+
+    /// Reports steps and sessions that permutations name and the file does not have.
+    fn references(&mut self) {
         let sessions: Vec<_> = self.spec.sessions.iter().map(|session| session.name.value.as_str()).collect();
+        let steps = self.spec.sessions.iter().flat_map(|session| &session.steps);
+        let steps: Vec<_> = steps.map(|step| step.name.value.as_str()).collect();
         for permutation in &self.spec.permutations {
             for launched in &permutation.steps {
-                self.known("step", &launched.name, &steps);
+                self.step(&launched.name, &steps);
                 for marker in &launched.markers {
                     if let Marker::After(step) | Marker::Notices(step, _) = marker {
-                        self.known("step", step, &steps);
+                        self.step(step, &steps);
                     }
                 }
             }
             for expect in &permutation.expects {
                 if let Expectation::Violation(violation) = &expect.what
                     && let Some(session) = &violation.by
+                    && !sessions.contains(&session.value.as_str())
                 {
-                    self.known("session", session, &sessions);
+                    let hint = suggest::hint(&session.value, &sessions);
+                    self.error_with_hint(&session.span, format!("unknown session \"{}\"", session.value), hint);
                 }
             }
         }
     }
 
-    fn known(&mut self, what: &str, name: &Spanned<String>, names: &[&str]) {
-        if !names.contains(&name.value.as_str()) {
-            let error = Diagnostic::new(name.span.clone(), format!("unknown {what} \"{}\"", name.value));
-            self.diagnostics.push(error.with_hint(suggest::hint(&name.value, names)));
+    fn step(&mut self, step: &Spanned<String>, steps: &[&str]) {
+        if !steps.contains(&step.value.as_str()) {
+            let words = steps.iter().chain(AFTER_STEPS).copied();
+            let hint = suggest::closest(&step.value, words).map(suggest::did_you_mean);
+            self.error_with_hint(&step.span, format!("unknown step \"{}\"", step.value), hint);
         }
     }
 
@@ -150,15 +164,15 @@ impl Checker<'_> {
         let spec = self.spec;
         let exemptions = spec.skips.iter().chain(&spec.xfails).filter_map(|exemption| exemption.when.as_ref());
         let scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.when);
-        let expects = spec.scenarios.iter().flat_map(|scenario| &scenario.expects);
-        let expects = expects.chain(spec.permutations.iter().flat_map(|permutation| &permutation.expects));
-        let expects = expects.filter_map(|expect| expect.when.as_ref());
+        let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.expects);
+        let of_permutations = spec.permutations.iter().flat_map(|permutation| &permutation.expects);
+        let expects = of_scenarios.chain(of_permutations).filter_map(|expect| expect.when.as_ref());
         for condition in spec.requires.iter().chain(exemptions).chain(scenarios).chain(expects) {
             self.condition(condition);
         }
     }
 
-    /// A subject is a property of the server, or an extension that the spec names.
+    /// What is compared is a property of the server, or the version of an extension that the spec names.
     fn condition(&mut self, condition: &Condition) {
         let Test::Compare { subject, .. } = &condition.test else { return };
         let required = self.spec.requires.iter().filter_map(|condition| match &condition.test {
@@ -172,16 +186,19 @@ impl Checker<'_> {
                 || format!("to ask for a version, name the extension first: \"requires extension {}\"", subject.value),
                 suggest::did_you_mean,
             );
-            let error = Diagnostic::new(subject.span.clone(), format!("unknown condition \"{}\"", subject.value));
-            self.diagnostics.push(error.with_hint(hint));
+            self.error_with_hint(&subject.span, format!("unknown condition \"{}\"", subject.value), hint);
         }
     }
+}
+
+fn named(name: &Spanned<String>) -> (String, &Span) {
+    (name.value.clone(), &name.span)
 }
 
 /// A scenario as goldens call it.
 fn title(scenario: &Scenario) -> String {
     match &scenario.name {
-        Some(name) => format!("\"{} {}\"", scenario.kind.value, name.value),
-        None => format!("\"{}\"", scenario.kind.value),
+        Some(name) => format!("{} {}", scenario.kind.value, name.value),
+        None => scenario.kind.value.to_string(),
     }
 }

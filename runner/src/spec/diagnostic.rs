@@ -53,3 +53,47 @@ impl Diagnostic {
         renderer.render(&[report])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rendered place, line of carets, and column of the first of them against the line above.
+    fn rendered(text: &str, needle: &str) -> (String, String) {
+        let source = SourceFile::new("dir/a.mcspec", text);
+        let start = text.find(needle).unwrap();
+        let diagnostic = Diagnostic::new(start..start + needle.len(), "it is wrong").with_hint("mend it".to_owned());
+        let plain = diagnostic.render(&source, false);
+        assert!(plain.contains("it is wrong") && plain.contains("HINT: mend it"), "{plain}");
+        let (line, column) = source.line_column(start);
+        assert!(plain.contains(&format!("dir/a.mcspec:{line}:{column}")), "{plain}");
+        let carets = plain.lines().position(|line| line.contains('^')).unwrap();
+        let shown = plain.lines().nth(carets - 1).unwrap().to_owned();
+        (shown, plain.lines().nth(carets).unwrap().to_owned())
+    }
+
+    #[test]
+    fn carets_stand_under_what_they_mean() {
+        for (text, needle) in
+            [("a\n  bcd e\n", "bcd"), ("\tx\tbcd\n", "bcd"), ("größe bcd", "bcd"), ("a\r\nb bcd\r\n", "bcd")]
+        {
+            let (line, carets) = rendered(text, needle);
+            let before = |line: &str, mark: &str| line[..line.find(mark).unwrap()].chars().count();
+            assert_eq!(before(&line, needle), before(&carets, "^"), "{line}\n{carets}");
+            assert_eq!(carets.matches('^').count(), needle.len());
+        }
+        // Wide characters take two columns each.
+        let (line, carets) = rendered("大きさ bcd", "bcd");
+        assert_eq!(line.find("bcd").unwrap() - 3, carets.find('^').unwrap());
+    }
+
+    #[test]
+    fn color_adds_escapes_only() {
+        let source = SourceFile::new("a.mcspec", "x y");
+        let diagnostic = Diagnostic::new(2..3, "wrong").with_label("here").with_hint("no".to_owned());
+        let plain = diagnostic.render(&source, false);
+        let colored = diagnostic.render(&source, true);
+        assert!(plain.contains("here") && !plain.contains('\u{1b}') && colored.contains('\u{1b}'));
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
+    }
+}

@@ -158,10 +158,10 @@ pub(super) fn is_first_on_line(text: &str, at: usize) -> bool {
     text[..at].trim_end_matches([' ', '\t']).chars().next_back().is_none_or(|c| c == '\n')
 }
 
-/// The next place after an offset where a line begins with a clause's word, or the end of the text.
-pub(super) fn next_on_a_new_line(text: &str, from: usize) -> usize {
+/// The beginning of the next line after an offset that begins with such a word, or the end of the text.
+pub(super) fn next_line_with(text: &str, from: usize, is_wanted: impl Fn(&str) -> bool) -> usize {
     let mut at = next_line(text, from);
-    while at < text.len() && find(word_at(text, at)).is_none() {
+    while at < text.len() && !is_wanted(word_at(text, at)) {
         at = next_line(text, at);
     }
     at
@@ -202,8 +202,9 @@ mod tests {
 
     #[test]
     fn the_next_clause_begins_a_line() {
+        let is_clause = |word: &str| find(word).is_some();
         let text = "a setup\n  b\n\t setup x";
-        assert_eq!(next_on_a_new_line(text, 0), text.rfind("setup").unwrap());
-        assert_eq!(next_on_a_new_line("setup", 0), 5);
+        assert_eq!(next_line_with(text, 0, is_clause), text.rfind("setup").unwrap());
+        assert_eq!(next_line_with("setup", 0, is_clause), 5);
     }
 }

@@ -73,7 +73,7 @@ impl Expected {
             Rule::guard_level => Thing("a guard level"),
             Rule::shape_name => Thing("a shape"),
             Rule::phase_name => Thing("a way of aborting"),
-            Rule::block => Thing("a block"),
+            Rule::block => Thing("a block in braces"),
             Rule::value => Thing("a value"),
             Rule::name => Thing("a name"),
             Rule::library => Thing("a library's name"),
@@ -118,28 +118,34 @@ impl Expected {
 pub(super) fn diagnose(text: &str, start: usize, failure: &Failure) -> Diagnostic {
     let found = lexeme(text, failure.at);
     let previous = previous(text, start, failure.at);
+    let after = format!("after {}", shown(&text[previous.clone()], "the block"));
     let may_end = failure.expected.contains(&Rule::end);
     let expected: Vec<_> =
         failure.expected.iter().filter(|&&rule| rule != Rule::end).map(|&rule| Expected::of(rule)).collect();
 
     let word = clause::word_at(text, failure.at);
-    let meant = closest(word, &failure.expected).map(suggest::did_you_mean);
-    if let [Expected::OneOf(what, words)] = expected.as_slice()
+    let meant = closest(word, &failure.expected);
+    let list = expected.iter().find_map(|expected| match expected {
+        Expected::OneOf(what, words) => Some((what, words)),
+        _ => None,
+    });
+    if let Some((what, words)) = list
         && !word.is_empty()
+        && (expected.len() == 1 || meant.is_some_and(|meant| words.contains(&meant)))
     {
         let hint = suggest::hint(word, words);
         return Diagnostic::new(found, format!("unknown {what} \"{word}\"")).with_hint(hint);
     }
-    let after = format!("after {}", shown(&text[previous.clone()]));
+    let hint = meant.map(suggest::did_you_mean);
     if may_end || expected.is_empty() {
-        let message = format!("unexpected {} {after}", shown(&text[found.clone()]));
-        return Diagnostic::new(found, message).with_hint(meant);
+        let message = format!("unexpected {} {after}", shown(&text[found.clone()], "block"));
+        return Diagnostic::new(found, message).with_hint(hint);
     }
     let mut choice: Vec<_> = expected.iter().map(Expected::describe).collect();
     choice.dedup();
     // Where the rest of the line is empty, what is missing is missing there, not at the next line's beginning.
     let span = if text[previous.end..found.start].contains('\n') || found.is_empty() { previous } else { found };
-    Diagnostic::new(span, format!("expected {} {after}", suggest::join(&choice))).with_hint(meant)
+    Diagnostic::new(span, format!("expected {} {after}", suggest::join(&choice))).with_hint(hint)
 }
 
 /// The word that was probably meant, of those that rules stand for.
@@ -153,11 +159,11 @@ pub(super) fn is_inner_word(word: &str) -> bool {
     Rule::all_rules().iter().any(|&rule| matches!(Expected::of(rule), Expected::Literal(inner) if inner == word))
 }
 
-/// How a piece of the text is quoted in a sentence.
-fn shown(text: &str) -> String {
+/// How a piece of the text is called in a sentence, where a block has to be called something else.
+pub(super) fn shown(text: &str, block: &str) -> String {
     match text.as_bytes() {
         [] => "end of file".to_owned(),
-        [b'{', ..] => "the block".to_owned(),
+        [b'{', ..] => block.to_owned(),
         [b'"' | b'\'', ..] => text.to_owned(),
         _ => format!("\"{text}\""),
     }
@@ -179,12 +185,11 @@ fn previous(text: &str, start: usize, before: usize) -> Span {
 /// The offset of the next thing that is neither blank nor comment.
 pub(super) fn skip_blank(text: &str, mut at: usize) -> usize {
     loop {
-        let end = match text.as_bytes().get(at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at + 1,
-            Some(b'#') => scan::run(text, at, |byte| byte != b'\n'),
+        match text.as_bytes().get(at) {
+            Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at += 1,
+            Some(b'#') => at = scan::run(text, at, |byte| byte != b'\n'),
             _ => return at,
-        };
-        at = end;
+        }
     }
 }
 

@@ -6,6 +6,10 @@ use crate::spec::ast::{Block, Span};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::sql::scan::{self, Kind, Tokens};
 
+/// Clauses that end a block which is not closed: those whose words no line of SQL is likely to begin with.
+const AFTER_OPEN_BLOCK: [&str; 8] =
+    ["scenario", "session", "step", "permutation", "setup", "teardown", "workload", "expect"];
+
 /// A file's text with every block, brace or dollar-quoted, replaced by `{`, blanks, `}` of the same length.
 pub(super) struct Masked {
     /// The text. All offsets are those of the file.
@@ -28,7 +32,8 @@ pub(super) fn mask(text: &str) -> Masked {
 pub(super) fn block(text: &str, span: Span) -> Block {
     let delimiter = scan::dollar_delimiter(text, span.start).map_or(1, str::len);
     let inner = span.start + delimiter..span.end - delimiter;
-    Block { text: text[inner.clone()].to_owned(), span: inner }
+    // Of a block that is not closed, the end is no delimiter, and need not even be a character's beginning.
+    Block { text: text.get(inner.clone()).unwrap_or_default().to_owned(), span: inner }
 }
 
 /// Whether a block's closing brace follows `--` on its line.
@@ -46,12 +51,12 @@ impl Masker<'_> {
     fn run(&mut self) {
         let bytes = self.text.as_bytes();
         let mut at = 0;
-        let mut last_word = "";
+        let mut follows_conf = false;
         while let Some(&byte) = bytes.get(at) {
             at = match byte {
                 b'#' => scan::run(self.text, at, |byte| byte != b'\n'),
                 b'\'' | b'"' => self.quoted(at),
-                b'{' if last_word == "conf" => self.block(at, conf_end(self.text, at)),
+                b'{' if follows_conf => self.block(at, conf_end(self.text, at)),
                 b'{' => self.block(at, brace_end(self.text, at)),
                 b'$' => match scan::dollar_delimiter(self.text, at) {
                     Some(delimiter) => {
@@ -65,7 +70,8 @@ impl Masker<'_> {
                 },
                 byte if scan::continues_word(byte) => {
                     let end = scan::run(self.text, at, scan::continues_word);
-                    last_word = &self.text[at..end];
+                    // Elsewhere on a line it can be the name of a step or workload.
+                    follows_conf = &self.text[at..end] == "conf" && clause::is_first_on_line(self.text, at);
                     end
                 }
                 _ => at + 1,
@@ -77,7 +83,7 @@ impl Masker<'_> {
     fn block(&mut self, open: usize, end: Result<usize, Diagnostic>) -> usize {
         let end = end.unwrap_or_else(|diagnostic| {
             self.diagnostics.push(diagnostic);
-            clause::next_on_a_new_line(self.text, open)
+            clause::next_line_with(self.text, open, |word| AFTER_OPEN_BLOCK.contains(&word))
         });
         self.masked[open..end].fill(b' ');
         self.masked[open] = b'{';
@@ -96,7 +102,8 @@ impl Masker<'_> {
                     _ => "unterminated string",
                 };
                 let span = open..open + self.text[open..end_of_line].trim_end().len();
-                self.diagnostics.push(Diagnostic::new(span, message));
+                let hint = "it has to end on its line; a quote in it is doubled".to_owned();
+                self.diagnostics.push(Diagnostic::new(span, message).with_hint(hint));
                 end_of_line
             }
         }
@@ -193,6 +200,9 @@ mod tests {
         let masked = mask(file);
         assert!(masked.diagnostics.is_empty());
         assert_eq!(masked.text.find('}'), file.rfind('}'));
+        // A step of that name holds SQL.
+        let masked = mask("step conf { SELECT 1 # 2 }");
+        assert!(masked.diagnostics.is_empty() && masked.text.ends_with('}'));
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod failure;
 mod grammar;
 mod lower;
 mod mask;
+#[cfg(test)]
+mod tests;
 
 use self::clause::{Clause, Place};
 use self::grammar::{Failure, Node, Rule};
@@ -38,8 +40,10 @@ fn walk(source: &SourceFile, is_included: bool) -> (Spec, Vec<Diagnostic>) {
     let masked = mask::mask(&source.text);
     // Some editors write a byte order mark.
     let at = if masked.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let unclosed = masked.diagnostics.iter().map(|diagnostic| diagnostic.span.start).collect();
     let lower = Lower::new(&source.text, masked.diagnostics);
-    let mut walk = Walk { text: &masked.text, at, place: Place::Header, is_included, spec: Spec::default(), lower };
+    let mut walk =
+        Walk { text: &masked.text, at, place: Place::Header, is_included, unclosed, spec: Spec::default(), lower };
     walk.run();
     (walk.spec, walk.lower.diagnostics)
 }
@@ -51,6 +55,8 @@ struct Walk<'a> {
     at: usize,
     place: Place,
     is_included: bool,
+    /// Where blocks and strings begin that are not closed, which has been reported.
+    unclosed: Vec<usize>,
     /// The tree so far; to be used only if there are no diagnostics.
     spec: Spec,
     lower: Lower<'a>,
@@ -85,10 +91,10 @@ impl<'a> Walk<'a> {
                 }
             }
             Err(failure) => {
-                self.resume(failure.at);
-                // What is not closed has been reported.
+                self.lower.unread(&mut self.spec, clause.rule, start..start + clause.word.len());
+                self.resume(failure.at.max(start + clause.word.len()));
                 let clause = start..self.at;
-                if is_placed && !self.lower.diagnostics.iter().any(|known| clause.contains(&known.span.start)) {
+                if is_placed && !self.unclosed.iter().any(|at| clause.contains(at)) {
                     self.report(failure.at, failure::diagnose(self.text, start, &failure));
                 }
             }
@@ -98,32 +104,39 @@ impl<'a> Walk<'a> {
     /// Moves to where the file is with this clause. Says so if it does not belong here; a clause that opens a part of the
     /// file opens it nevertheless, so that the clauses in it are not reported too.
     fn enter(&mut self, clause: &Clause) -> bool {
-        let error = if self.is_included && !clause.may_be_included() {
-            let hint = "an included file holds \"setup\", \"teardown\", \"var\" and \"set\" only".to_owned();
-            (format!("\"{}\" does not belong in an included file", clause.word), Some(hint))
-        } else if let Some(place) = clause.place_after(self.place) {
-            self.place = place;
-            return true;
-        } else {
-            (clause.misplaced(), None)
-        };
+        let place = clause.place_after(self.place);
+        let is_refused = self.is_included && !clause.may_be_included();
         let span = self.at..self.at + clause.word.len();
-        self.lower.diagnostics.push(Diagnostic::new(span, error.0).with_hint(error.1));
-        self.place = clause.opens().unwrap_or(self.place);
-        false
+        if place.is_none() {
+            self.lower.diagnostics.push(Diagnostic::new(span, clause.misplaced()));
+        } else if is_refused && (clause.opens().is_some() || self.place <= Place::Fixtures) {
+            let message = format!("\"{}\" does not belong in an included file", clause.word);
+            let hint = "an included file holds \"setup\", \"teardown\", \"var\" and \"set\" only".to_owned();
+            self.lower.diagnostics.push(Diagnostic::new(span, message).with_hint(hint));
+        }
+        self.place = place.or(clause.opens()).unwrap_or(self.place);
+        place.is_some() && !is_refused
     }
 
-    /// Parses the clause here. A word at the beginning of a line that the clause cannot go on with does not belong to it:
-    /// what the clause could have gone on with then comes with the node.
+    /// Parses the clause here. If that fails, the clause ends before the first line that begins with another clause's word
+    /// or, at the latest, with the word that it cannot go on with. In the second case, what it could have gone on with
+    /// comes with the node.
     fn parse(&self, rule: Rule) -> Result<(Node<'a>, Option<Vec<Rule>>), Failure> {
-        grammar::parse(rule, self.text, self.at..self.text.len()).map(|node| (node, None)).or_else(|failure| {
-            let is_new =
-                clause::is_first_on_line(self.text, failure.at) && !clause::word_at(self.text, failure.at).is_empty();
-            match grammar::parse(rule, self.text, self.at..failure.at) {
-                Ok(node) if is_new => Ok((node, Some(failure.expected))),
-                _ => Err(failure),
-            }
-        })
+        let failure = match grammar::parse(rule, self.text, self.at..self.text.len()) {
+            Ok(node) => return Ok((node, None)),
+            Err(failure) => failure,
+        };
+        let next_clause = clause::next_line_with(self.text, self.at, |word| clause::find(word).is_some());
+        if next_clause <= failure.at && next_clause < self.text.len() {
+            return grammar::parse(rule, self.text, self.at..next_clause).map(|node| (node, None));
+        }
+        if clause::is_first_on_line(self.text, failure.at)
+            && !clause::word_at(self.text, failure.at).is_empty()
+            && let Ok(node) = grammar::parse(rule, self.text, self.at..failure.at)
+        {
+            return Ok((node, Some(failure.expected)));
+        }
+        Err(failure)
     }
 
     /// Reports what begins no clause. `expected` is what the clause before it could have gone on with.
@@ -133,7 +146,7 @@ impl<'a> Walk<'a> {
         let word = clause::word_at(self.text, at);
         self.resume(span.end);
         let diagnostic = if word.is_empty() {
-            let message = format!("expected a clause, found \"{}\"", &self.text[span.clone()]);
+            let message = format!("expected a clause, found {}", failure::shown(&self.text[span.clone()], "a block"));
             Diagnostic::new(span, message)
         } else {
             let meant = clause::closest(word, self.place).or_else(|| failure::closest(word, expected));
@@ -144,7 +157,9 @@ impl<'a> Walk<'a> {
 
     /// Adds an error about what stands at an offset.
     fn report(&mut self, at: usize, mut diagnostic: Diagnostic) {
-        if diagnostic.hint.is_none() && self.lower.follows_line_comment(self.text[..at].trim_end()) {
+        if self.text[at..].starts_with("--") || self.text[at..].starts_with("//") {
+            diagnostic.hint = Some("comments begin with \"#\"".to_owned());
+        } else if diagnostic.hint.is_none() && self.lower.follows_line_comment(self.text[..at].trim_end()) {
             diagnostic.hint = Some("a \"}\" closes its block even in a \"--\" comment".to_owned());
         }
         self.lower.diagnostics.push(diagnostic);

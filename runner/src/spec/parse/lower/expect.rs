@@ -140,9 +140,9 @@ impl Lower<'_> {
         let mut range = Range { min: Some(first), max: Some(first), min_excluded: false, max_excluded: false };
         match form.rule() {
             Rule::about => {
-                let percent = self.percentage(&form)? as f64 / 100.0;
-                range.min = Some(first * (1.0 - percent));
-                range.max = Some(first * (1.0 + percent));
+                let margin = first * self.percentage(&form)? as f64 / 100.0;
+                range.min = Some(first - margin);
+                range.max = Some(first + margin);
             }
             Rule::between => {
                 let last = self.number(&numbers.next()?, read)?.value as f64;

@@ -13,7 +13,7 @@ use memcheck_core::ScenarioKind;
 use super::clause::Place;
 use super::grammar::{Node, Rule};
 use super::mask;
-use crate::spec::ast::{Block, Setting, Span, Spanned, Spec};
+use crate::spec::ast::{Block, Permutation, Scenario, Session, Setting, Span, Spanned, Spec};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::number::{self, NumberError};
 use crate::spec::suggest;
@@ -45,19 +45,38 @@ impl<'a> Lower<'a> {
 
     /// Puts a clause into the part of the tree that belongs to a place.
     pub(super) fn clause(&mut self, spec: &mut Spec, place: Place, node: &Node) {
-        match node.rule() {
-            Rule::scenario => spec.scenarios.push(self.scenario(node)),
-            Rule::session => spec.sessions.extend(self.session(node)),
-            Rule::permutation => spec.permutations.push(self.permutation(node)),
-            _ => match place {
-                Place::Header | Place::Fixtures => self.header_clause(spec, node),
-                // If the line that opens it has an error, there is nothing that the clause could be put into.
-                Place::Scenario => spec.scenarios.last_mut().into_iter().for_each(|it| self.scenario_clause(it, node)),
-                Place::Session => spec.sessions.last_mut().into_iter().for_each(|it| self.session_clause(it, node)),
-                Place::Permutation => {
-                    spec.permutations.last_mut().into_iter().for_each(|it| self.permutation_clause(it, node));
-                }
-            },
+        match (node.rule(), place) {
+            (Rule::scenario, _) => spec.scenarios.push(self.scenario(node)),
+            (Rule::session, _) => spec.sessions.push(self.session(node)),
+            (Rule::permutation, _) => spec.permutations.push(self.permutation(node)),
+            (_, Place::Header | Place::Fixtures) => self.header_clause(spec, node),
+            (_, Place::Scenario) => {
+                self.scenario_clause(spec.scenarios.last_mut().expect("the place is a scenario"), node);
+            }
+            (_, Place::Session) => {
+                self.session_clause(spec.sessions.last_mut().expect("the place is a session"), node);
+            }
+            (_, Place::Permutation) => {
+                self.permutation_clause(spec.permutations.last_mut().expect("the place is a permutation"), node);
+            }
+        }
+    }
+
+    /// Opens the part of the tree that a clause opens which could not be parsed, so that the clauses in it do not end up in
+    /// the part before it.
+    pub(super) fn unread(&mut self, spec: &mut Spec, rule: Rule, span: Span) {
+        match rule {
+            Rule::scenario => {
+                self.within = Within::UnknownScenario;
+                let kind = Spanned { value: ScenarioKind::Window, span: span.clone() };
+                spec.scenarios.push(Scenario::new(kind, None, span));
+            }
+            Rule::session => spec.sessions.push(Session::new(Spanned { value: String::new(), span })),
+            Rule::permutation => {
+                self.within = Within::Permutation;
+                spec.permutations.push(Permutation::new(Vec::new(), span));
+            }
+            _ => {}
         }
     }
 

@@ -115,9 +115,9 @@ impl Lower<'_> {
     fn rows(&mut self, node: &Node) -> Vec<Spanned<u64>> {
         let rows: Vec<_> = node.all(Rule::number).filter_map(|number| self.number(&number, number::count)).collect();
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].value >= pair[1].value) {
-            self.error(pair[1].span.clone(), "numbers of rows have to rise");
+            self.error(pair[1].span.clone(), "the numbers of rows must increase");
         } else if rows.len() < 2 {
-            self.error(node.span(), "growth needs at least two numbers of rows");
+            self.error(node.span(), "at least two numbers of rows are needed");
         }
         rows
     }

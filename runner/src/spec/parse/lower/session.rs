@@ -5,8 +5,8 @@ use crate::spec::ast::{Marker, Permutation, PermutedStep, Session, Step};
 use crate::spec::parse::grammar::{Node, Rule};
 
 impl Lower<'_> {
-    pub(super) fn session(&mut self, node: &Node) -> Option<Session> {
-        Some(Session::new(text_of(&node.get(Rule::name)?)))
+    pub(super) fn session(&mut self, node: &Node) -> Session {
+        Session::new(text_of(&node.get(Rule::name).expect("a session has a name")))
     }
 
     pub(super) fn session_clause(&mut self, session: &mut Session, node: &Node) {
@@ -29,7 +29,7 @@ impl Lower<'_> {
     pub(super) fn permutation(&mut self, node: &Node) -> Permutation {
         self.within = Within::Permutation;
         let steps = node.all(Rule::launch).filter_map(|launch| self.launch(&launch)).collect();
-        Permutation { steps, repeat: None, timeout: None, expects: Vec::new(), span: node.span() }
+        Permutation::new(steps, node.span())
     }
 
     pub(super) fn permutation_clause(&mut self, permutation: &mut Permutation, node: &Node) {

@@ -1,0 +1,63 @@
+//! The diagnostics of the language. Each `tests/ui/NAME.mcspec` (or `.mcspec.inc`, an included file) stands beside
+//! `NAME.stderr`, what is said about it; the files in `tests/ui/valid` have nothing wrong with them.
+//! `MCSPEC_BLESS=1` writes the outputs instead of comparing them.
+
+// Outside of the test functions clippy does not see that this is a test.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mcspec::spec::{SourceFile, parse, parse_include};
+use similar::TextDiff;
+
+/// A file in `tests/ui`.
+fn ui(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/ui").join(name)
+}
+
+/// The spec files of a directory, sorted.
+fn specs(directory: &Path) -> Vec<PathBuf> {
+    let is_spec = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "mcspec" || suffix == "inc");
+    let entries = fs::read_dir(directory).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(is_spec).collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+/// What is said about a file, under its bare name.
+fn diagnostics(path: &Path) -> String {
+    let source = SourceFile::new(path.file_name().unwrap(), fs::read_to_string(path).unwrap());
+    let is_included = path.extension().is_some_and(|suffix| suffix == "inc");
+    let result = if is_included { parse_include(&source) } else { parse(&source) };
+    let diagnostics = result.err().unwrap_or_default();
+    diagnostics.iter().map(|diagnostic| diagnostic.render(&source, false) + "\n").collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn diagnostics_read_as_recorded() {
+    let bless = std::env::var_os("MCSPEC_BLESS").is_some();
+    let mut differing = String::new();
+    for path in specs(&ui("")) {
+        let name = path.file_name().unwrap().to_str().unwrap().split('.').next().unwrap();
+        let recorded_at = ui(&format!("{name}.stderr"));
+        let recorded = fs::read_to_string(&recorded_at).unwrap_or_default();
+        let output = diagnostics(&path);
+        assert!(!output.is_empty(), "{name} has no errors");
+        if output != recorded && bless {
+            fs::write(&recorded_at, &output).unwrap();
+        } else if output != recorded {
+            let diff = TextDiff::from_lines(&recorded, &output);
+            differing += &diff.unified_diff().header(&format!("{name}.stderr"), "output").to_string();
+        }
+    }
+    assert!(differing.is_empty(), "diagnostics differ (MCSPEC_BLESS=1 accepts them)\n{differing}");
+}
+
+#[test]
+fn valid_specs_have_no_errors() {
+    for path in specs(&ui("valid")) {
+        assert_eq!(diagnostics(&path), "", "{}", path.display());
+    }
+}
