@@ -1,0 +1,452 @@
+//! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
+//!
+//! Every installation that the engine is built for is tried; `make engine` builds it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mcspec::config::{Config, SUPPORTED_MAJORS};
+use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
+use postgres::{Client, SimpleQueryMessage};
+
+/// A connection whose answers are texts: rows with `|` between the fields.
+struct Session {
+    client: Client,
+}
+
+impl Session {
+    fn open(server: &Server) -> Self {
+        Session { client: server.connect("postgres").expect("connected") }
+    }
+
+    /// The rows of a statement, or its error: SQLSTATE, message and hint.
+    fn ask(&mut self, sql: &str) -> String {
+        match self.client.simple_query(sql) {
+            Ok(messages) => {
+                let rows = messages.iter().filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => {
+                        Some((0..row.len()).map(|i| row.get(i).unwrap_or("")).collect::<Vec<_>>().join("|"))
+                    }
+                    _ => None,
+                });
+                rows.collect::<Vec<_>>().join("\n")
+            }
+            Err(error) => {
+                let error = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error}"));
+                let hint = error.hint().map(|hint| format!(" HINT: {hint}")).unwrap_or_default();
+                format!("{} {}{hint}", error.code().code(), error.message())
+            }
+        }
+    }
+
+    #[track_caller]
+    fn gives(&mut self, sql: &str, expected: &str) {
+        assert_eq!(self.ask(sql), expected, "{sql}");
+    }
+}
+
+struct Cluster {
+    stage: Stage,
+    template: Template,
+    _run: RunDirectory,
+}
+
+impl Cluster {
+    fn start(&self, conf: &[&str]) -> Server {
+        let conf = conf.iter().map(|line| (*line).to_owned()).collect();
+        let options = ServerOptions {
+            preload: vec!["buggy_pg_ext".to_owned()],
+            conf,
+            name: "sql_api".into(),
+            ..ServerOptions::default()
+        };
+        let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
+        Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
+        server
+    }
+}
+
+/// One cluster for each installation for which there is an engine. None at all is a failure.
+fn clusters() -> Vec<Cluster> {
+    let config = Config::load().expect("a valid mcspec.toml");
+    let subject = config.extensions.get("buggy_pg_ext").expect("the subject").clone();
+    let built: Vec<(Installation, EngineFiles)> = SUPPORTED_MAJORS
+        .filter_map(|major| {
+            let installation = Installation::find(&[major], &config).ok()?.pop()?;
+            Some((installation, EngineFiles::find(major, &config).ok()?))
+        })
+        .collect();
+    assert!(!built.is_empty(), "the engine is not built\nHINT: run \"make engine\"");
+    built
+        .into_iter()
+        .map(|(installation, engine)| {
+            let run = RunDirectory::create().expect("a run directory");
+            let stage = Stage::build(&installation, &run, Some(&engine), std::slice::from_ref(&subject))
+                .unwrap_or_else(|error| panic!("{error}"));
+            let template = Template::create(&stage).unwrap_or_else(|error| panic!("{error}"));
+            Cluster { stage, template, _run: run }
+        })
+        .collect()
+}
+
+#[test]
+fn the_documented_interface() {
+    for cluster in clusters() {
+        let server = cluster.start(&["pg_ext_memcheck.ring_size = 16"]);
+        signatures(&server);
+        arguments_and_errors(&server);
+        statements_without_a_window(&server);
+        windows(&server);
+        scenarios(&server);
+        errors_pass_untouched(&server);
+        a_full_ring_counts_what_it_loses(&server);
+        flushed_rows_follow_the_transaction(&server);
+        an_open_window_is_reported_at_exit(&server);
+        privileges(&server);
+        server.stop();
+        without_preload(&cluster);
+    }
+}
+
+fn signatures(server: &Server) {
+    let mut session = Session::open(server);
+    session.gives(
+        "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid) FROM pg_proc
+          WHERE pronamespace = 'ext_memcheck'::regnamespace
+            AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations')
+          ORDER BY proname",
+        "begin|ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
+         clear_violations||void\n\
+         end||TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib text)\n\
+         flush_violations||integer\n\
+         mark|iteration bigint|void\n\
+         run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
+         target text DEFAULT NULL::text, workers integer DEFAULT NULL::integer, reset_frequency integer DEFAULT \
+         NULL::integer|text",
+    );
+    session.gives(
+        "SELECT string_agg(attname || ' ' || format_type(atttypid, NULL) || CASE WHEN attnotnull THEN ' not null' ELSE '' END,
+                ', ' ORDER BY attnum)
+           FROM pg_attribute WHERE attrelid = 'ext_memcheck.violation_log'::regclass AND attnum > 0",
+        "id integer not null, ts timestamp with time zone not null, backend_pid integer not null, check_type text not \
+         null, severity text not null, detail text not null, source_lib text not null",
+    );
+    session.gives(
+        "SELECT string_agg(name, ', ' ORDER BY name) FROM ext_memcheck.scenarios",
+        "growth_benchmark, tx_abort_loop, wrong_context_probe",
+    );
+    session.gives("SHOW pg_ext_memcheck.memcheck_mode", "none");
+    session.gives("SHOW pg_ext_memcheck.min_leak_bytes", "8192");
+    session.gives("SHOW pg_ext_memcheck.bloat_min_bytes", "8192");
+}
+
+fn arguments_and_errors(server: &Server) {
+    let mut session = Session::open(server);
+    let long = "x".repeat(64);
+    for (sql, expected) in [
+        ("SELECT ext_memcheck.mark(1)", "55000 no check window is open HINT: Open one with ext_memcheck.begin()."),
+        (&format!("SELECT ext_memcheck.begin('{long}')"), "22023 ext_context_pattern too long (max 63 characters)"),
+        ("SELECT ext_memcheck.begin('', '[]')", "22023 options must be a JSON object"),
+        (
+            "SELECT ext_memcheck.begin('', '{\"allowed\": []}')",
+            "22023 unrecognized option \"allowed\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
+             \"phase\", \"track_shmem\" and \"track_dsm\".",
+        ),
+        (
+            "SELECT ext_memcheck.begin('', '{\"allowed_contexts\": \"x\"}')",
+            "22023 option \"allowed_contexts\" must be an array of strings",
+        ),
+        ("SELECT ext_memcheck.begin('', '{\"track_dsm\": 1}')", "22023 option \"track_dsm\" must be true or false"),
+        ("SELECT ext_memcheck.begin('', '{\"scenario\": \"x\"}')", "22023 unknown scenario \"x\""),
+        (
+            "SELECT ext_memcheck.run_scenario('x')",
+            "22023 Unknown scenario: x HINT: See the view ext_memcheck.scenarios for those that this version can run.",
+        ),
+        ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
+        ("SELECT ext_memcheck.run_scenario('growth_benchmark', -1)", "22023 Iterations must be a positive integer"),
+        (
+            "SELECT ext_memcheck.run_scenario('growth_benchmark', 1, 'selec 1')",
+            "42601 syntax error at or near \"selec\"",
+        ),
+        (
+            "SELECT ext_memcheck.run_scenario('growth_benchmark', 1, 'COMMIT')",
+            "0A000 workload cannot be run inside a function: SPI_ERROR_TRANSACTION HINT: Transaction commands and COPY \
+             need a client: open a window with ext_memcheck.begin() and send them yourself.",
+        ),
+        // None of them has left a window open or the mode switched on.
+        ("SHOW pg_ext_memcheck.memcheck_mode", "none"),
+        ("SELECT ext_memcheck.mark(1)", "55000 no check window is open HINT: Open one with ext_memcheck.begin()."),
+        ("SELECT ext_memcheck.begin()", "Memory check session started."),
+        ("SHOW pg_ext_memcheck.memcheck_mode", "all"),
+        ("SELECT ext_memcheck.mark(-1)", "22023 iteration must not be negative: -1"),
+        ("SELECT ext_memcheck.mark(5)", ""),
+        ("SELECT ext_memcheck.mark(5)", "22023 iteration 5 is not after the last mark, at iteration 5"),
+        ("SELECT count(*) >= 0 FROM ext_memcheck.end()", "t"),
+        ("SHOW pg_ext_memcheck.memcheck_mode", "none"),
+        ("SELECT * FROM ext_memcheck.end()", ""),
+    ] {
+        session.gives(sql, expected);
+    }
+    // An explicit mode is left alone by begin().
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'executor'");
+    session.ask("SELECT ext_memcheck.begin()");
+    session.gives("SHOW pg_ext_memcheck.memcheck_mode", "executor");
+    session.ask("SELECT ext_memcheck.end()");
+}
+
+/// What is in the log for these contexts, without figures.
+fn logged(session: &mut Session) -> String {
+    session.ask("SELECT ext_memcheck.flush_violations()");
+    let rows = session.ask(
+        "SELECT check_type, severity, substring(detail FROM '^context ''([^'']*)''') FROM ext_memcheck.violation_log
+          WHERE detail ~ 'TopMemoryContext|Buggy' ORDER BY id",
+    );
+    session.ask("SELECT ext_memcheck.clear_violations()");
+    rows
+}
+
+fn statements_without_a_window(server: &Server) {
+    let mut session = Session::open(server);
+    session.ask("SELECT count(*) FROM pg_class");
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+    for _ in 0..3 {
+        session.ask("SELECT count(*) FROM pg_class");
+    }
+    logged(&mut session);
+
+    let both = "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
+                context_leak|INFO|TopMemoryContext";
+    session.ask("SELECT count(*) FROM pg_class");
+    assert_eq!(logged(&mut session), both);
+    assert_eq!(logged(&mut session), "", "a second flush finds nothing");
+
+    // A statement that fails after the hooks have run, and one inside a transaction that is rolled back.
+    session.ask("SELECT 1 / (count(*) - count(*)) FROM pg_class");
+    let after_error = logged(&mut session);
+    assert!(after_error.contains("context_leak|INFO|TopMemoryContext"), "{after_error}");
+    session.ask("BEGIN");
+    session.ask("SELECT count(*) FROM pg_class");
+    session.ask("ROLLBACK");
+    let rolled_back = logged(&mut session);
+    assert!(rolled_back.contains("context_leak|INFO|TopMemoryContext"), "{rolled_back}");
+
+    // A prepared statement is planned the first time; a statement nested in another one belongs to that.
+    session.ask("PREPARE p AS SELECT count(*) FROM pg_class");
+    logged(&mut session);
+    session.ask("EXECUTE p");
+    let executed = logged(&mut session);
+    assert!(executed.contains("context_leak|INFO|TopMemoryContext"), "{executed}");
+
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'executor'");
+    session.ask("SELECT count(*) FROM pg_class");
+    assert_eq!(
+        logged(&mut session),
+        "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|TopMemoryContext",
+        "the planner is not looked at"
+    );
+
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+    session.ask("SELECT count(*) FROM pg_class");
+    assert_eq!(logged(&mut session), "");
+}
+
+fn windows(server: &Server) {
+    let mut session = Session::open(server);
+    let end = "SELECT check_type, severity, substring(detail FROM '^context ''([^'']*)''') FROM ext_memcheck.end()";
+    for _ in 0..3 {
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.ask(end);
+    }
+    session.ask("SELECT ext_memcheck.begin()");
+    session.ask("SELECT count(*) FROM pg_class");
+    session.gives(
+        end,
+        "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
+         context_leak|INFO|TopMemoryContext",
+    );
+    session.gives(end, "");
+
+    session.ask("SELECT ext_memcheck.begin('Buggy%')");
+    session.ask("SELECT count(*) FROM pg_class");
+    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
+
+    session.ask("SELECT ext_memcheck.begin('', '{\"allowed_contexts\": [\"TopMemoryContext\"]}')");
+    session.ask("SELECT count(*) FROM pg_class");
+    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx\ncontext_leak|INFO|TopMemoryContext");
+
+    // A window does not end with a transaction that is rolled back.
+    session.ask("BEGIN");
+    session.ask("SELECT ext_memcheck.begin('Buggy%')");
+    session.ask("ROLLBACK");
+    session.ask("SELECT count(*) FROM pg_class");
+    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
+
+    // Typed rows of the same window.
+    session.gives(
+        "SELECT check_type, severity, context_path, subject, objects, iterations, objects_per_iter, shape, source_lib
+           FROM ext_memcheck.findings()",
+        "context_leak|INFO|{MessageContext,BuggyPlannerLeakCtx}|MessageContext/BuggyPlannerLeakCtx|1|0|1||",
+    );
+    session.gives(
+        "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
+        "context_paths contexts leftover_contexts marks ring_entries ring_size statements violations_lost \
+         violations_lost_total",
+    );
+
+    // flush_violations() takes what the open window has found so far.
+    session.ask("SELECT ext_memcheck.begin('Buggy%')");
+    session.ask("SELECT count(*) FROM pg_class");
+    assert_eq!(logged(&mut session), "context_leak|INFO|BuggyPlannerLeakCtx");
+    session.gives("SELECT count(*) FROM ext_memcheck.end()", "0");
+}
+
+fn scenarios(server: &Server) {
+    let mut session = Session::open(server);
+    let run = "SELECT ext_memcheck.run_scenario(scenario_name := 'growth_benchmark', iterations := 1000,
+                                                workload := 'SELECT count(*) FROM pg_class;')";
+    let end =
+        "SELECT check_type, severity, substring(detail FROM '^(?:new )?context ''([^'']*)''') FROM ext_memcheck.end()";
+    let done = "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations.";
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+    session.ask("SELECT ext_memcheck.begin('')");
+    session.gives(run, done);
+    session.gives(
+        end,
+        "context_leak|ERROR|BuggyPlannerLeakCtx\nctx_bloat|ERROR|TopMemoryContext\nwrong_ctx_alloc|WARNING|TopMemoryContext",
+    );
+    // Without a window the rows wait in the ring for end().
+    session.gives("SELECT ext_memcheck.run_scenario('tx_abort_loop', 100, 'SELECT count(*) FROM pg_class')", done);
+    session.gives(end, "context_leak|WARNING|BuggyPlannerLeakCtx\ncontext_leak|WARNING|TopMemoryContext");
+    session.gives("SELECT ext_memcheck.run_scenario('wrong_context_probe', 50, 'SELECT count(*) FROM pg_class')", done);
+    session.gives(end, "wrong_ctx_alloc|WARNING|TopMemoryContext");
+    // Any SQL: several statements, DDL, DO, and the short form for a function.
+    session.ask("SELECT ext_memcheck.begin('Nothing of this name')");
+    session.gives(
+        "SELECT ext_memcheck.run_scenario('growth_benchmark', 20,
+            'CREATE TEMP TABLE t (i int); INSERT INTO t VALUES (1); DO $$ BEGIN PERFORM * FROM t; END $$; DROP TABLE t')",
+        done,
+    );
+    session.gives("SELECT ext_memcheck.run_scenario('growth_benchmark', 20, target => 'pg_backend_pid')", done);
+    session.gives(end, "");
+    // An error in the workload leaves nothing switched on that was not before.
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+    session.gives("SELECT ext_memcheck.run_scenario('tx_abort_loop', 3, 'SELECT 1/0')", "22012 division by zero");
+    session.gives(end, "");
+    session.gives("SELECT 1", "1");
+}
+
+fn errors_pass_untouched(server: &Server) {
+    let mut session = Session::open(server);
+    let fields = |session: &mut Session| {
+        let error = session.client.simple_query("INSERT INTO pairs VALUES (1), (1)").expect_err("a duplicate");
+        let error = error.as_db_error().expect("from the server").clone();
+        (error.constraint().map(str::to_owned), error.table().map(str::to_owned), error.detail().map(str::to_owned))
+    };
+    session.ask("CREATE TEMP TABLE pairs (i int CONSTRAINT only_once PRIMARY KEY)");
+    let unchecked = fields(&mut session);
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+    assert_eq!(fields(&mut session), unchecked);
+    assert_eq!(unchecked.0.as_deref(), Some("only_once"));
+    let error = session.client.simple_query("DO $$ BEGIN PERFORM 1/0; END $$").expect_err("a division by zero");
+    let context = error.as_db_error().and_then(|error| error.where_()).unwrap_or_default().to_owned();
+    assert!(context.contains("PL/pgSQL function inline_code_block"), "{context}");
+    // Caught by PL/pgSQL, it does not confuse the engine about which statement is at the top.
+    session.ask("DO $$ BEGIN PERFORM 1/0; EXCEPTION WHEN OTHERS THEN NULL; END $$");
+    logged(&mut session);
+    session.ask("SELECT count(*) FROM pg_class");
+    assert!(logged(&mut session).contains("context_leak|INFO|TopMemoryContext"));
+}
+
+fn a_full_ring_counts_what_it_loses(server: &Server) {
+    let mut session = Session::open(server);
+    let lost = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'violations_lost_total'";
+    let before: i64 = session.ask(lost).parse().expect("a number");
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+    for _ in 0..10 {
+        session.ask("SELECT count(*) FROM pg_class");
+    }
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+    let after: i64 = session.ask(lost).parse().expect("a number");
+    // Ten statements with three violations each do not fit into 16 slots.
+    assert!(after - before >= 14, "{before} {after}");
+    session.gives("SELECT ext_memcheck.flush_violations()", "16");
+    // The newest are kept.
+    session.ask("DELETE FROM ext_memcheck.violation_log");
+}
+
+fn flushed_rows_follow_the_transaction(server: &Server) {
+    let mut session = Session::open(server);
+    let mut other = Session::open(server);
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+    for _ in 0..4 {
+        session.ask("SELECT count(*) FROM pg_class");
+    }
+    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+    session.ask("BEGIN");
+    let flushed = session.ask("SELECT ext_memcheck.flush_violations()");
+    assert_ne!(flushed, "0");
+    other.gives("SELECT ext_memcheck.flush_violations()", "0");
+    session.ask("ROLLBACK");
+    session.ask("BEGIN");
+    session.ask("SAVEPOINT s");
+    session.gives("SELECT ext_memcheck.flush_violations()", &flushed);
+    session.ask("ROLLBACK TO SAVEPOINT s");
+    session.ask("COMMIT");
+    other.gives("SELECT ext_memcheck.flush_violations()", &flushed);
+    session.gives("SELECT ext_memcheck.flush_violations()", "0");
+    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", &flushed);
+    session.gives("SELECT ext_memcheck.clear_violations()", "");
+    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+}
+
+fn an_open_window_is_reported_at_exit(server: &Server) {
+    let mut session = Session::open(server);
+    let pid = session.ask("SELECT pg_backend_pid()");
+    session.ask("SELECT ext_memcheck.begin('Buggy%')");
+    session.ask("SELECT count(*) FROM pg_class");
+    drop(session);
+    let mut other = Session::open(server);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while other.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {
+        assert!(Instant::now() < deadline, "the backend did not exit");
+        thread::sleep(Duration::from_millis(10));
+    }
+    other.gives("SELECT ext_memcheck.flush_violations()", "1");
+    other
+        .gives(&format!("SELECT check_type FROM ext_memcheck.violation_log WHERE backend_pid = {pid}"), "context_leak");
+    other.ask("SELECT ext_memcheck.clear_violations()");
+}
+
+fn privileges(server: &Server) {
+    let mut session = Session::open(server);
+    session.ask("CREATE ROLE nobody_special");
+    session.ask("CREATE ROLE reader IN ROLE pg_read_all_stats");
+    session.ask("GRANT USAGE ON SCHEMA ext_memcheck TO nobody_special");
+    session.ask("SET ROLE nobody_special");
+    session.gives("SELECT ext_memcheck.begin()", "42501 permission denied for function begin");
+    session.gives("SELECT * FROM ext_memcheck.violation_log", "42501 permission denied for table violation_log");
+    session.ask("SET ROLE reader");
+    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+    session.gives("SELECT ext_memcheck.clear_violations()", "42501 permission denied for function clear_violations");
+}
+
+/// A server whose `shared_preload_libraries` lacks the engine.
+fn without_preload(cluster: &Cluster) {
+    let options = ServerOptions {
+        conf: vec!["shared_preload_libraries = ''".to_owned()],
+        name: "no_preload".into(),
+        ..ServerOptions::default()
+    };
+    let server = Server::start(&cluster.stage, &cluster.template, &options).unwrap_or_else(|error| panic!("{error}"));
+    let mut session = Session::open(&server);
+    session.gives("CREATE EXTENSION pg_ext_memcheck", "");
+    for function in ["begin()", "end()", "flush_violations()", "findings()", "run_scenario('growth_benchmark')"] {
+        session.gives(
+            &format!("SELECT ext_memcheck.{function}"),
+            "55000 pg_ext_memcheck must be loaded via \"shared_preload_libraries\" HINT: Add pg_ext_memcheck to \
+             \"shared_preload_libraries\" in postgresql.conf and restart the server.",
+        );
+    }
+    server.stop();
+}
