@@ -44,10 +44,11 @@ pub fn run(run: &Run, events: &Sender<Event>) {
 }
 
 fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
-    // Nobody listening means that the run is being given up.
-    let tell = |event| drop(events.send(event));
     let case = &run.cases[position];
-    tell(Event::Started { case: position });
+    // Nobody listening means that the run is being given up.
+    if events.send(Event::Started { case: position }).is_err() {
+        return;
+    }
     let (outcome, verdict) = match without_running(case) {
         Some(verdict) => (Outcome::default(), verdict),
         None => {
@@ -59,9 +60,10 @@ fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
                     break (outcome, verdict);
                 }
                 left -= 1;
-                tell(Event::Retried { case: position });
+                drop(events.send(Event::Retried { case: position }));
             }
         }
     };
-    tell(Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) });
+    let finished = Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) };
+    drop(events.send(finished));
 }
