@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
             return Cause::Timeout { limit, stopped };
         }
         if let Some(error) = error.as_db_error() {
-            return Cause::Sql(SqlError::from(error));
+            return Cause::Sql(Box::new(SqlError::from(error)));
         }
         if error.is_closed() || self.client.is_closed() {
             return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };

@@ -47,8 +47,11 @@ fn finding(context: &str) -> Finding {
     }
 }
 
+/// The contexts in which each scenario found growth.
+type Found<'a> = &'a [&'a [&'a str]];
+
 /// The outcome of scenarios that found growth in these contexts.
-fn outcome(contexts: &[&[&str]]) -> Outcome {
+fn outcome(contexts: Found) -> Outcome {
     let scenario = |(scenario, contexts): (usize, &&[&str])| ScenarioOutcome {
         scenario,
         findings: contexts.iter().map(|context| finding(context)).collect(),
@@ -98,7 +101,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
 #[test]
 fn a_run_is_compared_with_its_golden() {
     let with = |blocks: &str| recorded(&format!("{GOLDEN}{blocks}"));
-    let table: Vec<(&[&[&str]], Record, &[&str])> = vec![
+    let table: Vec<(Found, Record, &[&str])> = vec![
         (&[&["a"], &[]], with(""), &[]),
         (&[&["a", "b"], &[]], with(""), &["1 in scenario growth_benchmark one"]),
         (&[&[], &["b"]], with(""), &["1 in scenario growth_benchmark one", "1 in scenario growth_benchmark two"]),

@@ -166,8 +166,11 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    /// Names and texts.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
     /// Writes the files, reads the first one, and replaces the directory in messages.
-    fn read_all(files: &[(&str, &str)]) -> Result<Vec<Vec<String>>, (String, Option<String>)> {
+    fn read_all(files: Files) -> Result<Vec<Vec<String>>, (String, Option<String>)> {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs::write(directory.path().join(name), text).unwrap();
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn errors_name_file_and_line() {
-        let table: &[(&[(&str, &str)], &str, Option<&str>)] = &[
+        let table: &[(Files, &str, Option<&str>)] = &[
             (
                 &[("s", "test: one\ntests: two\n")],
                 "s:2: syntax error in schedule: \"tests: two\"",
