@@ -1,5 +1,7 @@
 //! Exit codes and messages of what needs no server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

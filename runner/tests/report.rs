@@ -1,5 +1,7 @@
 //! The reporters by goldens of their own output, on verdicts made by hand. `MCSPEC_BLESS=1` writes the files anew.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Write};
