@@ -79,7 +79,7 @@ pub enum ServerError {
         directory: PathBuf,
     },
     /// An installation without the files that extensions are built with.
-    #[error("PostgreSQL {major} of \"{}\" has no PGXS, which extension \"{extension}\" is built with", pg_config.display())]
+    #[error("PostgreSQL {major} of \"{}\" has no PGXS or no server headers, which extension \"{extension}\" is built with", pg_config.display())]
     NoPgxs {
         /// The major version.
         major: u32,

@@ -12,7 +12,7 @@ use super::installation::Installation;
 use super::process::{Kind, Process};
 use super::run_directory::RunDirectory;
 use super::stage;
-use super::tree::{self, Placement};
+use super::tree::{self, Placement, Treatment};
 use crate::config::{Build, ExtensionSource};
 
 /// How much of a failed build's output is shown, in lines.
@@ -64,7 +64,7 @@ fn make(
     installation: &Installation,
     run: &RunDirectory,
 ) -> Result<(), ServerError> {
-    if !installation.pgxs.is_file() {
+    if !installation.can_build_extensions() {
         return Err(ServerError::NoPgxs {
             major: installation.version.major(),
             pg_config: installation.pg_config.clone(),
@@ -72,7 +72,7 @@ fn make(
         });
     }
     let copy = run.subdirectory(&format!("build-{}", source.name))?;
-    tree::rebuild(path, &copy, Placement::Copy, None, is_source)?;
+    tree::rebuild(path, &copy, Placement::Copy, None, treatment)?;
 
     let log = copy.with_extension("log");
     let mut make = Command::new("make");
@@ -97,12 +97,13 @@ fn make(
 }
 
 /// What make may have left from another build, and what is no source at all, stays behind.
-fn is_source(entry: &DirEntry) -> bool {
+fn treatment(entry: &DirEntry) -> Treatment {
     let name = entry.file_name().to_string_lossy();
-    match entry.file_type().is_dir() {
-        true => !matches!(&*name, ".git" | "target" | "results" | ".deps"),
-        false => ![".o", ".so", ".bc"].iter().any(|suffix| name.ends_with(suffix)),
-    }
+    let skipped = match entry.file_type().is_dir() {
+        true => matches!(&*name, ".git" | "target" | "results" | ".deps"),
+        false => [".o", ".so", ".bc"].iter().any(|suffix| name.ends_with(suffix)),
+    };
+    if skipped { Treatment::Skip } else { Treatment::Each }
 }
 
 /// Runs a program to its end, with its output in the file `log`.

@@ -15,28 +15,34 @@ impl Installation {
     /// Looked at in this order: `pg_config` of the configuration, Debian's directories, what `cargo pgrx init` has
     /// registered, servers fetched into the project, `pg_config` in `PATH`.
     pub fn find(wanted: &[u32], config: &Config) -> Result<Vec<Self>, ServerError> {
+        // No version at all asks for any.
+        let slots: Vec<_> = if wanted.is_empty() { vec![None] } else { wanted.iter().copied().map(Some).collect() };
         let mut rejected = Vec::new();
         let mut found: Vec<Self> = Vec::new();
         for candidate in candidates(config).into_iter().filter(|candidate| candidate.is_file()) {
+            if slots.iter().all(|slot| best(&found, *slot).is_some_and(Self::can_build_extensions)) {
+                break;
+            }
             match Self::from_pg_config(&candidate) {
-                Ok(installation) => found.push(installation),
+                Ok(installation) if SUPPORTED_MAJORS.contains(&installation.version.major()) => {
+                    found.push(installation)
+                }
+                Ok(other) => rejected.push(format!("\"{}\" is version {}", candidate.display(), other.version.text)),
                 Err(error) => rejected.push(error.to_string()),
             }
         }
-
-        let supported = |installation: &&Self| SUPPORTED_MAJORS.contains(&installation.version.major());
-        if wanted.is_empty() {
-            let first = found.iter().find(supported).cloned();
-            return first.map(|installation| vec![installation]).ok_or_else(|| not_found(Vec::new(), rejected, config));
+        let missing: Vec<_> = slots.iter().copied().filter(|slot| best(&found, *slot).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(not_found(missing.into_iter().flatten().collect(), rejected, config));
         }
-        let of = |major: &u32| found.iter().find(|installation| installation.version.major() == *major).cloned();
-        let missing: Vec<u32> = wanted.iter().copied().filter(|major| of(major).is_none()).collect();
-        if missing.is_empty() {
-            Ok(wanted.iter().filter_map(of).collect())
-        } else {
-            Err(not_found(missing, rejected, config))
-        }
+        Ok(slots.into_iter().filter_map(|slot| best(&found, slot).cloned()).collect())
     }
+}
+
+/// The first installation of version `major`, or of any; one that extensions cannot be built for only if there is no other.
+fn best(found: &[Installation], major: Option<u32>) -> Option<&Installation> {
+    let right = || found.iter().filter(|installation| major.is_none_or(|major| installation.version.major() == major));
+    right().find(|installation| installation.can_build_extensions()).or(right().next())
 }
 
 fn candidates(config: &Config) -> Vec<PathBuf> {
@@ -90,6 +96,39 @@ pub(super) fn executable_directory() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_that_extensions_can_be_built_for_is_best() {
+        let headers = tempfile::tempdir().expect("temporary directory");
+        for name in ["postgres.h", "pgxs.mk"] {
+            fs::write(headers.path().join(name), "").expect("written");
+        }
+        let installation = |version: &str, complete: bool| {
+            let include = if complete { headers.path() } else { Path::new("/nonexistent") }.display();
+            let directories =
+                ["BINDIR", "PKGLIBDIR", "LIBDIR", "SHAREDIR", "INCLUDEDIR", "PKGINCLUDEDIR", "DOCDIR", "MANDIR"];
+            let mut output: String = directories.map(|key| format!("{key} = /x\n")).concat();
+            output += &format!("LOCALEDIR = /x\nINCLUDEDIR-SERVER = {include}\nPGXS = {include}/pgxs.mk\n");
+            Installation::parse(Path::new("pg_config"), &format!("{output}VERSION = PostgreSQL {version}\n"))
+                .expect("valid")
+        };
+        let all = [
+            installation("15.1", false),
+            installation("16.1", true),
+            installation("15.2", true),
+            installation("15.3", true),
+        ];
+        for (found, major, expected) in [
+            (&all[..], None, Some(160_001)),
+            (&all[..], Some(15), Some(150_002)),
+            (&all[..], Some(17), None),
+            (&all[..1], Some(15), Some(150_001)),
+            (&all[..1], None, Some(150_001)),
+            (&all[..0], None, None),
+        ] {
+            assert_eq!(best(found, major).map(|i| i.version.num), expected, "{major:?} of {}", found.len());
+        }
+    }
 
     #[test]
     fn registrations_of_pgrx() {

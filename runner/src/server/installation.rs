@@ -61,7 +61,7 @@ pub struct Installation {
     pub man_dir: PathBuf,
     /// `LOCALEDIR`
     pub locale_dir: PathBuf,
-    /// `PGXS`, which exists only where extensions can be built.
+    /// `PGXS`, the makefile that extensions are built with.
     pub pgxs: PathBuf,
 }
 
@@ -83,7 +83,7 @@ impl Installation {
         Ok(installation)
     }
 
-    fn parse(pg_config: &Path, output: &str) -> Result<Self, String> {
+    pub(super) fn parse(pg_config: &Path, output: &str) -> Result<Self, String> {
         let values: HashMap<_, _> = output.lines().filter_map(|line| line.split_once(" = ")).collect();
         let value = |key: &str| values.get(key).copied().ok_or_else(|| format!("it does not report {key}"));
         let directory = |key: &str| value(key).map(PathBuf::from);
@@ -119,6 +119,11 @@ impl Installation {
             ("MANDIR", &self.man_dir),
             ("LOCALEDIR", &self.locale_dir),
         ]
+    }
+
+    /// Whether extensions can be built for it: some distributions have the headers in a package of their own.
+    pub fn can_build_extensions(&self) -> bool {
+        self.pgxs.is_file() && self.include_server_dir.join("postgres.h").is_file()
     }
 
     /// Where control files and scripts are.

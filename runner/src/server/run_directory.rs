@@ -37,7 +37,8 @@ struct Directory {
 impl RunDirectory {
     /// Creates the directory and decides who the servers in it run as.
     pub fn create() -> Result<Self, ServerError> {
-        Self::create_in(&std::env::temp_dir())
+        let parent = std::env::var_os("TMPDIR").filter(|parent| !parent.is_empty());
+        Self::create_in(&parent.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from))
     }
 
     fn create_in(parent: &Path) -> Result<Self, ServerError> {

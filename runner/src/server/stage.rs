@@ -1,6 +1,5 @@
 //! A private copy of an installation, with the engine and the extensions under test laid on top.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,12 +10,13 @@ use super::error::ServerError;
 use super::extension;
 use super::installation::Installation;
 use super::run_directory::RunDirectory;
-use super::tree::{self, Placement};
+use super::tree::{self, Placement, Treatment};
 use crate::config::ExtensionSource;
 
 /// A private copy of an installation. Its programs are real copies, because PostgreSQL resolves symbolic links before it
 /// looks for `lib` and `share` relative to its own place (`find_my_exec` in exec.c, `make_relative_path` in path.c); the
-/// other files are links to the originals, in real directories, so that `make install` writes into the copy only.
+/// rest are links to the originals. Every directory that `make install` writes to is a real one with links in it, so that
+/// it writes into the copy only.
 #[derive(Debug)]
 pub struct Stage {
     installation: Installation,
@@ -78,19 +78,16 @@ fn copy(original: &Installation, top: &Path, run: &RunDirectory) -> Result<Insta
         (&original.pkglib_dir, placement(&original.pkglib_dir)),
         (&original.share_dir, placement(&original.share_dir)),
         (&original.lib_dir, placement(&original.lib_dir)),
-        (&original.pkginclude_dir, Placement::Link),
         (&original.include_server_dir, Placement::Link),
+        (&original.pkginclude_dir, Placement::Link),
         (&original.include_dir, Placement::Link),
     ] {
-        if !directory.is_dir() || complete.iter().any(|done| directory.starts_with(done)) {
+        if !directory.is_dir() || complete.contains(&directory.as_path()) {
             continue;
         }
-        let private = is_private(directory, original);
-        let keep = |entry: &DirEntry| private || entry.depth() > 1 || is_postgres(entry.file_name());
-        tree::rebuild(directory, &staged(directory), placement, None, keep)?;
-        if private {
-            complete.push(directory);
-        }
+        let treatment = |entry: &DirEntry| treatment(entry, directory, original);
+        tree::rebuild(directory, &staged(directory), placement, None, treatment)?;
+        complete.push(directory);
     }
 
     let pg_config = staged(&original.bin_dir).join("pg_config");
@@ -107,6 +104,28 @@ fn copy(original: &Installation, top: &Path, run: &RunDirectory) -> Result<Insta
     Ok(copy)
 }
 
+/// What becomes of an entry of one of the original's directories. The fewer links the better: each is a file to create.
+fn treatment(entry: &DirEntry, directory: &Path, original: &Installation) -> Treatment {
+    let name = entry.file_name().to_string_lossy();
+    if entry.depth() > 1 {
+        return Treatment::Each;
+    }
+    if !is_private(directory, original) && !is_postgres(&name) {
+        return Treatment::Skip;
+    }
+    // It has been or will be rebuilt in its own right.
+    if original.directories().iter().any(|(_, other)| other.starts_with(entry.path())) {
+        return Treatment::Skip;
+    }
+    // Only the inlining of the JIT reads it, and does without when it is not there.
+    if name == "bitcode" {
+        return Treatment::Skip;
+    }
+    let receives_files =
+        if directory == original.share_dir { !name.starts_with("timezone") } else { name == "extension" };
+    if receives_files { Treatment::Each } else { Treatment::Whole }
+}
+
 /// Whether a directory holds PostgreSQL's files only. The package's own library, data and header directories do by their
 /// definition; the program, library and header directories may be the system's (`/usr/lib`), unless they are the same.
 fn is_private(directory: &Path, original: &Installation) -> bool {
@@ -116,8 +135,7 @@ fn is_private(directory: &Path, original: &Installation) -> bool {
 }
 
 /// Whether a file or directory of a shared directory belongs to PostgreSQL, by its name.
-fn is_postgres(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
+fn is_postgres(name: &str) -> bool {
     ["pg", "postgres", "psql", "initdb", "libpq", "libpg", "libecpg", "ecpg"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
@@ -192,7 +210,7 @@ mod tests {
             ("libc.so.6", false),
             ("python3", false),
         ] {
-            assert_eq!(is_postgres(name.as_ref()), expected, "{name}");
+            assert_eq!(is_postgres(name), expected, "{name}");
         }
     }
 }

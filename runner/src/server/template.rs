@@ -9,7 +9,7 @@ use super::error::ServerError;
 use super::extension::{log_tail, run_logged};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
-use super::tree::{self, Placement};
+use super::tree::{self, Placement, Treatment};
 
 /// The superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
@@ -63,7 +63,7 @@ impl Template {
     /// Copies it into a new data directory.
     pub(super) fn copy(&self, run: &RunDirectory) -> Result<PathBuf, ServerError> {
         let path = run.server_subdirectory("data")?;
-        tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| true)?;
+        tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| Treatment::Each)?;
         Ok(path)
     }
 }

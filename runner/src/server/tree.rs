@@ -22,30 +22,51 @@ pub(super) enum Placement {
     Link,
 }
 
-/// Rebuilds the tree of `from` in the existing directory `to`: every directory is real, so that nothing that is put there
-/// later ends up in the original; files as `placement` says. What `keep` refuses is left out, directories with all that
-/// is in them. Broken symbolic links and loops are left out. With `owner`, everything belongs to that account.
+/// What becomes of an entry of a tree that is rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// A file is placed. A directory is made, so that nothing that is put there later ends up in the original, and what
+    /// is in it is treated.
+    Each,
+    /// A directory is placed in one piece where that can be, as a link.
+    Whole,
+    /// Left out, a directory with all that is in it.
+    Skip,
+}
+
+/// Rebuilds the tree of `from` in the existing directory `to`. Broken symbolic links and loops are left out. With `owner`,
+/// everything belongs to that account.
 pub(super) fn rebuild(
     from: &Path,
     to: &Path,
     placement: Placement,
     owner: Option<&Account>,
-    mut keep: impl FnMut(&DirEntry) -> bool,
+    mut treatment: impl FnMut(&DirEntry) -> Treatment,
 ) -> Result<(), ServerError> {
-    let entries = WalkDir::new(from).min_depth(1).follow_links(true).into_iter().filter_entry(|entry| keep(entry));
-    for entry in entries {
+    let mut entries = WalkDir::new(from).min_depth(1).follow_links(true).into_iter();
+    while let Some(entry) = entries.next() {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) if error.depth() > 0 && (error.loop_ancestor().is_some() || is_missing(&error)) => continue,
+            Err(error) if error.loop_ancestor().is_some() || (error.depth() > 0 && is_missing(&error)) => continue,
             Err(error) => return Err(ServerError::file("read", from)(error.into())),
         };
+        let is_directory = entry.file_type().is_dir();
         let target = to.join(entry.path().strip_prefix(from).expect("an entry lies below the start"));
-        if entry.file_type().is_dir() {
-            make_directory(&target)?;
-        } else if entry.file_type().is_file() {
-            place(entry.path(), &target, placement)?;
-        } else {
-            continue;
+        match treatment(&entry) {
+            Treatment::Skip => {
+                if is_directory {
+                    entries.skip_current_dir();
+                }
+                continue;
+            }
+            Treatment::Whole if is_directory && placement == Placement::Link => {
+                place(entry.path(), &target, placement)?;
+                entries.skip_current_dir();
+            }
+            _ if is_directory => make_directory(&target)?,
+            _ if entry.file_type().is_file() => place(entry.path(), &target, placement)?,
+            // A socket or the like.
+            _ => continue,
         }
         if let Some(owner) = owner {
             owner.own(&target)?;
@@ -161,7 +182,9 @@ mod tests {
         let from = top.path().join("from");
         make_directories(top.path(), &from.join("a/b")).expect("created");
         fs::write(from.join("a/b/file"), "text").expect("written");
-        fs::write(from.join("a/skipped"), "").expect("written");
+        make_directories(top.path(), &from.join("a/whole")).expect("created");
+        make_directories(top.path(), &from.join("a/skipped/x")).expect("created");
+        fs::write(from.join("a/whole/file"), "").expect("written");
         symlink("b/file", from.join("a/link")).expect("linked");
         symlink("nowhere", from.join("a/broken")).expect("linked");
         symlink("..", from.join("a/loop")).expect("linked");
@@ -171,15 +194,23 @@ mod tests {
         for placement in [Placement::Link, Placement::Copy] {
             let to = top.path().join(format!("{placement:?}"));
             fs::create_dir(&to).expect("created");
-            rebuild(&from, &to, placement, None, |entry| entry.file_name() != "skipped").expect("rebuilt");
+            let treatment = |entry: &DirEntry| match entry.file_name().to_str() {
+                Some("skipped") => Treatment::Skip,
+                Some("whole") => Treatment::Whole,
+                _ => Treatment::Each,
+            };
+            rebuild(&from, &to, placement, None, treatment).expect("rebuilt");
             let mut names: Vec<_> =
                 fs::read_dir(to.join("a")).expect("read").flatten().map(|e| e.file_name()).collect();
             names.sort();
-            assert_eq!(names, ["b", "link"]);
-            assert!(to.join("a/b").symlink_metadata().expect("there").is_dir());
+            assert_eq!(names, ["b", "link", "whole"]);
+            let is_link = |name: &str| to.join(name).symlink_metadata().expect("there").is_symlink();
+            assert!(!is_link("a/b"));
+            assert_eq!(is_link("a/whole"), placement == Placement::Link);
+            assert_eq!(is_link("a/b/file"), placement == Placement::Link);
+            assert!(to.join("a/whole/file").is_file());
             let file = to.join("a/b/file");
             assert_eq!(fs::read_to_string(&file).expect("read"), "text");
-            assert_eq!(file.symlink_metadata().expect("there").is_symlink(), placement == Placement::Link);
             assert_eq!(file.metadata().expect("there").modified().expect("known"), old);
         }
     }

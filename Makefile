@@ -1,0 +1,52 @@
+# `make run` and `make test` set up what they need by themselves (scripts/setup.sh).
+
+# The PostgreSQL versions that a target works with; "make test PG=17" chooses others.
+PG = 15
+test: PG = 15 18
+test-all: PG = 15 16 17 18
+
+comma = ,
+empty =
+PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
+
+# rustup may have been installed in this very shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help setup build engine run test test-all lint bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+setup: ## Install or fetch what is missing: compiler, PostgreSQL, libclang
+	@scripts/setup.sh $(PG)
+
+build: setup ## Build mcspec
+	cargo build --release -p mcspec
+
+engine: setup ## Build the engine for each version of PG (default: 15)
+	@for major in $(PG); do \
+		cargo run -q -p xtask -- engine --release --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
+	done
+
+run: build engine ## Run the schedule on a private server
+	target/release/mcspec run schedule --pg $(PG_LIST)
+
+lint: setup ## Check format and lints of all crates
+	cargo fmt --all --check
+	cargo clippy --workspace --exclude pg_ext_memcheck --all-targets -- -D warnings
+	@for major in $(PG); do \
+		cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
+	done
+
+test test-all: lint engine
+	cargo test --workspace --exclude pg_ext_memcheck
+	target/debug/mcspec run schedule --pg $(PG_LIST)
+
+test: ## Pass every test, on PostgreSQL 15 and 18
+test-all: ## Pass every test, on all supported versions
+
+bench: build engine ## Measure what checking costs
+	bench/run
+
+clean: ## Remove what was built and fetched
+	rm -rf target results
