@@ -43,7 +43,9 @@ pub struct Verdict {
     pub golden: Option<PathBuf>,
     /// The server it ran on, as goldens name it.
     pub axes: Option<Axes>,
-    /// Wall-clock time.
+    /// How often it was run: more than once where its `retries` allow it and it failed at first.
+    pub attempts: u32,
+    /// Wall-clock time of the last attempt.
     pub elapsed: Duration,
 }
 
@@ -114,7 +116,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else {
         return None;
     };
-    Some(Verdict { status, faults, golden: None, axes: None, elapsed: Duration::ZERO })
+    Some(Verdict { status, faults, golden: None, axes: None, attempts: 0, elapsed: Duration::ZERO })
 }
 
 /// The verdict on a case that was run.
@@ -146,7 +148,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             Status::Failed
         }
     };
-    Verdict { status, faults, golden, axes: Some(axes.clone()), elapsed: outcome.elapsed }
+    Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, elapsed: outcome.elapsed }
 }
 
 /// The `expect` clauses of a scenario that its findings do not meet.

@@ -42,7 +42,7 @@ impl Write for Shared {
 fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
     let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
     let golden = Some("expected/leaky.out".into());
-    Verdict { status, faults, golden, axes: Some(axes), elapsed: Duration::from_millis(ms) }
+    Verdict { status, faults, golden, axes: Some(axes), attempts: 1, elapsed: Duration::from_millis(ms) }
 }
 
 /// One case of every kind of ending, in the order of the schedule.
@@ -91,6 +91,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     };
     vec![
         ("clean", verdict(Status::Passed, vec![], 239)),
+        ("flaky", Verdict { attempts: 2, ..verdict(Status::Passed, vec![], 240) }),
         ("leaky", verdict(Status::Failed, vec![unmet, differs], 4120)),
         ("changed", verdict(Status::Failed, vec![not_recorded(true)], 999)),
         ("new", verdict(Status::Failed, vec![not_recorded(false)], 1000)),

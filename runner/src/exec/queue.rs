@@ -52,14 +52,14 @@ fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
     let (outcome, verdict) = match without_running(case) {
         Some(verdict) => (Outcome::default(), verdict),
         None => {
-            let mut left = case.retries;
+            let mut attempts = 1;
             loop {
                 let outcome = case::run(slot, &run.installed[case.installation], case, position, events);
-                let verdict = (run.judge)(case, &outcome);
-                if verdict.status != Status::Failed || left == 0 {
+                let verdict = Verdict { attempts, ..(run.judge)(case, &outcome) };
+                if verdict.status != Status::Failed || attempts > case.retries {
                     break (outcome, verdict);
                 }
-                left -= 1;
+                attempts += 1;
                 drop(events.send(Event::Retried { case: position }));
             }
         }

@@ -1,5 +1,6 @@
-//! The schedule: which specs run, in what order, and which of them at the same time. pg_regress's syntax
-//! (`read_schedule` aside: names may contain `/`, and `include:` reads another schedule).
+//! The schedule: which specs run, in what order, and which of them at the same time. The syntax is that of pg_regress
+//! (pg_regress.c, run_schedule), except that `#` also begins a comment after a name, and that `include:` reads another
+//! schedule.
 
 use std::fs;
 use std::io;
