@@ -1,17 +1,21 @@
 //! What was expected and recorded against what was found: the verdict on a case.
 
+mod expectation;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcheck_core::like::Like;
+use memcheck_core::Finding;
 use memcheck_core::row::{Observed, Policy, Row};
-use memcheck_core::{Finding, bucket};
 
+use self::expectation::miss;
 use crate::exec::failure::Failure;
-use crate::exec::outcome::Outcome;
+use crate::exec::outcome::{Outcome, ScenarioOutcome};
 use crate::golden::{self, Axes, Difference, GoldenError, Recorded};
-use crate::plan::{Case, Place, Problem, admits};
-use crate::spec::ast::{Expect, Expectation, ExpectedViolation, Rate};
+use crate::plan::{Case, Place, Problem};
+use crate::spec::ast::{Expect, Expectation};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +43,9 @@ pub struct Verdict {
     pub golden: Option<PathBuf>,
     /// The server it ran on, as goldens name it.
     pub axes: Option<Axes>,
-    /// Wall-clock time.
+    /// How often it was run: more than once where its `retries` allow it and it failed at first.
+    pub attempts: u32,
+    /// Wall-clock time of the last attempt.
     pub elapsed: Duration,
 }
 
@@ -52,9 +58,9 @@ pub enum Fault {
     Failure(Failure),
     /// An `expect` clause is not met.
     Unmet {
-        /// The clause.
+        /// What it is about.
         place: Place,
-        /// How long the clause is, in bytes.
+        /// How long that is, in bytes.
         length: usize,
         /// What was found instead.
         closest: String,
@@ -110,7 +116,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else {
         return None;
     };
-    Some(Verdict { status, faults, golden: None, axes: None, elapsed: Duration::ZERO })
+    Some(Verdict { status, faults, golden: None, axes: None, attempts: 0, elapsed: Duration::ZERO })
 }
 
 /// The verdict on a case that was run.
@@ -142,18 +148,21 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             Status::Failed
         }
     };
-    Verdict { status, faults, golden, axes: Some(axes.clone()), elapsed: outcome.elapsed }
+    Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, elapsed: outcome.elapsed }
 }
 
 /// The `expect` clauses of a scenario that its findings do not meet.
 fn unmet(case: &Case, scenario: usize, findings: &[Finding]) -> Vec<Fault> {
     let expects = &case.scenarios[scenario].expects;
     let failed = |expect: &Expect| {
-        Some(Fault::Unmet {
-            place: case.place(expect.span.start),
-            length: expect.span.len(),
-            closest: miss(&expect.what, findings)?,
-        })
+        let closest = miss(&expect.what, findings)?;
+        // What the clause is about, not all of it.
+        let span = match &expect.what {
+            Expectation::No { check, .. } => &check.span,
+            Expectation::Violation(expected) => &expected.check.span,
+            _ => &expect.span,
+        };
+        Some(Fault::Unmet { place: case.place(span.start), length: span.len(), closest })
     };
     expects.iter().filter_map(failed).collect()
 }
@@ -200,113 +209,10 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
 /// Titles and rows of the scenarios that ran to their end, in the order of the spec.
 pub fn observed(case: &Case, outcome: &Outcome) -> Vec<(String, Vec<Observed>)> {
     let ended = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none());
-    let rows = |found: &crate::exec::outcome::ScenarioOutcome| {
+    let rows = |found: &ScenarioOutcome| {
         let policy = if case.golden == Policy::None { Policy::Auto } else { case.golden };
         let observed = golden::observe(&found.findings, &case.normalize, policy);
         (case.scenarios[found.scenario].title.clone(), observed)
     };
     ended.map(rows).collect()
-}
-
-/// Why an expectation is not met, as what was found instead; none if it is met.
-fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
-    match expectation {
-        Expectation::Nothing => match findings {
-            [] => None,
-            [only] => Some(format!("found {}", brief(only))),
-            [first, ..] => Some(format!("found {} violations, among them {}", findings.len(), brief(first))),
-        },
-        Expectation::No { check, contexts } => {
-            let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
-            let bad = |finding: &&Finding| finding.check == check.value && is_in(finding, &contexts);
-            findings.iter().find(bad).map(|finding| format!("found {}", brief(finding)))
-        }
-        Expectation::Violation(expected) => miss_violation(expected, findings),
-        // Met or failed while the scenario ran.
-        Expectation::Error(_) | Expectation::Crash => None,
-    }
-}
-
-fn is_in(finding: &Finding, contexts: &[Like]) -> bool {
-    contexts.is_empty() || contexts.iter().any(|pattern| finding.path.matches(pattern))
-}
-
-fn miss_violation(expected: &ExpectedViolation, findings: &[Finding]) -> Option<String> {
-    let misses: Vec<(&Finding, Vec<String>)> = findings
-        .iter()
-        .filter(|finding| finding.check == expected.check.value)
-        .map(|finding| (finding, differing(expected, finding)))
-        .collect();
-    let met = misses.iter().filter(|(_, differing)| differing.is_empty()).count();
-    let enough = match &expected.count {
-        Some(count) => count.value.contains(met as f64),
-        None => met > 0,
-    };
-    if enough {
-        return None;
-    }
-    if met > 0 {
-        return Some(format!("found {met}"));
-    }
-    Some(match misses.into_iter().min_by_key(|(_, differing)| differing.len()) {
-        Some((_, differing)) => format!("closest: {}", differing.join(", ")),
-        None => match findings {
-            [] => "no violation found".to_owned(),
-            [first, ..] => format!("no {} found; there is {}", expected.check.value, brief(first)),
-        },
-    })
-}
-
-/// The properties of a finding that are not as expected.
-fn differing(expected: &ExpectedViolation, finding: &Finding) -> Vec<String> {
-    let mut differing = Vec::new();
-    let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
-    if !is_in(finding, &contexts) {
-        differing.push(format!("in \"{}\"", finding.path));
-    }
-    if let Some((op, severity)) = &expected.severity
-        && !admits(*op, finding.severity.cmp(&severity.value))
-    {
-        differing.push(finding.severity.to_string());
-    }
-    if let Some((range, rate)) = &expected.bytes {
-        let (bytes, unit) = match rate {
-            Rate::Total => (finding.bytes as f64, "B"),
-            Rate::PerIteration | Rate::PerRow => (finding.bytes_per_iter, "B/iter"),
-        };
-        if !range.value.contains(bytes) {
-            differing.push(format!("{} {unit}", short(bytes)));
-        }
-    }
-    if let Some(shape) = &expected.shape
-        && finding.shape != Some(shape.value)
-    {
-        differing.push(finding.shape.map_or("no shape".to_owned(), |shape| format!("shape {shape}")));
-    }
-    if let Some(on) = &expected.on
-        && finding.phase != Some(on.value)
-    {
-        differing.push(finding.phase.map_or("also on commit".to_owned(), |phase| format!("on {phase}")));
-    }
-    if let Some(detail) = &expected.detail
-        && !Like::new(&*detail.value).matches(&finding.detail)
-    {
-        differing.push(format!("detail \"{}\"", finding.detail));
-    }
-    differing
-}
-
-/// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
-fn brief(finding: &Finding) -> String {
-    let size = if finding.iterations > 1 {
-        format!("{} B/iter", short(finding.bytes_per_iter))
-    } else {
-        bucket::bytes(finding.bytes)
-    };
-    format!("{} {} in \"{}\", {size}", finding.check, finding.severity, finding.path)
-}
-
-/// A number with at most one decimal.
-fn short(number: f64) -> String {
-    if (number - number.round()).abs() < 0.05 { format!("{number:.0}") } else { format!("{number:.1}") }
 }

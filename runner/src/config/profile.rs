@@ -18,7 +18,7 @@ pub struct Profile {
     pub pg_config: Vec<PathBuf>,
     /// Servers at the same time; none means the number of processors.
     pub jobs: Option<u32>,
-    /// For one spec, where it does not say.
+    /// For one scenario, where its spec does not say.
     pub timeout: Duration,
 }
 

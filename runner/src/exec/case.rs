@@ -4,7 +4,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use super::event::Event;
-use super::failure::{Failure, Step};
+use super::failure::{Cause, Failure, Step};
 use super::outcome::{Outcome, ServerFacts};
 use super::pool::{Installed, Slot};
 use super::scenario;
@@ -12,6 +12,9 @@ use super::session::Session;
 use crate::plan::{Case, Place};
 use crate::server::Server;
 use crate::spec::ast::Extension;
+
+/// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
 
 /// Runs the case at that position of the run on the server in the slot, which is replaced where it does not fit.
 pub(super) fn run(
@@ -114,12 +117,23 @@ fn create_extension(control: &mut Session, extension: &Extension, place: &Place)
     let identifier = quoted(name, '"');
     let first = version("VERSION", extension.from.as_ref().map_or(&extension.version, |_| &extension.from));
     let cascade = if extension.cascade { " CASCADE" } else { "" };
-    control.simple(&format!("CREATE EXTENSION {identifier}{first}{cascade}"), &step, Some(place))?;
+    let created = control.simple(&format!("CREATE EXTENSION {identifier}{first}{cascade}"), &step, Some(place));
+    created.map_err(|failure| with_source_hint(failure, name))?;
     if extension.from.is_some() {
         let to = version("TO", &extension.version);
         control.simple(&format!("ALTER EXTENSION {identifier} UPDATE{to}"), &step, Some(place))?;
     }
     Ok(())
+}
+
+/// Where the server would have its user install an extension that is not there, it is the configuration that lacks it.
+fn with_source_hint(mut failure: Failure, name: &str) -> Failure {
+    if let Cause::Sql(error) = &mut failure.cause
+        && error.code == FEATURE_NOT_SUPPORTED
+    {
+        error.hint = Some(format!("\"[extension.{name}]\" in mcspec.toml says where the files of an extension are"));
+    }
+    failure
 }
 
 /// A string literal or a quoted identifier (standard_conforming_strings is on).

@@ -129,13 +129,13 @@ pub enum Cause {
         hint: Option<String>,
     },
     /// A statement failed.
-    Sql(SqlError),
+    Sql(Box<SqlError>),
     /// A statement failed with another error than the expected one.
     OtherError {
         /// The SQLSTATE of `expect error`.
         expected: String,
         /// What came instead.
-        found: SqlError,
+        found: Box<SqlError>,
     },
     /// An iteration that should have failed did not.
     NoError {
@@ -242,13 +242,16 @@ mod tests {
         };
         let table = [
             (
-                Failure::new(Step::Iteration(3), Cause::Sql(error())),
+                Failure::new(Step::Iteration(3), Cause::Sql(Box::new(error()))),
                 "iteration 3 failed\nERROR:  relation \"t\" does not exist (42P01)\nDETAIL:  two\n  lines",
             ),
             (
                 Failure::new(
                     Step::WarmUp(1),
-                    Cause::OtherError { expected: "22012".into(), found: SqlError { detail: None, ..error() } },
+                    Cause::OtherError {
+                        expected: "22012".into(),
+                        found: Box::new(SqlError { detail: None, ..error() }),
+                    },
                 ),
                 "warm-up 1 failed with 42P01 instead of 22012\nERROR:  relation \"t\" does not exist (42P01)",
             ),

@@ -42,7 +42,7 @@ pub struct ScenarioOutcome {
     pub findings: Vec<Finding>,
     /// Its windows: several for `tx_abort_loop`, one for the others.
     pub windows: Vec<Window>,
-    /// What the server told the client outside the engine's own calls.
+    /// What the server told the client besides results, the first of each session.
     pub messages: Vec<Message>,
     /// Why it did not run to its end.
     pub failure: Option<Failure>,

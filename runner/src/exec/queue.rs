@@ -44,24 +44,26 @@ pub fn run(run: &Run, events: &Sender<Event>) {
 }
 
 fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
-    // Nobody listening means that the run is being given up.
-    let tell = |event| drop(events.send(event));
     let case = &run.cases[position];
-    tell(Event::Started { case: position });
+    // Nobody listening means that the run is being given up.
+    if events.send(Event::Started { case: position }).is_err() {
+        return;
+    }
     let (outcome, verdict) = match without_running(case) {
         Some(verdict) => (Outcome::default(), verdict),
         None => {
-            let mut left = case.retries;
+            let mut attempts = 1;
             loop {
                 let outcome = case::run(slot, &run.installed[case.installation], case, position, events);
-                let verdict = (run.judge)(case, &outcome);
-                if verdict.status != Status::Failed || left == 0 {
+                let verdict = Verdict { attempts, ..(run.judge)(case, &outcome) };
+                if verdict.status != Status::Failed || attempts > case.retries {
                     break (outcome, verdict);
                 }
-                left -= 1;
-                tell(Event::Retried { case: position });
+                attempts += 1;
+                drop(events.send(Event::Retried { case: position }));
             }
         }
     };
-    tell(Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) });
+    let finished = Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) };
+    drop(events.send(finished));
 }

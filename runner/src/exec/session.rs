@@ -17,6 +17,9 @@ use crate::server::{Server, ServerError};
 /// How long to wait for the postmaster to log why a backend ended.
 const LOG_DELAY: Duration = Duration::from_secs(2);
 
+/// How many messages of a session are kept: a workload that raises one has said it all after a few iterations.
+const MESSAGES: usize = 1000;
+
 /// A session with a time limit.
 pub(super) struct Session<'a> {
     server: &'a Server,
@@ -34,7 +37,10 @@ impl<'a> Session<'a> {
         let collected = Arc::clone(&messages);
         let collect = move |notice: DbError| {
             let message = Message { severity: notice.severity().to_owned(), text: notice.message().to_owned() };
-            collected.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            if collected.len() < MESSAGES {
+                collected.push(message);
+            }
         };
         let mut client = server.connect_with(database, collect).map_err(|error| no_server(&error))?;
         let pid = client
@@ -109,7 +115,7 @@ impl<'a> Session<'a> {
             return Cause::Timeout { limit, stopped };
         }
         if let Some(error) = error.as_db_error() {
-            return Cause::Sql(SqlError::from(error));
+            return Cause::Sql(Box::new(SqlError::from(error)));
         }
         if error.is_closed() || self.client.is_closed() {
             return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };

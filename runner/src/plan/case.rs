@@ -135,8 +135,8 @@ impl Planner<'_> {
     }
 
     fn all_hold(&mut self, conditions: &[Condition]) -> bool {
-        // Not `all`: every condition is to be checked.
-        conditions.iter().fold(true, |so_far, condition| self.holds(condition) && so_far)
+        // Counted, because every condition is to be checked.
+        conditions.iter().filter(|condition| !self.holds(condition)).count() == 0
     }
 
     fn skip(&mut self) -> Option<String> {

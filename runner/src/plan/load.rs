@@ -1,7 +1,7 @@
 //! Reading a spec and what it refers to: included files and workload files.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Problem;
@@ -48,10 +48,14 @@ pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
             )]);
         }
     };
-    let spec = parse(&source).map_err(|diagnostics| problems(&source, diagnostics))?;
-    let mut loader = Loader { open: vec![path.to_owned()], included: Vec::new(), problems: Vec::new() };
-    loader.includes_of(&source, &spec);
-    let Loader { included, mut problems, .. } = loader;
+    let spec = parse(&source).map_err(|diagnostics| located(&source, diagnostics))?;
+    let (mut included, mut problems) = (Vec::new(), Vec::new());
+    for include in &spec.includes {
+        match read_include(&source, include) {
+            Ok(part) => included.push(part),
+            Err(found) => problems.extend(found),
+        }
+    }
 
     let mut workload_files = BTreeMap::new();
     for file in
@@ -73,17 +77,13 @@ pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
     Ok(Loaded { name: name.to_owned(), source, spec, included, workload_files })
 }
 
-fn problems(source: &Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Vec<Problem> {
+fn located(source: &Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Vec<Problem> {
     diagnostics.into_iter().map(|diagnostic| Problem::new(source, diagnostic)).collect()
 }
 
-/// The path of a file that `source` names: relative to the directory of `source`.
-fn beside(source: &SourceFile, name: &str) -> PathBuf {
-    source.path.parent().unwrap_or(Path::new("")).join(name)
-}
-
+/// Reads a file that `source` names.
 fn read_beside(source: &Arc<SourceFile>, name: &Spanned<String>) -> Result<SourceFile, Problem> {
-    let path = beside(source, &name.value);
+    let path = source.path.parent().unwrap_or(Path::new("")).join(&name.value);
     SourceFile::read(&path).map_err(|error| {
         let message = format!("could not read \"{}\": {error}", path.display());
         let hint = "a file is looked for in the directory of the spec that names it".to_owned();
@@ -91,42 +91,9 @@ fn read_beside(source: &Arc<SourceFile>, name: &Spanned<String>) -> Result<Sourc
     })
 }
 
-struct Loader {
-    /// The file being read and those that include it.
-    open: Vec<PathBuf>,
-    included: Vec<(Arc<SourceFile>, Spec)>,
-    problems: Vec<Problem>,
-}
-
-impl Loader {
-    fn includes_of(&mut self, source: &Arc<SourceFile>, spec: &Spec) {
-        for include in &spec.includes {
-            let path = beside(source, &include.value);
-            if self.open.contains(&path) {
-                let message = format!("\"{}\" includes itself", path.display());
-                self.problems.push(Problem::new(source, Diagnostic::new(include.span.clone(), message)));
-                continue;
-            }
-            // Read once, however many files ask for it: its fixtures are to run once.
-            if self.included.iter().any(|(read, _)| read.path == path) {
-                continue;
-            }
-            let read = match read_beside(source, include) {
-                Ok(read) => Arc::new(read),
-                Err(problem) => {
-                    self.problems.push(problem);
-                    continue;
-                }
-            };
-            match parse_include(&read) {
-                Ok(tree) => {
-                    self.open.push(path);
-                    self.includes_of(&read, &tree);
-                    self.open.pop();
-                    self.included.push((read, tree));
-                }
-                Err(diagnostics) => self.problems.extend(problems(&read, diagnostics)),
-            }
-        }
-    }
+/// Reads an included file, which cannot include others.
+fn read_include(source: &Arc<SourceFile>, name: &Spanned<String>) -> Result<(Arc<SourceFile>, Spec), Vec<Problem>> {
+    let read = Arc::new(read_beside(source, name).map_err(|problem| vec![problem])?);
+    let spec = parse_include(&read).map_err(|diagnostics| located(&read, diagnostics))?;
+    Ok((read, spec))
 }

@@ -9,6 +9,8 @@ mod condition;
 mod load;
 mod problem;
 pub mod schedule;
+#[cfg(test)]
+mod tests;
 mod unsupported;
 mod variables;
 

@@ -1,5 +1,6 @@
-//! The schedule: which specs run, in what order, and which of them at the same time. pg_regress's syntax
-//! (`read_schedule` aside: names may contain `/`, and `include:` reads another schedule).
+//! The schedule: which specs run, in what order, and which of them at the same time. The syntax is that of pg_regress
+//! (pg_regress.c, run_schedule), except that `#` also begins a comment after a name, and that `include:` reads another
+//! schedule.
 
 use std::fs;
 use std::io;
@@ -166,8 +167,11 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
+    /// Names and texts.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
     /// Writes the files, reads the first one, and replaces the directory in messages.
-    fn read_all(files: &[(&str, &str)]) -> Result<Vec<Vec<String>>, (String, Option<String>)> {
+    fn read_all(files: Files) -> Result<Vec<Vec<String>>, (String, Option<String>)> {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs::write(directory.path().join(name), text).unwrap();
@@ -193,7 +197,7 @@ mod tests {
 
     #[test]
     fn errors_name_file_and_line() {
-        let table: &[(&[(&str, &str)], &str, Option<&str>)] = &[
+        let table: &[(Files, &str, Option<&str>)] = &[
             (
                 &[("s", "test: one\ntests: two\n")],
                 "s:2: syntax error in schedule: \"tests: two\"",

@@ -87,7 +87,9 @@ fn fault_lines(fault: &Fault, verdict: &Verdict) -> Vec<Line> {
             lines
         }
         Fault::NoExpectation => vec![
-            headline("no expectation: the spec has no \"expect\" and \"golden none\"".to_owned()),
+            headline(
+                "no expectation: the spec has no \"expect\", and with \"golden none\" nothing is recorded".to_owned(),
+            ),
             hint("\"expect none\" says that no violation is to be found"),
         ],
         Fault::Golden(error) => {

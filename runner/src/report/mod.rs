@@ -130,6 +130,10 @@ fn result_line(number: usize, case: &Case, verdict: &Verdict) -> String {
     match &verdict.status {
         Status::Skipped(reason) => format!("{head} # SKIP {reason}"),
         Status::ExpectedFailure(reason) => format!("{head} # TODO {reason}"),
+        // A pass at the second attempt is worth knowing.
+        _ if verdict.attempts > 1 => {
+            format!("{head:<60} {:>8} (attempt {})", duration(verdict.elapsed), verdict.attempts)
+        }
         _ => format!("{head:<60} {:>8}", duration(verdict.elapsed)),
     }
 }

@@ -1,0 +1,208 @@
+//! One `expect` clause against the findings of its scenario.
+
+use memcheck_core::like::Like;
+use memcheck_core::{Finding, bucket};
+
+use crate::plan::admits;
+use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
+
+/// Why an expectation is not met, as what was found instead; none if it is met.
+pub(super) fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
+    match expectation {
+        Expectation::Nothing => match findings {
+            [] => None,
+            [only] => Some(format!("found {}", brief(only))),
+            [first, ..] => Some(format!("found {} violations, among them {}", findings.len(), brief(first))),
+        },
+        Expectation::No { check, contexts } => {
+            let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
+            let bad = |finding: &&Finding| finding.check == check.value && is_in(finding, &contexts);
+            findings.iter().find(bad).map(|finding| format!("found {}", brief(finding)))
+        }
+        Expectation::Violation(expected) => miss_violation(expected, findings),
+        // Met or failed while the scenario ran.
+        Expectation::Error(_) | Expectation::Crash => None,
+    }
+}
+
+fn is_in(finding: &Finding, contexts: &[Like]) -> bool {
+    contexts.is_empty() || contexts.iter().any(|pattern| finding.path.matches(pattern))
+}
+
+fn miss_violation(expected: &ExpectedViolation, findings: &[Finding]) -> Option<String> {
+    let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
+    let misses: Vec<(&Finding, Vec<String>)> = findings
+        .iter()
+        .filter(|finding| finding.check == expected.check.value)
+        .map(|finding| (finding, differing(expected, &contexts, finding)))
+        .collect();
+    let met = misses.iter().filter(|(_, differing)| differing.is_empty()).count();
+    let enough = match &expected.count {
+        Some(count) => count.value.contains(met as f64),
+        None => met > 0,
+    };
+    if enough {
+        return None;
+    }
+    if met > 0 {
+        return Some(format!("found {met}"));
+    }
+    // A violation in the right place is closer than one that is right in everything else.
+    let distance = |(finding, differing): &(&Finding, Vec<String>)| (!is_in(finding, &contexts), differing.len());
+    Some(match misses.into_iter().min_by_key(distance) {
+        Some((_, differing)) => format!("closest: {}", differing.join(", ")),
+        None => match findings {
+            [] => "no violation found".to_owned(),
+            [first, ..] => format!("no {} found; there is {}", expected.check.value, brief(first)),
+        },
+    })
+}
+
+/// The properties of a finding that are not as expected.
+fn differing(expected: &ExpectedViolation, contexts: &[Like], finding: &Finding) -> Vec<String> {
+    let mut differing = Vec::new();
+    if !is_in(finding, contexts) {
+        differing.push(format!("in \"{}\"", finding.path));
+    }
+    if let Some((op, severity)) = &expected.severity
+        && !admits(*op, finding.severity.cmp(&severity.value))
+    {
+        differing.push(finding.severity.to_string());
+    }
+    if let Some((range, rate)) = &expected.bytes {
+        let (bytes, unit) = match rate {
+            Rate::Total => (finding.bytes as f64, "B"),
+            Rate::PerIteration | Rate::PerRow => (finding.bytes_per_iter, "B/iter"),
+        };
+        if !range.value.contains(bytes) {
+            differing.push(format!("{} {unit}", short(bytes)));
+        }
+    }
+    if let Some(shape) = &expected.shape
+        && finding.shape != Some(shape.value)
+    {
+        differing.push(finding.shape.map_or("no shape".to_owned(), |shape| format!("shape {shape}")));
+    }
+    if let Some(on) = &expected.on
+        && finding.phase != Some(on.value)
+    {
+        differing.push(finding.phase.map_or("also on commit".to_owned(), |phase| format!("on {phase}")));
+    }
+    if let Some(detail) = &expected.detail
+        && !Like::new(&*detail.value).matches(&finding.detail)
+    {
+        differing.push(format!("detail \"{}\"", finding.detail));
+    }
+    differing
+}
+
+/// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
+fn brief(finding: &Finding) -> String {
+    let size = if finding.iterations > 1 {
+        format!("{} B/iter", short(finding.bytes_per_iter))
+    } else {
+        bucket::bytes(finding.bytes)
+    };
+    format!("{} {} in \"{}\", {size}", finding.check, finding.severity, finding.path)
+}
+
+/// A number with at most one decimal.
+fn short(number: f64) -> String {
+    if (number - number.round()).abs() < 0.05 { format!("{number:.0}") } else { format!("{number:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{SourceFile, parse};
+    use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
+
+    fn expectation(clause: &str) -> Expectation {
+        let text = format!("scenario tx_abort_loop w\n  workload {{ SELECT 1 }}\n  expect {clause}\n");
+        let spec = parse(&SourceFile::new("x.mcspec", text)).unwrap();
+        spec.scenarios[0].expects[0].what.clone()
+    }
+
+    fn finding(check: CheckKind, severity: Severity, path: &[&str], per_iter: f64) -> Finding {
+        Finding {
+            check,
+            severity,
+            path: ContextPath::new(path.iter().copied()),
+            bytes: (per_iter * 1000.0) as u64,
+            objects: 0,
+            iterations: 1000,
+            bytes_per_iter: per_iter,
+            objects_per_iter: 0.0,
+            shape: Some(Shape::Linear),
+            phase: None,
+            source_lib: String::new(),
+            marks: Vec::new(),
+            detail: "used grew".into(),
+        }
+    }
+
+    #[test]
+    fn nothing_and_no_are_closed_and_open() {
+        let leak = finding(CheckKind::ContextLeak, Severity::Info, &["my ctx"], 100.0);
+        let bloat = finding(CheckKind::CtxBloat, Severity::Error, &["TopMemoryContext"], 8208.0);
+        let table = [
+            ("none", vec![], None),
+            ("none", vec![&leak], Some("found context_leak INFO in \"my ctx\", 100 B/iter")),
+            (
+                "none",
+                vec![&leak, &bloat],
+                Some("found 2 violations, among them context_leak INFO in \"my ctx\", 100 B/iter"),
+            ),
+            ("no context_leak", vec![&bloat], None),
+            ("no context_leak", vec![&leak], Some("found context_leak INFO in \"my ctx\", 100 B/iter")),
+            ("no context_leak in 'other%'", vec![&leak], None),
+            (
+                "no context_leak in 'other%', 'my%'",
+                vec![&leak],
+                Some("found context_leak INFO in \"my ctx\", 100 B/iter"),
+            ),
+        ];
+        for (clause, findings, expected) in table {
+            let findings: Vec<Finding> = findings.into_iter().cloned().collect();
+            assert_eq!(miss(&expectation(clause), &findings).as_deref(), expected, "{clause}");
+        }
+    }
+
+    #[test]
+    fn the_closest_violation_is_named_by_what_differs() {
+        let findings = [
+            finding(CheckKind::CtxBloat, Severity::Warning, &["TopMemoryContext"], 136.0),
+            finding(CheckKind::CtxBloat, Severity::Error, &["CacheMemoryContext", "mine"], 9000.5),
+            Finding {
+                phase: Some(Phase::Rollback),
+                ..finding(CheckKind::ContextLeak, Severity::Info, &["TopMemoryContext"], 20.0)
+            },
+        ];
+        let table = [
+            ("ctx_bloat", None),
+            ("ctx_bloat warning", None),
+            ("ctx_bloat >= warning count 2", None),
+            ("ctx_bloat <= info", Some("closest: WARNING")),
+            (
+                "ctx_bloat error in 'TopMemoryContext' bytes 8kB .. 9kB per iteration",
+                Some("closest: WARNING, 136 B/iter"),
+            ),
+            ("ctx_bloat error in 'mine' bytes 8kB .. 9kB per iteration", None),
+            ("ctx_bloat in 'CacheMemoryContext/%' bytes < 9000 per iteration", Some("closest: 9000.5 B/iter")),
+            ("ctx_bloat bytes 136_000", None),
+            ("ctx_bloat in 'TopMemoryContext' bytes 1kB", Some("closest: 136000 B")),
+            ("ctx_bloat count 1", Some("found 2")),
+            ("ctx_bloat error shape superlinear", Some("closest: shape linear")),
+            ("ctx_bloat warning in 'Portal%'", Some("closest: in \"TopMemoryContext\"")),
+            ("ctx_bloat error detail like 'allocated%'", Some("closest: detail \"used grew\"")),
+            ("context_leak on rollback", None),
+            ("context_leak on savepoint", Some("closest: on rollback")),
+            ("ctx_bloat error on error", Some("closest: also on commit")),
+            ("dsm_leak", Some("no dsm_leak found; there is ctx_bloat WARNING in \"TopMemoryContext\", 136 B/iter")),
+        ];
+        for (clause, expected) in table {
+            assert_eq!(miss(&expectation(clause), &findings).as_deref(), expected, "{clause}");
+        }
+        assert_eq!(miss(&expectation("dsm_leak"), &[]).as_deref(), Some("no violation found"));
+    }
+}

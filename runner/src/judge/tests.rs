@@ -1,0 +1,168 @@
+use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
+
+use super::*;
+use crate::exec::failure::{Cause, Step};
+use crate::exec::outcome::Window;
+use crate::plan::{Defaults, Environment, Overrides, cases, load};
+
+const SPEC: &str = "\
+scenario growth_benchmark one
+  workload { SELECT 1 }
+  expect no dsm_leak
+scenario growth_benchmark two
+  workload { SELECT 1 }
+scenario growth_benchmark only_later
+  when pg >= 99
+  workload { SELECT 1 }
+";
+
+fn case(text: &str) -> Case {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.mcspec");
+    std::fs::write(&path, text).unwrap();
+    let loaded = load("x", &path).unwrap();
+    let environment = Environment::nominal(180_000);
+    cases(&loaded, &environment, &Overrides::default(), Defaults::default()).unwrap().remove(0)
+}
+
+fn axes() -> Axes {
+    Axes { major: 18, assertions: false, arch: "x86_64".into() }
+}
+
+fn finding(context: &str) -> Finding {
+    Finding {
+        check: CheckKind::CtxBloat,
+        severity: Severity::Info,
+        path: ContextPath::new([context]),
+        bytes: 10_000,
+        objects: 0,
+        iterations: 100,
+        bytes_per_iter: 100.0,
+        objects_per_iter: 0.0,
+        shape: Some(Shape::Linear),
+        phase: None,
+        source_lib: String::new(),
+        marks: Vec::new(),
+        detail: String::new(),
+    }
+}
+
+/// The contexts in which each scenario found growth.
+type Found<'a> = &'a [&'a [&'a str]];
+
+/// The outcome of scenarios that found growth in these contexts.
+fn outcome(contexts: Found) -> Outcome {
+    let scenario = |(scenario, contexts): (usize, &&[&str])| ScenarioOutcome {
+        scenario,
+        findings: contexts.iter().map(|context| finding(context)).collect(),
+        ..ScenarioOutcome::default()
+    };
+    Outcome { scenarios: contexts.iter().enumerate().map(scenario).collect(), ..Outcome::default() }
+}
+
+fn recorded(blocks: &str) -> Record {
+    let golden = format!("mcspec golden 1\nspec x\n\n{blocks}").parse().unwrap();
+    Record::Found(Recorded { path: "expected/x.out".into(), golden })
+}
+
+fn missing() -> Record {
+    Record::Missing("expected/x.out".into())
+}
+
+const GOLDEN: &str = "\
+scenario growth_benchmark one
+ctx_bloat|INFO|a|64B..128B/iter|linear|-
+(1 violation)
+
+scenario growth_benchmark two
+(0 violations)
+
+scenario growth_benchmark only_later
+ctx_bloat|INFO|later|64B..128B/iter|linear|-
+(1 violation)
+";
+
+/// The faults by name, with what matters of them.
+fn faults(verdict: &Verdict) -> Vec<String> {
+    let name = |fault: &Fault| match fault {
+        Fault::Unsupported(problem) => format!("unsupported {}", problem.diagnostic.message),
+        Fault::Failure(failure) => failure.headline(),
+        Fault::Unmet { closest, .. } => format!("unmet {closest}"),
+        Fault::Differs { title, differences } => format!("{} in {title}", differences.len()),
+        Fault::NotRecorded { rows, has_expect, .. } => format!("not recorded {} {has_expect}", rows.len()),
+        Fault::NoExpectation => "no expectation".into(),
+        Fault::Golden(error) => error.to_string(),
+        Fault::Lost(n) => format!("lost {n}"),
+        Fault::Passed { reason } => format!("passed: {reason}"),
+    };
+    verdict.faults.iter().map(name).collect()
+}
+
+#[test]
+fn a_run_is_compared_with_its_golden() {
+    let with = |blocks: &str| recorded(&format!("{GOLDEN}{blocks}"));
+    let table: Vec<(Found, Record, &[&str])> = vec![
+        (&[&["a"], &[]], with(""), &[]),
+        (&[&["a", "b"], &[]], with(""), &["1 in scenario growth_benchmark one"]),
+        (&[&[], &["b"]], with(""), &["1 in scenario growth_benchmark one", "1 in scenario growth_benchmark two"]),
+        (
+            &[&["a"], &[]],
+            with("\nscenario window gone\nctx_bloat|INFO|a|-|-|-\n(1 violation)\n"),
+            &["1 in scenario window gone"],
+        ),
+        (&[&["a"], &[]], missing(), &["not recorded 2 true"]),
+        (&[&["a"], &[]], Record::NotWanted, &[]),
+    ];
+    for (found, record, expected) in table {
+        let verdict = judge(&case(SPEC), &outcome(found), &axes(), record);
+        assert_eq!(faults(&verdict), expected, "{found:?}");
+        assert_eq!(verdict.status, if expected.is_empty() { Status::Passed } else { Status::Failed });
+    }
+}
+
+#[test]
+fn a_spec_that_expects_nothing_fails() {
+    let case = case("scenario window\n  workload { SELECT 1 }\n");
+    let judged = |record| faults(&judge(&case, &outcome(&[&[]]), &axes(), record));
+    assert_eq!(judged(missing()), ["not recorded 1 false"]);
+    assert_eq!(judged(Record::NotWanted), ["no expectation"]);
+    assert_eq!(judged(recorded("scenario window\n(0 violations)\n")), [""; 0]);
+}
+
+#[test]
+fn a_failure_leaves_the_other_scenarios_to_be_judged() {
+    let mut outcome = outcome(&[&["a"], &["b"]]);
+    outcome.scenarios[0].failure = Some(Failure::new(Step::Iteration(3), Cause::NoError { expected: "22012".into() }));
+    let judged = |record| faults(&judge(&case(SPEC), &outcome, &axes(), record));
+    let failure = "iteration 3 did not fail with 22012";
+    assert_eq!(judged(recorded(GOLDEN)), [failure, "1 in scenario growth_benchmark two"]);
+    // Nothing is offered for recording.
+    assert_eq!(judged(missing()), [failure]);
+}
+
+#[test]
+fn lost_violations_fail_a_case() {
+    let mut outcome = outcome(&[&["a"], &[]]);
+    let statistics = [("violations_lost".to_owned(), 7)].into();
+    outcome.scenarios[0].windows.push(Window { statistics, ..Window::default() });
+    assert_eq!(faults(&judge(&case(SPEC), &outcome, &axes(), recorded(GOLDEN))), ["lost 7"]);
+}
+
+#[test]
+fn an_xfail_has_to_fail() {
+    let case = case(&format!("xfail 'known'\n{SPEC}"));
+    let verdict = judge(&case, &outcome(&[&["z"], &[]]), &axes(), recorded(GOLDEN));
+    assert_eq!(verdict.status, Status::ExpectedFailure("known".into()));
+    let verdict = judge(&case, &outcome(&[&["a"], &[]]), &axes(), recorded(GOLDEN));
+    assert_eq!((verdict.status.clone(), faults(&verdict)), (Status::Failed, vec!["passed: known".into()]));
+}
+
+#[test]
+fn some_cases_are_not_run() {
+    let verdict = without_running(&case(&format!("requires pg >= 99\n{SPEC}"))).unwrap();
+    assert_eq!(verdict.status, Status::Skipped("requires pg >= 99".into()));
+    let verdict = without_running(&case("scenario query_peak\n  workload { SELECT :seed }\n")).unwrap();
+    assert_eq!(verdict.status, Status::Unsupported);
+    assert_eq!(faults(&verdict), ["unsupported scenario \"query_peak\" is not yet supported"]);
+    assert!(without_running(&case(SPEC)).is_none());
+}

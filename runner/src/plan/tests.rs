@@ -1,0 +1,216 @@
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use memcheck_core::Phase;
+
+use super::*;
+
+/// Names and texts.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+/// Writes `x.mcspec` and the other files, and plans it for PostgreSQL 18.
+fn plan(text: &str, others: Files, variables: &[(&str, &str)]) -> Result<Vec<Case>, Vec<String>> {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    fs::write(root.join("x.mcspec"), text).unwrap();
+    for (name, text) in others {
+        fs::write(root.join(name), text).unwrap();
+    }
+    let overrides = Overrides {
+        command_line: variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        environment: [("shared".to_owned(), "environment".to_owned()), ("env".to_owned(), "environment".to_owned())]
+            .into(),
+    };
+    let planned = load("x", &root.join("x.mcspec"))
+        .and_then(|loaded| cases(&loaded, &Environment::nominal(180_006), &overrides, Defaults::default()));
+    planned.map_err(|problems| problems.iter().map(|problem| brief(problem, root)).collect())
+}
+
+/// `file:line:column: message`
+fn brief(problem: &Problem, root: &Path) -> String {
+    let place = Place { source: Arc::clone(&problem.source), offset: problem.diagnostic.span.start };
+    format!("{place}: {}", problem.diagnostic.message).replace(&format!("{}/", root.display()), "")
+}
+
+fn one(text: &str) -> Case {
+    plan(text, &[], &[]).unwrap().remove(0)
+}
+
+#[test]
+fn what_a_spec_does_not_say_has_defaults() {
+    let case = one("scenario growth_benchmark\n  workload { SELECT 1 }\nscenario window w\n  workload { SELECT 1 }\n\
+                    scenario tx_abort_loop\n  abort savepoint\n  warmup 0\n  timeout 5s\n  workload { SELECT 1 }\n");
+    let [growth, window, abort] = case.scenarios.as_slice() else { panic!("{} scenarios", case.scenarios.len()) };
+    assert_eq!((growth.iterations, growth.warmup, growth.timeout), (100, 10, Duration::from_secs(60)));
+    assert_eq!((window.iterations, window.warmup, window.title.as_str()), (1, 10, "scenario window w"));
+    assert_eq!((abort.iterations, abort.warmup, abort.timeout), (100, 0, Duration::from_secs(5)));
+    assert_eq!(growth.phases, []);
+    assert_eq!(abort.phases, [Phase::Savepoint]);
+    assert_eq!(one("scenario tx_abort_loop\n  workload { SELECT 1 }\n").scenarios[0].phases, Phase::ALL);
+    assert_eq!(one("timeout 2min\nscenario window\n  workload { SELECT 1 }\n").timeout, Duration::from_secs(120));
+}
+
+#[test]
+fn variables_are_bound_by_precedence() {
+    let text = "\
+var shared = spec
+var env = spec
+var own = spec
+scenario window
+  workload { SELECT :shared, :env, :own, :'spec', :pg_version_num, :seed; SELECT :i, :own }
+";
+    let case = plan(text, &[], &[("shared", "command")]).unwrap().remove(0);
+    let [fixed, varying] = case.scenarios[0].workload.statements.as_slice() else { panic!("two statements") };
+    assert_eq!(fixed.text(7).trim(), "SELECT command, environment, spec, 'x', 180006, 1");
+    assert_eq!((fixed.varies(), varying.varies()), (false, true));
+    assert_eq!(varying.text(7).trim(), "SELECT 7, spec");
+}
+
+#[test]
+fn matrices_make_a_case_for_each_combination() {
+    let text = "matrix dims in (3, 128)\nmatrix op in ('<->', 'l2')\nscenario window\n  workload { SELECT :dims }\n";
+    let names = |variables| {
+        let cases = plan(text, &[], variables).unwrap();
+        cases
+            .into_iter()
+            .map(|case| format!("{} {}", case.name, case.scenarios[0].workload.joined().trim()))
+            .collect::<Vec<_>>()
+    };
+    let all = [
+        "x[dims=3,op=_-_] SELECT 3",
+        "x[dims=3,op=l2] SELECT 3",
+        "x[dims=128,op=_-_] SELECT 128",
+        "x[dims=128,op=l2] SELECT 128",
+    ];
+    assert_eq!(names(&[]), all);
+    assert_eq!(names(&[("dims", "5"), ("op", "l2")]), ["x[dims=5,op=l2] SELECT 5"]);
+}
+
+#[test]
+fn conditions_decide_what_runs() {
+    let text = "\
+requires pg >= 15
+skip when pg >= 99 'too new'
+xfail when pg >= 18 'known'
+scenario window old
+  when pg < 18
+  workload { SELECT 1 }
+scenario window new
+  workload { SELECT 1 }
+  expect none when pg < 18
+  expect no dsm_leak
+";
+    let case = one(text);
+    assert_eq!((case.skip.as_deref(), case.xfail.as_deref()), (None, Some("known")));
+    assert_eq!(case.left_out, ["scenario window old"]);
+    assert_eq!(case.scenarios.len(), 1);
+    assert_eq!(case.scenarios[0].expects.len(), 1);
+    let skip = |head: &str| one(&format!("{head}\nscenario window\n  workload {{ SELECT 1 }}\n")).skip;
+    assert_eq!(skip("skip 'because'"), Some("because".into()));
+    assert_eq!(skip("requires pg >= 99, bits = 64"), Some("requires pg >= 99".into()));
+    assert_eq!(skip("requires not feature lz4, scenario window"), None);
+    assert_eq!(skip("requires scenario query_peak"), Some("requires scenario query_peak".into()));
+}
+
+#[test]
+fn included_files_come_first() {
+    let text = "include 'b.inc'\ninclude 'a.inc'\nvar v = spec\nsetup { SELECT :v, :w }\nscenario window\n  workload { SELECT 1 }\n";
+    let others = [
+        ("a.inc", "var v = a\nvar w = a\nset work_mem = '1MB'\nsetup { SELECT 'a' }\n"),
+        ("b.inc", "setup { SELECT 'b' }\n"),
+    ];
+    let case = plan(text, &others, &[]).unwrap().remove(0);
+    let setup: Vec<String> = case.setup.iter().map(|sql| sql.joined().trim().to_owned()).collect();
+    assert_eq!(setup, ["SELECT 'b'", "SELECT 'a'", "SELECT spec, a"]);
+    assert_eq!(case.settings[0].name, "work_mem");
+    assert!(case.setup[1].statements[0].place.to_string().ends_with("a.inc:4:9"));
+}
+
+#[test]
+fn workloads_can_be_files() {
+    let text = "scenario window\n  workload file 'w.sql'\n";
+    let case = plan(text, &[("w.sql", "SELECT 1;\nSELECT 2;\n")], &[]).unwrap().remove(0);
+    let statements = &case.scenarios[0].workload.statements;
+    assert_eq!(statements.len(), 2);
+    assert!(statements[1].place.to_string().ends_with("w.sql:2:1"));
+}
+
+#[test]
+fn mistakes_are_found_before_anything_runs() {
+    let workload = "scenario window\n  workload { SELECT 1 }\n";
+    let with = |head: &str| format!("{head}\n{workload}");
+    let table: &[(String, Files, &str)] = &[
+        (
+            with("include 'a.inc'"),
+            &[],
+            "x.mcspec:1:9: could not read \"a.inc\": No such file or directory (os error 2)",
+        ),
+        (
+            with("include 'a.inc'"),
+            &[("a.inc", "include 'a.inc'\n")],
+            "a.inc:1:1: \"include\" does not belong in an included file",
+        ),
+        (with("setup { SELECT :nope }"), &[], "x.mcspec:1:16: variable \"nope\" is not defined"),
+        (with("setup { SELECT :i }"), &[], "x.mcspec:1:16: variable \"i\" is not defined"),
+        (with("requires pg >= soon"), &[], "x.mcspec:1:16: \"soon\" is not a version"),
+        (
+            "scenario window\n  workload file 'w.sql'\n".into(),
+            &[("w.sql", "-- none\n")],
+            "x.mcspec:2:17: \"w.sql\" has no statement",
+        ),
+        (
+            "scenario window\n  protocol prepared\n  workload { SELECT :i }\n".into(),
+            &[],
+            "x.mcspec:2:12: a prepared statement is the same in every iteration",
+        ),
+        (
+            "scenario window\n  iterate server\n  workload { SELECT :i }\n".into(),
+            &[],
+            "x.mcspec:2:11: the server repeats one and the same workload",
+        ),
+        (
+            "scenario window\n  iterate server\n  protocol extended\n  workload { SELECT 1 }\n".into(),
+            &[],
+            "x.mcspec:3:12: with \"iterate server\" no statement is sent",
+        ),
+        (
+            "scenario tx_abort_loop\n  iterate transaction\n  workload { SELECT 1 }\n".into(),
+            &[],
+            "x.mcspec:2:11: scenario tx_abort_loop makes its own transactions",
+        ),
+        (
+            "scenario window\n  iterate transaction\n  workload { SELECT 1/0 }\n  expect error '22012'\n".into(),
+            &[],
+            "x.mcspec:4:16: an error ends the transaction of all iterations",
+        ),
+    ];
+    for (text, others, message) in table {
+        assert_eq!(plan(text, others, &[]).unwrap_err(), [*message], "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    let scenario = |clauses: &str| format!("scenario growth_benchmark\n{clauses}\n  workload {{ SELECT 1 }}\n");
+    let table = [
+        ("session s\nstep a { SELECT 1 }\n".to_owned(), "1:9: sessions and permutations are not yet supported"),
+        (format!("target 'lib'\n{}", scenario("")), "1:8: \"target\" is not yet supported"),
+        (format!("golden exact\n{}", scenario("")), "1:8: \"golden exact\" is not yet supported"),
+        (
+            "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
+            "1:10: scenario \"cursor_leak\" is not yet supported",
+        ),
+        (scenario("  trace on"), "2:9: \"trace\" is not yet supported"),
+        (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
+        (scenario("  worker 'my%' for 5s"), "2:10: \"worker\" is not yet supported"),
+        (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
+        (scenario("") + "  expect ctx_bloat from 'lib'\n", "4:25: \"from\" is not yet supported"),
+        (scenario("") + "  expect ctx_bloat at 'f%'\n", "4:23: \"at\" is not yet supported"),
+    ];
+    for (text, message) in table {
+        let case = one(&text);
+        let found: Vec<String> = case.unsupported.iter().map(|problem| brief(problem, Path::new(""))).collect();
+        assert!(found.len() == 1 && found[0].ends_with(&format!("x.mcspec:{message}")), "{text}\n{found:?}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Exit codes and messages of what needs no server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const GOOD: &str = "title 'good'\ntags fast, demo\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+const SLOW: &str = "tags slow\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+
+/// A project with these files besides `mcspec.toml`, which keeps one further up from being found.
+fn project(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files.iter().chain(&[("mcspec.toml", "")]) {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+fn usual() -> TempDir {
+    project(&[
+        ("specs/good.mcspec", GOOD),
+        ("specs/sub/slow.mcspec", SLOW),
+        ("specs/alone.mcspec", GOOD),
+        ("schedule", "test: sub/slow good\n"),
+    ])
+}
+
+/// Exit code, standard output and standard error.
+fn mcspec(directory: &Path, arguments: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+    let output = command.current_dir(directory).args(arguments.split_whitespace()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_help_documents_the_exit_codes() {
+    let (code, stdout, stderr) = mcspec(usual().path(), "--help");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for line in
+        ["    0  every spec passed", "    1  a spec failed", "    2  bad input", "    4  no spec", "  130  interrupted"]
+    {
+        assert!(stdout.contains(&format!("\n{line}")), "{line}\n{stdout}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_bad_input() {
+    let project = usual();
+    for (arguments, message) in [
+        ("", "Usage: mcspec <COMMAND>"),
+        ("rum", "unrecognized subcommand 'rum'"),
+        ("run --pg 14", "invalid value '14' for '--pg <N>': supported versions are 15 to 18"),
+        ("run -v x", "invalid value 'x' for '--var <NAME=VALUE>': write NAME=VALUE"),
+        ("run --report xml", "unknown format \"xml\"; formats are pretty, tap"),
+        ("run specs/nosuch.mcspec", "mcspec: error: spec file \"specs/nosuch.mcspec\" does not exist"),
+        ("run [", "mcspec: error: invalid glob \"[\""),
+        ("run --pg-config /nosuch/pg_config", "mcspec: error: "),
+    ] {
+        let (code, stdout, stderr) = mcspec(project.path(), arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments}");
+        assert!(stderr.contains(message), "{arguments}\n{stderr}");
+    }
+}
+
+#[test]
+fn list_shows_the_selection_in_the_order_of_the_schedule() {
+    let project = usual();
+    for (arguments, expected) in [
+        ("list", "sub/slow  [slow]\ngood      [fast, demo]  good\n"),
+        ("list schedule", "sub/slow  [slow]\ngood      [fast, demo]  good\n"),
+        ("list alone good", "good   [fast, demo]  good\n\nalone  [fast, demo]  good\n"),
+        ("list *o*", "sub/slow  [slow]\ngood      [fast, demo]  good\n\nalone     [fast, demo]  good\n"),
+        ("list --skip sub/*", "good  [fast, demo]  good\n"),
+        ("list -t demo -t nosuch", "good  [fast, demo]  good\n"),
+        ("list -t !demo", "sub/slow  [slow]\n"),
+        ("list specs/good.mcspec", "good  [fast, demo]  good\n"),
+    ] {
+        assert_eq!(mcspec(project.path(), arguments), (0, expected.to_owned(), String::new()), "{arguments}");
+    }
+}
+
+#[test]
+fn an_empty_selection_has_its_own_exit_code() {
+    let project = usual();
+    for (arguments, message) in [
+        (
+            "run -t nosuch",
+            "mcspec: error: no spec is selected\nmcspec: hint: \"mcspec list\" shows the specs and their tags\n",
+        ),
+        ("run xyzzy", "mcspec: error: no spec matches \"xyzzy\"\n"),
+        ("run godo", "mcspec: error: no spec matches \"godo\"\nmcspec: hint: did you mean \"good\"?\n"),
+        ("list zz*", "mcspec: error: no spec matches \"zz*\"\n"),
+    ] {
+        assert_eq!(mcspec(project.path(), arguments), (4, String::new(), message.to_owned()), "{arguments}");
+    }
+}
+
+#[test]
+fn a_misspelt_clause_is_shown_where_it_is() {
+    let project = project(&[
+        ("specs/bad.mcspec", "scenario window\n  iteratons 5\n  workload { SELECT 1 }\n"),
+        ("specs/good.mcspec", GOOD),
+        ("schedule", "test: good bad\n"),
+    ]);
+    for arguments in ["run", "check", "check specs/bad.mcspec", "list"] {
+        let (code, stdout, stderr) = mcspec(project.path(), arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments}");
+        for part in
+            ["unknown clause \"iteratons\"", "specs/bad.mcspec:2:3", "^^^^^^^^^", "did you mean \"iterations\"?"]
+        {
+            assert!(stderr.contains(part), "{arguments}: {part}\n{stderr}");
+        }
+        assert!(stderr.ends_with("mcspec: error: 1 error in the specs\n"), "{stderr}");
+    }
+    assert_eq!(mcspec(project.path(), "check specs/good.mcspec").0, 0);
+}
+
+#[test]
+fn check_names_what_is_not_supported() {
+    let project = project(&[("specs/s.mcspec", "session s\nstep a { SELECT 1 }\npermutation a\n")]);
+    let (code, _, stderr) = mcspec(project.path(), "check");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("sessions and permutations are not yet supported"), "{stderr}");
+}
+
+#[test]
+fn schedules_are_checked() {
+    for (schedule, message) in [
+        ("tset: good\n", "mcspec: error: schedule:1: syntax error in schedule: \"tset: good\"\n"),
+        (
+            "test: good\ntest: godo\n",
+            "mcspec: error: schedule:2: spec \"godo\" does not exist\nmcspec: hint: did you mean \"good\"?\n",
+        ),
+    ] {
+        let project = project(&[("specs/good.mcspec", GOOD), ("schedule", schedule)]);
+        for arguments in ["run", "check"] {
+            let (code, _, stderr) = mcspec(project.path(), arguments);
+            assert_eq!(code, 2, "{arguments}");
+            assert!(stderr.starts_with(message), "{stderr}");
+        }
+        // What is named needs no schedule.
+        assert_eq!(mcspec(project.path(), "list good").0, 0);
+    }
+    let without = project(&[("specs/good.mcspec", GOOD)]);
+    let (code, _, stderr) = mcspec(without.path(), "run");
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("mcspec: error: could not read schedule \"schedule\": No such file"), "{stderr}");
+}
+
+#[test]
+fn the_configuration_is_checked() {
+    let project = usual();
+    fs::write(project.path().join("mcspec.toml"), "[project]\nspec = \"x\"\n").unwrap();
+    let (code, _, stderr) = mcspec(project.path(), "list");
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("mcspec: error: mcspec.toml:2:1: unknown key \"spec\""), "{stderr}");
+}
+
+#[test]
+fn blessing_and_comparing_need_results() {
+    let project = usual();
+    for arguments in ["bless", "diff good"] {
+        let expected = "mcspec: error: no results in \"results\"\nmcspec: hint: \"mcspec run\" writes the results\n";
+        assert_eq!(mcspec(project.path(), arguments), (2, String::new(), expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let project = usual();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mcspec"))
+        .current_dir(project.path())
+        .arg("list")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Closed before anything can be written.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
