@@ -100,7 +100,11 @@ if [ -n "$packages" ]; then
 fi
 
 has_compiler || die "no C compiler" "apt-get install gcc libc6-dev"
-has cargo || die "no cargo" "install rustup as https://rustup.rs says, then open a new shell"
+has cargo || die "no cargo" "install rustup as https://rustup.rs says"
+if ! cargo --version >/dev/null 2>&1; then
+    # The toolchain of rust-toolchain.toml, where rustup does not install it by itself.
+    rustup toolchain install || die "the toolchain of rust-toolchain.toml is not installed" "rustup toolchain install"
+fi
 
 for major in "$@"; do
     if ! scripts/pg-config.sh "$major" >/dev/null; then

@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mcspec::config::{Build, Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{Installation, RunDirectory, Server, ServerError, ServerOptions, Stage, Template};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// One installation of every supported version that is there. None at all is a failure.
 fn installations() -> Vec<Installation> {
@@ -75,8 +76,8 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn kill(signal: &str, pid: u32) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill").success());
+fn send(signal: Signal, pid: u32) {
+    kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal).expect("sent");
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn a_server_restarts_after_the_crash_of_a_backend() {
     let server = cluster.start(&[]).expect("started");
     let mut client = server.connect("postgres").expect("connected");
     let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).expect("a pid").get(0);
-    kill("-SEGV", backend.unsigned_abs());
+    send(Signal::SIGSEGV, backend.unsigned_abs());
     eventually("the connection is lost", || client.simple_query("SELECT 1").is_err());
     server.wait_ready().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(value(&server, "SELECT 'ok'"), "ok");
@@ -251,7 +252,7 @@ fn a_killed_postmaster_leaves_no_child_and_no_directory() {
     eventually("the backend is busy", || value(&server, active) == "1");
     let pid = server.pid();
     let backends = children(pid);
-    kill("-KILL", pid);
+    send(Signal::SIGKILL, pid);
     eventually("the postmaster is seen dead", || !server.is_alive());
     assert!(backends.iter().any(|pid| is_running(*pid)), "nothing is left to be killed");
 
