@@ -39,7 +39,7 @@ lint: setup ## Check format and lints of all crates
 	done
 
 test test-all: lint engine
-	cargo test --workspace --exclude pg_ext_memcheck
+	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck
 	target/debug/mcspec run schedule --pg $(PG_LIST)
 
 test: ## Pass every test, on PostgreSQL 15 and 18

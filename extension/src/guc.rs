@@ -25,6 +25,7 @@ static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
 
 pub(crate) fn register() {
+    // The limits have no GUC_UNIT_BYTE: users read them back as the plain numbers that are documented.
     GucRegistry::define_enum_guc(
         MODE_NAME,
         c"Selects which phases of a statement are checked.",
@@ -35,23 +36,23 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.min_leak_bytes",
-        c"Sets the smallest growth of a context that is reported as a leak.",
+        c"Sets the smallest growth of a context that is reported as a leak, in bytes.",
         c"",
         &MIN_LEAK_BYTES,
         0,
         i32::MAX,
         GucContext::Userset,
-        GucFlags::UNIT_BYTE,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.bloat_min_bytes",
-        c"Sets the smallest growth over all iterations that growth_benchmark reports.",
+        c"Sets the smallest growth over all iterations that growth_benchmark reports, in bytes.",
         c"",
         &BLOAT_MIN_BYTES,
         0,
         i32::MAX,
         GucContext::Userset,
-        GucFlags::UNIT_BYTE,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.ring_size",

@@ -34,5 +34,4 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
-    statement::register();
 }

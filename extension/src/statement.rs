@@ -13,7 +13,7 @@
 //! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
 //! left below MessageContext.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_void};
 
 use memcheck_core::census::{Census, Moment, PathId, Totals};
@@ -51,17 +51,17 @@ thread_local! {
     static WALKER: RefCell<Walker> = RefCell::default();
     static BRACKET: RefCell<Option<Bracket>> = const { RefCell::new(None) };
     static TRANSACTION: Cell<u64> = const { Cell::new(0) };
+    static END_OF_TRANSACTION: UnsafeCell<pg_sys::MemoryContextCallback> = const {
+        UnsafeCell::new(pg_sys::MemoryContextCallback { func: None, arg: std::ptr::null_mut(), next: std::ptr::null_mut() })
+    };
+    /// Whether that is registered in this transaction.
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
     /// Bytes in use in TopMemoryContext at the end of the last transaction; only until a statement has ended in this one.
     static LAST_TOP: Cell<Option<u64>> = const { Cell::new(None) };
     /// Bytes in use in TopMemoryContext when the planner was called, in mode executor.
     static PLANNER_CALLED: Cell<u64> = const { Cell::new(0) };
     /// Bytes by which TopMemoryContext grew in the planner in this transaction, in mode executor.
     static PLANNED: Cell<u64> = const { Cell::new(0) };
-}
-
-pub(crate) fn register() {
-    // SAFETY: the callback is a function and its argument unused; registered once per process (children inherit it).
-    unsafe { pg_sys::RegisterResourceReleaseCallback(Some(resources_released), std::ptr::null_mut()) };
 }
 
 /// Runs something with the walker. Nothing inside may raise an ERROR.
@@ -127,8 +127,9 @@ pub(crate) fn planner_ends() {
 /// The executor or a utility command has left the top level.
 pub(crate) fn ends() {
     if mode() != MemcheckMode::none {
-        // It may have been this statement that switched checking on.
+        // It may have been this statement that switched checking on, or ended a transaction.
         hooks::make_outermost();
+        watch_transaction_end();
     }
     collect_leftovers();
     window::count_statement();
@@ -148,6 +149,7 @@ fn mentions_engine(text: &CStr) -> bool {
 
 fn open(text: Option<&CStr>) {
     hooks::make_outermost();
+    watch_transaction_end();
     let calls_engine = text.is_some_and(mentions_engine);
     let goes_on = BRACKET.with_borrow_mut(|bracket| {
         let Some(bracket) = bracket else { return false };
@@ -261,22 +263,32 @@ fn top_used() -> u64 {
     unsafe { snapshot::totals(pg_sys::TopMemoryContext) }.0
 }
 
-/// The end of a top-level transaction, committed or aborted: everything that belongs to it has been released
-/// (`CommitTransaction` and `AbortTransaction` in xact.c release after the locks last).
-#[pg_guard]
-unsafe extern "C-unwind" fn resources_released(
-    phase: pg_sys::ResourceReleasePhase::Type,
-    _is_commit: bool,
-    is_top_level: bool,
-    _arg: *mut c_void,
-) {
-    // Not after COMMIT inside a procedure: its CALL is still running.
-    if phase != pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !nesting::is_top_level()
-    {
-        return;
+/// Has [`transaction_ends`] called when TopTransactionContext goes.
+///
+/// That is the last thing that happens in a transaction, committed or aborted (`AtCommit_Memory` and `AtCleanup_Memory` in
+/// xact.c): portals, locks and resource owners are gone by then, which is not so at the events that xact.c announces.
+fn watch_transaction_end() {
+    if !WATCHED.replace(true) {
+        END_OF_TRANSACTION.with(|callback| {
+            let callback = callback.get();
+            // SAFETY: the context exists while statements are run. The callback struct is in no list, as the flag says, and
+            // lives as long as the process, whose only thread this is.
+            unsafe {
+                (*callback).func = Some(transaction_ends);
+                pg_sys::MemoryContextRegisterResetCallback(pg_sys::TopTransactionContext, callback);
+            }
+        });
     }
-    close();
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn transaction_ends(_arg: *mut c_void) {
+    WATCHED.set(false);
     TRANSACTION.set(TRANSACTION.get() + 1);
-    LAST_TOP.set((mode() != MemcheckMode::none).then(top_used));
-    PLANNED.set(0);
+    // Not after COMMIT inside a procedure: its CALL is still running.
+    if nesting::is_top_level() {
+        close();
+        LAST_TOP.set((mode() != MemcheckMode::none).then(top_used));
+        PLANNED.set(0);
+    }
 }

@@ -1,6 +1,7 @@
 //! Running SQL through SPI, so that nothing of the execution itself is left behind.
 
 use std::ffi::{CStr, CString};
+use std::panic::AssertUnwindSafe;
 
 use pgrx::prelude::*;
 
@@ -34,18 +35,29 @@ impl Workload {
         }
     }
 
-    /// Runs it once in a subtransaction and rolls that back.
+    /// Runs it once in a subtransaction and rolls that back. Errors of the statements are raised behind it: left inside, they
+    /// would leave the session in an aborted transaction block.
     pub(super) fn execute_and_roll_back(&self) {
         // SAFETY: a subtransaction changes the current context and resource owner, which are put back as PL/pgSQL does
-        // (`exec_stmt_block` in pl_exec.c). An ERROR leaves through the surrounding transaction.
-        unsafe {
+        // (`exec_stmt_block` in pl_exec.c).
+        let failure = unsafe {
             let context = pg_sys::CurrentMemoryContext;
             let owner = pg_sys::CurrentResourceOwner;
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
-            self.execute();
+            let failure = PgTryBuilder::new(AssertUnwindSafe(|| {
+                self.execute();
+                None
+            }))
+            .catch_others(Some)
+            .execute();
+            pg_sys::MemoryContextSwitchTo(context);
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
+            failure
+        };
+        if let Some(error) = failure {
+            error.rethrow();
         }
     }
 }
