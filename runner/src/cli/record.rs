@@ -8,8 +8,8 @@ use memcheck_core::row::Policy;
 use super::complaint::Complaint;
 use crate::exec::outcome::{Outcome, ScenarioOutcome};
 use crate::golden::results::{
-    CaseResult, FindingResult, RowResult, RunIndex, ScenarioResult, ServerRecord, WindowResult, remove_index,
-    write_case, write_index,
+    CaseResult, FindingResult, RowResult, RunIndex, ScenarioResult, ServerRecord, WindowResult, begin, write_case,
+    write_index,
 };
 use crate::golden::{Axes, GoldenError};
 use crate::judge::{Fault, Status, Verdict, observed};
@@ -26,7 +26,7 @@ pub(super) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     /// Begins the results of a run. Until it is over there is no last run.
     pub(super) fn begin(directory: &'a Path, cases: usize) -> Result<Self, Complaint> {
-        remove_index(directory)?;
+        begin(directory)?;
         Ok(Recorder { directory, ended: vec![None; cases] })
     }
 

@@ -91,6 +91,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
 
     let reporters = reporters(&arguments.report, arguments.quiet)?;
+    let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
     signals::handle()?;
     let directory = RunDirectory::create()?;
     if arguments.keep {
@@ -108,7 +109,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let run = Run { cases: &plan.cases, groups: &plan.groups, installed: &installed, jobs, judge: &judge };
-    let summary = follow(&run, Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?, config)?;
+    let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
+    let summary = follow(&run, reports, recorder)?;
     if arguments.keep {
         note(&format!("kept \"{}\"", directory.path().display()));
     }
@@ -120,10 +122,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
 }
 
 /// Runs the cases while this thread reports and records what happens.
-fn follow(run: &Run, mut reports: Reports, config: &Config) -> Result<Summary, Complaint> {
+fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> Result<Summary, Complaint> {
     let started = Instant::now();
     let cases = run.cases;
-    let mut recorder = Recorder::begin(&config.project.results, cases.len())?;
     let (events, received) = channel();
     thread::scope(|scope| {
         scope.spawn(move || exec::run(run, &events));

@@ -154,7 +154,10 @@ fn log_about(server: &Server, pid: i32) -> Vec<String> {
         if !lines.is_empty() {
             return lines;
         }
-        if Instant::now() >= until || !server.is_alive() {
+        if let Some(status) = server.ended() {
+            return vec![format!("the postmaster ended with {status}")];
+        }
+        if Instant::now() >= until {
             return log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().map(str::to_owned).collect();
         }
         thread::sleep(Duration::from_millis(20));

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -153,7 +153,12 @@ impl Server {
 
     /// Whether the postmaster runs.
     pub fn is_alive(&self) -> bool {
-        self.process.status().is_none()
+        self.ended().is_none()
+    }
+
+    /// How the postmaster ended; none while it runs.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.process.status()
     }
 
     /// The last `max_lines` lines of the server's log.
