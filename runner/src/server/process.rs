@@ -236,13 +236,22 @@ pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
 /// Kills what a postmaster that died by force has left behind: most children notice by themselves, but not one that is
 /// busy in an extension.
 fn kill_backends(cluster: &str) {
+    let mut killed = Vec::new();
     until(KILL, || {
-        let backends = backends(cluster);
-        for pid in &backends {
-            let _ = kill(*pid, Signal::SIGKILL);
+        for pid in backends(cluster) {
+            let _ = kill(pid, Signal::SIGKILL);
+            killed.push(pid);
         }
-        backends.is_empty()
+        // A process on its way out has no title any more.
+        killed.retain(|pid| is_running(*pid));
+        killed.is_empty()
     });
+}
+
+/// Whether a process, which need not be a child, exists and is no zombie; as proc(5) says.
+fn is_running(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
 }
 
 /// The processes whose title begins with `postgres: CLUSTER: `, as `init_ps_display` in ps_status.c writes it. The title is
