@@ -41,6 +41,19 @@ pub(super) struct Plan {
     pub(super) groups: Vec<Vec<usize>>,
 }
 
+impl Plan {
+    /// Leaves out the cases that do not fit.
+    pub(super) fn retain(&mut self, fits: impl Fn(&Case) -> bool) {
+        let mut left = 0..;
+        let kept: Vec<Option<usize>> =
+            self.cases.iter().map(|case| fits(case).then(|| left.next()).flatten()).collect();
+        for group in &mut self.groups {
+            *group = group.iter().filter_map(|&position| kept[position]).collect();
+        }
+        self.cases.retain(fits);
+    }
+}
+
 /// Makes the cases of all specs on all installations.
 pub(super) fn plan(
     groups: &[Vec<Loaded>],

@@ -12,6 +12,7 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use super::exit::Exit;
+use super::narrow::Narrowing;
 use super::output::{ReportTo, Stdout, reporters};
 use super::prepare::{self, Plan};
 use super::record::Recorder;
@@ -32,6 +33,9 @@ use crate::server::RunDirectory;
 pub(super) struct Arguments {
     #[command(flatten)]
     selection: Selection,
+
+    #[command(flatten)]
+    narrowing: Narrowing,
 
     /// Major versions of PostgreSQL to run on; default: the configured ones, or the first one found
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, conflicts_with = "pg_config")]
@@ -57,7 +61,12 @@ pub(super) struct Arguments {
     #[arg(long)]
     keep: bool,
 
-    /// Report as pretty or tap, also into a file; default: pretty on a terminal, tap elsewhere; repeatable
+    /// Run every spec that often and report those that do not always end in the same way as flaky
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+
+    /// Report as pretty, tap, json, junit, github or markdown, also into a file; default: pretty on a terminal, tap
+    /// elsewhere; repeatable
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportTo>,
 
@@ -85,7 +94,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let environments: Vec<Environment> =
         installations.iter().map(|installation| prepare::environment(installation, config)).collect();
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
-    let plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config)?;
+    let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config)?;
+    arguments.narrowing.apply(&mut plan, &environments, config)?;
     if arguments.dry_run {
         return dry_run(&plan);
     }
@@ -108,7 +118,14 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
     let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let run = Run { cases: &plan.cases, groups: &plan.groups, installed: &installed, jobs, judge: &judge };
+    let run = Run {
+        cases: &plan.cases,
+        groups: &plan.groups,
+        installed: &installed,
+        jobs,
+        repeat: arguments.repeat,
+        judge: &judge,
+    };
     let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
     let summary = follow(&run, reports, recorder)?;
     if arguments.keep {

@@ -196,7 +196,6 @@ fn what_is_not_supported_is_named() {
     let table = [
         ("session s\nstep a { SELECT 1 }\n".to_owned(), "1:9: sessions and permutations are not yet supported"),
         (format!("target 'lib'\n{}", scenario("")), "1:8: \"target\" is not yet supported"),
-        (format!("golden exact\n{}", scenario("")), "1:8: \"golden exact\" is not yet supported"),
         (
             "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cursor_leak\" is not yet supported",

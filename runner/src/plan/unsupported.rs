@@ -1,7 +1,6 @@
 //! Clauses that parse and mean something this version cannot do. They are named, never ignored.
 
 use memcheck_core::ScenarioKind;
-use memcheck_core::row::Policy;
 
 use crate::spec::Diagnostic;
 use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spec};
@@ -18,9 +17,6 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     }
     if let Some(target) = spec.targets.first() {
         found.push(clause("target", &target.span, "without it, the findings of every library are reported"));
-    }
-    if let Some(golden) = spec.golden.as_ref().filter(|golden| golden.value == Policy::Exact) {
-        found.push(clause("golden exact", &golden.span, "\"golden auto\" records ranges of bytes"));
     }
     for scenario in &spec.scenarios {
         scenario_clauses(scenario, &mut found);
