@@ -6,8 +6,11 @@ mod project;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::thread;
 
+use mcspec::report::json::RunReport;
+use mcspec::server::Server;
 use nix::sys::signal::Signal;
 use regex::Regex;
 
@@ -22,6 +25,16 @@ scenario growth_benchmark context_top
 ";
 const GOOD: &str = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
 const ENDLESS: &str = "golden none\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n";
+
+const KILLED: &str = "\
+golden none
+extension leak_shapes
+scenario window
+  warmup 0
+  workload { SELECT leak_shapes.kill_self() }
+  expect none
+";
+const LATE: &str = "golden none\ntimeout 500ms\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n";
 
 /// Takes out of a report what differs from run to run and from version to version.
 fn normalized(text: &str) -> String {
@@ -90,14 +103,8 @@ fn every_failure_is_one_message_and_the_rest_still_runs() {
         ("specs/extension.mcspec", &format!("extension nosuch\n{GOOD}")),
         ("specs/conf.mcspec", &format!("conf {{ max_connections = lots }}\n{GOOD}")),
         ("specs/preload.mcspec", &format!("preload nosuch\n{GOOD}")),
-        (
-            "specs/killed.mcspec",
-            "golden none\nextension leak_shapes\nscenario window\n  warmup 0\n  workload { SELECT leak_shapes.kill_self() }\n  expect none\n",
-        ),
-        (
-            "specs/late.mcspec",
-            "golden none\ntimeout 500ms\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n",
-        ),
+        ("specs/killed.mcspec", KILLED),
+        ("specs/late.mcspec", LATE),
         ("specs/good.mcspec", GOOD),
         (
             "schedule",
@@ -180,4 +187,152 @@ fn a_temporary_directory_may_have_a_long_path() {
     let ended = end(command);
     assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(fs::read_dir(&long).unwrap().count(), 0);
+}
+
+/// The databases of a server.
+fn databases(server: &Server) -> String {
+    let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";
+    server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get(0)
+}
+
+const NO_OTHERS: &str = "postgres template0 template1";
+
+#[test]
+fn a_server_that_is_there_already_is_used_and_left_as_it_was() {
+    let project = Project::new(&[
+        ("specs/leaky.mcspec", &format!("golden none\n{LEAKY}")),
+        ("specs/conf.mcspec", &format!("conf {{ work_mem = '1MB' }}\n{GOOD}")),
+        ("specs/preload.mcspec", &format!("preload buggy_pg_ext\n{GOOD}")),
+        ("specs/killed.mcspec", KILLED),
+        ("specs/late.mcspec", LATE),
+        ("specs/good.mcspec", GOOD),
+        ("schedule", "test: leaky\ntest: conf\ntest: preload\ntest: killed\ntest: late\ntest: good\n"),
+    ]);
+    let (server, uri) = project.server(true);
+    let ended = end(project.on(&uri, ""));
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert_golden("run/given_server.txt", &normalized(&ended.stdout));
+    server.wait_ready().unwrap();
+    assert_eq!(databases(&server), NO_OTHERS);
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_database() {
+    let project = Project::new(&[("specs/endless.mcspec", ENDLESS), ("schedule", "test: endless\n")]);
+    let (server, uri) = project.server(true);
+    let child = project.on(&uri, "").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    project::eventually("the spec runs", || {
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+        server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 1
+    });
+    assert_ne!(databases(&server), NO_OTHERS);
+    send(Signal::SIGINT, child.id().try_into().unwrap());
+    assert_eq!(wait(child).code, 130);
+    assert_eq!(databases(&server), NO_OTHERS);
+}
+
+#[test]
+fn a_server_without_the_engine_is_refused() {
+    let project = Project::new(&[("specs/good.mcspec", GOOD), ("schedule", "test: good\n")]);
+    let (_server, uri) = project.server(false);
+    let ended = end(project.on(&uri, ""));
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    let expected =
+        "cannot be used: it does not have the extension \"pg_ext_memcheck\"\nmcspec: hint: install the files";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+
+    let ended = end(project.on("host=/nonexistent", ""));
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.starts_with("mcspec: error: could not connect to database"), "{}", ended.stderr);
+    let ended = end(project.on("postgresql://[", ""));
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("cannot be used: "), "{}", ended.stderr);
+}
+
+#[test]
+fn failed_specs_are_run_again_and_flaky_ones_are_found() {
+    let bad = "golden none\nscenario window\n  workload { SELECT 1 / (1 - :bad) }\n  expect none\n";
+    // Fails in every other run, which only something outside of its database can remember.
+    let unsteady = "\
+retries 1
+golden none
+setup { DO $$ BEGIN IF (SELECT count(*) FROM pg_roles WHERE rolname = 'seen') = 0 THEN
+          CREATE ROLE seen; COMMIT; RAISE 'once';
+        ELSE DROP ROLE seen; END IF; END $$ }
+scenario window
+  workload { SELECT 1 }
+  expect none
+";
+    let project = Project::new(&[
+        ("specs/good.mcspec", GOOD),
+        ("specs/bad.mcspec", bad),
+        ("specs/unsteady.mcspec", unsteady),
+        ("schedule", "test: good bad unsteady\n"),
+    ]);
+    let ended = project.run("-v bad=1");
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stdout.contains("(flaky: passed at attempt 2)\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("# 2 passed, 1 failed, 1 flaky in "), "{}", ended.stdout);
+
+    let again = end(project.command("--failed -v bad=0 -n"));
+    assert_eq!((again.code, again.stdout.as_str()), (0, "bad\n"));
+    let again = project.run("--failed -v bad=0");
+    assert_eq!(again.code, 0, "{}", again.stdout);
+    assert!(again.stdout.contains("\n1..1\nok 1 - bad "), "{}", again.stdout);
+    let nothing = project.run("--failed -v bad=0");
+    assert_eq!(nothing.code, 4);
+    assert!(nothing.stderr.contains("none of these specs failed in the last run"), "{}", nothing.stderr);
+
+    let repeated = project.run("unsteady good --repeat 4");
+    assert_eq!(repeated.code, 1);
+    assert!(repeated.stdout.contains("(flaky: failed in 2 of 4 runs)"), "{}", repeated.stdout);
+    assert!(repeated.stdout.contains("(4 runs)"), "{}", repeated.stdout);
+}
+
+#[test]
+fn shards_share_the_specs() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let project = Project::new(&[("schedule", "test: a b c d e f\n")]);
+    for name in names {
+        project.write(&format!("specs/{name}.mcspec"), GOOD);
+    }
+    let of = |shard: &str| end(project.command(&format!("-n --shard {shard}"))).stdout;
+    let all = of("1/1");
+    assert_eq!(all, "a\nb\nc\nd\ne\nf\n");
+    let parts: Vec<String> = (1..=3).map(|part| of(&format!("{part}/3"))).collect();
+    let mut lines: Vec<&str> = parts.iter().flat_map(|part| part.lines()).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, names);
+    // An empty shard is none of the user's mistakes.
+    let empty = (1..=50).find(|part| of(&format!("{part}/50")).is_empty()).unwrap();
+    let ended = project.run(&format!("--shard {empty}/50"));
+    assert_eq!((ended.code, ended.stdout.lines().nth(1)), (0, Some("1..0")));
+}
+
+#[test]
+fn reports_go_to_files() {
+    let project =
+        Project::new(&[("specs/leaky.mcspec", LEAKY), ("specs/good.mcspec", GOOD), ("schedule", "test: leaky good\n")]);
+    let mut command = project.command("--report tap --report json=r.json --report junit=r.xml --report markdown=r.md");
+    command.args(["--report", "github=r.txt"]).env("GITHUB_STEP_SUMMARY", project.path("summary.md"));
+    assert_eq!(end(command).code, 1);
+    let json = RunReport::parse(&project.read("r.json")).unwrap();
+    let statuses: Vec<&str> = json.cases.iter().map(|case| case.status.as_str()).collect();
+    assert_eq!(statuses, ["failed", "passed"]);
+    let finding = &json.cases[0].scenarios[0].findings[0];
+    assert_eq!(finding.context_path.last().unwrap(), "LeakShapesScratch");
+    assert!(json.cases[0].server.as_ref().unwrap().settings.contains_key("fsync"));
+    assert!(project.read("r.xml").contains("<testcase name=\"leaky\" classname=\"mcspec\""));
+    assert!(project.read("r.md").contains("| leaky | FAILED |"));
+    assert!(
+        project.read("r.txt").starts_with("::error file=specs/leaky.mcspec,line=1,col=1,title=mcspec%3A leaky::no")
+    );
+    assert_eq!(project.read("summary.md"), project.read("r.md"));
+
+    let mut command = project.command("--report json=nosuch/r.json");
+    command.env_remove("GITHUB_STEP_SUMMARY");
+    let ended = end(command);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("could not write \"nosuch/r.json\""), "{}", ended.stderr);
 }

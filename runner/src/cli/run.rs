@@ -26,7 +26,7 @@ use crate::golden::{self, Axes};
 use crate::judge::{Record, Verdict, judge, without_running};
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reports, Summary};
-use crate::server::RunDirectory;
+use crate::server::{GivenServer, RunDirectory};
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
 #[derive(Debug, Args)]
@@ -45,7 +45,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pg_config: Option<PathBuf>,
 
-    /// Servers at the same time; default: the number of processors
+    /// Run on a server that is there already and has the engine, in databases of its own; specs with "conf" are skipped
+    #[arg(long, value_name = "URI", conflicts_with_all = ["pg", "pg_config", "keep"])]
+    server: Option<String>,
+
+    /// Servers at the same time; default: the number of processors, with --server 1
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
 
@@ -90,12 +94,21 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     let specs = arguments.selection.load(config)?;
-    let installations = prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?;
-    let environments: Vec<Environment> =
-        installations.iter().map(|installation| prepare::environment(installation, config)).collect();
+    let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
+    let installations = match given {
+        Some(_) => Vec::new(),
+        None => prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?,
+    };
+    let environments: Vec<Environment> = match &given {
+        Some(server) => vec![prepare::given_environment(server)],
+        None => installations.iter().map(|installation| prepare::environment(installation, config)).collect(),
+    };
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
     let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config)?;
     arguments.narrowing.apply(&mut plan, &environments, config)?;
+    if given.is_some() {
+        prepare::skip_own_servers(&mut plan.cases);
+    }
     if arguments.dry_run {
         return dry_run(&plan);
     }
@@ -103,33 +116,40 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let reporters = reporters(&arguments.report, arguments.quiet)?;
     let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
     signals::handle()?;
-    let directory = RunDirectory::create()?;
-    if arguments.keep {
-        directory.keep();
-    }
-    let account = directory.account();
-    if nix::unistd::geteuid().is_root() && !arguments.quiet {
-        note(&format!("servers run as user \"{}\"", account.name()));
-    }
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
-    let installed =
-        if to_run.is_empty() { Vec::new() } else { prepare::install(&installations, &directory, &to_run, config)? };
+    let mut kept = None;
+    let mut installed = Vec::new();
+    if given.is_none() {
+        let directory = RunDirectory::create()?;
+        if arguments.keep {
+            directory.keep();
+            kept = Some(directory.path().to_owned());
+        }
+        if nix::unistd::geteuid().is_root() && !arguments.quiet {
+            note(&format!("servers run as user \"{}\"", directory.account().name()));
+        }
+        if !to_run.is_empty() {
+            installed = prepare::install(&installations, &directory, &to_run, config)?;
+        }
+    }
 
     let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
-    let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);
-    let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    // What runs at the same time on one server is in each other's way.
+    let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
     let run = Run {
         cases: &plan.cases,
         groups: &plan.groups,
         installed: &installed,
-        jobs,
+        given: given.as_ref(),
+        jobs: jobs.unwrap_or_else(processors),
         repeat: arguments.repeat,
         judge: &judge,
     };
     let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
     let summary = follow(&run, reports, recorder)?;
-    if arguments.keep {
-        note(&format!("kept \"{}\"", directory.path().display()));
+    if let Some(path) = kept {
+        note(&format!("kept \"{}\"", path.display()));
     }
     Ok(match summary {
         Summary { unsupported: 1.., .. } => Exit::CouldNotRun,

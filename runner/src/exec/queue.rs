@@ -7,9 +7,10 @@ use std::thread;
 use super::case;
 use super::event::Event;
 use super::outcome::Outcome;
-use super::pool::{Installed, Slot};
+use super::pool::{Installed, Slot, Source};
 use crate::judge::{Repeats, Status, Verdict, without_running};
 use crate::plan::Case;
+use crate::server::GivenServer;
 
 /// A run: the cases, and what they run on.
 pub struct Run<'a> {
@@ -19,6 +20,8 @@ pub struct Run<'a> {
     pub groups: &'a [Vec<usize>],
     /// The installations that cases refer to.
     pub installed: &'a [Installed],
+    /// The server that is used instead of those, if there is one.
+    pub given: Option<&'a GivenServer>,
     /// Servers at the same time, at least 1.
     pub jobs: usize,
     /// How often each case is run whatever comes of it (`--repeat`), at least 1. More than once, and no failed run is
@@ -92,7 +95,11 @@ fn repeated(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>)
 
 fn once(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> (Outcome, Verdict) {
     let case = &run.cases[position];
-    let outcome = case::run(slot, &run.installed[case.installation], case, position, events);
+    let source = match run.given {
+        Some(given) => Source::Given(given),
+        None => Source::Installed(&run.installed[case.installation]),
+    };
+    let outcome = case::run(slot, source, case, position, events);
     let verdict = (run.judge)(case, &outcome);
     (outcome, verdict)
 }

@@ -47,7 +47,7 @@ impl<'a> Session<'a> {
             .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
             .map_err(|error| Failure::new(Step::Server, Cause::Protocol(sentence(&error))))?;
         let pid = pid.first().map_or(0, |row| row.get(0));
-        let deadline = Deadline::start(limit, client.cancel_token(), pid);
+        let deadline = Deadline::start(limit, client.cancel_token(), server.backend(pid));
         Ok(Session { server, deadline, client, pid, messages })
     }
 

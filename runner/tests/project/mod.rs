@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mcspec::config::{Config, SUPPORTED_MAJORS};
-use mcspec::server::{EngineFiles, Installation};
+use mcspec::server::{EngineFiles, Installation, RunDirectory, SUPERUSER, Server, ServerOptions, Stage, Template};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -19,6 +19,7 @@ pub(crate) struct Project {
     directory: TempDir,
     temporary: TempDir,
     pg_config: PathBuf,
+    config: Config,
 }
 
 /// Exit code, standard output and standard error.
@@ -51,7 +52,7 @@ impl Project {
         });
         let installation = installation.expect("the engine is built: run \"make engine\"");
         let pg_config = installation.pg_config.canonicalize().expect("pg_config");
-        let project = Project { directory, temporary: open_directory(), pg_config };
+        let project = Project { directory, temporary: open_directory(), pg_config, config };
         project.write("mcspec.toml", &toml);
         for (name, text) in files {
             project.write(name, text);
@@ -98,6 +99,28 @@ impl Project {
         let ended = end(self.command(arguments));
         self.assert_nothing_left();
         ended
+    }
+
+    /// A server of the project's version that is not the runs' own, with or without the engine, and its URI.
+    pub(crate) fn server(&self, with_engine: bool) -> (Server, String) {
+        let installation = Installation::from_pg_config(&self.pg_config).expect("an installation");
+        let run = RunDirectory::create().expect("a run directory");
+        let engine =
+            with_engine.then(|| EngineFiles::find(installation.version.major(), &self.config).expect("the engine"));
+        let subject = self.config.extensions["leak_shapes"].clone();
+        let stage = Stage::build(&installation, &run, engine.as_ref(), &[subject]).expect("a stage");
+        let template = Template::create(&stage).expect("a template");
+        let server = Server::start(&stage, &template, &ServerOptions::default()).expect("a server");
+        let (directory, port) = server.address().expect("our own");
+        let uri = format!("host={} port={port} user={SUPERUSER}", directory.display());
+        (server, uri)
+    }
+
+    /// `mcspec run` on that server.
+    pub(crate) fn on(&self, uri: &str, arguments: &str) -> Command {
+        let mut command = self.mcspec("run --server");
+        command.arg(uri).args(arguments.split_whitespace());
+        command
     }
 
     /// Starts a run and waits until the backend of a spec runs a statement that contains `text`.
