@@ -6,7 +6,8 @@ mod project;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use mcspec::report::json::RunReport;
@@ -335,4 +336,87 @@ fn reports_go_to_files() {
     let ended = end(command);
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("could not write \"nosuch/r.json\""), "{}", ended.stderr);
+}
+
+#[test]
+fn the_whole_header_is_obeyed() {
+    let spec = "\
+include 'common.inc'
+extension leak_shapes version '1.0'
+requires pg >= 15, extension leak_shapes, leak_shapes >= 1.0, bits = 64, not feature nosuch
+skip when pg < 15 'too old'
+matrix times in (1, 2)
+normalize 'LeakShapes(\\w+)' => '$1'
+golden auto
+scenario growth_benchmark context_top
+  iterations 50
+  workload { SELECT leak_shapes.context_top() FROM generate_series(1, :times); SELECT :i + :'offset'::int FROM seen }
+  expect context_leak in 'LeakShapesScratch'
+scenario window later
+  when pg >= 99
+  workload { SELECT 1 }
+  expect none
+";
+    let project = Project::new(&[
+        ("specs/whole.mcspec", spec),
+        ("specs/common.inc", "var offset = 5\nset work_mem = '1MB'\nsetup { CREATE TABLE seen AS SELECT 1 }\n"),
+        ("specs/bug.mcspec", &format!("xfail 'known bug'\n{}", GOOD.replace("SELECT 1", "SELECT 1/0"))),
+        ("specs/old.mcspec", &format!("requires extension nosuch, nosuch >= 2\n{GOOD}")),
+        ("schedule", "test: whole bug old\n"),
+    ]);
+    let first = project.run("");
+    assert_eq!(first.code, 1, "{}\n{}", first.stdout, first.stderr);
+    assert_eq!(end(project.mcspec("bless whole*")).code, 0);
+    for (times, contexts) in [("1", " x1/iter"), ("2", " x2/iter")] {
+        let golden = project.read(&format!("expected/whole[times={times}].out"));
+        assert!(golden.contains("|Scratch|") && golden.contains(contexts), "{golden}");
+    }
+    // The golden of one version is preferred, and named.
+    let golden = project.read("expected/whole[times=2].out");
+    project.write("expected/whole[times=2].pg15+.out", &golden);
+    project.write("expected/whole[times=2].out", &golden.replace(" x2/iter", " x3/iter"));
+    let ended = project.run("");
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert_golden("run/header.txt", &normalized(&ended.stdout));
+}
+
+/// A file system of that many megabytes on a directory, where this process may mount one.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(directory: &'a Path, megabytes: u32) -> Option<Self> {
+        let options = format!("size={megabytes}m,mode=755");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(directory).output();
+        mount.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[test]
+fn a_full_disk_is_reported_in_the_servers_words() {
+    let fill = "CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 300000)";
+    let project = Project::new(&[
+        ("specs/big.mcspec", &GOOD.replace("scenario", &format!("setup {{ {fill} }}\nscenario"))),
+        ("specs/good.mcspec", GOOD),
+        ("schedule", "test: big\ntest: good\n"),
+    ]);
+    // Room for no data directory, and for one.
+    for (megabytes, code, message) in [(20, 2, "initdb failed"), (150, 1, "#  specs/big.mcspec:2:9: setup failed\n")] {
+        let Some(_disk) = SmallDisk::mount(project.temporary(), megabytes) else {
+            eprintln!("skipped: no file system can be mounted here");
+            return;
+        };
+        let ended = end(project.command(""));
+        let text = format!("{}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.code, code, "{text}");
+        assert!(text.contains(message) && text.contains("No space left on device"), "{text}");
+        assert!(code == 2 || text.contains("\nok 2 - good "), "{text}");
+        project.assert_nothing_left();
+    }
 }

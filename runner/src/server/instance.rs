@@ -60,6 +60,7 @@ enum Origin {
 struct Own {
     process: Arc<Process>,
     port: u16,
+    data: PathBuf,
     log: PathBuf,
     run: RunDirectory,
 }
@@ -99,7 +100,7 @@ impl Backend {
 }
 
 impl Server {
-    /// Makes a data directory from `template`, starts a postmaster on it and waits until it accepts connections.
+    /// Makes a data directory from `template`, which goes with the server, starts a postmaster on it and waits until it accepts connections.
     pub fn start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
         let run = stage.run().clone();
         let data = template.copy(&run)?;
@@ -130,7 +131,7 @@ impl Server {
         postgres.stdin(Stdio::null()).stdout(output).stderr(errors);
         let process = Process::start(postgres, Some(run.account()), Kind::Postmaster { cluster })?;
 
-        let server = Self { name: options.name.clone(), origin: Origin::Own(Own { process, port, log, run }) };
+        let server = Self { name: options.name.clone(), origin: Origin::Own(Own { process, port, data, log, run }) };
         server.wait_until_accepting()?;
         Ok(server)
     }
@@ -295,7 +296,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         match &self.origin {
-            Origin::Own(own) => own.process.stop(),
+            Origin::Own(own) => {
+                own.process.stop();
+                own.run.discard(&own.data);
+            }
             Origin::Given { prefix, .. } => process::drop_databases(prefix),
         }
     }
