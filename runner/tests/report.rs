@@ -6,6 +6,7 @@
 mod junit_schema;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -260,6 +261,15 @@ fn json_is_read_back_as_it_was_written() {
     assert_eq!(read.cases.len(), 14);
     assert_eq!(read.cases[0].scenarios[0].findings[0].objects_per_iter, 1.0 / 3.0);
 
+    // What there is stands in the manual.
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reports.md")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut names = names(&document);
+    names.remove("fsync");
+    for name in names {
+        assert!(manual.contains(&format!("`{name}`")), "docs/reports.md says nothing about {name}");
+    }
+
     let newer = text.replace("\"format\": 1,", "\"format\": 2,");
     assert!(matches!(RunReport::parse(&newer), Err(BadReport::Format(2))));
     assert!(matches!(RunReport::parse("{}"), Err(BadReport::Json(_))));
@@ -270,4 +280,17 @@ fn junit() {
     let text = report(&["pg15", "pg18"], |out| Box::new(Junit::new(out)));
     compare("junit.xml", &text);
     junit_schema::check(&text);
+}
+
+/// The keys of all objects and the kinds of all faults.
+fn names(value: &serde_json::Value) -> BTreeSet<String> {
+    match value {
+        serde_json::Value::Array(items) => items.iter().flat_map(names).collect(),
+        serde_json::Value::Object(fields) => {
+            let kind = fields.get("kind").and_then(|kind| kind.as_str()).map(str::to_owned);
+            let inner = fields.iter().flat_map(|(key, value)| names(value).into_iter().chain([key.clone()]));
+            inner.chain(kind).collect()
+        }
+        _ => BTreeSet::new(),
+    }
 }

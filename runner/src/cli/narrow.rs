@@ -8,8 +8,9 @@ use super::complaint::Complaint;
 use super::prepare::Plan;
 use super::results::last_run;
 use crate::config::Config;
+use crate::golden::results::CaseResult;
 use crate::judge::Status;
-use crate::plan::{Case, Environment};
+use crate::plan::Environment;
 use crate::report::status_word;
 
 #[derive(Debug, Args)]
@@ -33,12 +34,12 @@ impl Narrowing {
     ) -> Result<(), Complaint> {
         if self.failed {
             let (_, results) = last_run(&[], config)?;
-            let has_failed = |case: &Case| {
+            let failed: Vec<&CaseResult> =
+                results.iter().filter(|result| result.status == status_word(&Status::Failed)).collect();
+            plan.retain(|case| {
                 let major = environments[case.installation].major();
-                let of_case = |result: &_| is_of(result, &case.name, major);
-                results.iter().any(of_case)
-            };
-            plan.retain(has_failed);
+                failed.iter().any(|result| result.case == case.name && result.server.major == major)
+            });
             if plan.cases.is_empty() {
                 return Err(Complaint::Nothing {
                     message: "none of these specs failed in the last run".to_owned(),
@@ -51,10 +52,6 @@ impl Narrowing {
         }
         Ok(())
     }
-}
-
-fn is_of(result: &crate::golden::results::CaseResult, name: &str, major: u32) -> bool {
-    result.case == name && result.server.major == major && result.status == status_word(&Status::Failed)
 }
 
 /// `--shard N/M`

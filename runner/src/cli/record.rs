@@ -7,7 +7,7 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use crate::exec::outcome::Outcome;
-use crate::golden::results::{CaseResult, RunIndex, begin, write_case, write_index};
+use crate::golden::results::{CaseResult, RunIndex, remove_index, write_case, write_index};
 use crate::golden::{Axes, GoldenError};
 use crate::judge::{Fault, Status, Verdict, observed};
 use crate::plan::Case;
@@ -23,7 +23,7 @@ pub(super) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     /// Begins the results of a run. Until it is over there is no last run.
     pub(super) fn begin(directory: &'a Path, cases: usize) -> Result<Self, Complaint> {
-        begin(directory)?;
+        remove_index(directory)?;
         Ok(Recorder { directory, ended: vec![None; cases] })
     }
 

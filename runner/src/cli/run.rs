@@ -22,6 +22,7 @@ use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
 use crate::exec::{self, Run};
+use crate::golden::results::make_directory;
 use crate::golden::{self, Axes};
 use crate::judge::{Record, Verdict, judge, without_running};
 use crate::plan::{Case, Environment, Overrides};
@@ -114,7 +115,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
 
     let reporters = reporters(&arguments.report, arguments.quiet)?;
-    let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
+    make_directory(&config.project.results)?;
     signals::handle()?;
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
     let mut kept = None;
@@ -147,6 +148,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         judge: &judge,
     };
     let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
+    // Only now: as long as nothing runs, the last run is the last one.
+    let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
     let summary = follow(&run, reports, recorder)?;
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));

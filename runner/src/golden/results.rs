@@ -250,17 +250,22 @@ impl RunIndex {
     }
 }
 
-/// Makes the directory and removes what says what the last run was.
+/// Makes the directory.
 ///
 /// # Errors
 ///
-/// The directory cannot be made, or the file is there and cannot be removed.
-pub fn begin(directory: &Path) -> Result<(), GoldenError> {
-    fs::create_dir_all(directory).map_err(|error| GoldenError::File {
-        doing: "create",
-        path: directory.to_owned(),
-        error,
-    })?;
+/// It is not there and cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), GoldenError> {
+    let unmade = |error| GoldenError::File { doing: "create", path: directory.to_owned(), error };
+    fs::create_dir_all(directory).map_err(unmade)
+}
+
+/// Removes what says what the last run was.
+///
+/// # Errors
+///
+/// The file is there and cannot be removed.
+pub fn remove_index(directory: &Path) -> Result<(), GoldenError> {
     let path = index_file(directory);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
