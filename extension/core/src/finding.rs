@@ -1,5 +1,6 @@
 //! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
 
+use crate::census::SiteId;
 use crate::check::{CheckKind, Severity, words};
 use crate::growth::Shape;
 use crate::path::ContextPath;
@@ -21,9 +22,9 @@ words! {
 pub struct MarkPoint {
     /// Iterations done when the mark was set; 0 is the start of the window.
     pub iteration: u64,
-    /// Bytes in use (allocated less free) of all contexts with this path.
+    /// Bytes in use (allocated less free) of all contexts with this path; requested bytes in a traced finding.
     pub used: u64,
-    /// Number of contexts with this path.
+    /// Number of contexts with this path; of allocations in a traced finding.
     pub objects: u64,
 }
 
@@ -55,6 +56,9 @@ pub struct Finding {
     pub phase: Option<Phase>,
     /// The library that allocated it; empty where allocations were not traced.
     pub source_lib: String,
+    /// The place in the library that allocated most of it; none where allocations were not traced. Then bytes are requested
+    /// bytes and objects are allocations, here and in the marks.
+    pub site: Option<SiteId>,
     /// The curve the judgement was made from.
     pub marks: Vec<MarkPoint>,
     /// The sentence of the documented interface.

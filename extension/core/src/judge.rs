@@ -33,11 +33,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn reports(&self, path: &ContextPath) -> bool {
+    pub(crate) fn reports(&self, path: &ContextPath) -> bool {
         self.watch.is_empty() || self.watch.iter().any(|pattern| path.matches(pattern))
     }
 
-    fn allows(&self, path: &ContextPath) -> bool {
+    pub(crate) fn allows(&self, path: &ContextPath) -> bool {
         self.allowed.iter().any(|pattern| path.matches(pattern))
     }
 }
@@ -70,8 +70,19 @@ pub fn judge(paths: &PathTable, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
     fold_children(paths, &mut curves);
     let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| window.findings(curve)).collect();
     findings.retain(|finding| rules.filter.reports(&finding.path));
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)).then(a.check.cmp(&b.check)));
+    sort(&mut findings);
     findings
+}
+
+/// Worst first, then by path, check and phase.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.path.cmp(&b.path))
+            .then(a.check.cmp(&b.check))
+            .then(a.phase.cmp(&b.phase))
+    });
 }
 
 struct Window<'a> {
@@ -234,6 +245,7 @@ impl Window<'_> {
             shape: bytes.and_then(|growth| growth.shape),
             phase: self.rules.phase,
             source_lib: String::new(),
+            site: None,
             marks: curve
                 .points
                 .iter()
@@ -282,13 +294,7 @@ pub fn merge_phases(committed: Vec<Finding>, aborted: Vec<Finding>) -> Vec<Findi
         |finding: &Finding| committed.iter().any(|other| other.check == finding.check && other.path == finding.path);
     let mut findings: Vec<Finding> = aborted.into_iter().filter(|finding| !also_on_commit(finding)).collect();
     findings.extend(committed.into_iter().map(|finding| Finding { phase: None, ..finding }));
-    findings.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then_with(|| a.path.cmp(&b.path))
-            .then(a.check.cmp(&b.check))
-            .then(a.phase.cmp(&b.phase))
-    });
+    sort(&mut findings);
     findings
 }
 

@@ -15,6 +15,7 @@ pub mod path;
 pub mod row;
 pub mod scenario;
 pub mod thresholds;
+pub mod traced;
 
 pub use check::{CheckKind, Severity};
 pub use finding::{Finding, MarkPoint, Phase};

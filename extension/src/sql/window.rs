@@ -9,6 +9,7 @@ use super::{options, raise, require_preload, timestamp};
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::statement;
+use crate::trace::{self, Place};
 use crate::window::{self, BadMark};
 
 /// Opens a check window.
@@ -29,7 +30,13 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    window::open(parsed.rules);
+    if let Err(refused) = window::open(parsed.rules) {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("allocations cannot be traced: {refused}"),
+            Some("Set pg_ext_memcheck.trace to off to go by context totals."),
+        );
+    }
     "Memory check session started."
 }
 
@@ -143,6 +150,8 @@ fn findings() -> TableIterator<
         .into_iter()
         .map(|finding| {
             let marks = marks(&finding);
+            let (place, stack) = finding.site.map(trace::places).unwrap_or_default();
+            let stack = finding.site.map(|_| JsonB(frames(&stack)));
             (
                 finding.check.to_string(),
                 finding.severity.to_string(),
@@ -156,17 +165,23 @@ fn findings() -> TableIterator<
                 finding.shape.map(|shape| shape.to_string()),
                 finding.phase.map(|phase| phase.to_string()),
                 finding.source_lib,
-                // Where it was allocated is only known to a traced window.
-                None,
-                None,
-                None,
-                None,
+                place.as_ref().map(|place| place.build_id.clone()).filter(|id| !id.is_empty()),
+                place.as_ref().map(|place| signed(place.offset)),
+                place.and_then(|place| place.symbol),
+                stack,
                 JsonB(marks),
                 finding.detail,
             )
         })
         .collect();
     TableIterator::new(rows)
+}
+
+fn frames(stack: &[Place]) -> serde_json::Value {
+    stack
+        .iter()
+        .map(|place| json!({"library": place.library, "offset": place.offset, "symbol": place.symbol, "build_id": place.build_id}))
+        .collect()
 }
 
 fn marks(finding: &Finding) -> serde_json::Value {
@@ -192,7 +207,9 @@ fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(va
         ("contexts", signed(counters.contexts)),
         ("context_paths", signed(counters.paths)),
         ("leftover_contexts", signed(counters.leftovers)),
+        ("live_allocations", signed(counters.live_allocations)),
         ("marks", signed(counters.marks)),
+        ("not_recorded", signed(counters.not_recorded)),
         ("ring_entries", signed(ring_entries)),
         ("ring_size", signed(ring_slots)),
         ("statements", signed(counters.statements)),
