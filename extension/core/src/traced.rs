@@ -28,9 +28,10 @@ pub fn judge_traced(
         curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
     findings.retain(|finding| rules.filter.reports(&finding.path));
     let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
+    // Without a shape there were too few marks to tell a pile from a context that is made once.
     let piles: Vec<Finding> = untraced
         .iter()
-        .filter(|finding| finding.objects > 0 && !is_cache(finding) && !is_traced(finding))
+        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding))
         .cloned()
         .collect();
     findings.extend(piles);

@@ -242,21 +242,17 @@ impl Trace {
         if self.hull.is_empty() || !self.walk.may_find(&self.hull, from, self.stack_end) {
             return None;
         }
-        let mut between = [0; NEAR_FRAMES];
-        let (mut frames, mut found) = (0, 0);
-        let (hull, targets) = (&self.hull, &self.targets);
+        // Mostly there is no target on the stack: nothing is kept on the way until one is found.
+        let mut found = 0;
+        let (start, length, targets) = (self.hull.start, self.hull.len(), &self.targets);
         self.walk.frames(from, self.stack_end, |pc| {
-            if hull.contains(&pc) && targets.iter().any(|code| code.contains(&pc)) {
+            let hit = pc.wrapping_sub(start) < length && targets.iter().any(|code| code.contains(&pc));
+            if hit {
                 found = pc;
-                return false;
             }
-            if let Some(slot) = between.get_mut(frames) {
-                *slot = pc;
-            }
-            frames += 1;
-            frames <= NEAR_FRAMES
+            !hit
         });
-        if found == 0 || between.iter().take(frames).any(|&pc| self.barrier.contains(pc)) {
+        if found == 0 || !self.is_its_own_doing(found, from) {
             return None;
         }
         let (walk, stack_end, own) = (&mut self.walk, self.stack_end, &self.own);
@@ -274,6 +270,21 @@ impl Trace {
             frames
         });
         (site != 0).then_some(site)
+    }
+}
+
+impl Trace {
+    /// Whether the server was not working on its own account between an allocation and the target's frame that was found.
+    #[inline(never)]
+    fn is_its_own_doing(&mut self, found: usize, from: Registers) -> bool {
+        let (mut frames, mut barred) = (0, false);
+        let barrier = &self.barrier;
+        self.walk.frames(from, self.stack_end, |pc| {
+            barred |= barrier.contains(pc);
+            frames += 1;
+            pc != found && !barred && frames < NEAR_FRAMES
+        });
+        !barred && frames < NEAR_FRAMES
     }
 }
 

@@ -125,7 +125,14 @@ impl LiveTable {
     }
 
     /// Forgets everything in a context that is reset or deleted.
+    #[inline(always)]
     pub(super) fn forget_context(&mut self, address: usize) {
+        if self.live != 0 {
+            self.forget_allocations(address);
+        }
+    }
+
+    fn forget_allocations(&mut self, address: usize) {
         let contexts = &self.contexts;
         let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) else {
             return;

@@ -94,14 +94,15 @@ impl Walk {
         match self {
             Walk::FramePointers => true,
             Walk::Tables(_) => {
-                let length = code.end - code.start;
                 let words = stack_end.saturating_sub(from.sp) / size_of::<usize>();
                 // SAFETY: the stack between its pointer and its end is mapped.
                 let stack = unsafe { std::slice::from_raw_parts(from.sp as *const usize, words) };
-                // Block by block, so that the comparison is done on several words at once.
-                stack
-                    .chunks(32)
-                    .any(|words| words.iter().fold(false, |hit, word| hit | (word.wrapping_sub(code.start) < length)))
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has it.
+                    unsafe { mentions_avx2(stack, code) }
+                } else {
+                    mentions(stack, code)
+                }
             }
         }
     }
@@ -149,6 +150,18 @@ impl Tables {
     }
 }
 
+/// Whether a word of the stack is an address in this range. Block by block, so that several words are compared at once.
+#[inline(always)]
+fn mentions(stack: &[usize], code: &Range<usize>) -> bool {
+    let length = code.end - code.start;
+    stack.chunks(64).any(|words| words.iter().fold(false, |hit, word| hit | (word.wrapping_sub(code.start) < length)))
+}
+
+#[target_feature(enable = "avx2")]
+fn mentions_avx2(stack: &[usize], code: &Range<usize>) -> bool {
+    mentions(stack, code)
+}
+
 /// Whether a function begins with `push rbp; mov rbp, rsp`, after `endbr64` perhaps.
 fn has_frame_pointer(function: usize) -> bool {
     const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
@@ -159,8 +172,22 @@ fn has_frame_pointer(function: usize) -> bool {
     PROLOGUES.iter().any(|prologue| code.starts_with(prologue))
 }
 
-/// The address after the last word of this thread's stack.
+/// The address behind the oldest frame that a target can be above: PostgresMain's, or else the end of this thread's stack.
+///
+/// What lies behind are the frames of the postmaster and the environment.
 pub(super) fn stack_end() -> Option<usize> {
+    let end = end_of_thread_stack()?;
+    // SAFETY: looks a name up.
+    let main = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"PostgresMain".as_ptr()) }.addr();
+    let Some(size) = super::barrier::size_of_symbol(main).filter(|_| main != 0) else { return Some(end) };
+    let here = Registers::here().sp;
+    // SAFETY: the stack between its pointer and its end is mapped.
+    let stack = unsafe { std::slice::from_raw_parts(here as *const usize, (end - here) / size_of::<usize>()) };
+    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main) < size);
+    Some(oldest.map_or(end, |index| here + (index + 1) * size_of::<usize>()))
+}
+
+fn end_of_thread_stack() -> Option<usize> {
     // SAFETY: asks the thread library about this thread.
     unsafe {
         let mut attributes = std::mem::zeroed();
