@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::judge::{Filter, Mark, Rules, judge};
 use memcheck_core::traced::judge_traced;
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
@@ -204,10 +204,12 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
         }
         let mut findings = judge_traced(walker.paths(), marks, rules, &trace::library_of);
         for finding in &mut findings {
-            if let Some(place) = finding.site.and_then(|site| trace::places(site).0) {
-                let at = place.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", place.library, place.offset));
+            if let Some(site) = &mut finding.site {
+                *site = trace::describe(site.id);
+                let Frame { library, offset, symbol, .. } = &site.frame;
+                let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
                 finding.detail.push_str(&format!("; allocated at {at}"));
-                finding.source_lib = place.library;
+                finding.source_lib = library.clone();
             }
         }
         findings

@@ -287,17 +287,6 @@ fn fold_children(paths: &PathTable, curves: &mut Vec<Curve>) {
     }
 }
 
-/// Joins the findings of `tx_abort_loop`: what the workload also leaves behind when it commits does not depend on an abort,
-/// is reported once and without a phase.
-pub fn merge_phases(committed: Vec<Finding>, aborted: Vec<Finding>) -> Vec<Finding> {
-    let also_on_commit =
-        |finding: &Finding| committed.iter().any(|other| other.check == finding.check && other.path == finding.path);
-    let mut findings: Vec<Finding> = aborted.into_iter().filter(|finding| !also_on_commit(finding)).collect();
-    findings.extend(committed.into_iter().map(|finding| Finding { phase: None, ..finding }));
-    sort(&mut findings);
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -493,22 +482,5 @@ mod tests {
             tree.judge(ScenarioKind::GrowthBenchmark, Filter::default()),
             ["ctx_bloat WARNING x 50050B 55/iter 0 contexts 0.0/iter superlinear"]
         );
-    }
-
-    #[test]
-    fn phases_are_kept_for_what_an_abort_alone_leaves() {
-        let tree = Tree::new(&MARKS).set("x", &linear(100));
-        let rules = |phase| Rules {
-            scenario: ScenarioKind::TxAbortLoop,
-            thresholds: Thresholds::default(),
-            filter: Filter::default(),
-            phase,
-        };
-        let commit = || judge(&tree.paths, &tree.marks, &rules(None));
-        let rollback = || judge(&tree.paths, &tree.marks, &rules(Some(Phase::Rollback)));
-        let phases = |findings: Vec<Finding>| findings.into_iter().map(|f| f.phase).collect::<Vec<_>>();
-        assert_eq!(phases(merge_phases(commit(), rollback())), [None]);
-        assert_eq!(phases(merge_phases(Vec::new(), rollback())), [Some(Phase::Rollback)]);
-        assert_eq!(phases(merge_phases(commit(), Vec::new())), [None]);
     }
 }

@@ -267,7 +267,7 @@ impl Observed {
             contexts: whole_number(finding.objects_per_iter),
             per: Per::Iteration,
         };
-        let exact = finding.site.and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
+        let exact = finding.site.as_ref().and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
         let size = exact.unwrap_or_else(range);
         Observed {
             row: Row {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
 use crate::check::{CheckKind, Severity};
 use crate::detail;
-use crate::finding::{Finding, MarkPoint};
+use crate::finding::{Finding, MarkPoint, Site};
 use crate::growth::{Growth, Point, Shape, sustained};
 use crate::judge::{Mark, Rules, judge, sort};
 use crate::scenario::ScenarioKind;
@@ -167,7 +167,7 @@ fn finding(
         shape: bytes.and_then(|growth| growth.shape),
         phase: rules.phase,
         source_lib: String::new(),
-        site: Some(curve.site),
+        site: Some(Site::numbered(curve.site)),
         marks: curve
             .points
             .iter()
@@ -244,7 +244,7 @@ mod tests {
                         f.bytes,
                         f.objects,
                         f.bytes_per_iter,
-                        f.site.map_or(-1, |site| i64::from(site.0))
+                        f.site.map_or(-1, |site| i64::from(site.id.0))
                     )
                 })
                 .collect()

@@ -1,6 +1,6 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::Finding;
+use memcheck_core::{Finding, Frame};
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
@@ -9,7 +9,6 @@ use super::{options, raise, require_preload, timestamp};
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::statement;
-use crate::trace::{self, Place};
 use crate::window::{self, BadMark};
 
 /// Opens a check window.
@@ -150,8 +149,8 @@ fn findings() -> TableIterator<
         .into_iter()
         .map(|finding| {
             let marks = marks(&finding);
-            let (place, stack) = finding.site.map(trace::places).unwrap_or_default();
-            let stack = finding.site.map(|_| JsonB(frames(&stack)));
+            let stack = finding.site.as_ref().map(|site| JsonB(frames(&site.stack)));
+            let frame = finding.site.map(|site| site.frame);
             (
                 finding.check.to_string(),
                 finding.severity.to_string(),
@@ -165,9 +164,9 @@ fn findings() -> TableIterator<
                 finding.shape.map(|shape| shape.to_string()),
                 finding.phase.map(|phase| phase.to_string()),
                 finding.source_lib,
-                place.as_ref().map(|place| place.build_id.clone()).filter(|id| !id.is_empty()),
-                place.as_ref().map(|place| signed(place.offset)),
-                place.and_then(|place| place.symbol),
+                frame.as_ref().map(|frame| frame.build_id.clone()).filter(|id| !id.is_empty()),
+                frame.as_ref().map(|frame| signed(frame.offset)),
+                frame.and_then(|frame| frame.symbol),
                 stack,
                 JsonB(marks),
                 finding.detail,
@@ -177,10 +176,12 @@ fn findings() -> TableIterator<
     TableIterator::new(rows)
 }
 
-fn frames(stack: &[Place]) -> serde_json::Value {
+fn frames(stack: &[Frame]) -> serde_json::Value {
     stack
         .iter()
-        .map(|place| json!({"library": place.library, "offset": place.offset, "symbol": place.symbol, "build_id": place.build_id}))
+        .map(|Frame { library, build_id, offset, symbol }| {
+            json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
+        })
         .collect()
 }
 

@@ -21,6 +21,7 @@ use std::ffi::{CStr, c_void};
 use std::ops::Range;
 
 use memcheck_core::census::{Census, Live, SiteId};
+use memcheck_core::{Frame, Site};
 use pgrx::pg_sys;
 
 use crate::snapshot::Walker;
@@ -148,31 +149,22 @@ pub(crate) fn occupancy() -> (u64, u64) {
     with_trace(|trace| (u64::from(trace.live.len()), trace.live.not_recorded())).unwrap_or_default()
 }
 
-/// A place in the code of a loaded object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Name of the library, without suffix; `postgres` for the server.
-    pub(crate) library: String,
-    /// GNU build ID in hexadecimal; empty if there is none.
-    pub(crate) build_id: String,
-    /// Offset in the file's address space, of the return address.
-    pub(crate) offset: u64,
-    /// The exported function it is in, if it is in one.
-    pub(crate) symbol: Option<String>,
-}
-
 /// A number for the library that a site is in.
 pub(crate) fn library_of(site: SiteId) -> usize {
     with_trace(|trace| trace.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
 }
 
-/// Where a site is, and the stack it was first seen with, from the inside out.
-pub(crate) fn places(site: SiteId) -> (Option<Place>, Vec<Place>) {
+/// Where a site is, and the stack it was first seen with.
+pub(crate) fn describe(id: SiteId) -> Site {
     with_trace(|trace| {
-        let site = trace.sites.get(site.0);
-        (trace.place(site.pc), site.stack().iter().filter_map(|&pc| trace.place(pc)).collect())
+        let site = trace.sites.get(id.0);
+        Site {
+            id,
+            frame: trace.frame(site.pc).unwrap_or_default(),
+            stack: site.stack().iter().filter_map(|&pc| trace.frame(pc)).collect(),
+        }
     })
-    .unwrap_or_default()
+    .unwrap_or_else(|| Site::numbered(id))
 }
 
 impl Trace {
@@ -225,9 +217,9 @@ impl Trace {
         self.modules.iter().position(|module| module.code.contains(&pc))
     }
 
-    fn place(&self, pc: usize) -> Option<Place> {
+    fn frame(&self, pc: usize) -> Option<Frame> {
         let module = &self.modules[self.module_at(pc)?];
-        Some(Place {
+        Some(Frame {
             library: if module.is_executable() { "postgres".to_owned() } else { module.name.clone() },
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
