@@ -22,7 +22,8 @@ use mcspec::judge::{Fault, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
-use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Severity, Shape};
+use memcheck_core::census::SiteId;
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\
 title 'for the reporters'
@@ -161,6 +162,12 @@ fn outcome(verdict: &Verdict) -> Outcome {
     if verdict.axes.is_none() || verdict.faults.iter().any(|fault| matches!(fault, Fault::Failure(_))) {
         return Outcome::default();
     }
+    let frame = Frame {
+        library: "buggy_pg_ext".into(),
+        build_id: "0123ab".into(),
+        offset: 0x1234,
+        symbol: Some("buggy_executor_start".into()),
+    };
     let finding = Finding {
         check: CheckKind::CtxBloat,
         severity: Severity::Warning,
@@ -173,6 +180,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
         shape: Some(Shape::Linear),
         phase: None,
         source_lib: "buggy_pg_ext.so".into(),
+        site: Some(Site { frame: frame.clone(), stack: vec![frame], ..Site::numbered(SiteId(1)) }),
         marks: vec![MarkPoint { iteration: 1000, used: 136_000, objects: 1 }],
         detail: "used grew".into(),
     };
