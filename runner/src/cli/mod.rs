@@ -5,6 +5,7 @@ mod check;
 mod complaint;
 mod diff;
 mod exit;
+mod fmt;
 mod list;
 mod output;
 mod prepare;
@@ -32,6 +33,7 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Fmt(fmt::Arguments),
     List(list::Arguments),
     Bless(bless::Arguments),
     Diff(diff::Arguments),
@@ -58,6 +60,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
     match command {
         Command::Run(arguments) => run::run(&arguments, &config),
         Command::Check(arguments) => check::check(&arguments, &config),
+        Command::Fmt(arguments) => fmt::fmt(&arguments, &config),
         Command::List(arguments) => list::list(&arguments, &config),
         Command::Bless(arguments) => bless::bless(&arguments, &config),
         Command::Diff(arguments) => diff::diff(&arguments, &config),
