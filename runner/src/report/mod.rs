@@ -17,6 +17,7 @@ use crate::exec::event::Event;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
 
+pub(crate) use pretty::tone;
 pub use pretty::Pretty;
 pub use tap::Tap;
 

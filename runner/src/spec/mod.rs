@@ -4,6 +4,7 @@ pub mod ast;
 mod check;
 mod diagnostic;
 mod format;
+pub mod lint;
 mod number;
 mod parse;
 mod source;

@@ -109,7 +109,7 @@ impl<'t> Laid<'t> {
         let value = self.tokens.get(self.head().len());
         // A block of many lines stands for itself.
         let is_long = |block: &Token| block.is_block && block.text.lines().next().is_some_and(|line| is_opening(line));
-        if value.is_none_or(|value| value.begins_line || is_long(value)) {
+        if value.is_none_or(|value| value.breaks > 0 || is_long(value)) {
             return Alignment::Own;
         }
         match (self.clause.word, self.clause.place) {
@@ -131,9 +131,9 @@ impl<'t> Laid<'t> {
         let mut width = 0;
         for (i, token) in self.tokens.iter().enumerate() {
             let before = i.checked_sub(1).map(|before| &self.tokens[before]);
-            if token.begins_line {
+            if token.breaks > 0 {
                 let indent = if token.is_block { self.indent } else { continuation };
-                out.push_str(newline);
+                out.push_str(&newline.repeat(token.breaks));
                 out.extend(std::iter::repeat_n(' ', indent));
             } else if token.is_comment {
                 out.push_str(if token.blanks.is_empty() { " " } else { token.blanks });

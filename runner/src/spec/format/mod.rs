@@ -80,7 +80,7 @@ mod tests {
             ("title 'it''s'\nnormalize 'a'=>'b'", "title     'it''s'\nnormalize 'a' => 'b'\n"),
             // Fixtures: blocks are kept; those that begin with a line break are not aligned.
             ("setup {  a }\nteardown { b\n  c }\n", "setup    {  a }\nteardown { b\n  c }\n"),
-            ("setup\n\n{\n a }\nteardown { b }\n", "setup\n{\n a }\nteardown { b }\n"),
+            ("setup\n\n{\n a }\nteardown { b }\n", "setup\n\n{\n a }\nteardown { b }\n"),
             ("setup    {\n a }\nteardown   $$ b $$", "setup {\n a }\nteardown $$ b $$\n"),
             // A scenario: a clause a line, values in one column.
             (

@@ -10,9 +10,9 @@ pub(super) struct Token<'t> {
     pub(super) is_block: bool,
     /// Whether it is a comment, to the end of its line.
     pub(super) is_comment: bool,
-    /// Whether it is the first of its line.
-    pub(super) begins_line: bool,
-    /// The blanks before it on its line.
+    /// Line breaks before it.
+    pub(super) breaks: usize,
+    /// All that is before it.
     pub(super) blanks: &'t str,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn tokens<'t>(text: &'t str, masked: &str, clause: &Stretch) -> Vec<T
             text: text[at..stop].trim_end(),
             is_block: masked[at..].starts_with('{'),
             is_comment,
-            begins_line: before.contains('\n'),
+            breaks: before.matches('\n').count(),
             blanks: before,
         });
         end = stop;
