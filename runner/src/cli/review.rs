@@ -36,13 +36,13 @@ enum Decision {
 }
 
 impl Decision {
-    /// What a key means. Ctrl-C and Ctrl-D end the review.
+    /// What a key means; Ctrl-D is the end of input.
     const fn of(key: u8) -> Option<Self> {
         match key {
             b'a' => Some(Decision::Accept),
             b'r' => Some(Decision::Reject),
             b's' => Some(Decision::Skip),
-            b'q' | 0x03 | 0x04 => Some(Decision::Quit),
+            b'q' | 0x04 => Some(Decision::Quit),
             _ => None,
         }
     }
@@ -70,43 +70,43 @@ pub(super) fn review(arguments: &Arguments, config: &Config) -> Result<Exit, Com
     writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
 
     let pending = pending(&config.project.expected, &results)?;
-    let total: usize = pending.iter().map(|one| if let Pending::Changed(one) = one { one.hunks.len() } else { 0 }).sum();
-    let (mut shown, mut decisions) = (0, Vec::new());
-    for one in pending {
-        match one {
+    let hunks = |one: &Pending| if let Pending::Changed(changed) = one { changed.hunks.len() } else { 0 };
+    let total: usize = pending.iter().map(hunks).sum();
+    let (mut shown, mut accepted, mut rejected, mut refused) = (0, 0, 0, 0);
+    'review: for one in pending {
+        let mut changed = match one {
+            Pending::Changed(changed) => changed,
             Pending::Refused { label, reason, hint } => {
-                writeln!(out, "\n{label}: not to be recorded: {reason}").map_err(Complaint::stdout)?;
-                if let Some(hint) = hint {
-                    writeln!(out, "HINT:  {hint}").map_err(Complaint::stdout)?;
-                }
-                decisions.push(Decision::Skip);
+                refused += 1;
+                let hint = hint.map_or(String::new(), |hint| format!("\nHINT:  {hint}"));
+                writeln!(out, "\n{label}: not to be recorded: {reason}{hint}").map_err(Complaint::stdout)?;
+                continue;
             }
-            Pending::Changed(mut changed) if decisions.last() != Some(&Decision::Quit) => {
-                for hunk in 0..changed.hunks.len() {
-                    shown += 1;
-                    show(&mut out, &changed, hunk, &format!("{shown} of {total}")).map_err(Complaint::stdout)?;
-                    let decision = ask(&mut out, &mut keys).map_err(terminal)?;
-                    decisions.push(decision);
-                    match decision {
-                        Decision::Accept => changed.accept(hunk)?,
-                        Decision::Reject => reject(&changed, &mut results, config)?,
-                        Decision::Skip => {}
-                        Decision::Quit => break,
-                    }
+        };
+        for hunk in 0..changed.hunks.len() {
+            shown += 1;
+            show(&mut out, &changed, hunk, &format!("{shown} of {total}")).map_err(Complaint::stdout)?;
+            match ask(&mut out, &mut keys).map_err(terminal)? {
+                Decision::Accept => {
+                    changed.accept(hunk)?;
+                    accepted += 1;
                 }
+                Decision::Reject => {
+                    reject(&changed, &mut results, config)?;
+                    rejected += 1;
+                }
+                Decision::Skip => {}
+                Decision::Quit => break 'review,
             }
-            Pending::Changed(_) => {}
         }
     }
-    let count = |wanted: Decision| decisions.iter().filter(|&&decision| decision == wanted).count();
-    let accepted = count(Decision::Accept);
-    let undecided = total - accepted - count(Decision::Reject);
+    let left = total - accepted - rejected;
     match total {
-        0 => writeln!(out, "nothing to decide"),
-        _ => writeln!(out, "\n{accepted} accepted, {} rejected, {undecided} left", count(Decision::Reject)),
+        0 => writeln!(out, "\nnothing to decide"),
+        _ => writeln!(out, "\n{accepted} accepted, {rejected} rejected, {left} left"),
     }
     .map_err(Complaint::stdout)?;
-    Ok(if decisions.iter().all(|decision| *decision == Decision::Accept) { Exit::Ok } else { Exit::Failed })
+    Ok(if accepted == total && refused == 0 { Exit::Ok } else { Exit::Failed })
 }
 
 /// Shows one hunk.

@@ -1,7 +1,7 @@
 //! A terminal that is asked for single keys.
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Stdin};
+use std::io::{self, IsTerminal, Stdin, Write};
 use std::thread;
 
 use nix::errno::Errno;
@@ -14,6 +14,9 @@ use super::exit::Exit;
 
 /// What begins the bytes of keys such as arrows.
 const ESCAPE: u8 = 0x1b;
+
+/// In place of a key, that there is none (`_POSIX_VDISABLE` of termios(3)).
+const DISABLED: u8 = 0;
 
 /// The terminal on the standard input, without line editing and echo. It is as it was before when this is dropped, and when
 /// a signal ends the process.
@@ -37,8 +40,10 @@ impl Keys {
         let before = tcgetattr(&stdin)?;
         restore_on_signals(before.clone())?;
         let mut raw = before.clone();
-        // Ctrl-C and Ctrl-Z are keys too: the terminal is not left as it is now.
-        raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
+        raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        // What these keys send would leave the terminal as it is now.
+        raw.control_chars[SpecialCharacterIndices::VSUSP as usize] = DISABLED;
+        raw.control_chars[SpecialCharacterIndices::VQUIT as usize] = DISABLED;
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         tcsetattr(&stdin, SetArg::TCSANOW, &raw)?;
@@ -73,7 +78,9 @@ fn restore_on_signals(before: Termios) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         if signals.forever().next().is_some() {
+            // There is nothing left to do about failures.
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &before);
+            let _ = writeln!(io::stderr(), "\nmcspec: interrupted");
             std::process::exit(Exit::Interrupted.code().into());
         }
     });

@@ -15,7 +15,7 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for block in subject.blocks() {
         for token in Tokens::new(&block.text, 0) {
             let hint = match token.kind {
-                Kind::String => "close the string before it: 'key ' || :i",
+                Kind::String => "write it outside of the string, as in 'key ' || :i",
                 Kind::DollarString => "pass it in from outside, as an argument or a setting",
                 _ => continue,
             };
