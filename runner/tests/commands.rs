@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::pty::{OpenptyResult, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::tcgetattr;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 const GOOD: &str = "scenario window\n  workload   { SELECT 1; }\n  expect none\n";
@@ -160,6 +165,49 @@ fn review_needs_a_terminal() {
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("no terminal") && stderr.contains("mcspec diff") && stderr.contains("mcspec bless"), "{stderr}");
     assert!(!project.path().join("expected/good.out").exists());
+}
+
+/// A review of one new block on a terminal: what happens after these keys or a signal. Exit code, whether the golden was
+/// written, and the exit code of `bless` afterwards.
+fn reviewed(keys: &[u8], signal: Option<Signal>) -> (i32, bool, i32) {
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["good"]}"#),
+        ("results/good.json", &result("good", "failed", ROW)),
+    ]);
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let flags = || tcgetattr(&slave).unwrap().local_flags;
+    let before = flags();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+    command.current_dir(project.path()).arg("review").stdin(slave.try_clone().unwrap());
+    let mut child = command.stdout(slave.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap();
+    let mut terminal = File::from(master);
+    let mut shown = String::new();
+    while !shown.contains("[a/r/s/q]") {
+        let mut bytes = [0; 1000];
+        let n = terminal.read(&mut bytes).unwrap();
+        shown += &String::from_utf8_lossy(&bytes[..n]);
+    }
+    assert!(shown.contains(&format!("+ {ROW}")), "{shown}");
+    assert_ne!(flags(), before);
+    terminal.write_all(keys).unwrap();
+    if let Some(signal) = signal {
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    }
+    let code = child.wait().unwrap().code().unwrap();
+    assert_eq!(flags(), before);
+    let is_written = project.path().join("expected/good.out").exists();
+    (code, is_written, mcspec(project.path(), "bless").0)
+}
+
+#[test]
+fn review_takes_one_key_and_leaves_the_terminal_as_it_was() {
+    assert_eq!(reviewed(b"a", None), (0, true, 0));
+    // What is rejected is not blessed either; what is no answer is passed over.
+    assert_eq!(reviewed(b"x\nr", None), (1, false, 1));
+    assert_eq!(reviewed(b"s", None), (1, false, 0));
+    assert_eq!(reviewed(b"q", None), (1, false, 0));
+    assert_eq!(reviewed(b"", Some(Signal::SIGTERM)), (130, false, 0));
 }
 
 #[test]
