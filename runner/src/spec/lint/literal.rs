@@ -1,31 +1,39 @@
 //! A variable in a string, where it is not replaced.
 
-use super::Subject;
+use super::{Subject, workloads};
+use crate::spec::ast::Block;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::sql::scan::{Kind, Tokens};
 
-/// Variables that the runner sets and that somebody may want in a string.
-const BUILT_IN: [&str; 2] = ["i", "rows"];
+/// Variables that a workload has besides those of the spec, and that somebody may want in a string.
+const OF_WORKLOADS: [&str; 2] = ["i", "rows"];
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;
     let vars = spec.vars.iter().map(|var| var.name.value.as_str());
-    let matrices = spec.matrix.iter().map(|matrix| matrix.name.value.as_str());
-    let names: Vec<&str> = BUILT_IN.into_iter().chain(vars).chain(matrices).collect();
+    let defined: Vec<&str> = vars.chain(spec.matrix.iter().map(|matrix| matrix.name.value.as_str())).collect();
     for block in subject.blocks() {
-        for token in Tokens::new(&block.text, 0) {
-            let hint = match token.kind {
-                Kind::String => "write it outside of the string, as in 'key ' || :i",
-                Kind::DollarString => "pass it in from outside, as an argument or a setting",
-                _ => continue,
-            };
-            let string = &block.text[token.span.clone()];
-            for (at, name) in references(string).filter(|(_, name)| names.contains(name)) {
-                let start = block.span.start + token.span.start + at;
-                let message = format!("\":{name}\" is not replaced in a string");
-                let diagnostic = Diagnostic::new(start..start + 1 + name.len(), message);
-                found.push(diagnostic.with_hint(hint.to_owned()));
-            }
+        find_in(block, |name| defined.contains(&name), found);
+    }
+    for block in spec.scenarios.iter().flat_map(workloads) {
+        find_in(block, |name| OF_WORKLOADS.contains(&name), found);
+    }
+}
+
+/// Reports the strings of a block that name one of these variables.
+fn find_in(block: &Block, is_variable: impl Fn(&str) -> bool, found: &mut Vec<Diagnostic>) {
+    for token in Tokens::new(&block.text, 0) {
+        let hint = match token.kind {
+            Kind::String => "write it outside of the string, as in 'key ' || :i",
+            Kind::DollarString => "pass it in from outside, as an argument or a setting",
+            _ => continue,
+        };
+        let string = &block.text[token.span.clone()];
+        for (at, name) in references(string).filter(|(_, name)| is_variable(name)) {
+            let start = block.span.start + token.span.start + at;
+            let message = format!("\":{name}\" is not replaced in a string");
+            let diagnostic = Diagnostic::new(start..start + 1 + name.len(), message);
+            found.push(diagnostic.with_hint(hint.to_owned()));
         }
     }
 }

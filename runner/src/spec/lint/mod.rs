@@ -99,11 +99,7 @@ impl<'a> Subject<'a> {
         let spec = self.spec;
         let fixtures = spec.setup.iter().chain(&spec.teardown);
         let scenarios = spec.scenarios.iter().flat_map(|scenario| {
-            let workloads = scenario.workloads.iter().filter_map(|workload| match &workload.source {
-                WorkloadSource::Inline(block) => Some(block),
-                WorkloadSource::File(_) => None,
-            });
-            scenario.setup.iter().chain(&scenario.teardown).chain(workloads)
+            scenario.setup.iter().chain(&scenario.teardown).chain(workloads(scenario))
         });
         let sessions = spec.sessions.iter().flat_map(|session| {
             let steps = session.steps.iter().map(|step| &step.sql);
@@ -111,6 +107,14 @@ impl<'a> Subject<'a> {
         });
         fixtures.chain(scenarios).chain(sessions)
     }
+}
+
+/// The workloads that a scenario does not have in files.
+fn workloads(scenario: &Scenario) -> impl Iterator<Item = &Block> {
+    scenario.workloads.iter().filter_map(|workload| match &workload.source {
+        WorkloadSource::Inline(block) => Some(block),
+        WorkloadSource::File(_) => None,
+    })
 }
 
 /// How often the workload of a scenario is repeated while it is watched, where the spec says.
