@@ -75,7 +75,8 @@ fn fmt_leaves_files_with_errors_alone() {
 
 #[test]
 fn warnings_do_not_change_the_exit_code() {
-    let doubtful = "var x = 1\nvar y = 2\ninclude 'tables.inc'\nscenario window\n  workload file 'w.sql'\n  expect none\n";
+    let doubtful =
+        "var x = 1\nvar y = 2\ninclude 'tables.inc'\nscenario window\n  workload file 'w.sql'\n  expect none\n";
     let project = project(&[
         ("specs/doubtful.mcspec", doubtful),
         ("specs/good.mcspec", GOOD),
@@ -163,7 +164,10 @@ fn review_needs_a_terminal() {
     ]);
     let (code, stdout, stderr) = mcspec(project.path(), "review");
     assert_eq!((code, stdout.as_str()), (2, ""));
-    assert!(stderr.contains("no terminal") && stderr.contains("mcspec diff") && stderr.contains("mcspec bless"), "{stderr}");
+    assert!(
+        stderr.contains("no terminal") && stderr.contains("mcspec diff") && stderr.contains("mcspec bless"),
+        "{stderr}"
+    );
     assert!(!project.path().join("expected/good.out").exists());
 }
 
@@ -236,10 +240,9 @@ fn prune_removes_after_a_full_green_run_only() {
         mcspec(project.path(), "bless --prune")
     };
     let all = in_expected();
-    for (status, skipped, reason) in [
-        ("failed", "\"elsewhere\"", "spec \"good\" failed"),
-        ("passed", "", "spec \"elsewhere\" was not run"),
-    ] {
+    for (status, skipped, reason) in
+        [("failed", "\"elsewhere\"", "spec \"good\" failed"), ("passed", "", "spec \"elsewhere\" was not run")]
+    {
         let (code, stdout, stderr) = run(status, skipped);
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         assert!(stderr.contains(reason), "{stderr}");

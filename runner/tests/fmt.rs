@@ -47,7 +47,12 @@ fn ink(text: &str) -> String {
 fn check(path: &Path, text: &str) -> bool {
     let Some(meaning) = tree(path, text) else { return false };
     let once = formatted(path, text);
-    assert_eq!(tree(path, &once).as_ref(), Some(&meaning), "{} means something else:\n{text}\n---\n{once}", path.display());
+    assert_eq!(
+        tree(path, &once).as_ref(),
+        Some(&meaning),
+        "{} means something else:\n{text}\n---\n{once}",
+        path.display()
+    );
     assert_eq!(formatted(path, &once), once, "{} is formatted twice:\n{text}", path.display());
     assert_eq!(ink(&once), ink(text), "{} loses something:\n{text}", path.display());
     true

@@ -38,9 +38,10 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
         match load(&spec.name, &spec.path) {
             Ok(loaded) => {
                 problems.extend(beyond_syntax(&loaded, &overrides));
-                let rendered = loaded.warnings().into_iter().map(|warning| {
-                    warning.diagnostic.render_warning(warning.code, &loaded.source, true)
-                });
+                let rendered = loaded
+                    .warnings()
+                    .into_iter()
+                    .map(|warning| warning.diagnostic.render_warning(warning.code, &loaded.source, true));
                 warnings.extend(rendered);
             }
             Err(found) => problems.extend(found),

@@ -53,7 +53,9 @@ pub(super) fn doctor(config: Result<Config, ConfigError>) -> Result<Exit, Compla
     let lacks = |needed: bool| findings.iter().filter(|one| one.result.is_err() && one.is_needed == needed).count();
     match (lacks(true), lacks(false)) {
         (0, 0) => print("\n\"mcspec run\" has what it needs".to_owned())?,
-        (0, _) => print("\n\"mcspec run\" has what it needs; \"-\" is for versions that it would not run on".to_owned())?,
+        (0, _) => {
+            print("\n\"mcspec run\" has what it needs; \"-\" is for versions that it would not run on".to_owned())?
+        }
         (n, _) => print(format!("\n\"mcspec run\" lacks {n} of these"))?,
     }
     Ok(if lacks(true) == 0 { Exit::Ok } else { Exit::CouldNotRun })

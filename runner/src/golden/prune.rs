@@ -135,8 +135,11 @@ mod tests {
     use super::*;
     use crate::golden::write;
 
-    /// The names of superfluous goldens among these, each with the subject of its one row.
-    fn pruned(cases: &[&str], files: &[(&str, &str)]) -> Vec<String> {
+    /// Names and the subject of the one row.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
+    /// What is superfluous among these goldens.
+    fn pruned(cases: &[&str], files: Files) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();
         for (name, subject) in files {
             let row = format!("ctx_bloat|INFO|{subject}|-|-|-");
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn variants_that_say_nothing_of_their_own_go() {
-        let table: [(&[(&str, &str)], &[&str]); 7] = [
+        let table: &[(Files, &[&str])] = &[
             (&[("a", "1"), ("a.pg15", "1")], &["a.pg15.out"]),
             (&[("a", "1"), ("a.pg15", "2")], &[]),
             // Nothing stands in for it.
@@ -173,7 +176,7 @@ mod tests {
             (&[("a", "1"), ("a.pg16", "1"), ("a.pg15-17", "1")], &["a.pg15-17.out", "a.pg16.out"]),
             (&[("a", "1"), ("a.pg15", "1"), ("a.x86_64", "1")], &[]),
         ];
-        for (files, expected) in table {
+        for &(files, expected) in table {
             let found = pruned(&["a"], files);
             let names: Vec<&str> = found.iter().filter_map(|line| line.split(": ").next()).collect();
             assert_eq!(names, expected, "{files:?}");

@@ -68,10 +68,9 @@ pub fn pending(expected: &Path, results: &[CaseResult]) -> Result<Vec<Pending>, 
 /// The blocks that differ. Of a golden that is new, all.
 fn hunks(old: Option<&Golden>, new: &Golden, observed: &[(String, Vec<Observed>)]) -> Vec<Hunk> {
     let recorded = |title: &str| old.and_then(|old| old.block(title)).map_or(&[][..], |block| &block.rows);
-    let found = observed.iter().map(|(title, found)| Hunk {
-        title: title.clone(),
-        differences: compare(recorded(title), found),
-    });
+    let found = observed
+        .iter()
+        .map(|(title, found)| Hunk { title: title.clone(), differences: compare(recorded(title), found) });
     let gone = old.into_iter().flat_map(|old| &old.blocks).filter(|block| new.block(&block.title).is_none());
     let gone = gone.map(|block| Hunk {
         title: block.title.clone(),

@@ -17,8 +17,8 @@ use crate::exec::event::Event;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
 
-pub(crate) use pretty::tone;
 pub use pretty::Pretty;
+pub(crate) use pretty::tone;
 pub use tap::Tap;
 
 /// Shows a run in one format.

@@ -48,7 +48,8 @@ impl<'t> Layout<'t> {
             let laid = Laid::new(text, outline, i);
             let before = i.checked_sub(1).map(|before| &outline.clauses[before]);
             let ends_paragraph = |before: &Stretch| {
-                before.place != clause.place || Gap::new(text, before.span.end..clause.span.start, true).has_blank_line()
+                before.place != clause.place
+                    || Gap::new(text, before.span.end..clause.span.start, true).has_blank_line()
             };
             if opens(clause) || before.is_some_and(ends_paragraph) {
                 align(&mut clauses[paragraph..]);
@@ -108,7 +109,7 @@ impl<'t> Laid<'t> {
     fn alignment(&self) -> Alignment {
         let value = self.tokens.get(self.head().len());
         // A block of many lines stands for itself.
-        let is_long = |block: &Token| block.is_block && block.text.lines().next().is_some_and(|line| is_opening(line));
+        let is_long = |block: &Token| block.is_block && block.text.lines().next().is_some_and(is_opening);
         if value.is_none_or(|value| value.breaks > 0 || is_long(value)) {
             return Alignment::Own;
         }

@@ -75,7 +75,10 @@ mod tests {
                 "title  'a'\nextension   x cascade\n\ntags a,b , c\nset  x=1 ;\ntimeout 5s\n",
                 "title     'a'\nextension x cascade\n\ntags    a, b, c\nset x = 1;\ntimeout 5s\n",
             ),
-            ("requires pg>=15,not a<>'b'\nmatrix d in( 1,2 )", "requires pg >= 15, not a <> 'b'\nmatrix   d in (1, 2)\n"),
+            (
+                "requires pg>=15,not a<>'b'\nmatrix d in( 1,2 )",
+                "requires pg >= 15, not a <> 'b'\nmatrix   d in (1, 2)\n",
+            ),
             ("set a.b = -1.5\nset c to it, \"X\"", "set a.b = -1.5\nset c to it, \"X\"\n"),
             ("title 'it''s'\nnormalize 'a'=>'b'", "title     'it''s'\nnormalize 'a' => 'b'\n"),
             // Fixtures: blocks are kept; those that begin with a line break are not aligned.

@@ -1,7 +1,7 @@
 //! Expectations that cannot all be met.
 
 use super::Subject;
-use crate::spec::ast::{Abort, Expect, ExpectedViolation, Expectation, Spanned};
+use crate::spec::ast::{Abort, Expect, Expectation, ExpectedViolation, Spanned};
 use crate::spec::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {

@@ -9,7 +9,8 @@ use crate::spec::diagnostic::Diagnostic;
 const ENOUGH: u64 = 10;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
-    let benchmarks = subject.spec.scenarios.iter().filter(|scenario| scenario.kind.value == ScenarioKind::GrowthBenchmark);
+    let benchmarks =
+        subject.spec.scenarios.iter().filter(|scenario| scenario.kind.value == ScenarioKind::GrowthBenchmark);
     for iterations in benchmarks.filter_map(|scenario| scenario.iterations.as_ref()) {
         if iterations.value < ENOUGH {
             let message = "too few iterations to tell memory that is taken once from memory that leaks";

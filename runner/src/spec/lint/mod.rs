@@ -98,9 +98,10 @@ impl<'a> Subject<'a> {
     fn blocks(&self) -> impl Iterator<Item = &'a Block> {
         let spec = self.spec;
         let fixtures = spec.setup.iter().chain(&spec.teardown);
-        let scenarios = spec.scenarios.iter().flat_map(|scenario| {
-            scenario.setup.iter().chain(&scenario.teardown).chain(workloads(scenario))
-        });
+        let scenarios = spec
+            .scenarios
+            .iter()
+            .flat_map(|scenario| scenario.setup.iter().chain(&scenario.teardown).chain(workloads(scenario)));
         let sessions = spec.sessions.iter().flat_map(|session| {
             let steps = session.steps.iter().map(|step| &step.sql);
             session.setup.iter().chain(steps).chain(&session.teardown)

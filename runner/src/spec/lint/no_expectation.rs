@@ -13,7 +13,8 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     }
     for scenario in spec.scenarios.iter().filter(|scenario| scenario.expects.is_empty()) {
         let message = format!("nothing that scenario \"{}\" finds makes the spec fail", title(scenario));
-        let hint = "with \"golden none\" nothing is recorded; \"expect none\" says that nothing is to be found".to_owned();
+        let hint =
+            "with \"golden none\" nothing is recorded; \"expect none\" says that nothing is to be found".to_owned();
         found.push(Diagnostic::new(scenario.span.clone(), message).with_hint(hint));
     }
 }

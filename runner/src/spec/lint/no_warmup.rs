@@ -19,7 +19,8 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
             && !tells_first_apart
         {
             let message = "without a warm-up, caches that fill on first use are reported as leaks";
-            let hint = "leave \"warmup\" out, or take at least 6: the sixth execution makes the generic plan".to_owned();
+            let hint =
+                "leave \"warmup\" out, or take at least 6: the sixth execution makes the generic plan".to_owned();
             found.push(Diagnostic::new(warmup.span.clone(), message).with_hint(hint));
         }
     }
