@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, Severity, Shape};
+use memcheck_core::census::SiteId;
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, Severity, Shape, Site};
 use postgres::Row;
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
+use super::symbols::Symbols;
 use crate::plan::Scenario;
 use crate::spec::ast::Mode;
 
 /// `pg_ext_memcheck.memcheck_mode`
 const MODE: &str = "pg_ext_memcheck.memcheck_mode";
+const TRACE: &str = "pg_ext_memcheck.trace";
+const TARGETS: &str = "pg_ext_memcheck.targets";
 
 /// Opens a window and sets its first mark.
 pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Phase>) -> Result<(), Failure> {
@@ -21,6 +25,8 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
+    session.set(TRACE, if scenario.trace { "on" } else { "off" }, Some(&scenario.place))?;
+    session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
     let mut options = json!({ "scenario": scenario.kind.as_str() });
     if !scenario.watch.is_empty() {
         options["watch"] = json!(scenario.watch);
@@ -62,16 +68,34 @@ pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Wind
     let findings = findings
         .iter()
         .map(|row| finding(row).map_err(|reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason))));
-    let findings = findings.collect::<Result<_, _>>()?;
+    let mut findings: Vec<Finding> = findings.collect::<Result<_, _>>()?;
+    if findings.iter().any(|finding| finding.site.is_some()) {
+        name_functions(session, &mut findings)?;
+    }
     let sql = "SELECT name, value FROM ext_memcheck.window_stats()";
     let statistics = session.query(sql, &[], &Step::Engine("window_stats"), None)?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
     Ok(Window { phase, findings, statistics })
 }
 
+/// Puts names to functions that the libraries do not export.
+fn name_functions(session: &mut Session, findings: &mut [Finding]) -> Result<(), Failure> {
+    let sql = "SELECT setting FROM pg_config WHERE name IN ('PKGLIBDIR', 'BINDIR') ORDER BY name DESC";
+    let directories = session.query(sql, &[], &Step::Engine("findings"), None)?;
+    let [libraries, programs] = directories.as_slice() else { return Ok(()) };
+    let mut symbols = Symbols::new(libraries.get::<_, String>(0).into(), programs.get::<_, String>(0).into());
+    for site in findings.iter_mut().filter_map(|finding| finding.site.as_mut()) {
+        for frame in site.stack.iter_mut().chain([&mut site.frame]).filter(|frame| frame.symbol.is_none()) {
+            frame.symbol = symbols.function(&frame.library, frame.offset);
+        }
+    }
+    Ok(())
+}
+
 const FINDINGS: &str = "\
     SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
-           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail
+           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail,
+           build_id, site_offset, site_symbol, stack::text
       FROM ext_memcheck.findings()";
 
 /// Reads a row of [`FINDINGS`]; the error says what cannot be used.
@@ -102,11 +126,40 @@ fn finding(row: &Row) -> Result<Finding, String> {
         source_lib: text(11)?.unwrap_or_default(),
         marks: marks(&text(12)?.unwrap_or_default())?,
         detail: text(13)?.unwrap_or_default(),
+        site: match row.try_get::<_, Option<i64>>(15).map_err(|error| error.to_string())? {
+            None => None,
+            Some(offset) => Some(Site {
+                // The backend's own number for it is not told.
+                id: SiteId(0),
+                frame: Frame {
+                    library: text(11)?.unwrap_or_default(),
+                    build_id: text(14)?.unwrap_or_default(),
+                    offset: u64::try_from(offset).unwrap_or(0),
+                    symbol: text(16)?,
+                },
+                stack: stack(&text(17)?.unwrap_or_default())?,
+            }),
+        },
     })
 }
 
 fn word<T: std::str::FromStr<Err: ToString>>(text: Option<String>) -> Result<T, String> {
     text.unwrap_or_default().parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// `[{"library": "x", "build_id": "...", "offset": N, "symbol": "f"}, ...]`
+fn stack(json: &str) -> Result<Vec<Frame>, String> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let frame = |frame: &Value| {
+        let text = |key: &str| frame[key].as_str().map(str::to_owned);
+        let offset = frame["offset"].as_u64().ok_or_else(|| format!("invalid frame {frame}"))?;
+        let library = text("library").ok_or_else(|| format!("invalid frame {frame}"))?;
+        Ok(Frame { library, build_id: text("build_id").unwrap_or_default(), offset, symbol: text("symbol") })
+    };
+    value.as_array().ok_or_else(|| format!("invalid stack {json}"))?.iter().map(frame).collect()
 }
 
 /// `[{"iteration": 0, "used": N, "objects": N}, ...]`
@@ -127,6 +180,20 @@ fn marks(json: &str) -> Result<Vec<MarkPoint>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stacks_are_read() {
+        let json = r#"[{"library": "x", "build_id": "ab", "offset": 16, "symbol": null}, {"library": "y", "offset": 1, "symbol": "f"}]"#;
+        let frame = |library: &str, build_id: &str, offset, symbol: Option<&str>| Frame {
+            library: library.into(),
+            build_id: build_id.into(),
+            offset,
+            symbol: symbol.map(str::to_owned),
+        };
+        assert_eq!(stack(json), Ok(vec![frame("x", "ab", 16, None), frame("y", "", 1, Some("f"))]));
+        assert_eq!(stack(""), Ok(vec![]));
+        assert_eq!(stack(r#"[{"library": "x"}]"#), Err(r#"invalid frame {"library":"x"}"#.to_owned()));
+    }
 
     #[test]
     fn marks_are_read() {

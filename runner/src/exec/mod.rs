@@ -12,6 +12,7 @@ mod pool;
 mod queue;
 mod scenario;
 mod session;
+mod symbols;
 mod workload;
 
 pub use pool::Installed;
