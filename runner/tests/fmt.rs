@@ -79,7 +79,7 @@ fn whatever_parses_is_formatted() {
     for path in specs("tests/ui/valid") {
         let text = std::fs::read_to_string(&path).unwrap();
         // A prime step meets all kinds of places.
-        for (at, _) in text.char_indices().step_by(29) {
+        for (at, _) in text.char_indices().step_by(23) {
             let (before, after) = text.split_at(at);
             for disturbance in ["\n", "  ", "\t", "\r\n", " # x\n", "\n\n  # 'x\n\n", "\n# }\n", "}", "'", ","] {
                 tried += usize::from(check(&path, &format!("{before}{disturbance}{after}")));
@@ -89,5 +89,5 @@ fn whatever_parses_is_formatted() {
             tried += usize::from(check(&path, &format!("{before}{rest}")));
         }
     }
-    assert!(tried > 1000, "{tried}");
+    assert!(tried > 500, "{tried}");
 }
