@@ -39,6 +39,7 @@ lint: setup ## Check format and lints of all crates
 	done
 
 test test-all: lint engine
+	cargo run -q -p xtask -- test-engine --pg-config "$$(scripts/pg-config.sh $(firstword $(PG)))"
 	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck
 	target/debug/mcspec run schedule --pg $(PG_LIST)
 

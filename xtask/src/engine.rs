@@ -49,8 +49,16 @@ pub(crate) fn lint(workspace: &Workspace, pg_config: &Path) -> Result<(), Error>
     ]))
 }
 
+/// Runs the engine's unit tests. They link as long as they reach no function of the server.
+pub(crate) fn test(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
+    let major = major_version(pg_config)?;
+    error::run(cargo(workspace, pg_config, major, "test")?.args(["--release", "--lib"]))
+}
+
 /// `cargo SUBCOMMAND` on the engine with the feature and the environment that select one PostgreSQL.
 fn cargo(workspace: &Workspace, pg_config: &Path, major: u32, subcommand: &str) -> Result<Command, Error> {
+    // The build script runs in another directory.
+    let pg_config = &std::path::absolute(pg_config).map_err(Error::file("find", pg_config))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace.root())

@@ -40,6 +40,12 @@ enum Chore {
         #[arg(long, value_name = "PATH")]
         pg_config: PathBuf,
     },
+    /// Run the engine's unit tests, which need no server, as it is built for one PostgreSQL
+    TestEngine {
+        /// The pg_config of the PostgreSQL to build for
+        #[arg(long, value_name = "PATH")]
+        pg_config: PathBuf,
+    },
     /// Fetch PostgreSQL servers for tests into target/servers/MAJOR
     Servers {
         /// Major versions
@@ -66,6 +72,7 @@ fn run(chore: Chore) -> Result<(), Error> {
     match chore {
         Chore::Engine { pg_config, release } => engine::build(&workspace, &pg_config, release),
         Chore::LintEngine { pg_config } => engine::lint(&workspace, &pg_config),
+        Chore::TestEngine { pg_config } => engine::test(&workspace, &pg_config),
         Chore::Servers { majors } => majors.into_iter().try_for_each(|major| servers::fetch(&workspace, major)),
     }
 }

@@ -96,11 +96,10 @@ impl Tables {
         }
         let wrappers: [fn(MemoryContextMethods) -> MemoryContextMethods; KINDS] =
             [wrap::<0>, wrap::<1>, wrap::<2>, wrap::<3>];
-        for kind in 0..self.kinds {
+        for (kind, wrap) in wrappers.into_iter().enumerate().take(self.kinds) {
             // SAFETY: `find` has read it.
             let original = unsafe { *(&raw const ORIGINAL).cast::<MemoryContextMethods>().add(kind) };
-            let methods = if wrapped { wrappers[kind](original) } else { original };
-            write_protected(self.tables[kind], methods)?;
+            write_protected(self.tables[kind], if wrapped { wrap(original) } else { original })?;
         }
         self.exchanged = wrapped;
         Ok(())

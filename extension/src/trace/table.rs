@@ -222,6 +222,7 @@ impl LiveTable {
 mod tests {
     use super::*;
     use std::collections::HashMap;
+    use std::collections::hash_map::Entry;
 
     /// The table against a plain map, over a long random history.
     #[test]
@@ -238,10 +239,10 @@ mod tests {
             let context = 0x5000_0000 + random(50) as usize * 64;
             match random(20) {
                 0..=9 => {
-                    if !map.contains_key(&address) {
+                    if let Entry::Vacant(entry) = map.entry(address) {
                         let (site, bytes) = (random(7) as u32, random(500));
                         table.insert(address, bytes as usize, context, site);
-                        map.insert(address, (context, site, bytes));
+                        entry.insert((context, site, bytes));
                     }
                 }
                 10..=18 => assert_eq!(table.remove(address), map.remove(&address).map(|(_, site, _)| site)),
@@ -262,6 +263,6 @@ mod tests {
         }
         table.clear();
         assert_eq!((table.len(), table.not_recorded()), (0, 0));
-        table.for_each(|..| panic!("nothing is left"));
+        table.for_each(|_, _, _| panic!("nothing is left"));
     }
 }
