@@ -22,7 +22,7 @@
 -- via_psprintf_long          n        300                   via_psprintf_long; a first try of 128 is freed
 -- via_lappend                2 n      64, 128               append_cells; a list of 6 cells
 -- via_string_info            n        4096                  append_text
--- via_dynahash               5 n      see below             create_table_of_one
+-- via_dynahash               5 n      114, 848, 2048, 2048, 32   create_table_of_one
 -- via_qsort                  n        44                    allocating_compare, below the server's qsort
 -- via_libc_qsort             n        44                    allocating_compare, below that of the C library
 -- via_libc_bsearch           n        44                    allocating_compare
@@ -35,8 +35,9 @@
 -- via_xact_callback          n        53                    allocating_xact_callback, at the end of the transaction
 -- via_background_worker      n        54                    allocating_worker, in the process whose pid it returns
 --
--- via_dynahash creates n hash tables of one entry each, every one in a context of its own below TopMemoryContext.
--- DYNAHASH
+-- via_dynahash creates n hash tables of one entry each, every one in a context "dynahash" of its own below
+-- TopMemoryContext: the table with its name, its header, its directory, a segment and an element. The compiler may add a
+-- suffix to the name of a site that is a static function, as in append_cells.constprop.0.
 --
 -- What the core_... functions make the server allocate is the server's own: nothing of it may be charged to the library.
 
