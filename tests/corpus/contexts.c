@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -52,23 +51,16 @@ d04_ok(PG_FUNCTION_ARGS)
  * context, as if it went away with the call.
  */
 
-static int64
-d06_count(HTAB *seen, ArrayType *array)
+static int32 *
+d06_values(ArrayType *array, int *nvalues)
 {
-	int32	   *values;
-	int			nvalues;
-
 	if (array_contains_nulls(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("array must not contain nulls")));
 
-	values = (int32 *) ARR_DATA_PTR(array);
-	nvalues = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	for (int i = 0; i < nvalues; i++)
-		(void) hash_search(seen, &values[i], HASH_ENTER, NULL);
-
-	return hash_get_num_entries(seen);
+	*nvalues = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return (int32 *) ARR_DATA_PTR(array);
 }
 
 PG_FUNCTION_INFO_V1(d06_bad);
@@ -78,8 +70,13 @@ d06_bad(PG_FUNCTION_ARGS)
 	HASHCTL		ctl = {.keysize = sizeof(int32), .entrysize = sizeof(int32)};
 	HTAB	   *seen = hash_create("d06 distinct", 64, &ctl,
 								   HASH_ELEM | HASH_BLOBS);
+	int			nvalues;
+	int32	   *values = d06_values(PG_GETARG_ARRAYTYPE_P(0), &nvalues);
 
-	PG_RETURN_INT64(d06_count(seen, PG_GETARG_ARRAYTYPE_P(0)));
+	for (int i = 0; i < nvalues; i++)
+		(void) hash_search(seen, &values[i], HASH_ENTER, NULL);
+
+	PG_RETURN_INT64(hash_get_num_entries(seen));
 }
 
 PG_FUNCTION_INFO_V1(d06_ok);
@@ -90,8 +87,13 @@ d06_ok(PG_FUNCTION_ARGS)
 	.hcxt = CurrentMemoryContext};
 	HTAB	   *seen = hash_create("d06 distinct", 64, &ctl,
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	int			nvalues;
+	int32	   *values = d06_values(PG_GETARG_ARRAYTYPE_P(0), &nvalues);
 
-	PG_RETURN_INT64(d06_count(seen, PG_GETARG_ARRAYTYPE_P(0)));
+	for (int i = 0; i < nvalues; i++)
+		(void) hash_search(seen, &values[i], HASH_ENTER, NULL);
+
+	PG_RETURN_INT64(hash_get_num_entries(seen));
 }
 
 /*
