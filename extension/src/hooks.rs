@@ -65,12 +65,12 @@ fn take_place() {
     // is never itself: a place is taken once.
     let before = unsafe {
         Next {
-            planner: std::mem::replace(&mut *(&raw mut pg_sys::planner_hook), hooks.planner),
-            start: std::mem::replace(&mut *(&raw mut pg_sys::ExecutorStart_hook), hooks.start),
-            run: std::mem::replace(&mut *(&raw mut pg_sys::ExecutorRun_hook), hooks.run),
-            finish: std::mem::replace(&mut *(&raw mut pg_sys::ExecutorFinish_hook), hooks.finish),
-            end: std::mem::replace(&mut *(&raw mut pg_sys::ExecutorEnd_hook), hooks.end),
-            utility: std::mem::replace(&mut *(&raw mut pg_sys::ProcessUtility_hook), hooks.utility),
+            planner: std::ptr::replace(&raw mut pg_sys::planner_hook, hooks.planner),
+            start: std::ptr::replace(&raw mut pg_sys::ExecutorStart_hook, hooks.start),
+            run: std::ptr::replace(&raw mut pg_sys::ExecutorRun_hook, hooks.run),
+            finish: std::ptr::replace(&raw mut pg_sys::ExecutorFinish_hook, hooks.finish),
+            end: std::ptr::replace(&raw mut pg_sys::ExecutorEnd_hook, hooks.end),
+            utility: std::ptr::replace(&raw mut pg_sys::ProcessUtility_hook, hooks.utility),
         }
     };
     NEXT.with(|next| next[place].set(before));

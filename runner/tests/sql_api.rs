@@ -58,12 +58,7 @@ struct Cluster {
 impl Cluster {
     fn start(&self, conf: &[&str]) -> Server {
         let conf = conf.iter().map(|line| (*line).to_owned()).collect();
-        let options = ServerOptions {
-            preload: vec!["buggy_pg_ext".to_owned()],
-            conf,
-            name: "sql_api".into(),
-            ..ServerOptions::default()
-        };
+        let options = ServerOptions { preload: vec!["buggy_pg_ext".to_owned()], conf, name: "sql_api".into() };
         let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
         Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
         server

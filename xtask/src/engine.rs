@@ -36,10 +36,17 @@ pub(crate) fn build(workspace: &Workspace, pg_config: &Path, release: bool) -> R
     write_if_different(&directory.join(format!("{NAME}--{version}.sql")), sql.as_bytes())
 }
 
-/// Runs clippy on the engine with the bindings of the PostgreSQL of `pg_config`; a warning is an error.
+/// Runs clippy on the engine with the bindings of the PostgreSQL of `pg_config`; a warning is an error. It checks the
+/// release profile, for which the bindings have been generated already.
 pub(crate) fn lint(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
     let major = major_version(pg_config)?;
-    error::run(cargo(workspace, pg_config, major, "clippy")?.args(["--lib", "--", "-D", "warnings"]))
+    error::run(cargo(workspace, pg_config, major, "clippy")?.args([
+        "--release",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 /// `cargo SUBCOMMAND` on the engine with the feature and the environment that select one PostgreSQL.

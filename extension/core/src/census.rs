@@ -100,6 +100,7 @@ impl PathTable {
     }
 
     /// The path's own name.
+    #[inline]
     pub fn name(&self, id: PathId) -> &str {
         &self.nodes[id.index()].name
     }
@@ -177,6 +178,7 @@ impl Totals {
     }
 
     /// Adds another sum.
+    #[inline]
     pub fn add(&mut self, other: Totals) {
         self.used += other.used;
         self.allocated += other.allocated;
@@ -220,12 +222,14 @@ impl Census {
     }
 
     /// Counts one context.
+    #[inline]
     pub fn count(&mut self, path: PathId, used: u64, allocated: u64) {
         self.contexts += 1;
         self.add(path, Totals { used, allocated, objects: 1 });
     }
 
     /// Adds a sum to a path without counting contexts walked.
+    #[inline]
     pub fn add(&mut self, path: PathId, totals: Totals) {
         if self.totals.len() <= path.index() {
             self.totals.resize(path.index() + 1, Totals::default());
@@ -248,6 +252,7 @@ impl Census {
     }
 
     /// The sum for a path; zero where there is no such context.
+    #[inline]
     pub fn totals(&self, path: PathId) -> Totals {
         self.totals.get(path.index()).copied().unwrap_or_default()
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpid, getppid};
@@ -134,10 +135,10 @@ impl Process {
             // Runs after the change of user, which would clear the setting.
             set_pdeathsig(Signal::SIGQUIT)?;
             // The parent may have died before the setting took effect.
-            if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+            if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
         };
-        // SAFETY: the closure makes two system calls and, on failure, an error without allocating before exec; it touches
-        // no lock and no memory of other threads.
+        // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor takes a lock, not even
+        // to make its errors, which are numbers.
         unsafe { command.pre_exec(die_with_parent) };
 
         // Held until the process is registered: cleanup_all() sees every process that exists.
@@ -236,13 +237,22 @@ pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
 /// Kills what a postmaster that died by force has left behind: most children notice by themselves, but not one that is
 /// busy in an extension.
 fn kill_backends(cluster: &str) {
+    let mut killed = Vec::new();
     until(KILL, || {
-        let backends = backends(cluster);
-        for pid in &backends {
-            let _ = kill(*pid, Signal::SIGKILL);
+        for pid in backends(cluster) {
+            let _ = kill(pid, Signal::SIGKILL);
+            killed.push(pid);
         }
-        backends.is_empty()
+        // A process on its way out has no title any more.
+        killed.retain(|pid| is_running(*pid));
+        killed.is_empty()
     });
+}
+
+/// Whether a process, which need not be a child, exists and is no zombie; as proc(5) says.
+fn is_running(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
 }
 
 /// The processes whose title begins with `postgres: CLUSTER: `, as `init_ps_display` in ps_status.c writes it. The title is
