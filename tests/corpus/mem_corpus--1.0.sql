@@ -18,8 +18,8 @@ CREATE FUNCTION d02_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRIC
 CREATE FUNCTION d04_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION d04_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 
--- d05: a background worker "mem_corpus d05_bad" or "mem_corpus d05_ok" that runs until it is terminated; 20 bytes in its
--- TopMemoryContext every 10 ms. Returns its pid.
+-- d05: starts a background worker "mem_corpus d05_bad" or "mem_corpus d05_ok", which runs until it is terminated, and
+-- returns its pid; 20 bytes in the worker's TopMemoryContext every 10 ms
 CREATE FUNCTION d05_launch(ok bool) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
 -- d06: the number of distinct values; a hash table "d06 distinct" under TopMemoryContext

@@ -1,9 +1,9 @@
 \echo Use "CREATE EXTENSION alloc_paths" to load this file. \quit
 
 -- SELECT via_PATH(n) leaves chunks in TopMemoryContext, along the path in its name, and returns n where nothing else is
--- said. The site is the function of the library that is nearest to the allocator. Bytes are requested bytes per chunk, the
--- same on all versions. via_PATH(0) leaves nothing: call it first, so that what the session needs once (the library, the
--- stack of SPI, syscache entries) is there.
+-- said. The site is the function of the library that is nearest to the allocator. Bytes are requested bytes per chunk,
+-- the same on all versions. via_PATH(0) leaves nothing: call it first, so that what the session needs once (the library,
+-- the stack of SPI, syscache entries) is there.
 --
 -- path                       chunks   bytes per chunk       site
 -- via_palloc                 n        40                    via_palloc
@@ -36,10 +36,11 @@
 -- via_background_worker      n        54                    allocating_worker, in the process whose pid it returns
 --
 -- via_dynahash creates n hash tables of one entry each, every one in a context "dynahash" of its own below
--- TopMemoryContext: the table with its name, its header, its directory, a segment and an element. The compiler may add a
--- suffix to the name of a site that is a static function, as in append_cells.constprop.0.
+-- TopMemoryContext: the table with its name, its header, its directory, a segment and an element.
 --
--- What the core_... functions make the server allocate is the server's own: nothing of it may be charged to the library.
+-- The compiler may add a suffix to the name of a site that is a static function, as in append_cells.constprop.0.
+--
+-- What the core_... functions make the server allocate is its own: nothing of it may be charged to the library.
 
 CREATE FUNCTION via_palloc(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION via_palloc0(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
