@@ -1,0 +1,99 @@
+\echo Use "CREATE EXTENSION mem_corpus" to load this file. \quit
+
+-- Pairs: dNN_bad has a bug, dNN_ok is the same with the bug mended. Bytes are what the buggy twin asks for and does not
+-- give back, per call where nothing else is said.
+
+-- d01: n bytes in TopMemoryContext
+CREATE FUNCTION d01_bad(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d01_ok(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d02: a copy of the text, with its end, and a list cell in CacheMemoryContext
+CREATE FUNCTION d02_bad(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d02_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d03: not a function. With mem_corpus.log = bad, a copy of each top-level query in the context "dev log"; with ok, of
+-- the last 32.
+
+-- d04: a context "dev scratch" under TopMemoryContext with 100 bytes in it
+CREATE FUNCTION d04_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d04_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- d05: starts a background worker "mem_corpus d05_bad" or "mem_corpus d05_ok", which runs until it is terminated, and
+-- returns its pid; 20 bytes in the worker's TopMemoryContext every 10 ms
+CREATE FUNCTION d05_launch(ok bool) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d06: the number of distinct values; a hash table "d06 distinct" under TopMemoryContext
+CREATE FUNCTION d06_bad(integer[]) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d06_ok(integer[]) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d07: 64 bytes in the context "d07 memo" and an entry in its hash table for every new key; the mended twin keeps 128
+CREATE FUNCTION d07_bad(k text) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d07_ok(k text) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d08: concatenates the texts; until the end of the aggregate every row holds a copy of all before it
+CREATE FUNCTION d08_bad_sfunc(internal, text) RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d08_bad_final(internal) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE AGGREGATE d08_bad(text) (SFUNC = d08_bad_sfunc, STYPE = internal, FINALFUNC = d08_bad_final);
+
+CREATE FUNCTION d08_ok_sfunc(internal, text) RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d08_ok_final(internal) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE AGGREGATE d08_ok(text) (SFUNC = d08_ok_sfunc, STYPE = internal, FINALFUNC = d08_ok_final);
+
+-- d09: n rows; 256 bytes each until the last one
+CREATE FUNCTION d09_bad(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d09_ok(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d10: orders texts by their bytes; a copy of both sides, with their ends, per comparison until the end of the sort
+CREATE FUNCTION d10_bad_cmp(text, text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
+CREATE OPERATOR #<#  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_lt);
+CREATE OPERATOR #<=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_le);
+CREATE OPERATOR #=#  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
+CREATE OPERATOR #>=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_ge);
+CREATE OPERATOR #>#  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_gt);
+CREATE OPERATOR CLASS d10_bad_ops FOR TYPE text USING btree AS
+  OPERATOR 1 #<#, OPERATOR 2 #<=#, OPERATOR 3 #=#, OPERATOR 4 #>=#, OPERATOR 5 #>#,
+  FUNCTION 1 d10_bad_cmp(text, text);
+
+CREATE FUNCTION d10_ok_cmp(text, text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
+CREATE OPERATOR @<@  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_lt);
+CREATE OPERATOR @<=@ (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_le);
+CREATE OPERATOR @=@  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
+CREATE OPERATOR @>=@ (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_ge);
+CREATE OPERATOR @>@  (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_gt);
+CREATE OPERATOR CLASS d10_ok_ops FOR TYPE text USING btree AS
+  OPERATOR 1 @<@, OPERATOR 2 @<=@, OPERATOR 3 @=@, OPERATOR 4 @>=@, OPERATOR 5 @>@,
+  FUNCTION 1 d10_ok_cmp(text, text);
+
+-- d11: fails with SQLSTATE 38000 where mode is 0; then 4096 bytes of malloc
+CREATE FUNCTION d11_bad(mode int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d11_ok(mode int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d12: n bytes in TopTransactionContext where the subtransaction rolls back, until the transaction ends
+CREATE FUNCTION d12_bad(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d12_ok(n int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d13: whether the regular expression matches "abd"; what the C library allocated for it
+CREATE FUNCTION d13_bad(t text) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d13_ok(t text) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d14: the number of rows of a query; its plan, for the rest of the session
+CREATE FUNCTION d14_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d14_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d15: runs n queries; the result of each, in a context "SPI TupTable", until the function returns
+CREATE FUNCTION d15_bad(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d15_ok(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- Controls, which have no bug
+
+-- n1: 1 MB in the context "n1 cache", on the first call in a session
+CREATE FUNCTION n1_cache() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- n2: 512 bytes in the context "n2 cache" for each of the last 64 keys
+CREATE FUNCTION n2_lru(key int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- n6: creates and deletes 200 contexts "n6 scratch"
+CREATE FUNCTION n6_contexts() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- n7: malloc and free of size bytes
+CREATE FUNCTION n7_malloc(size int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
