@@ -85,6 +85,15 @@ pub enum Fault {
     NoExpectation,
     /// The golden cannot be used.
     Golden(GoldenError),
+    /// A transcript is none of the expected ones.
+    Transcript {
+        /// The closest of them, or where there should be one.
+        expected: PathBuf,
+        /// The transcript.
+        result: PathBuf,
+        /// How they differ, as `diff -U3` shows it.
+        difference: String,
+    },
     /// The engine had no room for some violations.
     Lost(i64),
     /// It passed although its `xfail` says that it does not.

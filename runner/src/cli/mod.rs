@@ -13,6 +13,7 @@ mod results;
 mod run;
 mod select;
 mod signals;
+mod transcript;
 
 use clap::{Parser, Subcommand};
 

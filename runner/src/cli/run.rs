@@ -17,6 +17,7 @@ use super::prepare::{self, Plan};
 use super::record::Recorder;
 use super::select::Selection;
 use super::signals;
+use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
@@ -64,6 +65,13 @@ pub(super) struct Arguments {
     /// Show only what went wrong
     #[arg(short, long)]
     quiet: bool,
+
+    /// Run every interleaving of sessions, however many there are
+    #[arg(long)]
+    all_permutations: bool,
+
+    #[command(flatten)]
+    transcript: Transcript,
 }
 
 fn major(text: &str) -> Result<u32, String> {
@@ -85,7 +93,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let environments: Vec<Environment> =
         installations.iter().map(|installation| prepare::environment(installation, config)).collect();
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
-    let plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config)?;
+    let transcript = arguments.transcript.is_wanted();
+    let all_permutations = arguments.all_permutations || transcript;
+    let plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config, all_permutations)?;
     if arguments.dry_run {
         return dry_run(&plan);
     }
@@ -102,13 +112,18 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
     let installed =
-        if to_run.is_empty() { Vec::new() } else { prepare::install(&installations, &directory, &to_run, config)? };
+        if to_run.is_empty() { Vec::new() } else { prepare::install(&installations, &directory, &to_run, config, !transcript)? };
 
     let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
     let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let run = Run { cases: &plan.cases, groups: &plan.groups, installed: &installed, jobs, judge: &judge };
-    let summary = follow(&run, Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?, config)?;
+    let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
+    let summary = if transcript {
+        arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
+    } else {
+        let run = Run { cases: &plan.cases, groups: &plan.groups, installed: &installed, jobs, judge: &judge };
+        follow(&run, reports, config)?
+    };
     if arguments.keep {
         note(&format!("kept \"{}\"", directory.path().display()));
     }

@@ -9,13 +9,6 @@ use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spec};
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let multi_session = (spec.sessions.first().map(|session| &session.name.span))
-        .or(spec.permutations.first().map(|permutation| &permutation.span));
-    if let Some(span) = multi_session {
-        let hint = "the scenarios of a spec without sessions can be run".to_owned();
-        let message = "sessions and permutations are not yet supported";
-        found.push(Diagnostic::new(span.clone(), message).with_hint(hint));
-    }
     if let Some(target) = spec.targets.first() {
         found.push(clause("target", &target.span, "without it, the findings of every library are reported"));
     }

@@ -97,6 +97,18 @@ fn fault_lines(fault: &Fault, verdict: &Verdict) -> Vec<Line> {
             lines.extend(error.hint().map(hint));
             lines
         }
+        Fault::Transcript { expected, result, difference } => {
+            let mut lines = vec![headline(format!("{} differs from {}", result.display(), expected.display()))];
+            lines.extend(difference.lines().skip(3).map(|line| {
+                let tone = match line.as_bytes().first() {
+                    Some(b'-') => Tone::Missing,
+                    Some(b'+') => Tone::Unexpected,
+                    _ => Tone::Plain,
+                };
+                Line::new(tone, 4, line)
+            }));
+            lines
+        }
         Fault::Lost(1) => vec![headline("1 violation was lost: the engine's ring was full".to_owned())],
         Fault::Lost(n) => vec![headline(format!("{n} violations were lost: the engine's ring was full"))],
         Fault::Passed { reason } => {

@@ -111,14 +111,8 @@ impl Server {
         database: &str,
         notice: impl Fn(DbError) + Send + Sync + 'static,
     ) -> Result<Client, ServerError> {
-        let mut config = postgres::Config::new();
-        config
-            .host_path(self.run.sockets())
-            .port(self.port)
-            .user(SUPERUSER)
-            .dbname(database)
-            .application_name("mcspec")
-            .notice_callback(notice);
+        let mut config = postgres::Config::from(self.config(database));
+        config.notice_callback(notice);
         // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
         let (result, connected) = channel();
         thread::spawn(move || {
@@ -129,6 +123,18 @@ impl Server {
             Ok(connected) => connected.map_err(|source| ServerError::Connect { database: database.to_owned(), source }),
             Err(_) => Err(self.not_ready()),
         }
+    }
+
+    /// How to connect as the superuser.
+    pub fn config(&self, database: &str) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host_path(self.run.sockets())
+            .port(self.port)
+            .user(SUPERUSER)
+            .dbname(database)
+            .application_name("mcspec");
+        config
     }
 
     /// The server's name.

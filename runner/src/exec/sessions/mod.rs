@@ -1,0 +1,7 @@
+//! Runs the sessions of a spec through their permutations.
+
+pub mod blocking;
+pub mod connection;
+mod lane;
+pub mod performance;
+pub mod transcript;
