@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
-use crate::exec::outcome::{Outcome, ScenarioOutcome};
+use crate::exec::failure::Failure;
+use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
 use crate::golden::results::{
     CaseResult, FindingResult, RowResult, RunIndex, ScenarioResult, ServerRecord, WindowResult, remove_index,
     write_case, write_index,
@@ -79,24 +80,25 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
             settings: facts.settings,
         },
         elapsed_ms: milliseconds(outcome.elapsed),
-        scenarios: outcome.scenarios.iter().map(|found| scenario_result(case, found, outcome)).collect(),
+        scenarios: {
+            let scenarios = outcome.scenarios.iter().map(|found| scenario_result(case, found, outcome));
+            scenarios.chain(outcome.permutations.iter().map(|found| permutation_result(case, found, outcome))).collect()
+        },
         left_out: case.left_out.clone(),
     }
 }
 
 fn scenario_result(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> ScenarioResult {
     let scenario = &case.scenarios[found.scenario];
-    let rows = observed(case, outcome).into_iter().find(|(title, _)| *title == scenario.title);
+    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == scenario.title);
     let findings = |findings: &[memcheck_core::Finding]| findings.iter().map(FindingResult::from).collect();
     ScenarioResult {
         title: scenario.title.clone(),
         iterations: scenario.iterations,
         warmup: scenario.warmup,
-        failure: found.failure.as_ref().map(|failure| {
-            let particulars = failure.particulars();
-            std::iter::once(failure.headline()).chain(particulars).collect::<Vec<_>>().join("\n")
-        }),
-        rows: rows.iter().flat_map(|(_, rows)| rows).map(RowResult::from).collect(),
+        trace: Vec::new(),
+        failure: found.failure.as_ref().map(failure_text),
+        rows: seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from).collect(),
         findings: findings(&found.findings),
         windows: found
             .windows
@@ -110,6 +112,36 @@ fn scenario_result(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> S
         messages: found.messages.iter().map(|message| format!("{}:  {}", message.severity, message.text)).collect(),
         elapsed_ms: milliseconds(found.elapsed),
     }
+}
+
+fn permutation_result(case: &Case, found: &PermutationOutcome, outcome: &Outcome) -> ScenarioResult {
+    let permutation = &case.sessions.permutations[found.permutation];
+    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == permutation.title).unwrap_or_default();
+    let windows = || found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
+    let findings = |window: &Window| window.findings.iter().map(FindingResult::from).collect::<Vec<_>>();
+    ScenarioResult {
+        title: permutation.title.clone(),
+        iterations: 1,
+        warmup: 1,
+        trace: seen.trace,
+        failure: found.failure.as_ref().map(failure_text),
+        rows: seen.rows.iter().map(RowResult::from).collect(),
+        findings: windows().flat_map(findings).collect(),
+        windows: windows()
+            .map(|window| WindowResult {
+                phase: None,
+                findings: findings(window),
+                statistics: window.statistics.clone(),
+            })
+            .collect(),
+        messages: Vec::new(),
+        elapsed_ms: milliseconds(found.elapsed),
+    }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    let particulars = failure.particulars();
+    std::iter::once(failure.headline()).chain(particulars).collect::<Vec<_>>().join("\n")
 }
 
 fn milliseconds(time: std::time::Duration) -> u64 {

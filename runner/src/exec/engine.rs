@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, Severity, Shape};
+use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, ScenarioKind, Severity, Shape};
 use postgres::Row;
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
-use crate::plan::Scenario;
+use super::case::quoted;
+use crate::plan::{self, Scenario};
 use crate::spec::ast::Mode;
 
 /// `pg_ext_memcheck.memcheck_mode`
@@ -21,13 +22,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
-    let mut options = json!({ "scenario": scenario.kind.as_str() });
-    if !scenario.watch.is_empty() {
-        options["watch"] = json!(scenario.watch);
-    }
-    if !scenario.allow.is_empty() {
-        options["allowed_contexts"] = json!(scenario.allow);
-    }
+    let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if let Some(phase) = phase {
         options["phase"] = json!(phase.as_str());
     }
@@ -38,6 +33,27 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     }
     mark(session, 0)
 }
+
+fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
+    let mut options = json!({ "scenario": kind.as_str() });
+    if !watch.is_empty() {
+        options["watch"] = json!(watch);
+    }
+    if !allow.is_empty() {
+        options["allowed_contexts"] = json!(allow);
+    }
+    options
+}
+
+/// What opens the window of a session that takes part in permutations, and sets its first mark.
+pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
+    let options = options(ScenarioKind::Window, &session.watch, &session.allow);
+    let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
+    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+}
+
+/// What closes it.
+pub(super) const END_SESSION: [&str; 2] = ["SELECT ext_memcheck.mark(1)", "SELECT ext_memcheck.end()"];
 
 /// Sets a mark after that many iterations.
 pub(super) fn mark(session: &mut Session, iterations: u64) -> Result<(), Failure> {
@@ -59,17 +75,25 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
 /// What the window that was closed last has found.
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
+    let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
+    read_window(phase, &findings, &statistics)
+}
+
+/// A window from the rows of [`FINDINGS`] and [`STATISTICS`].
+pub(super) fn read_window(phase: Option<Phase>, findings: &[Row], statistics: &[Row]) -> Result<Window, Failure> {
     let findings = findings
         .iter()
         .map(|row| finding(row).map_err(|reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason))));
     let findings = findings.collect::<Result<_, _>>()?;
-    let sql = "SELECT name, value FROM ext_memcheck.window_stats()";
-    let statistics = session.query(sql, &[], &Step::Engine("window_stats"), None)?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
     Ok(Window { phase, findings, statistics })
 }
 
-const FINDINGS: &str = "\
+/// What the engine counted in the window that was closed last.
+pub(super) const STATISTICS: &str = "SELECT name, value FROM ext_memcheck.window_stats()";
+
+/// What the window that was closed last has found.
+pub(super) const FINDINGS: &str = "\
     SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
            objects_per_iter::float8, shape, phase, source_lib, marks::text, detail
       FROM ext_memcheck.findings()";

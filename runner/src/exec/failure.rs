@@ -28,6 +28,10 @@ pub enum Step {
     Iteration(u64),
     /// `teardown`
     Teardown,
+    /// A step of a session.
+    SessionStep(String),
+    /// The steps of a permutation as a whole.
+    Permutation,
 }
 
 impl fmt::Display for Step {
@@ -42,6 +46,8 @@ impl fmt::Display for Step {
             Step::Engine(function) => write!(f, "ext_memcheck.{function}()"),
             Step::Iteration(n) => write!(f, "iteration {n}"),
             Step::Teardown => f.write_str("teardown"),
+            Step::SessionStep(name) => write!(f, "step \"{name}\""),
+            Step::Permutation => f.write_str("the permutation"),
         }
     }
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use memcheck_core::row::Observed;
-
 use super::compare::merge;
 use super::file::{Block, Golden};
 use super::results::CaseResult;
-use super::{GoldenError, Recorded, base_file, compare, read, write};
+use super::{GoldenError, Recorded, Seen, base_file, differences, read, write};
 
 /// What became of a golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,20 +88,18 @@ fn bless_file(file: &Path, results: &[&CaseResult]) -> Result<Blessed, GoldenErr
     Ok(if existed { Blessed::Updated(file.to_owned()) } else { Blessed::Created(file.to_owned()) })
 }
 
-fn agrees(golden: &Golden, observed: &[(String, Vec<Observed>)]) -> bool {
-    observed
-        .iter()
-        .all(|(title, observed)| compare(golden.block(title).map_or(&[][..], |block| &block.rows), observed).is_empty())
+fn agrees(golden: &Golden, observed: &[Seen]) -> bool {
+    observed.iter().all(|seen| differences(golden.block(&seen.title), seen).is_empty())
 }
 
 /// The golden that records a result.
-fn merged(old: Option<&Golden>, result: &CaseResult, observed: Vec<(String, Vec<Observed>)>) -> Golden {
+fn merged(old: Option<&Golden>, result: &CaseResult, observed: Vec<Seen>) -> Golden {
     let old_block = |title: &str| old.and_then(|golden| golden.block(title));
     let mut blocks: Vec<Block> = observed
         .into_iter()
-        .map(|(title, observed)| {
-            let rows = merge(old_block(&title).map_or(&[][..], |block| &block.rows), &observed);
-            Block::new(title, rows)
+        .map(|seen| {
+            let rows = merge(old_block(&seen.title).map_or(&[][..], |block| &block.rows), &seen.rows);
+            Block::new(seen.title, seen.trace, rows)
         })
         .collect();
     blocks.extend(result.left_out.iter().filter_map(|title| old_block(title)).cloned());
@@ -132,6 +128,7 @@ mod tests {
                 title: "scenario window w".into(),
                 iterations: 1,
                 warmup: 10,
+                trace: vec![],
                 failure: None,
                 rows,
                 findings: vec![],

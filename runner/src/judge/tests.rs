@@ -1,6 +1,7 @@
 use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
 
 use super::*;
+use crate::exec::outcome::ScenarioOutcome;
 use crate::exec::failure::{Cause, Step};
 use crate::exec::outcome::Window;
 use crate::plan::{Defaults, Environment, Overrides, cases, load};
@@ -89,7 +90,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::Failure(failure) => failure.headline(),
         Fault::Unmet { closest, .. } => format!("unmet {closest}"),
         Fault::Differs { title, differences } => format!("{} in {title}", differences.len()),
-        Fault::NotRecorded { rows, has_expect, .. } => format!("not recorded {} {has_expect}", rows.len()),
+        Fault::NotRecorded { blocks, has_expect, .. } => format!("not recorded {} {has_expect}", blocks.len()),
         Fault::NoExpectation => "no expectation".into(),
         Fault::Golden(error) => error.to_string(),
         Fault::Lost(n) => format!("lost {n}"),

@@ -1,6 +1,6 @@
 //! What is wrong with a case, in lines: the same in every format, in the JSON and in `regression.diffs`.
 
-use memcheck_core::row::Row;
+use std::fmt::Display;
 
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
@@ -70,17 +70,18 @@ fn fault_lines(fault: &Fault, verdict: &Verdict) -> Vec<Line> {
             lines.extend(difference_lines(differences));
             lines
         }
-        Fault::NotRecorded { path, rows, has_expect } => {
+        Fault::NotRecorded { path, blocks, has_expect } => {
             let path = path.display();
             let mut lines = vec![headline(if *has_expect {
                 format!("no golden: \"{path}\" does not exist")
             } else {
                 format!("no expectation: the spec has no \"expect\" and \"{path}\" does not exist")
             })];
-            for (title, rows) in rows {
-                lines.push(Line::new(Tone::Plain, 4, title));
-                lines.extend(rows.iter().map(|row| Line::new(Tone::Unexpected, 4, format!("+ {row}"))));
-                if rows.is_empty() {
+            for block in blocks {
+                lines.push(Line::new(Tone::Plain, 4, &block.title));
+                let happened = block.trace.iter().cloned().chain(block.rows.iter().map(ToString::to_string));
+                lines.extend(happened.map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
+                if block.rows.is_empty() {
                     lines.push(Line::new(Tone::Plain, 4, "(0 violations)"));
                 }
             }
@@ -150,26 +151,28 @@ fn excerpt(place: &Place, length: usize, label: &str) -> [Line; 2] {
 
 /// `1 changed, 2 missing`
 fn counts(differences: &[Difference]) -> String {
-    let count = |is: fn(&Difference) -> bool| differences.iter().filter(|difference| is(difference)).count();
-    let counts = [
-        (count(|difference| matches!(difference, Difference::Changed { .. })), "changed"),
-        (count(|difference| matches!(difference, Difference::Missing(_))), "missing"),
-        (count(|difference| matches!(difference, Difference::Unexpected(_))), "unexpected"),
-    ];
+    let is_missing = |difference: &Difference| matches!(difference, Difference::Missing(_) | Difference::NotHappened(_));
+    let is_changed = |difference: &Difference| matches!(difference, Difference::Changed { .. });
+    let missing = differences.iter().filter(|difference| is_missing(difference)).count();
+    let changed = differences.iter().filter(|difference| is_changed(difference)).count();
+    let unexpected = differences.len() - missing - changed;
+    let counts = [(changed, "changed"), (missing, "missing"), (unexpected, "unexpected")];
     let present = counts.iter().filter(|(count, _)| *count > 0);
     present.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `- recorded`, `+ found`
 pub fn difference_lines(differences: &[Difference]) -> Vec<Line> {
-    let missing = |row: &Row| Line::new(Tone::Missing, 4, format!("- {row}"));
-    let unexpected = |row: &Row| Line::new(Tone::Unexpected, 4, format!("+ {row}"));
+    let missing = |row: &dyn Display| Line::new(Tone::Missing, 4, format!("- {row}"));
+    let unexpected = |row: &dyn Display| Line::new(Tone::Unexpected, 4, format!("+ {row}"));
     differences
         .iter()
         .flat_map(|difference| match difference {
             Difference::Missing(row) => vec![missing(row)],
             Difference::Unexpected(row) => vec![unexpected(row)],
             Difference::Changed { golden, observed } => vec![missing(golden), unexpected(observed)],
+            Difference::NotHappened(line) => vec![missing(line)],
+            Difference::Happened(line) => vec![unexpected(line)],
         })
         .collect()
 }

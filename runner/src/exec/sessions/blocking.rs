@@ -38,8 +38,14 @@ pub(super) struct Events {
 impl Blocking {
     /// For sessions with these backends. Without wait events, exactly what isolationtester takes for blocking.
     pub(super) fn new(pids: impl Iterator<Item = i32>, events: bool) -> Self {
-        let pids = pids.map(|pid| pid.to_string()).collect::<Vec<_>>().join(",");
-        Blocking { pids, events }
+        let mut blocking = Blocking { pids: String::new(), events };
+        blocking.renew(pids);
+        blocking
+    }
+
+    /// Takes other backends for those of the sessions.
+    pub(super) fn renew(&mut self, pids: impl Iterator<Item = i32>) {
+        self.pids = pids.map(|pid| pid.to_string()).collect::<Vec<_>>().join(",");
     }
 
     /// What the session with this backend is blocked by.

@@ -33,7 +33,7 @@ pub enum Outcome {
     /// Rows, perhaps none.
     Rows(Table),
     /// An error.
-    Failed(SqlError),
+    Failed(Box<SqlError>),
     /// The connection is gone.
     Lost,
     /// Something that a step cannot do, such as COPY from the client.
@@ -208,7 +208,7 @@ impl Served {
                         Some(Err(error)) => {
                             table = None;
                             match error.as_db_error() {
-                                Some(error) => Outcome::Failed(SqlError::from(error)),
+                                Some(error) => Outcome::Failed(Box::new(SqlError::from(error))),
                                 None => {
                                     let unexpected = || Outcome::Unexpected(sentence(&error));
                                     end = Some(Err(if error.is_closed() { Outcome::Lost } else { unexpected() }));

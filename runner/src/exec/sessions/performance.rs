@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::blocking::{Blocking, Events, Wait};
-use super::connection::{Arrival, Connection, Notification, Outcome};
+use super::connection::{Connection, Notification, Outcome};
 use super::lane::{End, Lane, Waited};
 use crate::exec::failure::SqlError;
 use crate::plan::{Batch, Launch, Marker, Sessions};
@@ -119,7 +119,7 @@ enum Patience {
 /// Sessions and the connection that watches over them.
 pub(super) struct Performance<'a> {
     plan: &'a Sessions,
-    control: Connection,
+    control: Lane,
     lanes: Vec<Lane>,
     blocking: Blocking,
     limit: Duration,
@@ -133,7 +133,8 @@ pub(super) struct Performance<'a> {
 }
 
 impl<'a> Performance<'a> {
-    /// Takes over the connections: that of the spec itself and one for each session.
+    /// Takes over the connections: that of the spec itself and one for each session. With `events`, wait events
+    /// count as blocking.
     pub(super) fn new(
         plan: &'a Sessions,
         control: Connection,
@@ -145,7 +146,7 @@ impl<'a> Performance<'a> {
         let lanes = connections.into_iter().map(Lane::new).collect();
         Performance {
             plan,
-            control,
+            control: Lane::new(control),
             lanes,
             blocking,
             limit: Duration::MAX,
@@ -167,8 +168,16 @@ impl<'a> Performance<'a> {
         self.lanes[session].lost
     }
 
-    /// Begins a permutation.
-    pub(super) fn begin(&mut self, permutation: usize) {
+    /// Gives a session that is lost another connection.
+    pub(super) fn replace(&mut self, session: usize, connection: Connection) {
+        self.lanes[session] = Lane::new(connection);
+        self.blocking.renew(self.lanes.iter().map(|lane| lane.connection.pid));
+    }
+
+    /// Begins a permutation. Each of its steps and fixtures gets `limit` until it is cancelled, and as long again until
+    /// there is no more waiting for it.
+    pub(super) fn begin(&mut self, permutation: usize, limit: Duration) {
+        self.limit = limit;
         (self.tell)(Happening::Begins { permutation });
     }
 
@@ -181,23 +190,10 @@ impl<'a> Performance<'a> {
 
     /// Runs fixtures of the spec itself, whose notices nobody sees.
     pub(super) fn fixtures(&mut self, what: &'static str, batches: &[Batch]) -> Result<(), Halt> {
-        for batch in batches {
-            self.control.send(&batch.sql);
-            let mut last = Outcome::Command;
-            loop {
-                match self.control.receive(Duration::MAX) {
-                    Some(Arrival::Outcome(Outcome::Lost)) => {
-                        last = Outcome::Lost;
-                        break;
-                    }
-                    Some(Arrival::Outcome(outcome)) => last = outcome,
-                    Some(Arrival::Ready) => break,
-                    _ => {}
-                }
-            }
-            self.fixture(what, None, last)?;
-        }
-        Ok(())
+        batches.iter().try_for_each(|batch| {
+            let outcome = exchange(&mut self.control, &batch.sql, self.limit, |_| {});
+            self.fixture(what, None, outcome)
+        })
     }
 
     /// Runs fixtures of a session.
@@ -207,24 +203,17 @@ impl<'a> Performance<'a> {
         session: usize,
         batches: &[Batch],
     ) -> Result<(), Halt> {
-        for batch in batches {
-            self.lanes[session].connection.send(&batch.sql);
-            let mut last = Outcome::Command;
-            loop {
-                match self.lanes[session].next_end() {
-                    Some(End::Over) => break,
-                    Some(End::Outcome(outcome)) => {
-                        last = outcome;
-                        if self.lanes[session].lost {
-                            break;
-                        }
-                    }
-                    None => drop(self.wait(session, Duration::MAX)),
-                }
-            }
-            self.fixture(what, Some(session), last)?;
-        }
-        Ok(())
+        batches.iter().try_for_each(|batch| {
+            let outcome = self.ask(session, &batch.sql);
+            self.fixture(what, Some(session), outcome)
+        })
+    }
+
+    /// Sends a Query message to a session that does nothing, and waits. What its last statement comes to counts, as with
+    /// libpq's PQexec.
+    pub(super) fn ask(&mut self, session: usize, sql: &str) -> Outcome {
+        let Performance { lanes, tell, .. } = self;
+        exchange(&mut lanes[session], sql, self.limit, |notice| tell(Happening::Notice { session, notice }))
     }
 
     fn fixture(&mut self, what: &'static str, session: Option<usize>, outcome: Outcome) -> Result<(), Halt> {
@@ -237,10 +226,8 @@ impl<'a> Performance<'a> {
         }
     }
 
-    /// Launches the steps one after the other and waits until all are over. A step gets `limit` until it is cancelled,
-    /// and as long again until there is no more waiting for it.
-    pub(super) fn steps(&mut self, launches: &'a [Launch], limit: Duration) -> Result<(), Halt> {
-        self.limit = limit;
+    /// Launches the steps one after the other and waits until all are over.
+    pub(super) fn steps(&mut self, launches: &'a [Launch]) -> Result<(), Halt> {
         self.launches = launches;
         self.targets = vec![Vec::new(); launches.len()];
         self.waiting.clear();
@@ -345,7 +332,7 @@ impl<'a> Performance<'a> {
             }
             if patience == Patience::UntilBlocked {
                 let pid = self.lanes[session].connection.pid;
-                let wait = self.blocking.of(&self.control, pid, &mut events).map_err(Halt::Unknown)?;
+                let wait = self.blocking.of(&self.control.connection, pid, &mut events).map_err(Halt::Unknown)?;
                 if let Some(wait) = wait {
                     // It may have gone on while the server was asked.
                     let Performance { lanes, tell, noticed, .. } = self;
@@ -429,26 +416,38 @@ impl<'a> Performance<'a> {
     }
 
     fn check_time(&mut self, step: usize, clock: &mut Clock) -> Result<(), Halt> {
-        clock.pause = (clock.pause * 2).min(PAUSE.1);
-        let after = clock.started.elapsed();
         let connection = &self.lanes[self.plan.steps[step].session].connection;
-        if after > clock.limit && !clock.is_cancelled {
-            // A server that cannot be asked is asked again.
-            clock.is_cancelled = connection.cancel().is_ok();
-            if clock.is_cancelled {
+        match clock.check(connection) {
+            Due::No => Ok(()),
+            Due::Cancelled(after) => {
                 (self.tell)(Happening::Cancelled { step, after });
+                Ok(())
             }
+            Due::Ended(after) => Err(Halt::TimedOut { step, after, active: Vec::new() }),
         }
-        if after > clock.limit.saturating_mul(2) {
-            // Whoever is gone already need not be ended.
-            let _ = kill(Pid::from_raw(connection.pid), Signal::SIGTERM);
-            return Err(Halt::TimedOut { step, after, active: Vec::new() });
-        }
-        Ok(())
     }
 }
 
-/// The time of one attempt to complete a step.
+/// Sends a Query message and waits for what its last statement comes to.
+fn exchange(lane: &mut Lane, sql: &str, limit: Duration, mut notice: impl FnMut(SqlError)) -> Outcome {
+    lane.connection.send(sql);
+    let mut last = Outcome::Command;
+    let mut clock = Clock::start(limit);
+    loop {
+        match lane.next_end() {
+            Some(End::Over) => return last,
+            Some(End::Outcome(outcome)) if lane.lost => return outcome,
+            Some(End::Outcome(outcome)) => last = outcome,
+            None => match lane.wait(clock.pause) {
+                Waited::Arrived(raised) => raised.into_iter().for_each(&mut notice),
+                // A session that is ended says so itself.
+                Waited::InVain => drop(clock.check(&lane.connection)),
+            },
+        }
+    }
+}
+
+/// The time of one attempt to complete something.
 struct Clock {
     started: Instant,
     limit: Duration,
@@ -456,8 +455,34 @@ struct Clock {
     is_cancelled: bool,
 }
 
+/// What the time demanded.
+enum Due {
+    No,
+    Cancelled(Duration),
+    Ended(Duration),
+}
+
 impl Clock {
     fn start(limit: Duration) -> Self {
         Clock { started: Instant::now(), limit, pause: PAUSE.0, is_cancelled: false }
+    }
+
+    /// Cancels what a session does when its time is up, and ends the session when that has not helped.
+    fn check(&mut self, connection: &Connection) -> Due {
+        self.pause = (self.pause * 2).min(PAUSE.1);
+        let after = self.started.elapsed();
+        if after > self.limit.saturating_mul(2) {
+            // Whoever is gone already need not be ended.
+            let _ = kill(Pid::from_raw(connection.pid), Signal::SIGTERM);
+            return Due::Ended(after);
+        }
+        if after > self.limit && !self.is_cancelled {
+            // A server that cannot be asked is asked again.
+            self.is_cancelled = connection.cancel().is_ok();
+            if self.is_cancelled {
+                return Due::Cancelled(after);
+            }
+        }
+        Due::No
     }
 }

@@ -33,12 +33,12 @@ pub fn run(
     let connections = sessions.map(|(session, number)| connect(number, &session.name)).collect::<Result<_, _>>()?;
     let mut performance = Performance::new(plan, control, connections, false, tell);
     for (number, permutation) in plan.permutations.iter().enumerate() {
-        performance.begin(number);
+        performance.begin(number, permutation.timeout.unwrap_or(limit));
         performance.fixtures("setup", &plan.setup)?;
         for (session, fixtures) in plan.sessions.iter().enumerate() {
             performance.session_fixtures("setup", session, &fixtures.setup)?;
         }
-        performance.steps(&permutation.launches, permutation.timeout.unwrap_or(limit))?;
+        performance.steps(&permutation.launches)?;
         for (session, fixtures) in plan.sessions.iter().enumerate() {
             let ended = performance.session_fixtures("teardown", session, &fixtures.teardown);
             performance.forgive(ended);
