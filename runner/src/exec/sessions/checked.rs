@@ -18,8 +18,13 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// SQLSTATE of a savepoint outside a transaction.
 const NO_TRANSACTION: &str = "25P01";
 
-/// Asks whether a session is in a transaction; there, it leaves no trace and takes no snapshot.
-const PROBE: &str = "SAVEPOINT mcspec_probe; RELEASE SAVEPOINT mcspec_probe";
+/// Asks whether a session is in a transaction, without taking a snapshot there.
+const PROBE: &str = "SAVEPOINT mcspec_probe";
+const END_PROBE: &str = "RELEASE SAVEPOINT mcspec_probe";
+
+/// Where the server keeps a statement of a message with several of them until the statement is over (postgres.c,
+/// exec_simple_query). A step is such a message.
+const PER_STATEMENT: [&str; 2] = ["MessageContext", "per-parsetree message context"];
 
 /// Runs the permutation at that position of the case, as often as it says.
 pub(in crate::exec) fn run(server: &Server, database: &str, case: &Case, position: usize) -> PermutationOutcome {
@@ -163,7 +168,10 @@ impl<'a> Checked<'a> {
     fn is_in_transaction(&mut self, session: usize) -> bool {
         match self.performance.ask(session, PROBE) {
             Outcome::Failed(error) => error.code != NO_TRANSACTION,
-            _ => true,
+            _ => {
+                self.performance.ask(session, END_PROBE);
+                true
+            }
         }
     }
 
@@ -188,7 +196,9 @@ impl<'a> Checked<'a> {
                 Failure::new(Step::Engine("findings"), Cause::Protocol(message))
             })
         };
-        read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?)
+        let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?)?;
+        window.findings.retain(|finding| finding.path.names() != PER_STATEMENT);
+        Ok(window)
     }
 
     fn call(&mut self, session: usize, function: &'static str, calls: &[impl AsRef<str>]) -> Result<(), Failure> {
