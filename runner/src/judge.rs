@@ -200,16 +200,16 @@ fn is_same_place(one: &Fault, other: &Fault) -> bool {
 /// The findings of a run of a permutation with the sessions that own them.
 fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<(Option<&'a str>, &'a Finding)> {
     let owner = |session: usize| Some(case.sessions.sessions[session].name.as_str());
-    let of_window = |(session, window): &'a (usize, Window)| {
-        window.findings.iter().map(move |finding| (owner(*session), finding))
-    };
+    let of_window =
+        |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));
     run.windows.iter().flat_map(of_window).collect()
 }
 
 /// What is compared with the golden: the scenarios that ran to their end.
 fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Vec<Fault> {
-    let has_expect = case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
-        || case.sessions.permutations.iter().any(|permutation| !permutation.expects.is_empty());
+    let has_expect =
+        case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
+            || case.sessions.permutations.iter().any(|permutation| !permutation.expects.is_empty());
     match record {
         Record::Unusable(error) => vec![Fault::Golden(error)],
         Record::NotWanted if !has_expect => vec![Fault::NoExpectation],

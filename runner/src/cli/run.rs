@@ -111,8 +111,11 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         note(&format!("servers run as user \"{}\"", account.name()));
     }
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
-    let installed =
-        if to_run.is_empty() { Vec::new() } else { prepare::install(&installations, &directory, &to_run, config, !transcript)? };
+    let installed = if to_run.is_empty() {
+        Vec::new()
+    } else {
+        prepare::install(&installations, &directory, &to_run, config, !transcript)?
+    };
 
     let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
     let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);

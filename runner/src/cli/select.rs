@@ -153,9 +153,7 @@ fn is_spec_file(argument: &str) -> bool {
 
 /// Whether an argument means a schedule: the word, or a file that is no spec.
 fn is_schedule(argument: &str, default: &Path) -> bool {
-    argument == "schedule"
-        || Path::new(argument) == default
-        || !is_spec_file(argument) && Path::new(argument).is_file()
+    argument == "schedule" || Path::new(argument) == default || !is_spec_file(argument) && Path::new(argument).is_file()
 }
 
 fn read_schedule(path: &Path, catalog: &[Entry]) -> Result<Vec<Group>, Complaint> {

@@ -107,8 +107,11 @@ fn verdict(
     };
     let result = results.join(format!("{}.out", case.label));
     write(&result, &text)?;
-    let compared = compare(expected, &case.name, &text)
-        .map_err(|(path, error)| GoldenError::File { doing: "read", path, error })?;
+    let compared = compare(expected, &case.name, &text).map_err(|(path, error)| GoldenError::File {
+        doing: "read",
+        path,
+        error,
+    })?;
     let (path, difference) = match compared {
         Compared::Equal(path) => {
             verdict.golden = Some(path);

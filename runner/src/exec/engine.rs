@@ -6,10 +6,10 @@ use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, ScenarioK
 use postgres::Row;
 use serde_json::{Value, json};
 
+use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
-use super::case::quoted;
 use crate::plan::{self, Scenario};
 use crate::spec::ast::Mode;
 

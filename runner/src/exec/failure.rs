@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use postgres::error::DbError;
+use postgres::error::{DbError, ErrorPosition};
 
 use crate::plan::Place;
 
@@ -67,6 +67,8 @@ pub struct SqlError {
     pub hint: Option<String>,
     /// `CONTEXT`
     pub context: Option<String>,
+    /// Where in the text that was sent, in characters from 1.
+    pub position: Option<u32>,
 }
 
 impl From<&DbError> for SqlError {
@@ -78,6 +80,10 @@ impl From<&DbError> for SqlError {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: error.where_().map(str::to_owned),
+            position: match error.position() {
+                Some(ErrorPosition::Original(position)) => Some(*position),
+                _ => None,
+            },
         }
     }
 }
@@ -245,6 +251,7 @@ mod tests {
             detail: Some("two\nlines".into()),
             hint: None,
             context: None,
+            position: None,
         };
         let table = [
             (

@@ -233,7 +233,10 @@ s1: ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|-
             ("", "line 1: expected \"mcspec golden 1\", found \"\""),
             ("mcspec golden 2\n", "line 1: expected \"mcspec golden 1\", found \"mcspec golden 2\""),
             ("mcspec golden 1\n", "line 2: expected \"spec NAME\", found \"\""),
-            (&format!("{head}window"), "line 4: expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"window\""),
+            (
+                &format!("{head}window"),
+                "line 4: expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"window\"",
+            ),
             (
                 &format!("{head}scenario window\n(0 violations)\nscenario window\n"),
                 "line 6: second block for \"scenario window\"",

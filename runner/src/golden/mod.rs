@@ -3,8 +3,8 @@
 pub mod bless;
 mod compare;
 mod file;
-mod trace;
 pub mod results;
+mod trace;
 mod variant;
 
 use std::fs;
@@ -218,8 +218,10 @@ mod tests {
     fn findings_that_normalize_to_the_same_row_are_counted() {
         let findings = ["tmp_17", "b", "tmp_9"].map(finding);
         let rules = [(Regex::new("_[0-9]+$").unwrap(), "_N".to_owned())];
-        let rows: Vec<String> =
-            observe(findings.iter().map(|finding| (None, finding)), &rules, Policy::Auto).iter().map(|observed| observed.row.to_string()).collect();
+        let rows: Vec<String> = observe(findings.iter().map(|finding| (None, finding)), &rules, Policy::Auto)
+            .iter()
+            .map(|observed| observed.row.to_string())
+            .collect();
         assert_eq!(
             rows,
             ["ctx_bloat|INFO|b|64B..128B/iter|linear|-", "ctx_bloat|INFO|tmp_N|64B..128B/iter|linear|- x2"]

@@ -294,11 +294,7 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), GoldenError> {
 /// # Errors
 ///
 /// A file cannot be written.
-pub fn write_case(
-    directory: &Path,
-    result: &CaseResult,
-    observed: Vec<Seen>,
-) -> Result<(), GoldenError> {
+pub fn write_case(directory: &Path, result: &CaseResult, observed: Vec<Seen>) -> Result<(), GoldenError> {
     let blocks = observed.into_iter().map(Seen::into_block).collect();
     let golden = Golden { spec: result.case.clone(), blocks };
     write(&directory.join(format!("{}.out", result.label)), &golden.to_string())?;

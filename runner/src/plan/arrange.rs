@@ -22,7 +22,8 @@ impl Planner<'_> {
             return Sessions::default();
         }
         let mut fixtures = |blocks: fn(&ast::Spec) -> &Vec<Block>| {
-            let blocks = loaded.parts().flat_map(|(source, spec)| blocks(spec).iter().map(move |block| (source, block)));
+            let blocks =
+                loaded.parts().flat_map(|(source, spec)| blocks(spec).iter().map(move |block| (source, block)));
             blocks.map(|(source, block)| self.batch(source, block)).collect()
         };
         let (setup, teardown) = (fixtures(|spec| &spec.setup), fixtures(|spec| &spec.teardown));
@@ -71,8 +72,7 @@ impl Planner<'_> {
         match substitute(sql, &self.variables) {
             Ok(sql) => Batch { sql: sql.into_owned(), place },
             Err(unknown) => {
-                let start = block.span.start + (block.text.len() - block.text.trim_start_matches(sql).len());
-                let start = start.min(block.span.end) + unknown.offset;
+                let start = block.span.start + block.text.find(sql).unwrap_or(0) + unknown.offset;
                 let hint = format!("define it with \"var {} = ...\", or write \"-v {0}=...\"", unknown.name);
                 let message = format!("variable \"{}\" is not defined", unknown.name);
                 let diagnostic = Diagnostic::new(start..start + unknown.name.len() + 1, message).with_hint(hint);
@@ -106,7 +106,10 @@ impl Planner<'_> {
                 .collect();
             Permutation {
                 title: title(&steps),
-                launches: steps.iter().flat_map(|step| launches(planned, &self.positions(&step.name.value), &[])).collect(),
+                launches: steps
+                    .iter()
+                    .flat_map(|step| launches(planned, &self.positions(&step.name.value), &[]))
+                    .collect(),
                 repeat: 1,
                 timeout: self.step_timeout(),
                 expects: Vec::new(),

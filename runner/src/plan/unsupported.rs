@@ -18,6 +18,9 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     for scenario in &spec.scenarios {
         scenario_clauses(scenario, &mut found);
     }
+    for expect in spec.permutations.iter().flat_map(|permutation| &permutation.expects) {
+        expectation(expect, &mut found);
+    }
     found
 }
 

@@ -151,7 +151,8 @@ fn excerpt(place: &Place, length: usize, label: &str) -> [Line; 2] {
 
 /// `1 changed, 2 missing`
 fn counts(differences: &[Difference]) -> String {
-    let is_missing = |difference: &Difference| matches!(difference, Difference::Missing(_) | Difference::NotHappened(_));
+    let is_missing =
+        |difference: &Difference| matches!(difference, Difference::Missing(_) | Difference::NotHappened(_));
     let is_changed = |difference: &Difference| matches!(difference, Difference::Changed { .. });
     let missing = differences.iter().filter(|difference| is_missing(difference)).count();
     let changed = differences.iter().filter(|difference| is_changed(difference)).count();

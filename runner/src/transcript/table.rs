@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn numbers_end_in_a_digit() {
-        for (value, expected) in [("1", true), ("1.", false), ("e1", false), ("1e5", true), ("2020-01-01", true), ("x", false)]
+        for (value, expected) in
+            [("1", true), ("1.", false), ("e1", false), ("1e5", true), ("2020-01-01", true), ("x", false)]
         {
             assert_eq!(looks_numeric(value), expected, "{value}");
         }

@@ -41,7 +41,7 @@ impl<'a> Transcript<'a> {
                 self.text.push('\n');
             }
             Happening::Notice { session, notice } => {
-                self.text += &format!("{}: {}", self.plan.sessions[*session].name, message(notice, false));
+                self.text += &format!("{}: {}", self.plan.sessions[*session].name, message(notice, None));
             }
             Happening::Waiting { step, .. } => {
                 self.text += &format!("step {}: {} <waiting ...>\n", self.name(*step), self.sql(*step));
@@ -76,13 +76,13 @@ impl<'a> Transcript<'a> {
     pub(super) fn halt(&mut self, halt: &Halt) {
         self.text += &match halt {
             Halt::Connection { number, reason } => format!("Connection {number} failed: {reason}\n"),
-            Halt::Fixture { what, session, outcome } => {
+            Halt::Fixture { what, session, batch, outcome } => {
                 let owner = match session {
                     Some(session) => format!(" of session {}", self.plan.sessions[*session].name),
                     None => String::new(),
                 };
                 let reason = match outcome {
-                    Outcome::Failed(error) => message(error, true),
+                    Outcome::Failed(error) => message(error, Some(&batch.sql)),
                     Outcome::Unexpected(reason) => format!("{reason}\n"),
                     Outcome::Lost | Outcome::Command | Outcome::Rows(_) => LOST.to_owned(),
                 };
@@ -123,16 +123,60 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// A message as libpq composes it by default (fe-protocol3.c, pqBuildErrorMessage3): the context of errors only.
-fn message(message: &SqlError, with_context: bool) -> String {
+/// A message as libpq composes it by default (fe-protocol3.c, pqBuildErrorMessage3): with the text that was sent, its line
+/// and the context, which are for errors only.
+fn message(message: &SqlError, sent: Option<&str>) -> String {
     let mut text = format!("{}:  {}\n", message.severity, message.message);
-    let context = message.context.as_ref().filter(|_| with_context);
-    for (label, part) in
-        [("DETAIL", message.detail.as_ref()), ("HINT", message.hint.as_ref()), ("CONTEXT", context)]
-    {
+    if let Some((sent, position)) = sent.zip(message.position) {
+        text += &excerpt(sent, position as usize);
+    }
+    let context = message.context.as_ref().filter(|_| sent.is_some());
+    for (label, part) in [("DETAIL", message.detail.as_ref()), ("HINT", message.hint.as_ref()), ("CONTEXT", context)] {
         if let Some(part) = part {
             text += &format!("{label}:  {part}\n");
         }
     }
     text
+}
+
+/// The line of a position, in characters from 1, with a caret below it (fe-protocol3.c, reportErrorPosition). A long line
+/// is cut so that what surrounds the position is seen.
+fn excerpt(sent: &str, position: usize) -> String {
+    const WIDTH: usize = 60;
+    const AFTER: usize = 10;
+    let before: String = sent.chars().take(position.saturating_sub(1)).collect();
+    let number = before.matches('\n').count() + 1;
+    let at = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let line = sent.split('\n').nth(number - 1).unwrap_or_default();
+    let line: Vec<char> = line.trim_end_matches('\r').chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
+    let (mut begin, mut end) = (0, line.len());
+    if end > WIDTH {
+        end = if WIDTH >= at + AFTER { WIDTH } else { end.min(at + AFTER) };
+        begin = end.saturating_sub(WIDTH);
+    }
+    let dots = |is_cut: bool| if is_cut { "..." } else { "" };
+    let head = format!("LINE {number}: {}", dots(begin > 0));
+    let shown: String = line[begin..end].iter().collect();
+    let blanks = head.chars().count() + at.saturating_sub(begin);
+    format!("{head}{shown}{}\n{:blanks$}^\n", dots(end < line.len()), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_an_error_is_cut_around_its_position() {
+        let long = format!("{}x{}", "a".repeat(100), "b".repeat(100));
+        let cut = format!("LINE 1: ...{}x{}...\n{:61}^\n", "a".repeat(50), "b".repeat(9), "");
+        let right = format!("LINE 1: {}...\n{:13}^\n", "a".repeat(60), "");
+        for (sent, position, expected) in [
+            ("SELECT x", 8, "LINE 1: SELECT x\n               ^\n"),
+            ("\n\tSELECT x;\n", 10, "LINE 2:  SELECT x;\n                ^\n"),
+            (&long, 101, &cut),
+            (&long, 6, &right),
+        ] {
+            assert_eq!(excerpt(sent, position), expected, "{sent}");
+        }
+    }
 }

@@ -57,8 +57,7 @@ impl Blocking {
             ("NULL::text, NULL::text", String::new())
         };
         let pids = &self.pids;
-        let sql =
-            format!("SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'), {event}{from}");
+        let sql = format!("SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'), {event}{from}");
         let rows = control.rows(&sql).map_err(|error| match error {
             Some(error) => crate::exec::session::sentence(&error),
             None => "the control connection is lost".to_owned(),

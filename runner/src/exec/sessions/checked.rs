@@ -96,7 +96,8 @@ impl<'a> Checked<'a> {
     fn apply_settings(&mut self, session: usize) -> Result<(), Failure> {
         for setting in self.case.settings.iter().chain(&self.case.sessions.sessions[session].settings) {
             let (name, value) = (quoted(&setting.name, '\''), quoted(&setting.value, '\''));
-            let outcome = self.performance.ask(session, &format!("SELECT pg_catalog.set_config({name}, {value}, false)"));
+            let outcome =
+                self.performance.ask(session, &format!("SELECT pg_catalog.set_config({name}, {value}, false)"));
             if let Some(cause) = cause(outcome) {
                 let step = Step::Setting(setting.name.clone());
                 return Err(Failure { step, place: Some(setting.place.clone()), cause });
@@ -225,23 +226,16 @@ impl<'a> Checked<'a> {
             Halt::Connection { reason, .. } => {
                 Failure::new(Step::Server, Cause::Server { message: reason, hint: None })
             }
-            Halt::Fixture { what, session, outcome } => {
+            Halt::Fixture { what, batch, outcome, .. } => {
                 let step = if what == "setup" { Step::Setup } else { Step::Teardown };
-                let owner = session.map(|session| &plan.sessions[session]);
-                let batches = match (owner, &step) {
-                    (Some(session), Step::Setup) => &session.setup,
-                    (Some(session), _) => &session.teardown,
-                    (None, Step::Setup) => &plan.setup,
-                    (None, _) => &plan.teardown,
-                };
-                let place = batches.first().map(|batch| batch.place.clone());
                 let cause = cause(outcome).unwrap_or_else(|| Cause::Protocol("no result".to_owned()));
-                Failure { step, place, cause }
+                Failure { step, place: Some(batch.place), cause }
             }
             Halt::SessionLost { step } => of_step(step, Cause::Protocol("its session has ended".to_owned())),
-            Halt::TimedOut { step, after, .. } => {
-                of_step(step, Cause::Timeout { limit: Duration::from_secs(after.as_secs()), stopped: Stopped::Terminated })
-            }
+            Halt::TimedOut { step, after, .. } => of_step(
+                step,
+                Cause::Timeout { limit: Duration::from_secs(after.as_secs()), stopped: Stopped::Terminated },
+            ),
             Halt::MutuallyBlocking => {
                 let reason = "the steps that are not over wait for each other".to_owned();
                 Failure::new(Step::Permutation, Cause::Protocol(reason))

@@ -184,7 +184,8 @@ impl Served {
         let mut answers = pin!(answers);
         let mut table: Option<Table> = None;
         let wire = &mut self.wire;
-        poll_fn(|cx| {
+        let mut batch = Vec::new();
+        let end = poll_fn(|cx| {
             loop {
                 let message = wire.poll_message(cx);
                 let mut progressed = message.is_ready();
@@ -221,10 +222,10 @@ impl Served {
                             break;
                         }
                     };
-                    let _ = tell.send(Arrival::Outcome(outcome));
+                    batch.push(Arrival::Outcome(outcome));
                 }
                 if let Poll::Ready(Some(Ok(message))) = message {
-                    pass_on(message, tell);
+                    batch.extend(arrival(message));
                 } else if let Poll::Ready(Some(Err(_)) | None) = message {
                     end = end.or(Some(Err(Outcome::Lost)));
                 }
@@ -232,11 +233,14 @@ impl Served {
                     return Poll::Ready(end);
                 }
                 if !progressed {
+                    deliver(&mut batch, tell);
                     return Poll::Pending;
                 }
             }
         })
-        .await
+        .await;
+        deliver(&mut batch, tell);
+        end
     }
 
     async fn rows(&mut self, sql: &str, tell: &Sender<Arrival>) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -245,7 +249,9 @@ impl Served {
         poll_fn(|cx| {
             loop {
                 match wire.poll_message(cx) {
-                    Poll::Ready(Some(Ok(message))) => pass_on(message, tell),
+                    Poll::Ready(Some(Ok(message))) => arrival(message).into_iter().for_each(|arrival| {
+                        let _ = tell.send(arrival);
+                    }),
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                     // Once the wire is closed, so is the query.
                     Poll::Ready(None) | Poll::Pending => return query.as_mut().poll(cx),
@@ -256,15 +262,28 @@ impl Served {
     }
 }
 
-fn pass_on(message: AsyncMessage, tell: &Sender<Arrival>) {
-    let arrival = match message {
-        AsyncMessage::Notice(notice) => Arrival::Notice(SqlError::from(&notice)),
-        AsyncMessage::Notification(message) => Arrival::Notification(Notification {
+fn arrival(message: AsyncMessage) -> Option<Arrival> {
+    match message {
+        AsyncMessage::Notice(notice) => Some(Arrival::Notice(SqlError::from(&notice))),
+        AsyncMessage::Notification(message) => Some(Arrival::Notification(Notification {
             channel: message.channel().to_owned(),
             payload: message.payload().to_owned(),
             pid: message.process_id(),
-        }),
-        _ => return,
-    };
-    let _ = tell.send(arrival);
+        })),
+        _ => None,
+    }
+}
+
+/// Hands over what came in one go. As with libpq, notices that came right behind an outcome are seen before it: it has read
+/// them when it hands the outcome over (fe-protocol3.c, pqParseInput3).
+fn deliver(batch: &mut Vec<Arrival>, tell: &Sender<Arrival>) {
+    let mut outcome = None;
+    for arrival in batch.drain(..) {
+        if let Arrival::Outcome(_) = arrival {
+            outcome.replace(arrival).into_iter().for_each(|earlier| drop(tell.send(earlier)));
+        } else {
+            let _ = tell.send(arrival);
+        }
+    }
+    outcome.into_iter().for_each(|last| drop(tell.send(last)));
 }

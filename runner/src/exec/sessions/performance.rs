@@ -18,7 +18,7 @@ use crate::plan::{Batch, Launch, Marker, Sessions};
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
 /// Something that happened in a permutation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Happening {
     /// A permutation begins.
     Begins {
@@ -71,7 +71,7 @@ pub enum Happening {
 }
 
 /// Why a permutation cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Halt {
     /// No connection.
     Connection {
@@ -86,6 +86,8 @@ pub enum Halt {
         what: &'static str,
         /// The session; none for the spec's own.
         session: Option<usize>,
+        /// The fixture.
+        batch: Batch,
         /// What it came to.
         outcome: Outcome,
     },
@@ -192,7 +194,7 @@ impl<'a> Performance<'a> {
     pub(super) fn fixtures(&mut self, what: &'static str, batches: &[Batch]) -> Result<(), Halt> {
         batches.iter().try_for_each(|batch| {
             let outcome = exchange(&mut self.control, &batch.sql, self.limit, |_| {});
-            self.fixture(what, None, outcome)
+            self.fixture(what, None, batch, outcome)
         })
     }
 
@@ -205,7 +207,7 @@ impl<'a> Performance<'a> {
     ) -> Result<(), Halt> {
         batches.iter().try_for_each(|batch| {
             let outcome = self.ask(session, &batch.sql);
-            self.fixture(what, Some(session), outcome)
+            self.fixture(what, Some(session), batch, outcome)
         })
     }
 
@@ -216,13 +218,19 @@ impl<'a> Performance<'a> {
         exchange(&mut lanes[session], sql, self.limit, |notice| tell(Happening::Notice { session, notice }))
     }
 
-    fn fixture(&mut self, what: &'static str, session: Option<usize>, outcome: Outcome) -> Result<(), Halt> {
+    fn fixture(
+        &mut self,
+        what: &'static str,
+        session: Option<usize>,
+        batch: &Batch,
+        outcome: Outcome,
+    ) -> Result<(), Halt> {
         match outcome {
             Outcome::Command | Outcome::Rows(_) => {
                 (self.tell)(Happening::Fixture(outcome));
                 Ok(())
             }
-            outcome => Err(Halt::Fixture { what, session, outcome }),
+            outcome => Err(Halt::Fixture { what, session, batch: batch.clone(), outcome }),
         }
     }
 
