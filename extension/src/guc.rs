@@ -1,5 +1,7 @@
 //! Configuration parameters.
 
+use std::ffi::CString;
+
 use memcheck_core::thresholds::Thresholds;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -16,6 +18,18 @@ pub(crate) enum MemcheckMode {
     none,
 }
 
+/// `pg_ext_memcheck.trace`: whether windows trace the targets' allocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+#[allow(non_camel_case_types)]
+pub(crate) enum TraceMode {
+    /// Context totals only.
+    off,
+    /// Every allocation of a target is recorded with its site.
+    on,
+}
+
+static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::off);
+static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
 static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
@@ -54,6 +68,22 @@ pub(crate) fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"pg_ext_memcheck.trace",
+        c"Selects whether windows trace the allocations of the targets.",
+        c"Takes effect when a window is opened.",
+        &TRACE,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_ext_memcheck.targets",
+        c"Names the libraries whose allocations are traced, separated by commas.",
+        c"File names without directory and suffix.",
+        &TARGETS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.ring_size",
         c"Sets the number of violations kept in shared memory.",
@@ -66,6 +96,13 @@ pub(crate) fn register() {
     );
     // SAFETY: a name that lives for ever; called once, while the library is loaded.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"pg_ext_memcheck".as_ptr()) };
+}
+
+/// The libraries to trace; empty where tracing is off.
+pub(crate) fn traced_libraries() -> Vec<String> {
+    let names = TARGETS.get().filter(|_| TRACE.get() == TraceMode::on);
+    let names = names.map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 pub(crate) fn mode() -> MemcheckMode {

@@ -15,6 +15,7 @@ mod shmem;
 mod snapshot;
 mod sql;
 mod statement;
+mod trace;
 mod window;
 
 use pgrx::prelude::*;

@@ -11,6 +11,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
 use pgrx::pg_sys;
 
+use crate::trace;
+
 /// What is remembered of a context between walks.
 #[derive(Clone, Copy)]
 struct Known {
@@ -80,7 +82,13 @@ impl Walker {
             let walk = self.walks;
             self.known.retain(|_, known| known.walk == walk);
         }
+        trace::count(&mut census, self);
         census
+    }
+
+    /// The path of the context at an address, if the last walk met it.
+    pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
+        self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
     }
 
     /// Calls `visit` for each context below MessageContext, with its path and serial.

@@ -23,7 +23,7 @@ use pgrx::prelude::*;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::snapshot::{self, Walker};
-use crate::{hooks, nesting, window};
+use crate::{hooks, nesting, trace, window};
 
 /// The statements of one transaction under check.
 struct Bracket {
@@ -161,6 +161,7 @@ fn open(text: Option<&CStr>) {
         return;
     }
     close();
+    trace::refresh();
     let bracket = with_walker(|walker| {
         let mut bracket = Bracket::new(match window::is_open() {
             false => Some(walker.census(Moment::default())),
@@ -185,6 +186,7 @@ fn collect_leftovers() {
                     // SAFETY: the walk only shows live contexts.
                     let (used, allocated) = unsafe { snapshot::totals(context) };
                     bracket.leftovers.add(path, Totals { used, allocated, objects: 1 });
+                    trace::for_each_in(context, |site, live| bracket.leftovers.count_traced(path, site, live));
                 }
             });
         });

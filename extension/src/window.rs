@@ -7,11 +7,12 @@ use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::judge::{Filter, Mark, Rules, judge};
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::traced::judge_traced;
+use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{guc, statement};
+use crate::{guc, statement, trace};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -42,6 +43,10 @@ pub(crate) struct Counters {
     pub(crate) paths: u64,
     /// Contexts left below MessageContext.
     pub(crate) leftovers: u64,
+    /// Allocations of the targets outstanding at the end.
+    pub(crate) live_allocations: u64,
+    /// Allocations of the targets that found no room in the table.
+    pub(crate) not_recorded: u64,
     /// Violations lost from the ring since the window was opened, by any backend.
     pub(crate) violations_lost: u64,
 }
@@ -78,9 +83,17 @@ pub(crate) fn moment() -> Moment {
 }
 
 /// Opens a window, in place of one that is open.
-pub(crate) fn open(rules: Rules) {
+///
+/// Tracing starts with it where it is asked for.
+pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
+    let libraries = guc::traced_libraries();
+    if libraries.is_empty() {
+        trace::stop();
+    } else {
+        trace::start(libraries)?;
+    }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
     let mark = Mark { iteration: 0, census, leftovers: Census::default() };
@@ -94,6 +107,7 @@ pub(crate) fn open(rules: Rules) {
         scenarios: Vec::new(),
         counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
     }));
+    Ok(())
 }
 
 /// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
@@ -179,7 +193,27 @@ fn findings(window: &mut Window) -> Vec<Finding> {
     } else {
         statement::is_own();
     }
-    statement::with_walker(|walker| judge(walker.paths(), &window.marks, &window.rules))
+    judged(&window.marks, &window.rules)
+}
+
+/// Judges marks, by the trace where there is one.
+pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+    statement::with_walker(|walker| {
+        if !trace::is_on() {
+            return judge(walker.paths(), marks, rules);
+        }
+        let mut findings = judge_traced(walker.paths(), marks, rules, &trace::library_of);
+        for finding in &mut findings {
+            if let Some(site) = &mut finding.site {
+                *site = trace::describe(site.id);
+                let Frame { library, offset, symbol, .. } = &site.frame;
+                let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
+                finding.detail.push_str(&format!("; allocated at {at}"));
+                finding.source_lib = library.clone();
+            }
+        }
+        findings
+    })
 }
 
 /// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
@@ -196,6 +230,8 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     counters.contexts = last.map_or(0, |mark| mark.census.contexts);
     counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
     counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
+    (counters.live_allocations, counters.not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
+    trace::stop();
     CLOSED.set(Closed { findings: all, counters });
     Some((found, window.started))
 }

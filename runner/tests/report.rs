@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
-use mcspec::golden::{Axes, Difference};
+use mcspec::golden::{Axes, Block, Difference};
 use mcspec::judge::{Fault, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::{Pretty, Reporter, Reports, Tap};
@@ -65,9 +65,9 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     };
     let not_recorded = |has_expect| Fault::NotRecorded {
         path: "expected/new.out".into(),
-        rows: vec![
-            (title.clone(), vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")]),
-            ("scenario window".into(), vec![]),
+        blocks: vec![
+            Block::new(title.clone(), vec![], vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")]),
+            Block::new("scenario window", vec![], vec![]),
         ],
         has_expect,
     };
@@ -78,6 +78,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         detail: None,
         hint: Some("create it".into()),
         context: Some("SQL function\nin two lines".into()),
+        position: None,
     };
     let iteration = Failure {
         step: Step::Iteration(17),

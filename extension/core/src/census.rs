@@ -3,7 +3,7 @@
 //! The walk over the tree is the engine's. It reports each context with its identity and its totals; here names become
 //! paths once, when an identity is first seen, so that a later census of the same tree handles integers only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::path::{ContextPath, TOP_MEMORY_CONTEXT};
 
@@ -198,6 +198,19 @@ pub struct Moment {
     pub portals: bool,
 }
 
+/// A place in a target's code that allocates: a number given by the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteId(pub u32);
+
+/// What a site has allocated in contexts with one path and has not freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Live {
+    /// Bytes as they were requested.
+    pub bytes: u64,
+    /// Number of allocations.
+    pub allocations: u64,
+}
+
 /// Totals of every path at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Census {
@@ -206,19 +219,30 @@ pub struct Census {
     /// Number of contexts counted.
     pub contexts: u64,
     totals: Vec<Totals>,
+    traced: BTreeMap<(PathId, SiteId), Live>,
 }
 
 impl Census {
     /// An empty census.
     pub fn new(moment: Moment) -> Self {
-        Census { moment, contexts: 0, totals: Vec::new() }
+        Census { moment, contexts: 0, totals: Vec::new(), traced: BTreeMap::new() }
     }
 
-    /// Forgets everything but keeps the memory, to be filled again.
-    pub fn clear(&mut self, moment: Moment) {
-        self.moment = moment;
-        self.contexts = 0;
-        self.totals.clear();
+    /// Counts what a site holds in a context with this path.
+    pub fn count_traced(&mut self, path: PathId, site: SiteId, live: Live) {
+        let sum = self.traced.entry((path, site)).or_default();
+        sum.bytes += live.bytes;
+        sum.allocations += live.allocations;
+    }
+
+    /// What sites hold, by path and site.
+    pub fn traced(&self) -> impl Iterator<Item = (PathId, SiteId, Live)> {
+        self.traced.iter().map(|(&(path, site), &live)| (path, site, live))
+    }
+
+    /// What a site holds in contexts with this path.
+    pub fn live(&self, path: PathId, site: SiteId) -> Live {
+        self.traced.get(&(path, site)).copied().unwrap_or_default()
     }
 
     /// Counts one context.
@@ -283,12 +307,20 @@ impl Census {
             totals.allocated = without(totals.allocated, before.allocated, after.allocated);
             totals.objects = without(totals.objects, before.objects, after.objects);
         }
+        for (&(path, site), live) in &mut self.traced {
+            let (before, after) = (before.live(path, site), after.live(path, site));
+            live.bytes = (live.bytes + before.bytes).saturating_sub(after.bytes);
+            live.allocations = (live.allocations + before.allocations).saturating_sub(after.allocations);
+        }
     }
 
     /// Adds every sum of another census.
     pub fn add_all(&mut self, other: &Census) {
         for path in other.paths() {
             self.add(path, other.totals(path));
+        }
+        for (path, site, live) in other.traced() {
+            self.count_traced(path, site, live);
         }
     }
 }
@@ -353,8 +385,6 @@ mod tests {
         assert_eq!((other.totals(ctx), other.totals(PathId::ROOT)), (census.totals(ctx), Totals::default()));
         let later = table.child(PathId::ROOT, "y");
         assert_eq!(census.totals(later), Totals::default());
-        census.clear(moment(2, 2));
-        assert_eq!((census.contexts, census.totals(ctx)), (0, Totals::default()));
     }
 
     #[test]
@@ -399,5 +429,28 @@ mod tests {
         sum.add_all(&census(10, 1));
         sum.add_all(&census(20, 2));
         assert_eq!(sum.totals(ctx), Totals { used: 30, allocated: 60, objects: 3 });
+    }
+
+    #[test]
+    fn sites_are_counted_by_path() {
+        let mut table = PathTable::default();
+        let ctx = table.child(PathId::ROOT, "x");
+        let (a, b) = (SiteId(1), SiteId(2));
+        let live = |bytes, allocations| Live { bytes, allocations };
+        let census = |bytes: u64| {
+            let mut census = Census::new(Moment::default());
+            census.count_traced(ctx, a, live(bytes, 1));
+            census.count_traced(ctx, a, live(bytes, 2));
+            census.count_traced(ctx, b, live(1, 1));
+            census
+        };
+        let seen = census(10);
+        assert_eq!(seen.traced().collect::<Vec<_>>(), [(ctx, a, live(20, 3)), (ctx, b, live(1, 1))]);
+        assert_eq!(seen.live(PathId::ROOT, a), Live::default());
+        let mut later = census(100);
+        later.exclude_growth(&census(10), &census(15));
+        assert_eq!(later.live(ctx, a), live(190, 3));
+        later.add_all(&seen);
+        assert_eq!(later.live(ctx, a), live(210, 6));
     }
 }

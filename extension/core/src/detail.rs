@@ -1,6 +1,6 @@
 //! The sentences of the documented interface, rendered from what is known.
 
-use crate::census::Totals;
+use crate::census::{Live, Totals};
 use crate::growth::{Growth, Shape};
 use crate::path::ContextPath;
 
@@ -20,6 +20,20 @@ pub fn context_leak(path: &ContextPath, before: Totals, after: Totals) -> String
         text.push_str(&format!("; contexts before={} after={}", before.objects, after.objects));
     }
     text
+}
+
+/// A traced finding, in requested bytes; where it was allocated is added by the engine.
+pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
+    format!(
+        "context '{}' (depth {}): requested bytes grew by {} (before={} after={}); allocations before={} after={}",
+        path.leaf(),
+        path.depth(),
+        after.bytes.saturating_sub(before.bytes),
+        before.bytes,
+        after.bytes,
+        before.allocations,
+        after.allocations,
+    )
 }
 
 /// `wrong_ctx_alloc` for memory in a global context.
@@ -101,6 +115,11 @@ mod tests {
                 wrong_context(&top, totals(1000, 20_000, 1), totals(9200, 20_000, 1)),
                 "context 'TopMemoryContext' (depth 0): used grew by 8200 bytes in a known global context (before=1000 \
                  after=9200); free before=19000 after=10800",
+            ),
+            (
+                traced(&top, Live { bytes: 8, allocations: 1 }, Live { bytes: 808, allocations: 101 }),
+                "context 'TopMemoryContext' (depth 0): requested bytes grew by 800 (before=8 after=808); allocations before=1 \
+                 after=101",
             ),
             (
                 new_global_child(&ContextPath::new(["CacheMemoryContext", "mine"]), "CacheMemoryContext", 1),

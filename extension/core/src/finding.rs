@@ -1,5 +1,6 @@
 //! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
 
+use crate::census::SiteId;
 use crate::check::{CheckKind, Severity, words};
 use crate::growth::Shape;
 use crate::path::ContextPath;
@@ -21,10 +22,41 @@ words! {
 pub struct MarkPoint {
     /// Iterations done when the mark was set; 0 is the start of the window.
     pub iteration: u64,
-    /// Bytes in use (allocated less free) of all contexts with this path.
+    /// Bytes in use (allocated less free) of all contexts with this path; requested bytes in a traced finding.
     pub used: u64,
-    /// Number of contexts with this path.
+    /// Number of contexts with this path; of allocations in a traced finding.
     pub objects: u64,
+}
+
+/// A return address in a loaded object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// The object's name without directory and suffix; `postgres` for the server.
+    pub library: String,
+    /// GNU build ID in hexadecimal; empty if there is none.
+    pub build_id: String,
+    /// Offset in the file's address space.
+    pub offset: u64,
+    /// The function it is in, where that is known.
+    pub symbol: Option<String>,
+}
+
+/// A place in a target's code that allocates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The engine's number for it; means nothing outside the backend.
+    pub id: SiteId,
+    /// The call in the target.
+    pub frame: Frame,
+    /// A stack it allocated with, from the allocator's caller outwards.
+    pub stack: Vec<Frame>,
+}
+
+impl Site {
+    /// A site of which only the number is known.
+    pub fn numbered(id: SiteId) -> Self {
+        Site { id, frame: Frame::default(), stack: Vec::new() }
+    }
 }
 
 /// A violation.
@@ -55,6 +87,9 @@ pub struct Finding {
     pub phase: Option<Phase>,
     /// The library that allocated it; empty where allocations were not traced.
     pub source_lib: String,
+    /// The place in the library that allocated most of it; none where allocations were not traced. With one, bytes are
+    /// requested bytes and objects are allocations, here and in the marks.
+    pub site: Option<Site>,
     /// The curve the judgement was made from.
     pub marks: Vec<MarkPoint>,
     /// The sentence of the documented interface.

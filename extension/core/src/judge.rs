@@ -33,11 +33,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn reports(&self, path: &ContextPath) -> bool {
+    pub(crate) fn reports(&self, path: &ContextPath) -> bool {
         self.watch.is_empty() || self.watch.iter().any(|pattern| path.matches(pattern))
     }
 
-    fn allows(&self, path: &ContextPath) -> bool {
+    pub(crate) fn allows(&self, path: &ContextPath) -> bool {
         self.allowed.iter().any(|pattern| path.matches(pattern))
     }
 }
@@ -70,8 +70,19 @@ pub fn judge(paths: &PathTable, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
     fold_children(paths, &mut curves);
     let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| window.findings(curve)).collect();
     findings.retain(|finding| rules.filter.reports(&finding.path));
-    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.path.cmp(&b.path)).then(a.check.cmp(&b.check)));
+    sort(&mut findings);
     findings
+}
+
+/// Worst first, then by path, check and phase.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.path.cmp(&b.path))
+            .then(a.check.cmp(&b.check))
+            .then(a.phase.cmp(&b.phase))
+    });
 }
 
 struct Window<'a> {
@@ -234,6 +245,7 @@ impl Window<'_> {
             shape: bytes.and_then(|growth| growth.shape),
             phase: self.rules.phase,
             source_lib: String::new(),
+            site: None,
             marks: curve
                 .points
                 .iter()
@@ -273,23 +285,6 @@ fn fold_children(paths: &PathTable, curves: &mut Vec<Curve>) {
             sum.allocated += part.allocated;
         }
     }
-}
-
-/// Joins the findings of `tx_abort_loop`: what the workload also leaves behind when it commits does not depend on an abort,
-/// is reported once and without a phase.
-pub fn merge_phases(committed: Vec<Finding>, aborted: Vec<Finding>) -> Vec<Finding> {
-    let also_on_commit =
-        |finding: &Finding| committed.iter().any(|other| other.check == finding.check && other.path == finding.path);
-    let mut findings: Vec<Finding> = aborted.into_iter().filter(|finding| !also_on_commit(finding)).collect();
-    findings.extend(committed.into_iter().map(|finding| Finding { phase: None, ..finding }));
-    findings.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then_with(|| a.path.cmp(&b.path))
-            .then(a.check.cmp(&b.check))
-            .then(a.phase.cmp(&b.phase))
-    });
-    findings
 }
 
 #[cfg(test)]
@@ -487,22 +482,5 @@ mod tests {
             tree.judge(ScenarioKind::GrowthBenchmark, Filter::default()),
             ["ctx_bloat WARNING x 50050B 55/iter 0 contexts 0.0/iter superlinear"]
         );
-    }
-
-    #[test]
-    fn phases_are_kept_for_what_an_abort_alone_leaves() {
-        let tree = Tree::new(&MARKS).set("x", &linear(100));
-        let rules = |phase| Rules {
-            scenario: ScenarioKind::TxAbortLoop,
-            thresholds: Thresholds::default(),
-            filter: Filter::default(),
-            phase,
-        };
-        let commit = || judge(&tree.paths, &tree.marks, &rules(None));
-        let rollback = || judge(&tree.paths, &tree.marks, &rules(Some(Phase::Rollback)));
-        let phases = |findings: Vec<Finding>| findings.into_iter().map(|f| f.phase).collect::<Vec<_>>();
-        assert_eq!(phases(merge_phases(commit(), rollback())), [None]);
-        assert_eq!(phases(merge_phases(Vec::new(), rollback())), [Some(Phase::Rollback)]);
-        assert_eq!(phases(merge_phases(commit(), Vec::new())), [None]);
     }
 }

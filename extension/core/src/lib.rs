@@ -15,9 +15,10 @@ pub mod path;
 pub mod row;
 pub mod scenario;
 pub mod thresholds;
+pub mod traced;
 
 pub use check::{CheckKind, Severity};
-pub use finding::{Finding, MarkPoint, Phase};
+pub use finding::{Finding, Frame, MarkPoint, Phase, Site};
 pub use growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;

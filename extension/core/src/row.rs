@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
-use crate::finding::{Finding, Phase};
+use crate::finding::{Finding, MarkPoint, Phase};
 use crate::growth::Shape;
 use crate::path::ContextPath;
 use crate::thresholds;
@@ -298,11 +298,13 @@ impl Observed {
             }
             _ => (finding.severity, finding.severity),
         };
-        let size = Size::Range {
+        let range = || Size::Range {
             bucket: Bucket::of(finding.bytes_per_iter),
             contexts: whole_number(finding.objects_per_iter),
             per: Per::Iteration,
         };
+        let exact = finding.site.as_ref().and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
+        let size = exact.unwrap_or_else(range);
         Observed {
             row: Row {
                 owner: None,
@@ -345,6 +347,37 @@ impl Observed {
     }
 }
 
+/// The requested bytes and allocations of a traced finding, if they are the same in each period.
+///
+/// The last two intervals between marks decide, as in [`crate::growth::sustained`]. The period is the smallest number of
+/// iterations that holds whole allocations in both; growth that needs a longer one than an interval has no pattern.
+fn exact_size(marks: &[MarkPoint]) -> Option<Size> {
+    let recent = &marks[marks.len().saturating_sub(3)..];
+    let (first, last) = (recent.first()?, recent.last()?);
+    let grown = |from: &MarkPoint, to: &MarkPoint| {
+        Some((
+            to.iteration.checked_sub(from.iteration)?,
+            to.used.checked_sub(from.used)?,
+            to.objects.checked_sub(from.objects)?,
+        ))
+    };
+    let (iterations, bytes, allocations) = grown(first, last)?;
+    let divisor = gcd(gcd(iterations, bytes), allocations);
+    if divisor == 0 || allocations == 0 {
+        return None;
+    }
+    let (period, bytes, allocations) = (iterations / divisor, bytes / divisor, allocations / divisor);
+    let repeats = recent.windows(2).all(|pair| {
+        grown(&pair[0], &pair[1])
+            .is_some_and(|(n, b, a)| n % period == 0 && b == n / period * bytes && a == n / period * allocations)
+    });
+    repeats.then_some(Size::Exact { bytes, allocations, period, per: Per::Iteration })
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 fn near_severities(finding: &Finding) -> Option<(Severity, Severity)> {
     let (low, high) = thresholds::near_limit(finding.bytes)?;
     Some(match finding.shape {
@@ -385,6 +418,7 @@ mod tests {
             shape: Some(Shape::Linear),
             phase: None,
             source_lib: "buggy.so".into(),
+            site: None,
             marks: Vec::new(),
             detail: String::new(),
         }
@@ -467,5 +501,26 @@ mod tests {
             observed(&finding, Policy::Auto).row.to_string(),
             "ctx_bloat|INFO/WARNING|TopMemoryContext|64B..128B/iter|linear|buggy"
         );
+    }
+
+    #[test]
+    fn traced_sizes_are_exact_where_they_repeat() {
+        type Marks = &'static [(u64, u64, u64)];
+        let table: &[(Marks, Option<&str>)] = &[
+            (&[(1, 100, 1), (5, 500, 5), (10, 1000, 10)], Some("100 x1/iter")),
+            (&[(0, 0, 0), (1, 8000, 1), (5, 8400, 9), (10, 8900, 19)], Some("100 x2/iter")),
+            (&[(0, 0, 0), (8, 2920, 1), (16, 5840, 2)], Some("2920 x1/8 iter")),
+            (&[(0, 0, 0), (10, 1000, 10)], Some("100 x1/iter")),
+            (&[(0, 0, 0), (10, 1000, 10), (20, 2100, 20)], None),
+            (&[(0, 0, 0), (3, 300, 1), (10, 1000, 3)], None),
+            (&[(0, 500, 5), (10, 400, 4)], None),
+            (&[(0, 0, 0)], None),
+            (&[], None),
+        ];
+        for &(marks, expected) in table {
+            let marks: Vec<MarkPoint> =
+                marks.iter().map(|&(iteration, used, objects)| MarkPoint { iteration, used, objects }).collect();
+            assert_eq!(exact_size(&marks).map(|size| size.to_string()).as_deref(), expected, "{marks:?}");
+        }
     }
 }

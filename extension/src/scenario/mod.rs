@@ -7,7 +7,7 @@ mod workload;
 
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::growth::checkpoints;
-use memcheck_core::judge::{Mark, Rules, judge};
+use memcheck_core::judge::{Mark, Rules};
 use memcheck_core::{Finding, ScenarioKind};
 
 use crate::shmem::ring;
@@ -51,16 +51,14 @@ fn findings(kind: ScenarioKind, marks: &[Mark]) -> Vec<Finding> {
     let around = window::rules();
     let in_plain_window = around.as_ref().is_some_and(|rules| rules.scenario == ScenarioKind::Window);
     let rules = Rules { scenario: kind, ..around.unwrap_or_else(window::plain_rules) };
-    statement::with_walker(|walker| {
-        let mut findings = judge(walker.paths(), marks, &rules);
-        // A plain window reports what lands in a global context under that name as well; this part of it is left to us,
-        // because the window does not count what the engine's own statements do.
-        if kind == ScenarioKind::GrowthBenchmark && in_plain_window {
-            let probe = Rules { scenario: ScenarioKind::WrongContextProbe, ..rules };
-            findings.extend(judge(walker.paths(), marks, &probe));
-        }
-        findings
-    })
+    let mut findings = window::judged(marks, &rules);
+    // A plain window reports what lands in a global context under that name as well; this part of it is left to us, because
+    // the window does not count what the engine's own statements do.
+    if kind == ScenarioKind::GrowthBenchmark && in_plain_window {
+        let probe = Rules { scenario: ScenarioKind::WrongContextProbe, ..rules };
+        findings.extend(window::judged(marks, &probe));
+    }
+    findings
 }
 
 fn mark(iteration: u64) -> Mark {

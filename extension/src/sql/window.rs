@@ -1,6 +1,6 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::Finding;
+use memcheck_core::{Finding, Frame};
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
@@ -29,7 +29,13 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    window::open(parsed.rules);
+    if let Err(refused) = window::open(parsed.rules) {
+        raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("allocations cannot be traced: {refused}"),
+            Some("Set pg_ext_memcheck.trace to off to go by context totals."),
+        );
+    }
     "Memory check session started."
 }
 
@@ -143,6 +149,8 @@ fn findings() -> TableIterator<
         .into_iter()
         .map(|finding| {
             let marks = marks(&finding);
+            let stack = finding.site.as_ref().map(|site| JsonB(frames(&site.stack)));
+            let frame = finding.site.map(|site| site.frame);
             (
                 finding.check.to_string(),
                 finding.severity.to_string(),
@@ -156,17 +164,25 @@ fn findings() -> TableIterator<
                 finding.shape.map(|shape| shape.to_string()),
                 finding.phase.map(|phase| phase.to_string()),
                 finding.source_lib,
-                // Where it was allocated is only known to a traced window.
-                None,
-                None,
-                None,
-                None,
+                frame.as_ref().map(|frame| frame.build_id.clone()).filter(|id| !id.is_empty()),
+                frame.as_ref().map(|frame| signed(frame.offset)),
+                frame.and_then(|frame| frame.symbol),
+                stack,
                 JsonB(marks),
                 finding.detail,
             )
         })
         .collect();
     TableIterator::new(rows)
+}
+
+fn frames(stack: &[Frame]) -> serde_json::Value {
+    stack
+        .iter()
+        .map(|Frame { library, build_id, offset, symbol }| {
+            json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
+        })
+        .collect()
 }
 
 fn marks(finding: &Finding) -> serde_json::Value {
@@ -192,7 +208,9 @@ fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(va
         ("contexts", signed(counters.contexts)),
         ("context_paths", signed(counters.paths)),
         ("leftover_contexts", signed(counters.leftovers)),
+        ("live_allocations", signed(counters.live_allocations)),
         ("marks", signed(counters.marks)),
+        ("not_recorded", signed(counters.not_recorded)),
         ("ring_entries", signed(ring_entries)),
         ("ring_size", signed(ring_slots)),
         ("statements", signed(counters.statements)),

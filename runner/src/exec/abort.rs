@@ -43,7 +43,7 @@ pub(super) fn undone(phase: Phase) -> Wrapping {
 /// way of undoing it: it is reported once, without a phase, as the committing window measured it. What grows only on
 /// commit is another scenario's business.
 pub(super) fn merge(windows: &[Window]) -> Vec<Finding> {
-    let same = |a: &Finding, b: &Finding| a.check == b.check && a.path == b.path;
+    let same = |a: &Finding, b: &Finding| a.check == b.check && a.path == b.path && a.source_lib == b.source_lib;
     let (control, undone): (Vec<&Window>, Vec<&Window>) = windows.iter().partition(|window| window.phase.is_none());
     let control: Vec<&Finding> = control.iter().flat_map(|window| &window.findings).collect();
     let mut merged: Vec<Finding> = Vec::new();
@@ -77,6 +77,7 @@ mod tests {
             shape: None,
             phase: None,
             source_lib: String::new(),
+            site: None,
             marks: Vec::new(),
             detail: String::new(),
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use memcheck_core::{CheckKind, ContextPath, Finding, MarkPoint, Phase, ScenarioKind, Severity, Shape};
+use memcheck_core::census::SiteId;
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, ScenarioKind, Severity, Shape, Site};
 use postgres::Row;
 use serde_json::{Value, json};
 
@@ -10,11 +11,14 @@ use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
+use super::symbols::Symbols;
 use crate::plan::{self, Scenario};
 use crate::spec::ast::Mode;
 
 /// `pg_ext_memcheck.memcheck_mode`
 const MODE: &str = "pg_ext_memcheck.memcheck_mode";
+const TRACE: &str = "pg_ext_memcheck.trace";
+const TARGETS: &str = "pg_ext_memcheck.targets";
 
 /// Opens a window and sets its first mark.
 pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Phase>) -> Result<(), Failure> {
@@ -22,6 +26,8 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
+    session.set(TRACE, if scenario.trace { "on" } else { "off" }, Some(&scenario.place))?;
+    session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if let Some(phase) = phase {
         options["phase"] = json!(phase.as_str());
@@ -76,7 +82,11 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
     let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
-    read_window(phase, &findings, &statistics)
+    let mut window = read_window(phase, &findings, &statistics)?;
+    if window.findings.iter().any(|finding| finding.site.is_some()) {
+        name_functions(session, &mut window.findings)?;
+    }
+    Ok(window)
 }
 
 /// A window from the rows of [`FINDINGS`] and [`STATISTICS`].
@@ -89,13 +99,28 @@ pub(super) fn read_window(phase: Option<Phase>, findings: &[Row], statistics: &[
     Ok(Window { phase, findings, statistics })
 }
 
+/// Puts names to functions that the libraries do not export.
+fn name_functions(session: &mut Session, findings: &mut [Finding]) -> Result<(), Failure> {
+    let sql = "SELECT setting FROM pg_config WHERE name IN ('PKGLIBDIR', 'BINDIR') ORDER BY name DESC";
+    let directories = session.query(sql, &[], &Step::Engine("findings"), None)?;
+    let [libraries, programs] = directories.as_slice() else { return Ok(()) };
+    let mut symbols = Symbols::new(libraries.get::<_, String>(0).into(), programs.get::<_, String>(0).into());
+    for site in findings.iter_mut().filter_map(|finding| finding.site.as_mut()) {
+        for frame in site.stack.iter_mut().chain([&mut site.frame]).filter(|frame| frame.symbol.is_none()) {
+            frame.symbol = symbols.function(&frame.library, frame.offset);
+        }
+    }
+    Ok(())
+}
+
 /// What the engine counted in the window that was closed last.
 pub(super) const STATISTICS: &str = "SELECT name, value FROM ext_memcheck.window_stats()";
 
 /// What the window that was closed last has found.
 pub(super) const FINDINGS: &str = "\
     SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
-           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail
+           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail,
+           build_id, site_offset, site_symbol, stack::text
       FROM ext_memcheck.findings()";
 
 /// Reads a row of [`FINDINGS`]; the error says what cannot be used.
@@ -126,11 +151,40 @@ fn finding(row: &Row) -> Result<Finding, String> {
         source_lib: text(11)?.unwrap_or_default(),
         marks: marks(&text(12)?.unwrap_or_default())?,
         detail: text(13)?.unwrap_or_default(),
+        site: match row.try_get::<_, Option<i64>>(15).map_err(|error| error.to_string())? {
+            None => None,
+            Some(offset) => Some(Site {
+                // The backend's own number for it is not told.
+                id: SiteId(0),
+                frame: Frame {
+                    library: text(11)?.unwrap_or_default(),
+                    build_id: text(14)?.unwrap_or_default(),
+                    offset: u64::try_from(offset).unwrap_or(0),
+                    symbol: text(16)?,
+                },
+                stack: stack(&text(17)?.unwrap_or_default())?,
+            }),
+        },
     })
 }
 
 fn word<T: std::str::FromStr<Err: ToString>>(text: Option<String>) -> Result<T, String> {
     text.unwrap_or_default().parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// `[{"library": "x", "build_id": "...", "offset": N, "symbol": "f"}, ...]`
+fn stack(json: &str) -> Result<Vec<Frame>, String> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let frame = |frame: &Value| {
+        let text = |key: &str| frame[key].as_str().map(str::to_owned);
+        let offset = frame["offset"].as_u64().ok_or_else(|| format!("invalid frame {frame}"))?;
+        let library = text("library").ok_or_else(|| format!("invalid frame {frame}"))?;
+        Ok(Frame { library, build_id: text("build_id").unwrap_or_default(), offset, symbol: text("symbol") })
+    };
+    value.as_array().ok_or_else(|| format!("invalid stack {json}"))?.iter().map(frame).collect()
 }
 
 /// `[{"iteration": 0, "used": N, "objects": N}, ...]`
@@ -151,6 +205,20 @@ fn marks(json: &str) -> Result<Vec<MarkPoint>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stacks_are_read() {
+        let json = r#"[{"library": "x", "build_id": "ab", "offset": 16, "symbol": null}, {"library": "y", "offset": 1, "symbol": "f"}]"#;
+        let frame = |library: &str, build_id: &str, offset, symbol: Option<&str>| Frame {
+            library: library.into(),
+            build_id: build_id.into(),
+            offset,
+            symbol: symbol.map(str::to_owned),
+        };
+        assert_eq!(stack(json), Ok(vec![frame("x", "ab", 16, None), frame("y", "", 1, Some("f"))]));
+        assert_eq!(stack(""), Ok(vec![]));
+        assert_eq!(stack(r#"[{"library": "x"}]"#), Err(r#"invalid frame {"library":"x"}"#.to_owned()));
+    }
 
     #[test]
     fn marks_are_read() {

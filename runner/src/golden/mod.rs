@@ -209,6 +209,7 @@ mod tests {
             shape: Some(Shape::Linear),
             phase: None,
             source_lib: String::new(),
+            site: None,
             marks: Vec::new(),
             detail: String::new(),
         }

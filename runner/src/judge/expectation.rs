@@ -1,7 +1,7 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
-use memcheck_core::{Finding, bucket};
+use memcheck_core::{Finding, Frame, bucket};
 
 use crate::plan::admits;
 use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
@@ -91,6 +91,18 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
     {
         differing.push(finding.shape.map_or("no shape".to_owned(), |shape| format!("shape {shape}")));
     }
+    if let Some(from) = &expected.from
+        && !Like::new(&*from.value).matches(&finding.source_lib)
+    {
+        let library = if finding.source_lib.is_empty() { "an unknown library" } else { &finding.source_lib };
+        differing.push(format!("from {library}"));
+    }
+    if let Some(at) = &expected.at {
+        let place = finding.site.as_ref().map(|site| place(&site.frame));
+        if !place.as_ref().is_some_and(|place| Like::new(&*at.value).matches(place)) {
+            differing.push(format!("at {}", place.as_deref().unwrap_or("an unknown place")));
+        }
+    }
     if let Some(on) = &expected.on
         && finding.phase != Some(on.value)
     {
@@ -102,6 +114,11 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("detail \"{}\"", finding.detail));
     }
     differing
+}
+
+/// The function, or library and offset where it is not known.
+fn place(frame: &Frame) -> String {
+    frame.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", frame.library, frame.offset))
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
@@ -150,6 +167,7 @@ mod tests {
             shape: Some(Shape::Linear),
             phase: None,
             source_lib: String::new(),
+            site: None,
             marks: Vec::new(),
             detail: "used grew".into(),
         }
@@ -209,6 +227,8 @@ mod tests {
             ("ctx_bloat error shape superlinear", Some("closest: shape linear")),
             ("ctx_bloat warning in 'Portal%'", Some("closest: in \"TopMemoryContext\"")),
             ("ctx_bloat error detail like 'allocated%'", Some("closest: detail \"used grew\"")),
+            ("ctx_bloat from 'my_ext'", Some("closest: from an unknown library")),
+            ("ctx_bloat at 'my_%'", Some("closest: at an unknown place")),
             ("context_leak on rollback", None),
             ("context_leak on savepoint", Some("closest: on rollback")),
             ("ctx_bloat error on error", Some("closest: also on commit")),

@@ -44,6 +44,7 @@ fn finding(context: &str) -> Finding {
         shape: Some(Shape::Linear),
         phase: None,
         source_lib: String::new(),
+        site: None,
         marks: Vec::new(),
         detail: String::new(),
     }

@@ -224,6 +224,8 @@ impl Planner<'_> {
             protocol: scenario.protocol.as_ref().map(|protocol| protocol.value).unwrap_or_default(),
             mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
             phases,
+            trace: scenario.trace.as_ref().is_some_and(|trace| trace.value == "on"),
+            targets: targets(&self.loaded.spec),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
             settings: settings(&self.loaded.source, &scenario.settings).collect(),
@@ -275,6 +277,21 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// The libraries that are charged with what they allocate.
+fn targets(spec: &ast::Spec) -> Vec<String> {
+    if !spec.targets.is_empty() {
+        return spec.targets.iter().map(|target| target.value.clone()).collect();
+    }
+    let extensions = spec.extensions.iter().map(|extension| &extension.name.value);
+    let mut targets: Vec<String> = Vec::new();
+    for name in extensions.chain(spec.preload.iter().map(|library| &library.value)) {
+        if !targets.contains(name) {
+            targets.push(name.clone());
+        }
+    }
+    targets
 }
 
 pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {

@@ -121,6 +121,10 @@ pub struct Scenario {
     pub mode: Mode,
     /// The ways of undoing the workload, in order; empty but for `tx_abort_loop`.
     pub phases: Vec<Phase>,
+    /// Whether the targets' allocations are traced.
+    pub trace: bool,
+    /// The libraries that are charged: `target`, or else those of `extension` and `preload`.
+    pub targets: Vec<String>,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.

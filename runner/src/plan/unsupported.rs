@@ -4,14 +4,11 @@ use memcheck_core::ScenarioKind;
 use memcheck_core::row::Policy;
 
 use crate::spec::Diagnostic;
-use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spec};
+use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    if let Some(target) = spec.targets.first() {
-        found.push(clause("target", &target.span, "without it, the findings of every library are reported"));
-    }
     if let Some(golden) = spec.golden.as_ref().filter(|golden| golden.value == Policy::Exact) {
         found.push(clause("golden exact", &golden.span, "\"golden auto\" records ranges of bytes"));
     }
@@ -19,7 +16,7 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
         scenario_clauses(scenario, &mut found);
     }
     for expect in spec.permutations.iter().flat_map(|permutation| &permutation.expects) {
-        expectation(expect, &mut found);
+        expectation(expect, false, &mut found);
     }
     found
 }
@@ -45,30 +42,34 @@ fn scenario_clauses(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
         ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
         ("rows", scenario.rows.first().map(|rows| &rows.span)),
         ("worker", scenario.worker.as_ref().map(|(worker, _)| &worker.span)),
-        ("trace", scenario.trace.as_ref().map(|trace| &trace.span)),
+        ("trace stacks", scenario.trace.as_ref().filter(|trace| trace.value == "stacks").map(|trace| &trace.span)),
         ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
         ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
     ];
     found.extend(clauses.into_iter().filter_map(|(name, span)| Some(clause(name, span?, REMOVE))));
+    let traced = scenario.trace.as_ref().is_some_and(|trace| trace.value != "off");
     for expect in &scenario.expects {
-        expectation(expect, found);
+        expectation(expect, traced, found);
     }
 }
 
-fn expectation(expect: &Expect, found: &mut Vec<Diagnostic>) {
-    const NOT_TRACED: &str = "allocations are not traced yet, so a finding has a context but no allocating function";
+fn expectation(expect: &Expect, traced: bool, found: &mut Vec<Diagnostic>) {
     match &expect.what {
         Expectation::Crash => {
             found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
         }
         Expectation::Violation(violation) => {
             let per_row = violation.bytes.as_ref().filter(|(_, rate)| *rate == Rate::PerRow);
-            let parts = [
-                ("from", violation.from.as_ref().map(|from| &from.span), NOT_TRACED),
-                ("at", violation.at.as_ref().map(|at| &at.span), NOT_TRACED),
-                ("per row", per_row.map(|(range, _)| &range.span), "sizes are measured per iteration"),
-            ];
-            found.extend(parts.into_iter().filter_map(|(name, span, hint)| Some(clause(name, span?, hint))));
+            let per_row = per_row.map(|(range, _)| clause("per row", &range.span, "sizes are measured per iteration"));
+            found.extend(per_row);
+            let sites = [("from", &violation.from), ("at", &violation.at)];
+            for (name, site) in sites.into_iter().filter(|_| !traced) {
+                let untraced = |site: &Spanned<String>| {
+                    let message = format!("\"{name}\" needs a scenario whose allocations are traced");
+                    Diagnostic::new(site.span.clone(), message).with_hint("add \"trace on\" to the scenario".to_owned())
+                };
+                found.extend(site.as_ref().map(untraced));
+            }
         }
         Expectation::Nothing | Expectation::No { .. } | Expectation::Error(_) => {}
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpid, getppid};
@@ -134,10 +135,10 @@ impl Process {
             // Runs after the change of user, which would clear the setting.
             set_pdeathsig(Signal::SIGQUIT)?;
             // The parent may have died before the setting took effect.
-            if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+            if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
         };
-        // SAFETY: the closure makes two system calls and, on failure, an error without allocating before exec; it touches
-        // no lock and no memory of other threads.
+        // SAFETY: between fork and exec the closure makes two system calls; it neither allocates nor takes a lock, not even
+        // to make its errors, which are numbers.
         unsafe { command.pre_exec(die_with_parent) };
 
         // Held until the process is registered: cleanup_all() sees every process that exists.

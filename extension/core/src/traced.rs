@@ -1,0 +1,295 @@
+//! Judgement of a traced window: allocations that are known to be a target's, in requested bytes.
+//!
+//! What is not a target's is not counted, so there is no noise to allow for: growth that goes on is a leak however small.
+
+use std::collections::BTreeMap;
+
+use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
+use crate::check::{CheckKind, Severity};
+use crate::detail;
+use crate::finding::{Finding, MarkPoint, Site};
+use crate::growth::{Growth, Point, Shape, sustained};
+use crate::judge::{Mark, Rules, judge, sort};
+use crate::scenario::ScenarioKind;
+use crate::thresholds::severity_of;
+
+/// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
+///
+/// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
+/// from the context totals, unless they are the server's caches.
+pub fn judge_traced(
+    paths: &PathTable,
+    marks: &[Mark],
+    rules: &Rules,
+    library: &dyn Fn(SiteId) -> usize,
+) -> Vec<Finding> {
+    let untraced = judge(paths, marks, rules);
+    let mut findings: Vec<Finding> =
+        curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+    findings.retain(|finding| rules.filter.reports(&finding.path));
+    let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
+    // Without a shape there were too few marks to tell a pile from a context that is made once.
+    let piles: Vec<Finding> = untraced
+        .iter()
+        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding))
+        .cloned()
+        .collect();
+    findings.extend(piles);
+    sort(&mut findings);
+    findings
+}
+
+fn is_cache(finding: &Finding) -> bool {
+    finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
+}
+
+/// What the sites of one library hold in contexts with one path, over the marks.
+struct Curve {
+    path: PathId,
+    site: SiteId,
+    points: Vec<(u64, Live)>,
+}
+
+impl Curve {
+    fn first(&self) -> Live {
+        self.points.first().map(|&(_, live)| live).unwrap_or_default()
+    }
+
+    fn last(&self) -> Live {
+        self.points.last().map(|&(_, live)| live).unwrap_or_default()
+    }
+
+    fn growth(&self) -> u64 {
+        self.last().bytes.saturating_sub(self.first().bytes)
+    }
+
+    fn iterations(&self) -> u64 {
+        self.points.last().map_or(0, |&(iteration, _)| iteration)
+    }
+
+    fn growth_of(&self, value: impl Fn(&Live) -> u64) -> Option<Growth> {
+        let points: Vec<Point> =
+            self.points.iter().map(|(iteration, live)| Point { iteration: *iteration, value: value(live) }).collect();
+        sustained(&points)
+    }
+}
+
+fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
+    let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
+    // Memory of the message or the transaction is compared within it only, or as what statements left behind.
+    let comparable = |path| first.census.is_comparable(&last.census, paths.lifetime(path));
+    let mut groups: BTreeMap<(PathId, usize), Vec<SiteId>> = BTreeMap::new();
+    let standing = last.census.traced().filter(|&(path, ..)| comparable(path));
+    let left =
+        last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
+    for (path, site, _) in standing.chain(left) {
+        groups.entry((path, library(site))).or_default().push(site);
+    }
+    groups
+        .into_iter()
+        .filter_map(|((path, _), sites)| {
+            let live = |mark: &Mark, site| {
+                if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
+            };
+            let points = marks
+                .iter()
+                .map(|mark| {
+                    let sum = sites.iter().map(|&site| live(mark, site)).fold(Live::default(), |a, b| Live {
+                        bytes: a.bytes + b.bytes,
+                        allocations: a.allocations + b.allocations,
+                    });
+                    (mark.iteration, sum)
+                })
+                .collect();
+            let grown = |site: &SiteId| live(last, *site).bytes.saturating_sub(live(first, *site).bytes);
+            let site = sites.iter().copied().max_by_key(grown)?;
+            Some(Curve { path, site, points })
+        })
+        .collect()
+}
+
+fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding]) -> Vec<Finding> {
+    let path = paths.path(curve.path);
+    let allowed = rules.filter.allows(&path);
+    let bytes = curve.growth_of(|live| live.bytes);
+    let total = curve.growth();
+    let piles_up = untraced.iter().any(|finding| finding.path == path && finding.objects > 0);
+    let enough = total >= rules.thresholds.min_leak_bytes;
+    let long_lived = paths.lifetime(curve.path) == Lifetime::Backend;
+    let global = paths.is_global(curve.path) || (piles_up && paths.is_global(paths.parent(curve.path)));
+    let make = |check, severity| finding(paths, rules, curve, bytes, check, severity);
+    match rules.scenario {
+        ScenarioKind::Window => {
+            let leak = enough.then(|| make(CheckKind::ContextLeak, severity_of(total)));
+            let wrong =
+                (enough && long_lived && global && !allowed).then(|| make(CheckKind::WrongCtxAlloc, Severity::Warning));
+            leak.into_iter().chain(wrong).collect()
+        }
+        ScenarioKind::WrongContextProbe => {
+            let wrong = bytes.is_some() && long_lived && global && !allowed;
+            wrong.then(|| make(CheckKind::WrongCtxAlloc, Severity::Warning)).into_iter().collect()
+        }
+        _ if allowed => Vec::new(),
+        scenario => {
+            let Some(growth) = bytes else { return Vec::new() };
+            let severity = severity_of(growth.total);
+            vec![match growth.shape {
+                _ if piles_up || scenario == ScenarioKind::TxAbortLoop => make(CheckKind::ContextLeak, severity),
+                Some(Shape::Superlinear) => make(CheckKind::CtxBloat, severity.escalated()),
+                _ => make(CheckKind::CtxBloat, severity),
+            }]
+        }
+    }
+}
+
+fn finding(
+    paths: &PathTable,
+    rules: &Rules,
+    curve: &Curve,
+    bytes: Option<Growth>,
+    check: CheckKind,
+    severity: Severity,
+) -> Finding {
+    let (before, after) = (curve.first(), curve.last());
+    let path = paths.path(curve.path);
+    let iterations = curve.iterations();
+    let allocations = after.allocations.saturating_sub(before.allocations);
+    let per_iteration = |total: u64| total as f64 / iterations.max(1) as f64;
+    let objects = curve.growth_of(|live| live.allocations);
+    Finding {
+        check,
+        severity,
+        bytes: curve.growth(),
+        objects: allocations,
+        iterations,
+        bytes_per_iter: bytes.map_or_else(|| per_iteration(curve.growth()), |growth| growth.rate),
+        objects_per_iter: objects.map_or_else(|| per_iteration(allocations), |growth| growth.rate),
+        shape: bytes.and_then(|growth| growth.shape),
+        phase: rules.phase,
+        source_lib: String::new(),
+        site: Some(Site::numbered(curve.site)),
+        marks: curve
+            .points
+            .iter()
+            .map(|&(iteration, live)| MarkPoint { iteration, used: live.bytes, objects: live.allocations })
+            .collect(),
+        detail: detail::traced(&path, before, after),
+        path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::{Census, Moment};
+    use crate::judge::Filter;
+    use crate::thresholds::Thresholds;
+
+    const MARKS: [u64; 6] = [0, 1, 10, 100, 500, 1000];
+
+    struct Trace {
+        paths: PathTable,
+        marks: Vec<Mark>,
+    }
+
+    impl Trace {
+        fn new() -> Self {
+            let mark = |(i, &iteration): (usize, &u64)| {
+                let moment = Moment { message: None, transaction: Some(i as u64), portals: true };
+                Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment) }
+            };
+            Trace { paths: PathTable::default(), marks: MARKS.iter().enumerate().map(mark).collect() }
+        }
+
+        fn path(&mut self, path: &str) -> PathId {
+            path.split('/').fold(PathId::ROOT, |parent, name| match name {
+                "TopMemoryContext" => PathId::ROOT,
+                name => self.paths.child(parent, name),
+            })
+        }
+
+        /// What site `site` holds in `path` after n iterations.
+        fn holds(mut self, path: &str, site: u32, at: impl Fn(u64) -> (u64, u64)) -> Self {
+            let path = self.path(path);
+            for mark in &mut self.marks {
+                let (bytes, allocations) = at(mark.iteration);
+                mark.census.count_traced(path, SiteId(site), Live { bytes, allocations });
+            }
+            self
+        }
+
+        fn leaves(mut self, path: &str, site: u32, at: impl Fn(u64) -> (u64, u64)) -> Self {
+            let path = self.path(path);
+            for mark in &mut self.marks {
+                let (bytes, allocations) = at(mark.iteration);
+                mark.leftovers.count_traced(path, SiteId(site), Live { bytes, allocations });
+                let objects = mark.iteration;
+                mark.leftovers
+                    .add(path, crate::census::Totals { used: objects * 300, allocated: objects * 1024, objects });
+            }
+            self
+        }
+
+        fn judge(&self, scenario: ScenarioKind) -> Vec<String> {
+            let rules = Rules { scenario, thresholds: Thresholds::default(), filter: Filter::default(), phase: None };
+            // Sites below 100 are in one library, the others in another.
+            judge_traced(&self.paths, &self.marks, &rules, &|site| usize::from(site.0 >= 100))
+                .into_iter()
+                .map(|f| {
+                    format!(
+                        "{} {} {} {}B x{} {:.0}/iter site {}",
+                        f.check,
+                        f.severity,
+                        f.path,
+                        f.bytes,
+                        f.objects,
+                        f.bytes_per_iter,
+                        f.site.map_or(-1, |site| i64::from(site.id.0))
+                    )
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn eight_bytes_a_call_are_a_leak_and_a_cache_is_not() {
+        let trace = Trace::new()
+            .holds("TopMemoryContext", 1, |n| (8 * n, n))
+            .holds("Cache", 2, |n| if n > 0 { (1 << 20, 1) } else { (0, 0) })
+            .holds("Filling", 3, |n| (n.min(64) * 100, n.min(64)));
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            ["ctx_bloat INFO TopMemoryContext 8000B x1000 8/iter site 1"]
+        );
+        assert_eq!(
+            trace.judge(ScenarioKind::TxAbortLoop),
+            ["context_leak INFO TopMemoryContext 8000B x1000 8/iter site 1"]
+        );
+        assert_eq!(
+            trace.judge(ScenarioKind::WrongContextProbe),
+            ["wrong_ctx_alloc WARNING TopMemoryContext 8000B x1000 8/iter site 1"]
+        );
+    }
+
+    #[test]
+    fn sites_of_one_library_in_one_context_are_one_finding() {
+        let trace =
+            Trace::new()
+                .holds("mine", 1, |n| (16 * n, n))
+                .holds("mine", 2, |n| (100 * n, n))
+                .holds("mine", 100, |n| (8 * n, n));
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            ["ctx_bloat WARNING mine 116000B x2000 116/iter site 2", "ctx_bloat INFO mine 8000B x1000 8/iter site 100"]
+        );
+    }
+
+    #[test]
+    fn what_statements_leave_in_new_contexts_is_a_leak() {
+        let trace = Trace::new().leaves("MessageContext/Leak", 1, |n| (8192 * n, n));
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            ["context_leak ERROR MessageContext/Leak 8192000B x1000 8192/iter site 1"]
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Functions of the server through which an extension has the server work on its own account.
+//!
+//! What is allocated below one of them - a plan, an entry of a cache, an error report - is the server's, though the
+//! extension's call is further up the stack.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ops::Range;
+
+const FUNCTIONS: &[&CStr] = &[
+    c"planner",
+    c"standard_planner",
+    c"ExecutorStart",
+    c"standard_ExecutorStart",
+    c"ExecutorRun",
+    c"standard_ExecutorRun",
+    c"ExecutorFinish",
+    c"standard_ExecutorFinish",
+    c"ExecutorEnd",
+    c"standard_ExecutorEnd",
+    c"ProcessUtility",
+    c"standard_ProcessUtility",
+    c"SPI_connect",
+    c"SPI_connect_ext",
+    c"SPI_finish",
+    c"SPI_exec",
+    c"SPI_execp",
+    c"SPI_execute",
+    c"SPI_execute_extended",
+    c"SPI_execute_plan",
+    c"SPI_execute_plan_extended",
+    c"SPI_execute_plan_with_paramlist",
+    c"SPI_execute_with_args",
+    c"SPI_prepare",
+    c"SPI_prepare_cursor",
+    c"SPI_prepare_extended",
+    c"SPI_prepare_params",
+    c"SPI_keepplan",
+    c"SPI_saveplan",
+    c"SPI_cursor_open",
+    c"SPI_cursor_open_with_args",
+    c"SPI_cursor_open_with_paramlist",
+    c"SPI_cursor_parse_open",
+    c"SPI_cursor_fetch",
+    c"parse_analyze_fixedparams",
+    c"pg_analyze_and_rewrite_fixedparams",
+    c"SearchSysCache",
+    c"SearchSysCache1",
+    c"SearchSysCache2",
+    c"SearchSysCache3",
+    c"SearchSysCache4",
+    c"SearchSysCacheList",
+    c"relation_open",
+    c"RelationIdGetRelation",
+    c"lookup_type_cache",
+    c"load_file",
+    c"load_external_function",
+    c"errstart",
+    c"errmsg",
+    c"errdetail",
+    c"errhint",
+    c"errfinish",
+    c"InvokeObjectPostAlterHook",
+    c"AcceptInvalidationMessages",
+    c"BeginInternalSubTransaction",
+    c"ReleaseCurrentSubTransaction",
+    c"RollbackAndReleaseCurrentSubTransaction",
+];
+
+/// Where the code of those functions is, sorted.
+pub(super) struct Barrier(Vec<Range<usize>>);
+
+impl Barrier {
+    /// Looks the functions up among the server's exported symbols. Not every version has all of them.
+    pub(super) fn new() -> Self {
+        let mut ranges: Vec<Range<usize>> = FUNCTIONS.iter().filter_map(|name| code_of(name)).collect();
+        ranges.sort_by_key(|range| range.start);
+        Barrier(ranges)
+    }
+
+    /// Whether a return address lies in one of the functions.
+    pub(super) fn contains(&self, pc: usize) -> bool {
+        let after = self.0.partition_point(|range| range.start < pc);
+        // A call at a function's very end returns to the address behind it.
+        after > 0 && pc <= self.0[after - 1].end
+    }
+}
+
+fn code_of(name: &CStr) -> Option<Range<usize>> {
+    // SAFETY: looks a name up.
+    let start = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr();
+    Some(start..start + size_of_symbol(start).filter(|_| start != 0)?)
+}
+
+/// The size of the exported function that an address is in.
+pub(super) fn size_of_symbol(address: usize) -> Option<usize> {
+    const RTLD_DL_SYMENT: c_int = 1;
+    unsafe extern "C" {
+        fn dladdr1(
+            address: *const c_void,
+            info: *mut libc::Dl_info,
+            extra: *mut *const libc::Elf64_Sym,
+            flags: c_int,
+        ) -> c_int;
+    }
+    // SAFETY: looks an address up; the symbol's entry is mapped with its object.
+    unsafe {
+        let mut info = std::mem::zeroed();
+        let mut symbol = std::ptr::null();
+        let found = dladdr1(address as *const c_void, &mut info, &mut symbol, RTLD_DL_SYMENT);
+        (found != 0 && !symbol.is_null()).then(|| (*symbol).st_size as usize)
+    }
+}

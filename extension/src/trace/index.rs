@@ -1,0 +1,80 @@
+//! A hash index of fixed size from addresses to numbers, with linear probing and no tombstones.
+
+use super::memory::Reserved;
+
+/// Numbers by hash of their key. 0 is an empty slot, so numbers count from 1.
+pub(super) struct Index {
+    slots: Reserved<u32>,
+    mask: usize,
+    used: usize,
+}
+
+#[inline(always)]
+fn hash(key: usize) -> usize {
+    ((key >> 3) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> 20
+}
+
+impl Index {
+    /// Makes an index for up to three quarters of `2^bits` numbers.
+    pub(super) fn new(bits: u32) -> Option<Self> {
+        let slots = Reserved::new(1 << bits)?;
+        let mask = slots.len() - 1;
+        Some(Index { slots, mask, used: 0 })
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.used > self.mask / 4 * 3
+    }
+
+    /// The number with a key. `is` tells whether a number has it.
+    #[inline(always)]
+    pub(super) fn find(&self, key: usize, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut slot = hash(key) & self.mask;
+        loop {
+            match self.slots.get(slot) {
+                0 => return None,
+                number if is(number) => return Some(number),
+                _ => slot = (slot + 1) & self.mask,
+            }
+        }
+    }
+
+    /// Adds a number whose key is not there yet. The index must not be full.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, key: usize, number: u32) {
+        let mut slot = hash(key) & self.mask;
+        while self.slots.get(slot) != 0 {
+            slot = (slot + 1) & self.mask;
+        }
+        *self.slots.at(slot) = number;
+        self.used += 1;
+    }
+
+    /// Takes a number out, closing the gap it leaves in its run.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, key: usize, number: u32, key_of: impl Fn(u32) -> usize) {
+        let mut gap = hash(key) & self.mask;
+        while self.slots.get(gap) != number {
+            if self.slots.get(gap) == 0 {
+                return;
+            }
+            gap = (gap + 1) & self.mask;
+        }
+        self.used -= 1;
+        let mut slot = gap;
+        loop {
+            slot = (slot + 1) & self.mask;
+            let number = self.slots.get(slot);
+            if number == 0 {
+                break;
+            }
+            // It may move into the gap unless its home lies behind the gap.
+            let home = hash(key_of(number)) & self.mask;
+            if (slot.wrapping_sub(home) & self.mask) >= (slot.wrapping_sub(gap) & self.mask) {
+                *self.slots.at(gap) = number;
+                gap = slot;
+            }
+        }
+        *self.slots.at(gap) = 0;
+    }
+}

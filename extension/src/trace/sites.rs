@@ -1,0 +1,62 @@
+//! Places in the targets' code that allocate, numbered when first seen, each with the stack it was first seen with.
+
+use super::index::Index;
+use super::memory::{Reserved, Zeroed};
+
+/// Sites at most: 2^BITS * 3/4.
+const BITS: u32 = 14;
+/// Frames kept of a stack.
+pub(super) const STACK_FRAMES: usize = 32;
+
+/// A return address in a target, and the stack it was first seen with.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Site {
+    pub(super) pc: usize,
+    frames: u32,
+    stack: [usize; STACK_FRAMES],
+}
+
+// SAFETY: integers.
+unsafe impl Zeroed for Site {}
+
+impl Site {
+    /// Return addresses from the inside out, from the allocator's caller on.
+    pub(super) fn stack(&self) -> &[usize] {
+        &self.stack[..(self.frames as usize).min(STACK_FRAMES)]
+    }
+}
+
+/// All sites seen.
+pub(super) struct Sites {
+    sites: Reserved<Site>,
+    by_pc: Index,
+    last: u32,
+}
+
+impl Sites {
+    pub(super) fn new() -> Option<Self> {
+        Some(Sites { sites: Reserved::new(1 << BITS)?, by_pc: Index::new(BITS)?, last: 0 })
+    }
+
+    /// The number of a site, given now if it has none yet; `stack` is asked for then. 0 when there is no room.
+    #[inline(always)]
+    pub(super) fn number(&mut self, pc: usize, stack: impl FnOnce(&mut [usize; STACK_FRAMES]) -> usize) -> u32 {
+        let sites = &self.sites;
+        if let Some(number) = self.by_pc.find(pc, |number| sites.get(number as usize).pc == pc) {
+            return number;
+        }
+        if self.by_pc.is_full() {
+            return 0;
+        }
+        self.last += 1;
+        let site = self.sites.at(self.last as usize);
+        site.pc = pc;
+        site.frames = stack(&mut site.stack) as u32;
+        self.by_pc.insert(pc, self.last);
+        self.last
+    }
+
+    pub(super) fn get(&self, number: u32) -> Site {
+        self.sites.get((number as usize).min(self.sites.len() - 1))
+    }
+}

@@ -1,0 +1,267 @@
+//! The live table: what the targets have allocated and not freed, by context and site.
+//!
+//! It is changed inside the allocator, so it lives in fixed memory and allocates nothing. What does not fit is counted.
+
+use super::index::Index;
+use super::memory::{Reserved, Zeroed};
+
+/// Outstanding allocations at most: 2^BITS * 3/4.
+const ALLOCATION_BITS: u32 = 21;
+/// Contexts with outstanding allocations at most: 2^BITS * 3/4.
+const CONTEXT_BITS: u32 = 17;
+
+/// One outstanding allocation.
+#[derive(Clone, Copy, Default)]
+struct Allocation {
+    address: usize,
+    bytes: u64,
+    site: u32,
+    context: u32,
+    /// Neighbours in the context's list; 0 for none.
+    next: u32,
+    previous: u32,
+}
+
+// SAFETY: integers.
+unsafe impl Zeroed for Allocation {}
+
+/// A context with outstanding allocations.
+#[derive(Clone, Copy, Default)]
+struct Context {
+    address: usize,
+    /// First of its list; 0 for none. The next free record where this one is free.
+    first: u32,
+}
+
+// SAFETY: integers.
+unsafe impl Zeroed for Context {}
+
+/// Outstanding allocations of the targets.
+pub(super) struct LiveTable {
+    allocations: Reserved<Allocation>,
+    by_address: Index,
+    free_allocation: u32,
+    last_allocation: u32,
+    live: u32,
+    contexts: Reserved<Context>,
+    by_context: Index,
+    free_context: u32,
+    last_context: u32,
+    not_recorded: u64,
+}
+
+impl LiveTable {
+    pub(super) fn new() -> Option<Self> {
+        Some(LiveTable {
+            allocations: Reserved::new(1 << ALLOCATION_BITS)?,
+            by_address: Index::new(ALLOCATION_BITS)?,
+            free_allocation: 0,
+            last_allocation: 0,
+            live: 0,
+            contexts: Reserved::new(1 << CONTEXT_BITS)?,
+            by_context: Index::new(CONTEXT_BITS)?,
+            free_context: 0,
+            last_context: 0,
+            not_recorded: 0,
+        })
+    }
+
+    /// Allocations that found no room.
+    pub(super) fn not_recorded(&self) -> u64 {
+        self.not_recorded
+    }
+
+    /// Number of outstanding allocations.
+    pub(super) fn len(&self) -> u32 {
+        self.live
+    }
+
+    /// Records an allocation.
+    pub(super) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
+        if self.by_address.is_full() || self.by_context.is_full() {
+            self.not_recorded += 1;
+            return;
+        }
+        let context = self.context(context);
+        let number = match self.free_allocation {
+            0 => {
+                self.last_allocation += 1;
+                self.last_allocation
+            }
+            free => {
+                self.free_allocation = self.allocations.get(free as usize).next;
+                free
+            }
+        };
+        let next = std::mem::replace(&mut self.contexts.at(context as usize).first, number);
+        if next != 0 {
+            self.allocations.at(next as usize).previous = number;
+        }
+        *self.allocations.at(number as usize) =
+            Allocation { address, bytes: bytes as u64, site, context, next, previous: 0 };
+        self.by_address.insert(address, number);
+        self.live += 1;
+    }
+
+    /// Forgets an allocation. Gives its site; none if it was not a target's.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, address: usize) -> Option<u32> {
+        if self.live == 0 {
+            return None;
+        }
+        let allocations = &self.allocations;
+        let number = self.by_address.find(address, |number| allocations.get(number as usize).address == address)?;
+        let Allocation { site, context, next, previous, .. } = self.allocations.get(number as usize);
+        if previous != 0 {
+            self.allocations.at(previous as usize).next = next;
+        } else {
+            self.contexts.at(context as usize).first = next;
+        }
+        if next != 0 {
+            self.allocations.at(next as usize).previous = previous;
+        }
+        self.release(number);
+        Some(site)
+    }
+
+    /// Forgets everything in a context that is reset or deleted.
+    #[inline(always)]
+    pub(super) fn forget_context(&mut self, address: usize) {
+        if self.live != 0 {
+            self.forget_allocations(address);
+        }
+    }
+
+    fn forget_allocations(&mut self, address: usize) {
+        let contexts = &self.contexts;
+        let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) else {
+            return;
+        };
+        let mut number = self.contexts.get(context as usize).first;
+        while number != 0 {
+            let next = self.allocations.get(number as usize).next;
+            self.release(number);
+            number = next;
+        }
+        let contexts = &self.contexts;
+        self.by_context.remove(address, context, |n| contexts.get(n as usize).address);
+        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context };
+        self.free_context = context;
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        for context in 1..=self.last_context {
+            let address = self.contexts.get(context as usize).address;
+            if address != 0 {
+                self.forget_context(address);
+            }
+        }
+        self.not_recorded = 0;
+    }
+
+    /// Shows every outstanding allocation: context, site, bytes.
+    pub(super) fn for_each(&self, mut show: impl FnMut(usize, u32, u64)) {
+        for context in 1..=self.last_context {
+            self.for_each_of(context, &mut show);
+        }
+    }
+
+    /// Shows every outstanding allocation of one context.
+    pub(super) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, u32, u64)) {
+        if let Some(context) = self.by_context.find(address, |n| self.contexts.get(n as usize).address == address) {
+            self.for_each_of(context, &mut show);
+        }
+    }
+
+    fn for_each_of(&self, context: u32, show: &mut impl FnMut(usize, u32, u64)) {
+        let Context { address, first } = self.contexts.get(context as usize);
+        if address == 0 {
+            return;
+        }
+        let mut number = first;
+        while number != 0 {
+            let Allocation { bytes, site, next, .. } = self.allocations.get(number as usize);
+            show(address, site, bytes);
+            number = next;
+        }
+    }
+
+    fn context(&mut self, address: usize) -> u32 {
+        let contexts = &self.contexts;
+        if let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) {
+            return context;
+        }
+        let context = match self.free_context {
+            0 => {
+                self.last_context += 1;
+                self.last_context
+            }
+            free => {
+                self.free_context = self.contexts.get(free as usize).first;
+                free
+            }
+        };
+        *self.contexts.at(context as usize) = Context { address, first: 0 };
+        self.by_context.insert(address, context);
+        context
+    }
+
+    /// Puts an allocation's record, already out of its context's list, among the free ones.
+    fn release(&mut self, number: u32) {
+        let address = self.allocations.get(number as usize).address;
+        let allocations = &self.allocations;
+        self.by_address.remove(address, number, |n| allocations.get(n as usize).address);
+        *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };
+        self.free_allocation = number;
+        self.live -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// The table against a plain map, over a long random history.
+    #[test]
+    fn agrees_with_a_map() {
+        let mut table = LiveTable::new().unwrap();
+        let mut map: HashMap<usize, (usize, u32, u64)> = HashMap::new();
+        let mut state = 1u64;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for step in 0..200_000 {
+            let address = 0x7000_0000 + random(5000) as usize * 16;
+            let context = 0x5000_0000 + random(50) as usize * 64;
+            match random(20) {
+                0..=9 => {
+                    if !map.contains_key(&address) {
+                        let (site, bytes) = (random(7) as u32, random(500));
+                        table.insert(address, bytes as usize, context, site);
+                        map.insert(address, (context, site, bytes));
+                    }
+                }
+                10..=18 => assert_eq!(table.remove(address), map.remove(&address).map(|(_, site, _)| site)),
+                _ => {
+                    table.forget_context(context);
+                    map.retain(|_, (held_in, ..)| *held_in != context);
+                }
+            }
+            if step % 20_000 == 0 {
+                let mut seen: Vec<_> = Vec::new();
+                table.for_each(|context, site, bytes| seen.push((context, site, bytes)));
+                let mut expected: Vec<_> = map.values().copied().collect();
+                seen.sort_unstable();
+                expected.sort_unstable();
+                assert_eq!(seen, expected);
+                assert_eq!(table.len() as usize, map.len());
+            }
+        }
+        table.clear();
+        assert_eq!((table.len(), table.not_recorded()), (0, 0));
+        table.for_each(|..| panic!("nothing is left"));
+    }
+}
