@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use memcheck_core::Finding;
-use memcheck_core::row::{Observed, Policy};
+use memcheck_core::row::{Observed, Policy, Row, Size};
 
 use self::expectation::miss;
 use crate::exec::failure::Failure;
@@ -45,8 +45,34 @@ pub struct Verdict {
     pub axes: Option<Axes>,
     /// How often it was run: more than once where its `retries` allow it and it failed at first.
     pub attempts: u32,
+    /// What came of `--repeat`; none without it.
+    pub repeats: Option<Repeats>,
     /// Wall-clock time of the last attempt.
     pub elapsed: Duration,
+}
+
+/// How often a case was run on purpose, and how often it failed. One failure makes a failed case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeats {
+    /// Runs.
+    pub runs: u32,
+    /// Those that failed.
+    pub failed: u32,
+}
+
+impl Verdict {
+    /// Why the case is known to be flaky: its runs did not all end in the same way.
+    pub fn flaky(&self) -> Option<String> {
+        match self.repeats {
+            Some(Repeats { runs, failed }) if 0 < failed && failed < runs => {
+                Some(format!("failed in {failed} of {runs} runs"))
+            }
+            _ if self.status == Status::Passed && self.attempts > 1 => {
+                Some(format!("passed at attempt {}", self.attempts))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Something that makes a case fail.
@@ -71,6 +97,13 @@ pub enum Fault {
         title: String,
         /// How.
         differences: Vec<Difference>,
+    },
+    /// With `golden exact`, a violation whose size is only known as a range.
+    Inexact {
+        /// The scenario.
+        title: String,
+        /// The violations.
+        rows: Vec<Row>,
     },
     /// There is no golden.
     NotRecorded {
@@ -125,7 +158,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else {
         return None;
     };
-    Some(Verdict { status, faults, golden: None, axes: None, attempts: 0, elapsed: Duration::ZERO })
+    Some(Verdict { status, faults, golden: None, axes: None, attempts: 0, repeats: None, elapsed: Duration::ZERO })
 }
 
 /// The verdict on a case that was run.
@@ -159,6 +192,9 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         0 => {}
         lost => faults.push(Fault::Lost(lost)),
     }
+    if case.golden == Policy::Exact {
+        faults.extend(inexact(case, outcome));
+    }
     let complete = outcome.first_failure().is_none();
     let golden = match &record {
         Record::Found(recorded) => Some(recorded.path.clone()),
@@ -175,7 +211,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             Status::Failed
         }
     };
-    Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, elapsed: outcome.elapsed }
+    Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, repeats: None, elapsed: outcome.elapsed }
 }
 
 /// The `expect` clauses that these findings do not meet.
@@ -203,6 +239,16 @@ fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<(Option<&'a str>
     let of_window =
         |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));
     run.windows.iter().flat_map(of_window).collect()
+}
+
+/// Violations without an exact size.
+fn inexact(case: &Case, outcome: &Outcome) -> Vec<Fault> {
+    let is_range = |row: &Row| matches!(row.size, Size::Range { .. });
+    let fault = |seen: Seen| {
+        let rows: Vec<Row> = seen.rows.into_iter().map(|observed| observed.row).filter(is_range).collect();
+        (!rows.is_empty()).then_some(Fault::Inexact { title: seen.title, rows })
+    };
+    observed(case, outcome).into_iter().filter_map(fault).collect()
 }
 
 /// What is compared with the golden: the scenarios that ran to their end.

@@ -58,7 +58,9 @@ fn bad_arguments_are_bad_input() {
         ("rum", "unrecognized subcommand 'rum'"),
         ("run --pg 14", "invalid value '14' for '--pg <N>': supported versions are 15 to 18"),
         ("run -v x", "invalid value 'x' for '--var <NAME=VALUE>': write NAME=VALUE"),
-        ("run --report xml", "unknown format \"xml\"; formats are pretty, tap"),
+        ("run --report xml", "unknown format \"xml\"; formats are pretty, tap, json, junit, github, markdown"),
+        ("run --shard 5/4", "invalid value '5/4' for '--shard <N/M>': write N/M with N from 1 to M, such as 1/4"),
+        ("run --repeat 0", "invalid value '0' for '--repeat <N>'"),
         ("run specs/nosuch.mcspec", "mcspec: error: spec file \"specs/nosuch.mcspec\" does not exist"),
         ("run [", "mcspec: error: invalid glob \"[\""),
         ("run --pg-config /nosuch/pg_config", "mcspec: error: "),
@@ -84,6 +86,18 @@ fn list_shows_the_selection_in_the_order_of_the_schedule() {
     ] {
         assert_eq!(mcspec(project.path(), arguments), (0, expected.to_owned(), String::new()), "{arguments}");
     }
+}
+
+#[test]
+fn list_has_a_form_for_programs() {
+    let (code, stdout, stderr) = mcspec(usual().path(), "list --json");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let groups: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let expected = serde_json::json!([[
+        {"name": "sub/slow", "path": "specs/sub/slow.mcspec", "title": null, "tags": ["slow"]},
+        {"name": "good", "path": "specs/good.mcspec", "title": "good", "tags": ["fast", "demo"]},
+    ]]);
+    assert_eq!(groups, expected);
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "report/junit_schema.rs"]
+mod junit_schema;
+
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,11 +14,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use mcspec::exec::event::Event;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
+use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
 use mcspec::golden::{Axes, Block, Difference};
-use mcspec::judge::{Fault, Status, Verdict};
+use mcspec::judge::{Fault, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
-use mcspec::report::{Pretty, Reporter, Reports, Tap};
+use mcspec::report::json::{BadReport, RunReport};
+use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
+use memcheck_core::census::SiteId;
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\
 title 'for the reporters'
@@ -42,7 +51,7 @@ impl Write for Shared {
 fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
     let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
     let golden = Some("expected/leaky.out".into());
-    Verdict { status, faults, golden, axes: Some(axes), attempts: 1, elapsed: Duration::from_millis(ms) }
+    Verdict { status, faults, golden, axes: Some(axes), attempts: 1, repeats: None, elapsed: Duration::from_millis(ms) }
 }
 
 /// One case of every kind of ending, in the order of the schedule.
@@ -90,46 +99,107 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
             .into(),
         hint: None,
     };
+    let inexact = Fault::Inexact { title: title.clone(), rows: vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")] };
+    let later = verdict(Status::Skipped("requires pg >= 19".into()), vec![], 0);
+    let repeats = Some(Repeats { runs: 10, failed: 3 });
     vec![
         ("clean", verdict(Status::Passed, vec![], 239)),
         ("flaky", Verdict { attempts: 2, ..verdict(Status::Passed, vec![], 240) }),
+        ("unsteady", Verdict { repeats, ..verdict(Status::Failed, vec![Fault::Lost(3)], 12) }),
         ("leaky", verdict(Status::Failed, vec![unmet, differs], 4120)),
         ("changed", verdict(Status::Failed, vec![not_recorded(true)], 999)),
         ("new", verdict(Status::Failed, vec![not_recorded(false)], 1000)),
         ("sql", verdict(Status::Failed, vec![Fault::Failure(iteration)], 61_000)),
         ("conf", verdict(Status::Failed, vec![Fault::Failure(Failure::new(Step::Server, server))], 0)),
         ("vague", verdict(Status::Failed, vec![Fault::NoExpectation], 5)),
+        ("vaguer", verdict(Status::Failed, vec![inexact], 5)),
         ("full", verdict(Status::Failed, vec![Fault::Lost(1), Fault::Lost(12)], 5)),
-        ("later", verdict(Status::Skipped("requires pg >= 19".into()), vec![], 0)),
+        ("later", Verdict { axes: None, golden: None, attempts: 0, ..later }),
         ("known", verdict(Status::ExpectedFailure("upstream bug 7".into()), vec![Fault::Lost(2)], 10)),
         ("mended", verdict(Status::Failed, vec![Fault::Passed { reason: "upstream bug 8".into() }], 10)),
     ]
 }
 
-/// Reports all verdicts, the last ones first, and compares the text with the file of that name.
-fn check(name: &str, reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) {
+/// The cases and verdicts on one version, or on two of which the second has every other one.
+fn run(versions: &[&str]) -> (tempfile::TempDir, Vec<Case>, Vec<Verdict>) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaky.mcspec");
     fs::write(&path, SPEC).unwrap();
     let loaded = load("leaky", &path).unwrap();
     let planned = cases(&loaded, &Environment::nominal(180_006), &Overrides::default(), Defaults::default());
     let case = planned.unwrap().remove(0);
-    let (names, verdicts): (Vec<&str>, Vec<Verdict>) = verdicts(&case).into_iter().unzip();
-    let named = |name: &&str| Case { name: (*name).into(), label: (*name).into(), ..case.clone() };
-    let all: Vec<Case> = names.iter().map(named).collect();
+    let (mut all, mut judged) = (Vec::new(), Vec::new());
+    for (i, version) in versions.iter().enumerate() {
+        for (name, verdict) in verdicts(&case).into_iter().step_by(i + 1) {
+            let golden = verdict.golden.as_ref().map(|_| format!("expected/{name}.out").into());
+            let name = name.to_owned();
+            let label = if version.is_empty() { name.clone() } else { format!("{name}@{version}") };
+            all.push(Case { name, label, ..case.clone() });
+            judged.push(Verdict { golden, ..verdict });
+        }
+    }
+    (directory, all, judged)
+}
 
+/// Reports all verdicts, the last ones first, and returns the text.
+fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) -> String {
+    let (directory, all, verdicts) = run(versions);
     let out = Shared::default();
     let mut reports = Reports::begin(vec![reporter(out.clone())], &all).unwrap();
     for (position, verdict) in verdicts.into_iter().enumerate().rev() {
-        reports.verdict(&all, position, verdict).unwrap();
+        let outcome = Box::new(outcome(&verdict));
+        let event = Event::Finished { case: position, outcome, verdict: Box::new(verdict) };
+        reports.event(&all, &event).unwrap();
+        let Event::Finished { verdict, .. } = event else { unreachable!() };
+        reports.verdict(&all, position, *verdict).unwrap();
     }
     reports.end(Duration::from_millis(67_400)).unwrap();
-
     let text = String::from_utf8(out.0.borrow().clone()).unwrap();
-    let text = text.replace(&format!("{}/", directory.path().display()), "specs/");
+    text.replace(&format!("{}/", directory.path().display()), "specs/")
+}
+
+/// What a case found that ran to its end.
+fn outcome(verdict: &Verdict) -> Outcome {
+    if verdict.axes.is_none() || verdict.faults.iter().any(|fault| matches!(fault, Fault::Failure(_))) {
+        return Outcome::default();
+    }
+    let frame = Frame {
+        library: "buggy_pg_ext".into(),
+        build_id: "0123ab".into(),
+        offset: 0x1234,
+        symbol: Some("buggy_executor_start".into()),
+    };
+    let finding = Finding {
+        check: CheckKind::CtxBloat,
+        severity: Severity::Warning,
+        path: ContextPath::new(["TopMemoryContext"]),
+        bytes: 136_000,
+        objects: 0,
+        iterations: 1000,
+        bytes_per_iter: 136.1,
+        objects_per_iter: 1.0 / 3.0,
+        shape: Some(Shape::Linear),
+        phase: None,
+        source_lib: "buggy_pg_ext.so".into(),
+        site: Some(Site { frame: frame.clone(), stack: vec![frame], ..Site::numbered(SiteId(1)) }),
+        marks: vec![MarkPoint { iteration: 1000, used: 136_000, objects: 1 }],
+        detail: "used grew".into(),
+    };
+    let settings = [("fsync".to_owned(), "off".to_owned())].into();
+    let server = ServerFacts { version: "PostgreSQL 18.6".into(), assertions: false, engine: "1.0".into(), settings };
+    let scenario = ScenarioOutcome { findings: vec![finding], ..ScenarioOutcome::default() };
+    Outcome { server: Some(server), scenarios: vec![scenario], elapsed: verdict.elapsed, ..Outcome::default() }
+}
+
+/// Compares what is reported with the file of that name.
+fn check(name: &str, reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) {
+    compare(name, &report(&[""], reporter));
+}
+
+fn compare(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report").join(name);
     if std::env::var_os("MCSPEC_BLESS").is_some() {
-        fs::write(&file, &text).unwrap();
+        fs::write(&file, text).unwrap();
     }
     let expected = fs::read_to_string(&file).unwrap_or_default();
     assert_eq!(text, expected, "{} differs; MCSPEC_BLESS=1 writes it anew", file.display());
@@ -151,4 +221,85 @@ fn pretty() {
 #[test]
 fn pretty_in_color() {
     check("pretty_color.txt", |out| Box::new(Pretty::new(out, true, ProgressBar::hidden())));
+}
+
+#[test]
+fn a_run_on_several_versions_ends_with_a_table() {
+    let text = report(&["pg15", "pg18"], |out| {
+        let plain = anstream::StripStream::new(Box::new(out) as Box<dyn Write>);
+        Box::new(Pretty::new(plain, false, ProgressBar::hidden()))
+    });
+    let (_, end) = text.split_once("\n\n").unwrap();
+    compare("versions.txt", end);
+    compare("versions.md", &report(&["pg15", "pg18"], |out| Box::new(Markdown::new(out))));
+}
+
+#[test]
+fn markdown() {
+    check("markdown.md", |out| Box::new(Markdown::new(out)));
+}
+
+#[test]
+fn github() {
+    let summary = Shared::default();
+    let kept = summary.clone();
+    // The specs of the test are not below the repository's root, which an absolute path shows.
+    let text = report(&[""], |out| Box::new(Github::new(out, Some(kept), "ext".into())));
+    compare("github.txt", &text);
+    let summary = String::from_utf8(summary.0.borrow().clone()).unwrap();
+    assert!(summary.starts_with("## mcspec: 2 passed, "), "{summary}");
+    assert!(summary.contains("\n### leaky\n"), "{summary}");
+
+    // The documented form: one line, known parameters, nothing in them that ends one.
+    for line in text.lines() {
+        let (head, message) = line.strip_prefix("::").unwrap().split_once("::").unwrap();
+        let (level, parameters) = head.split_once(' ').unwrap();
+        assert!(["error", "warning", "notice"].contains(&level), "{line}");
+        let names: Vec<&str> = parameters.split(',').map(|parameter| parameter.split_once('=').unwrap().0).collect();
+        assert_eq!(names, ["file", "line", "col", "title"], "{line}");
+        assert!(!message.is_empty() && !parameters.contains(':'), "{line}");
+    }
+}
+
+#[test]
+fn json_is_read_back_as_it_was_written() {
+    let text = report(&[""], |out| Box::new(Json::new(out)));
+    compare("json.json", &text);
+    let read = RunReport::parse(&text).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&read).unwrap() + "\n", text);
+    assert_eq!(read.cases.len(), 14);
+    assert_eq!(read.cases[0].scenarios[0].findings[0].objects_per_iter, 1.0 / 3.0);
+
+    // What there is stands in the manual.
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reports.md")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut names = names(&document);
+    names.remove("fsync");
+    for name in names {
+        assert!(manual.contains(&format!("`{name}`")), "docs/reports.md says nothing about {name}");
+    }
+
+    let newer = text.replace("\"format\": 1,", "\"format\": 2,");
+    assert!(matches!(RunReport::parse(&newer), Err(BadReport::Format(2))));
+    assert!(matches!(RunReport::parse("{}"), Err(BadReport::Json(_))));
+}
+
+#[test]
+fn junit() {
+    let text = report(&["pg15", "pg18"], |out| Box::new(Junit::new(out)));
+    compare("junit.xml", &text);
+    junit_schema::check(&text);
+}
+
+/// The keys of all objects and the kinds of all faults.
+fn names(value: &serde_json::Value) -> BTreeSet<String> {
+    match value {
+        serde_json::Value::Array(items) => items.iter().flat_map(names).collect(),
+        serde_json::Value::Object(fields) => {
+            let kind = fields.get("kind").and_then(|kind| kind.as_str()).map(str::to_owned);
+            let inner = fields.iter().flat_map(|(key, value)| names(value).into_iter().chain([key.clone()]));
+            inner.chain(kind).collect()
+        }
+        _ => BTreeSet::new(),
+    }
 }

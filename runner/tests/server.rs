@@ -68,6 +68,10 @@ fn is_running(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != 'Z')
 }
 
+fn pid_of(server: &Server) -> u32 {
+    server.pid().expect("a server of our own")
+}
+
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
@@ -108,10 +112,10 @@ fn runs_from_the_stage_with_fixed_settings_and_leaves_nothing() {
             let directory = value(&server, &format!("SELECT setting FROM pg_config() WHERE name = '{name}'"));
             assert!(Path::new(&directory).starts_with(&run), "{name} is {directory}");
         }
-        let process = fs::metadata(format!("/proc/{}", server.pid())).expect("the postmaster");
+        let process = fs::metadata(format!("/proc/{}", pid_of(&server))).expect("the postmaster");
         assert_ne!(process.uid(), 0, "the server runs as root");
 
-        let pid = server.pid();
+        let pid = pid_of(&server);
         let backends = children(pid);
         assert!(!backends.is_empty());
         server.stop();
@@ -250,7 +254,7 @@ fn a_killed_postmaster_leaves_no_child_and_no_directory() {
     let busy = thread::spawn(move || client.batch_execute("DO 'BEGIN LOOP END LOOP; END'").is_err());
     let active = "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO%'";
     eventually("the backend is busy", || value(&server, active) == "1");
-    let pid = server.pid();
+    let pid = pid_of(&server);
     let backends = children(pid);
     send(Signal::SIGKILL, pid);
     eventually("the postmaster is seen dead", || !server.is_alive());

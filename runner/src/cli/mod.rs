@@ -6,6 +6,7 @@ mod complaint;
 mod diff;
 mod exit;
 mod list;
+mod narrow;
 mod output;
 mod prepare;
 mod record;

@@ -1,13 +1,13 @@
 //! Where output goes.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::complaint::Complaint;
-use crate::report::{Format, Pretty, Reporter, Tap};
+use crate::report::{Format, Github, Json, Junit, Markdown, Pretty, Reporter, Tap};
 
 /// The standard output. When nobody reads it any more, what is written is dropped: a run goes on, since its results and
 /// its exit code still matter.
@@ -75,26 +75,50 @@ pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<Vec<Box<dyn 
 }
 
 fn reporter(report: &ReportTo, quiet: bool) -> Result<Box<dyn Reporter>, Complaint> {
-    match (&report.file, report.format) {
-        (None, Format::Tap) => Ok(Box::new(Tap::new(Stdout::new()))),
-        (None, Format::Pretty) => {
-            let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-            let colors = anstream::AutoStream::choice(&io::stdout());
-            let out: Box<dyn Write> = match colors {
-                anstream::ColorChoice::Never => {
-                    Box::new(anstream::StripStream::new(Box::new(Stdout::new()) as Box<dyn Write>))
-                }
-                _ => Box::new(Stdout::new()),
-            };
-            Ok(Box::new(Pretty::new(out, quiet, ProgressBar::with_draw_target(None, target))))
+    let out: Box<dyn Write> = match &report.file {
+        None => Box::new(Stdout::new()),
+        Some(file) => writer(file, File::create(file))?,
+    };
+    Ok(match report.format {
+        Format::Pretty if report.file.is_some() => {
+            Box::new(Pretty::new(anstream::StripStream::new(out), quiet, ProgressBar::hidden()))
         }
-        (Some(file), format) => {
-            let created = File::create(Path::new(file));
-            let file = created.map_err(|error| Complaint::Output { what: format!("\"{file}\""), error })?;
-            Ok(match format {
-                Format::Tap => Box::new(Tap::new(file)),
-                Format::Pretty => Box::new(Pretty::new(anstream::StripStream::new(file), quiet, ProgressBar::hidden())),
-            })
-        }
-    }
+        Format::Pretty => pretty(out, quiet),
+        Format::Tap => Box::new(Tap::new(out)),
+        Format::Json => Box::new(Json::new(out)),
+        Format::Junit => Box::new(Junit::new(out)),
+        Format::Markdown => Box::new(Markdown::new(out)),
+        Format::Github => Box::new(Github::new(out, job_summary()?, below_workspace())),
+    })
+}
+
+fn writer(name: &str, file: io::Result<File>) -> Result<Box<dyn Write>, Complaint> {
+    let file = file.map_err(|error| Complaint::Output { what: format!("\"{name}\""), error })?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+/// The report for people on the standard output.
+fn pretty(out: Box<dyn Write>, quiet: bool) -> Box<dyn Reporter> {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let out: Box<dyn Write> = match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => Box::new(anstream::StripStream::new(out)),
+        _ => out,
+    };
+    Box::new(Pretty::new(out, quiet, ProgressBar::with_draw_target(None, target)))
+}
+
+/// The file that a step of GitHub Actions adds its part of the job's summary to; none elsewhere.
+fn job_summary() -> Result<Option<Box<dyn Write>>, Complaint> {
+    let file = std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|file| !file.is_empty());
+    file.map(|file| writer(&file, File::options().append(true).create(true).open(&file))).transpose()
+}
+
+/// The way from the root of GitHub's checkout to the current directory, which annotations have to include.
+fn below_workspace() -> PathBuf {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    let below = |workspace: PathBuf| {
+        let current = std::env::current_dir().ok()?;
+        current.strip_prefix(workspace.canonicalize().ok()?).ok().map(Path::to_owned)
+    };
+    workspace.and_then(below).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use super::complaint::Complaint;
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
 use crate::plan::{Case, Defaults, Environment, Loaded, Overrides, cases};
-use crate::server::{EngineFiles, Installation, RunDirectory, Stage, Template};
+use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, Stage, Template};
 
 /// The installations a run is for.
 pub(super) fn installations(
@@ -33,12 +33,37 @@ pub(super) fn environment(installation: &Installation, config: &Config) -> Envir
     Environment::configured(installation.version.num, &configure, directories)
 }
 
+/// What conditions can ask about a server that somebody else runs. What the project would install is not there.
+pub(super) fn given_environment(server: &GivenServer) -> Environment {
+    Environment::configured(server.version_num, &server.configure, vec![server.extension_dir.clone()])
+}
+
+/// Marks the cases that only a server of their own can run.
+pub(super) fn skip_own_servers(cases: &mut [Case]) {
+    for case in cases.iter_mut().filter(|case| !case.conf.is_empty()) {
+        case.skip.get_or_insert_with(|| "\"conf\" needs a server of its own".to_owned());
+    }
+}
+
 /// The cases of a run and which of them may run at the same time.
 pub(super) struct Plan {
     /// In the order of the schedule, installation by installation.
     pub(super) cases: Vec<Case>,
     /// Positions of cases, group by group.
     pub(super) groups: Vec<Vec<usize>>,
+}
+
+impl Plan {
+    /// Leaves out the cases that do not fit.
+    pub(super) fn retain(&mut self, fits: impl Fn(&Case) -> bool) {
+        let mut left = 0..;
+        let kept: Vec<Option<usize>> =
+            self.cases.iter().map(|case| fits(case).then(|| left.next()).flatten()).collect();
+        for group in &mut self.groups {
+            *group = group.iter().filter_map(|&position| kept[position]).collect();
+        }
+        self.cases.retain(fits);
+    }
 }
 
 /// Makes the cases of all specs on all installations.

@@ -6,16 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
-use crate::exec::failure::Failure;
-use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
-use crate::golden::results::{
-    CaseResult, FindingResult, RowResult, RunIndex, ScenarioResult, ServerRecord, WindowResult, remove_index,
-    write_case, write_index,
-};
+use crate::exec::outcome::Outcome;
+use crate::golden::results::{CaseResult, RunIndex, remove_index, write_case, write_index};
 use crate::golden::{Axes, GoldenError};
 use crate::judge::{Fault, Status, Verdict, observed};
 use crate::plan::Case;
-use crate::report::fault;
+use crate::report::{fault, measured, status_word};
 
 /// Writes results as cases end.
 pub(super) struct Recorder<'a> {
@@ -61,100 +57,19 @@ impl<'a> Recorder<'a> {
 }
 
 fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, faults: Vec<String>) -> CaseResult {
-    let facts = outcome.server.clone().unwrap_or_default();
     CaseResult {
         format: CaseResult::FORMAT,
         case: case.name.clone(),
         label: case.label.clone(),
         spec: case.source.path.clone(),
-        status: status(&verdict.status).to_owned(),
+        status: status_word(&verdict.status).to_owned(),
         refusal: refusal(case, verdict),
         faults,
         golden: verdict.golden.clone().or_else(|| unreadable(verdict)),
-        server: ServerRecord {
-            major: axes.major,
-            assertions: axes.assertions,
-            arch: axes.arch.clone(),
-            version: facts.version,
-            engine: facts.engine,
-            settings: facts.settings,
-        },
-        elapsed_ms: milliseconds(outcome.elapsed),
-        scenarios: {
-            let scenarios = outcome.scenarios.iter().map(|found| scenario_result(case, found, outcome));
-            scenarios.chain(outcome.permutations.iter().map(|found| permutation_result(case, found, outcome))).collect()
-        },
+        server: measured::server(outcome, axes),
+        elapsed_ms: measured::milliseconds(outcome.elapsed),
+        scenarios: measured::scenarios(case, outcome),
         left_out: case.left_out.clone(),
-    }
-}
-
-fn scenario_result(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> ScenarioResult {
-    let scenario = &case.scenarios[found.scenario];
-    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == scenario.title);
-    let findings = |findings: &[memcheck_core::Finding]| findings.iter().map(FindingResult::from).collect();
-    ScenarioResult {
-        title: scenario.title.clone(),
-        iterations: scenario.iterations,
-        warmup: scenario.warmup,
-        trace: Vec::new(),
-        failure: found.failure.as_ref().map(failure_text),
-        rows: seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from).collect(),
-        findings: findings(&found.findings),
-        windows: found
-            .windows
-            .iter()
-            .map(|window| WindowResult {
-                phase: window.phase.map(|phase| phase.to_string()),
-                findings: findings(&window.findings),
-                statistics: window.statistics.clone(),
-            })
-            .collect(),
-        messages: found.messages.iter().map(|message| format!("{}:  {}", message.severity, message.text)).collect(),
-        elapsed_ms: milliseconds(found.elapsed),
-    }
-}
-
-fn permutation_result(case: &Case, found: &PermutationOutcome, outcome: &Outcome) -> ScenarioResult {
-    let permutation = &case.sessions.permutations[found.permutation];
-    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == permutation.title).unwrap_or_default();
-    let windows = || found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
-    let findings = |window: &Window| window.findings.iter().map(FindingResult::from).collect::<Vec<_>>();
-    ScenarioResult {
-        title: permutation.title.clone(),
-        iterations: 1,
-        warmup: 1,
-        trace: seen.trace,
-        failure: found.failure.as_ref().map(failure_text),
-        rows: seen.rows.iter().map(RowResult::from).collect(),
-        findings: windows().flat_map(findings).collect(),
-        windows: windows()
-            .map(|window| WindowResult {
-                phase: None,
-                findings: findings(window),
-                statistics: window.statistics.clone(),
-            })
-            .collect(),
-        messages: Vec::new(),
-        elapsed_ms: milliseconds(found.elapsed),
-    }
-}
-
-fn failure_text(failure: &Failure) -> String {
-    let particulars = failure.particulars();
-    std::iter::once(failure.headline()).chain(particulars).collect::<Vec<_>>().join("\n")
-}
-
-fn milliseconds(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn status(status: &Status) -> &'static str {
-    match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-        Status::ExpectedFailure(_) => "expected failure",
-        Status::Skipped(_) => "skipped",
-        Status::Unsupported => "unsupported",
     }
 }
 
@@ -164,6 +79,7 @@ fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
         Fault::Failure(_) => Some("it did not run to its end"),
         Fault::Lost(_) => Some("violations were lost"),
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),
+        Fault::Inexact { .. } => Some("the spec has \"golden exact\" and a size is not exact"),
         Fault::Golden(GoldenError::Bad { .. }) => None,
         Fault::Golden(_) => Some("it is not known which golden is meant"),
         _ => None,

@@ -12,6 +12,7 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use super::exit::Exit;
+use super::narrow::Narrowing;
 use super::output::{ReportTo, Stdout, reporters};
 use super::prepare::{self, Plan};
 use super::record::Recorder;
@@ -22,17 +23,21 @@ use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
 use crate::exec::{self, Run};
+use crate::golden::results::make_directory;
 use crate::golden::{self, Axes};
 use crate::judge::{Record, Verdict, judge, without_running};
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reports, Summary};
-use crate::server::RunDirectory;
+use crate::server::{GivenServer, RunDirectory};
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     selection: Selection,
+
+    #[command(flatten)]
+    narrowing: Narrowing,
 
     /// Major versions of PostgreSQL to run on; default: the configured ones, or the first one found
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, conflicts_with = "pg_config")]
@@ -42,7 +47,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pg_config: Option<PathBuf>,
 
-    /// Servers at the same time; default: the number of processors
+    /// Run on a server that is there already and has the engine, in databases of its own; specs with "conf" are skipped
+    #[arg(long, value_name = "URI", conflicts_with_all = ["pg", "pg_config", "keep"])]
+    server: Option<String>,
+
+    /// Servers at the same time; default: the number of processors, with --server 1
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
 
@@ -58,7 +67,12 @@ pub(super) struct Arguments {
     #[arg(long)]
     keep: bool,
 
-    /// Report as pretty or tap, also into a file; default: pretty on a terminal, tap elsewhere; repeatable
+    /// Run every spec that often and report those that do not always end in the same way as flaky
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+
+    /// Report as pretty, tap, json, junit, github or markdown, also into a file; default: pretty on a terminal, tap
+    /// elsewhere; repeatable
     #[arg(long, value_name = "FORMAT[=FILE]")]
     report: Vec<ReportTo>,
 
@@ -89,46 +103,71 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     let specs = arguments.selection.load(config)?;
-    let installations = prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?;
-    let environments: Vec<Environment> =
-        installations.iter().map(|installation| prepare::environment(installation, config)).collect();
+    let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
+    let installations = match given {
+        Some(_) => Vec::new(),
+        None => prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?,
+    };
+    let environments: Vec<Environment> = match &given {
+        Some(server) => vec![prepare::given_environment(server)],
+        None => installations.iter().map(|installation| prepare::environment(installation, config)).collect(),
+    };
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
     let transcript = arguments.transcript.is_wanted();
     let all_permutations = arguments.all_permutations || transcript;
-    let plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config, all_permutations)?;
+    let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config, all_permutations)?;
+    arguments.narrowing.apply(&mut plan, &environments, config)?;
+    if given.is_some() {
+        prepare::skip_own_servers(&mut plan.cases);
+    }
     if arguments.dry_run {
         return dry_run(&plan);
     }
 
     let reporters = reporters(&arguments.report, arguments.quiet)?;
+    make_directory(&config.project.results)?;
     signals::handle()?;
-    let directory = RunDirectory::create()?;
-    if arguments.keep {
-        directory.keep();
-    }
-    let account = directory.account();
-    if nix::unistd::geteuid().is_root() && !arguments.quiet {
-        note(&format!("servers run as user \"{}\"", account.name()));
-    }
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
-    let installed = if to_run.is_empty() {
-        Vec::new()
-    } else {
-        prepare::install(&installations, &directory, &to_run, config, !transcript)?
-    };
+    let mut kept = None;
+    let mut installed = Vec::new();
+    if given.is_none() {
+        let directory = RunDirectory::create()?;
+        if arguments.keep {
+            directory.keep();
+            kept = Some(directory.path().to_owned());
+        }
+        if nix::unistd::geteuid().is_root() && !arguments.quiet {
+            note(&format!("servers run as user \"{}\"", directory.account().name()));
+        }
+        if !to_run.is_empty() {
+            installed = prepare::install(&installations, &directory, &to_run, config, !transcript)?;
+        }
+    }
 
     let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
-    let jobs = arguments.jobs.or(config.profile.jobs).map(|jobs| jobs as usize);
-    let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    // What runs at the same time on one server is in each other's way.
+    let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
+    let jobs = jobs.unwrap_or_else(processors);
     let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
     let summary = if transcript {
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
     } else {
-        let run = Run { cases: &plan.cases, groups: &plan.groups, installed: &installed, jobs, judge: &judge };
-        follow(&run, reports, config)?
+        let run = Run {
+            cases: &plan.cases,
+            groups: &plan.groups,
+            installed: &installed,
+            given: given.as_ref(),
+            jobs,
+            repeat: arguments.repeat,
+            judge: &judge,
+        };
+        // Only now: as long as nothing runs, the last run is the last one.
+        let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
+        follow(&run, reports, recorder)?
     };
-    if arguments.keep {
-        note(&format!("kept \"{}\"", directory.path().display()));
+    if let Some(path) = kept {
+        note(&format!("kept \"{}\"", path.display()));
     }
     Ok(match summary {
         Summary { unsupported: 1.., .. } => Exit::CouldNotRun,
@@ -138,10 +177,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
 }
 
 /// Runs the cases while this thread reports and records what happens.
-fn follow(run: &Run, mut reports: Reports, config: &Config) -> Result<Summary, Complaint> {
+fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> Result<Summary, Complaint> {
     let started = Instant::now();
     let cases = run.cases;
-    let mut recorder = Recorder::begin(&config.project.results, cases.len())?;
     let (events, received) = channel();
     thread::scope(|scope| {
         scope.spawn(move || exec::run(run, &events));

@@ -25,7 +25,7 @@ const STEP_SECONDS: u64 = 300;
 #[derive(Debug, Args)]
 pub(super) struct Transcript {
     /// Run isolation specs as isolationtester does, without checking memory, and compare what it would print
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["server", "repeat", "failed"])]
     transcript: bool,
 
     /// Where the expected transcripts are; default: the directory of goldens
@@ -93,6 +93,7 @@ fn verdict(
         golden: None,
         axes: Some(axes),
         attempts: 1,
+        repeats: None,
         elapsed: transcribed.elapsed,
     });
     let text = match transcribed.text {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::event::Event;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Outcome, ServerFacts};
-use super::pool::{Installed, Slot};
+use super::pool::{Slot, Source};
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
@@ -18,16 +18,10 @@ use crate::spec::ast::Extension;
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
 
 /// Runs the case at that position of the run on the server in the slot, which is replaced where it does not fit.
-pub(super) fn run(
-    slot: &mut Slot,
-    installed: &Installed,
-    case: &Case,
-    position: usize,
-    events: &Sender<Event>,
-) -> Outcome {
+pub(super) fn run(slot: &mut Slot, source: Source, case: &Case, position: usize, events: &Sender<Event>) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::default();
-    if let Err(failure) = on_server(slot, installed, case, position, events, &mut outcome) {
+    if let Err(failure) = on_server(slot, source, case, position, events, &mut outcome) {
         outcome.failure = Some(failure);
     }
     if outcome.first_failure().is_some_and(Failure::lost_the_session) {
@@ -40,15 +34,14 @@ pub(super) fn run(
 
 fn on_server(
     slot: &mut Slot,
-    installed: &Installed,
+    source: Source,
     case: &Case,
     position: usize,
     events: &Sender<Event>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let database = format!("spec_{position}");
-    let server = slot.server_for(installed, case)?;
-    server.create_database(&database)?;
+    let server = slot.server_for(source, case)?;
+    let database = server.create_database(&format!("spec_{position}"))?;
     let ended = in_database(server.server(), &database, case, position, events, outcome);
     let failure = ended.as_ref().err().or(outcome.first_failure());
     if !failure.is_some_and(Failure::lost_the_session) {

@@ -4,11 +4,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use postgres::{CancelToken, NoTls};
 
 use super::failure::Stopped;
+use crate::server::Backend;
 
 /// How long a session has to react before the next means.
 const GRACE: Duration = Duration::from_secs(2);
@@ -56,11 +55,11 @@ impl Shared {
 }
 
 impl Deadline {
-    /// Gives the backend `pid` that long.
-    pub(super) fn start(limit: Duration, cancel: CancelToken, pid: i32) -> Self {
+    /// Gives a backend that long.
+    pub(super) fn start(limit: Duration, cancel: CancelToken, backend: Backend) -> Self {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
-        let watcher = thread::spawn(move || watch(&watched, limit, &cancel, Pid::from_raw(pid)));
+        let watcher = thread::spawn(move || watch(&watched, limit, &cancel, &backend));
         Deadline { limit, shared, watcher: Some(watcher) }
     }
 
@@ -81,7 +80,7 @@ impl Drop for Deadline {
     }
 }
 
-fn watch(shared: &Shared, limit: Duration, cancel: &CancelToken, pid: Pid) {
+fn watch(shared: &Shared, limit: Duration, cancel: &CancelToken, backend: &Backend) {
     let mut wait = limit;
     for means in [Stopped::Cancelled, Stopped::Terminated, Stopped::Killed] {
         if !shared.wait(wait) {
@@ -90,11 +89,11 @@ fn watch(shared: &Shared, limit: Duration, cancel: &CancelToken, pid: Pid) {
         wait = GRACE;
         // Set first, so that whoever sees the effect also sees the cause.
         shared.lock().stopped = Some(means);
-        // A backend that is already gone cannot be stopped, and need not be.
         match means {
+            // A backend that is already gone cannot be stopped, and need not be.
             Stopped::Cancelled => drop(cancel.cancel_query(NoTls)),
-            Stopped::Terminated => drop(kill(pid, Signal::SIGTERM)),
-            Stopped::Killed => drop(kill(pid, Signal::SIGKILL)),
+            Stopped::Terminated => backend.terminate(),
+            Stopped::Killed => backend.kill(),
         }
     }
 }

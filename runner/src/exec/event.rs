@@ -39,6 +39,11 @@ pub enum Event {
         /// The case.
         case: usize,
     },
+    /// The case is run again, as `--repeat` says.
+    Repeated {
+        /// The case.
+        case: usize,
+    },
     /// The case is over.
     Finished {
         /// The case.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::failure::{Failure, Step};
 use super::session::{Session, no_server};
 use crate::plan::Case;
-use crate::server::{Server, ServerOptions, Stage, Template};
+use crate::server::{GivenServer, Server, ServerOptions, Stage, Template};
 
 /// The database that every spec's own is a copy of: empty but for the engine.
-const TEMPLATE: &str = "mcspec_template";
+const TEMPLATE: &str = "spec_template";
 
 /// Time for making and dropping databases.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -20,6 +20,15 @@ pub struct Installed {
     pub stage: Stage,
     /// The data directory that servers start with.
     pub template: Template,
+}
+
+/// Where servers come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// They are started from an installation.
+    Installed(&'a Installed),
+    /// There is one that somebody else runs.
+    Given(&'a GivenServer),
 }
 
 /// A worker's place for one running server.
@@ -35,11 +44,12 @@ pub(super) struct Running {
     installation: usize,
     preload: Vec<String>,
     conf: Vec<String>,
+    template: String,
 }
 
 impl Slot {
     /// A server that fits the case: the one that runs, or a new one in its place.
-    pub(super) fn server_for(&mut self, installed: &Installed, case: &Case) -> Result<&Running, Failure> {
+    pub(super) fn server_for(&mut self, source: Source, case: &Case) -> Result<&Running, Failure> {
         let fits = |running: &Running| {
             running.installation == case.installation
                 && running.preload == case.preload
@@ -51,7 +61,7 @@ impl Slot {
             other => {
                 // Stopped first: a worker has one server at a time.
                 drop(other);
-                Ok(self.running.insert(Running::start(installed, case)?))
+                Ok(self.running.insert(Running::start(source, case)?))
             }
         }
     }
@@ -63,15 +73,21 @@ impl Slot {
 }
 
 impl Running {
-    fn start(installed: &Installed, case: &Case) -> Result<Self, Failure> {
-        let name = case.label.replace('/', "_");
-        let options = ServerOptions { preload: case.preload.clone(), conf: case.conf.clone(), name };
-        let server =
-            Server::start(&installed.stage, &installed.template, &options).map_err(|error| no_server(&error))?;
-        let running =
-            Running { server, installation: case.installation, preload: case.preload.clone(), conf: case.conf.clone() };
-        running.administer(&format!("CREATE DATABASE {TEMPLATE}"))?;
-        let mut session = Session::open(&running.server, TEMPLATE, LIMIT)?;
+    fn start(source: Source, case: &Case) -> Result<Self, Failure> {
+        let server = match source {
+            Source::Installed(Installed { stage, template }) => {
+                let name = case.label.replace('/', "_");
+                let options = ServerOptions { preload: case.preload.clone(), conf: case.conf.clone(), name };
+                Server::start(stage, template, &options)
+            }
+            Source::Given(given) => Server::given(given, &case.preload),
+        };
+        let server = server.map_err(|error| no_server(&error))?;
+        let template = server.claim_database(TEMPLATE).map_err(|error| no_server(&error))?;
+        let (preload, conf) = (case.preload.clone(), case.conf.clone());
+        let running = Running { server, installation: case.installation, preload, conf, template };
+        running.administer(&format!("CREATE DATABASE {}", running.template))?;
+        let mut session = Session::open(&running.server, &running.template, LIMIT)?;
         let step = Step::Extension("pg_ext_memcheck".to_owned());
         session.simple("CREATE EXTENSION pg_ext_memcheck", &step, None)?;
         drop(session);
@@ -83,9 +99,11 @@ impl Running {
         &self.server
     }
 
-    /// Makes a spec's own database.
-    pub(super) fn create_database(&self, name: &str) -> Result<(), Failure> {
-        self.administer(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    /// Makes a spec's own database and returns its full name.
+    pub(super) fn create_database(&self, name: &str) -> Result<String, Failure> {
+        let name = self.server.claim_database(name).map_err(|error| no_server(&error))?;
+        self.administer(&format!("CREATE DATABASE {name} TEMPLATE {}", self.template))?;
+        Ok(name)
     }
 
     /// Drops it, whoever is still connected.
@@ -94,6 +112,6 @@ impl Running {
     }
 
     fn administer(&self, sql: &str) -> Result<(), Failure> {
-        Session::open(&self.server, "postgres", LIMIT)?.simple(sql, &Step::Database, None)
+        Session::open(&self.server, self.server.maintenance_database(), LIMIT)?.simple(sql, &Step::Database, None)
     }
 }

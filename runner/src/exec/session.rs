@@ -17,6 +17,9 @@ use crate::server::{Server, ServerError};
 /// How long to wait for the postmaster to log why a backend ended.
 const LOG_DELAY: Duration = Duration::from_secs(2);
 
+/// The hint of an error whose cause another process has logged (checkpointer.c, RequestCheckpoint).
+const SEE_LOG: &str = "Consult recent messages in the server log for details.";
+
 /// How many messages of a session are kept: a workload that raises one has said it all after a few iterations.
 const MESSAGES: usize = 1000;
 
@@ -47,7 +50,7 @@ impl<'a> Session<'a> {
             .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
             .map_err(|error| Failure::new(Step::Server, Cause::Protocol(sentence(&error))))?;
         let pid = pid.first().map_or(0, |row| row.get(0));
-        let deadline = Deadline::start(limit, client.cancel_token(), pid);
+        let deadline = Deadline::start(limit, client.cancel_token(), server.backend(pid));
         Ok(Session { server, deadline, client, pid, messages })
     }
 
@@ -115,7 +118,13 @@ impl<'a> Session<'a> {
             return Cause::Timeout { limit, stopped };
         }
         if let Some(error) = error.as_db_error() {
-            return Cause::Sql(Box::new(SqlError::from(error)));
+            let mut error = SqlError::from(error);
+            if error.hint.as_deref() == Some(SEE_LOG) {
+                // The log goes with the server.
+                error.detail = last_error(&self.server.log_tail(200), &error.message);
+                error.hint = None;
+            }
+            return Cause::Sql(Box::new(error));
         }
         if error.is_closed() || self.client.is_closed() {
             return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };
@@ -154,29 +163,51 @@ fn log_about(server: &Server, pid: i32) -> Vec<String> {
         if !lines.is_empty() {
             return lines;
         }
-        if Instant::now() >= until || !server.is_alive() {
+        if let Some(status) = server.ended() {
+            return vec![format!("the postmaster ended with {status}")];
+        }
+        if Instant::now() >= until {
             return log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().map(str::to_owned).collect();
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The postmaster's report of a backend's end (postmaster.c, LogChildExit) with its DETAIL, without line prefixes.
+/// The last words of a backend and the postmaster's report of its end (postmaster.c, LogChildExit) with its DETAIL, without
+/// line prefixes. Nothing until there is such a report.
 fn lines_about(log: &str, pid: i32) -> Vec<String> {
     let marker = format!("(PID {pid})");
     let message = |line: &str| {
         let levels = ["LOG:  ", "DETAIL:  ", "HINT:  "];
         levels.iter().find_map(|level| Some(line[line.find(level)?..].to_owned()))
     };
+    // As log_line_prefix makes it.
+    let own = format!("[{pid}] ");
+    let last_word = log.lines().filter_map(|line| line.strip_prefix(&own)).rfind(|line| line.starts_with("PANIC"));
     let mut lines = log.lines().skip_while(|line| !line.contains(&marker));
-    let first = lines.next().map(|line| message(line).unwrap_or_else(|| line.to_owned()));
+    let Some(first) = lines.next() else { return Vec::new() };
+    let first = message(first).unwrap_or_else(|| first.to_owned());
     let rest = lines.map_while(|line| message(line).filter(|line| !line.starts_with("LOG")));
-    first.into_iter().chain(rest).collect()
+    last_word.map(str::to_owned).into_iter().chain([first]).chain(rest).collect()
+}
+
+/// The last error in a log besides the one with that message.
+fn last_error(log: &str, message: &str) -> Option<String> {
+    let error = |line: &str| Some(format!("the server's log says: {}", &line[line.find("ERROR:  ")?..]));
+    log.lines().rev().filter(|line| !line.ends_with(message)).find_map(error)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::lines_about;
+    use super::{last_error, lines_about};
+
+    #[test]
+    fn the_log_is_searched_for_the_cause() {
+        let log = "[8] ERROR:  could not write to file \"x\": No space left on device\n[9] ERROR:  checkpoint request failed\n";
+        let expected = "the server's log says: ERROR:  could not write to file \"x\": No space left on device";
+        assert_eq!(last_error(log, "checkpoint request failed").as_deref(), Some(expected));
+        assert_eq!(last_error("[8] LOG:  x\n", "y"), None);
+    }
 
     #[test]
     fn the_log_is_searched_for_the_end_of_the_backend() {
@@ -191,6 +222,9 @@ mod tests {
             "DETAIL:  Failed process was running: SELECT 1",
         ];
         assert_eq!(lines_about(log, 42), expected);
+        let panic = format!("[42] PANIC:  no space\n{log}");
+        assert_eq!(lines_about(&panic, 42)[0], "PANIC:  no space");
+        assert_eq!(lines_about("[42] PANIC:  no space\n", 42), [""; 0]);
         assert_eq!(lines_about(log, 4), [""; 0]);
     }
 }

@@ -36,7 +36,7 @@ pub enum GoldenError {
     /// A file or directory cannot be read or written.
     #[error("could not {doing} \"{}\": {error}", path.display())]
     File {
-        /// `read`, `write` or `remove`.
+        /// `create`, `read`, `write` or `remove`.
         doing: &'static str,
         /// The file.
         path: PathBuf,

@@ -6,8 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use memcheck_core::Finding;
 use memcheck_core::row::Observed;
+use memcheck_core::{Finding, Frame, Site};
 use serde::{Deserialize, Serialize};
 
 use super::file::Golden;
@@ -110,6 +110,9 @@ pub struct RowResult {
 pub struct WindowResult {
     /// How the workload was undone.
     pub phase: Option<String>,
+    /// The session of a permutation that it was open in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// What was found in this window alone.
     pub findings: Vec<FindingResult>,
     /// `window_stats()`
@@ -141,10 +144,47 @@ pub struct FindingResult {
     pub phase: Option<String>,
     /// The library.
     pub source_lib: String,
+    /// The place in the library that allocated most of it; none where allocations were not traced.
+    pub site: Option<SiteResult>,
     /// The curve: iteration, bytes in use, contexts.
     pub marks: Vec<[u64; 3]>,
     /// The engine's sentence.
     pub detail: String,
+}
+
+/// A place that allocates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteResult {
+    /// The call in the library.
+    pub frame: FrameResult,
+    /// A stack it allocated with, from the allocator's caller outwards.
+    pub stack: Vec<FrameResult>,
+}
+
+/// A return address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameResult {
+    /// The object's name without directory and suffix.
+    pub library: String,
+    /// Its GNU build ID.
+    pub build_id: String,
+    /// Offset in the file's address space.
+    pub offset: u64,
+    /// The function.
+    pub symbol: Option<String>,
+}
+
+impl From<&Site> for SiteResult {
+    fn from(site: &Site) -> Self {
+        SiteResult { frame: (&site.frame).into(), stack: site.stack.iter().map(Into::into).collect() }
+    }
+}
+
+impl From<&Frame> for FrameResult {
+    fn from(frame: &Frame) -> Self {
+        let Frame { library, build_id, offset, symbol } = frame.clone();
+        FrameResult { library, build_id, offset, symbol }
+    }
 }
 
 impl From<&Finding> for FindingResult {
@@ -161,6 +201,7 @@ impl From<&Finding> for FindingResult {
             shape: finding.shape.map(|shape| shape.to_string()),
             phase: finding.phase.map(|phase| phase.to_string()),
             source_lib: finding.source_lib.clone(),
+            site: finding.site.as_ref().map(Into::into),
             marks: finding.marks.iter().map(|mark| [mark.iteration, mark.used, mark.objects]).collect(),
             detail: finding.detail.clone(),
         }
@@ -254,6 +295,16 @@ impl RunIndex {
             other => other,
         }
     }
+}
+
+/// Makes the directory.
+///
+/// # Errors
+///
+/// It is not there and cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), GoldenError> {
+    let unmade = |error| GoldenError::File { doing: "create", path: directory.to_owned(), error };
+    fs::create_dir_all(directory).map_err(unmade)
 }
 
 /// Removes what says what the last run was.

@@ -92,6 +92,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::Failure(failure) => failure.headline(),
         Fault::Unmet { closest, .. } => format!("unmet {closest}"),
         Fault::Differs { title, differences } => format!("{} in {title}", differences.len()),
+        Fault::Inexact { title, rows } => format!("{} inexact in {title}", rows.len()),
         Fault::NotRecorded { blocks, has_expect, .. } => format!("not recorded {} {has_expect}", blocks.len()),
         Fault::Transcript { result, .. } => format!("transcript {}", result.display()),
         Fault::NoExpectation => "no expectation".into(),
@@ -164,6 +165,15 @@ fn a_run_is_compared_with_its_golden() {
         assert_eq!(faults(&verdict), expected, "{found:?}");
         assert_eq!(verdict.status, if expected.is_empty() { Status::Passed } else { Status::Failed });
     }
+}
+
+#[test]
+fn golden_exact_refuses_ranges() {
+    let case = case(&format!("golden exact\n{SPEC}"));
+    let judged = |found, record| faults(&judge(&case, &outcome(found), &axes(), record));
+    let nothing = "scenario growth_benchmark one\n(0 violations)\n";
+    assert_eq!(judged(&[&[], &[]], recorded(nothing)), [""; 0]);
+    assert_eq!(judged(&[&["a"], &[]], recorded(GOLDEN)), ["1 inexact in scenario growth_benchmark one"]);
 }
 
 #[test]

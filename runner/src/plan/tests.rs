@@ -198,7 +198,6 @@ fn what_is_not_supported_is_named() {
             "session s\nstep a { SELECT 1 }\npermutation a\n  expect crash\n".to_owned(),
             "4:3: \"expect crash\" is not yet supported",
         ),
-        (format!("golden exact\n{}", scenario("")), "1:8: \"golden exact\" is not yet supported"),
         (
             "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cursor_leak\" is not yet supported",

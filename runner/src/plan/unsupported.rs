@@ -1,7 +1,6 @@
 //! Clauses that parse and mean something this version cannot do. They are named, never ignored.
 
 use memcheck_core::ScenarioKind;
-use memcheck_core::row::Policy;
 
 use crate::spec::Diagnostic;
 use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec};
@@ -9,9 +8,6 @@ use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec}
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    if let Some(golden) = spec.golden.as_ref().filter(|golden| golden.value == Policy::Exact) {
-        found.push(clause("golden exact", &golden.span, "\"golden auto\" records ranges of bytes"));
-    }
     for scenario in &spec.scenarios {
         scenario_clauses(scenario, &mut found);
     }

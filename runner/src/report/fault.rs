@@ -1,11 +1,12 @@
 //! What is wrong with a case, in lines: the same in every format, in the JSON and in `regression.diffs`.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
-use crate::plan::Place;
+use crate::plan::{Case, Place};
 
 /// What a line is, for those who color it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,87 +52,125 @@ pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
 }
 
 fn fault_lines(fault: &Fault, verdict: &Verdict) -> Vec<Line> {
-    let headline = |text: String| Line::new(Tone::Headline, 2, text);
+    if let Fault::Unsupported(problem) = fault {
+        return problem.render(false).lines().map(|line| Line::new(Tone::Plain, 2, line)).collect();
+    }
+    let described = describe(fault, verdict);
+    let headline = match &described.place {
+        Some(place) => format!("{place}: {}", described.message),
+        None => described.message,
+    };
+    std::iter::once(Line::new(Tone::Headline, 2, headline)).chain(described.details).collect()
+}
+
+/// A fault, taken apart for the formats that have a field for each part.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// What kind of fault it is, for machines.
+    pub kind: &'static str,
+    /// The clause or statement that it is about.
+    pub place: Option<Place>,
+    /// What is wrong, in a line.
+    pub message: String,
+    /// The lines that follow.
+    pub details: Vec<Line>,
+}
+
+/// Takes a fault apart.
+pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
+    let plain = |kind, message: String| Described { kind, place: None, message, details: Vec::new() };
+    let with = |kind, message: String, details: Vec<Line>| Described { kind, place: None, message, details };
     let hint = |text: &str| Line::new(Tone::Hint, 2, format!("HINT:  {text}"));
     match fault {
-        Fault::Unsupported(problem) => {
-            problem.render(false).lines().map(|line| Line::new(Tone::Plain, 2, line)).collect()
-        }
-        Fault::Failure(failure) => failure_lines(failure),
-        Fault::Unmet { place, length, closest } => {
-            let mut lines = vec![headline(format!("{place}: expectation not met"))];
-            lines.extend(excerpt(place, *length, closest));
-            lines
-        }
+        Fault::Unsupported(problem) => Described {
+            kind: "unsupported",
+            place: Some(Place { source: Arc::clone(&problem.source), offset: problem.diagnostic.span.start }),
+            message: problem.diagnostic.message.clone(),
+            details: problem.diagnostic.hint.iter().map(|text| hint(text)).collect(),
+        },
+        Fault::Failure(failure) => described_failure(failure),
+        Fault::Unmet { place, length, closest } => Described {
+            kind: "expectation",
+            place: Some(place.clone()),
+            message: "expectation not met".to_owned(),
+            details: excerpt(place, *length, closest).into(),
+        },
         Fault::Differs { title, differences } => {
             let golden = verdict.golden.as_ref().map_or(String::new(), |path| path.display().to_string());
             let axes = verdict.axes.as_ref().map_or(String::new(), |axes| format!(" ({axes})"));
-            let mut lines = vec![headline(format!("{golden}: {title}: {}{axes}", counts(differences)))];
-            lines.extend(difference_lines(differences));
-            lines
+            let message = format!("{golden}: {title}: {}{axes}", counts(differences));
+            with("golden", message, difference_lines(differences))
+        }
+        Fault::Inexact { title, rows } => {
+            let mut details: Vec<Line> =
+                rows.iter().map(|row| Line::new(Tone::Unexpected, 4, format!("+ {row}"))).collect();
+            details.push(hint("with \"golden auto\" a size that is not exact is recorded as a range"));
+            with("inexact", format!("golden exact: {title}: sizes are only known as ranges"), details)
         }
         Fault::NotRecorded { path, blocks, has_expect } => {
             let path = path.display();
-            let mut lines = vec![headline(if *has_expect {
+            let message = if *has_expect {
                 format!("no golden: \"{path}\" does not exist")
             } else {
                 format!("no expectation: the spec has no \"expect\" and \"{path}\" does not exist")
-            })];
+            };
+            let mut details = Vec::new();
             for block in blocks {
-                lines.push(Line::new(Tone::Plain, 4, &block.title));
+                details.push(Line::new(Tone::Plain, 4, &block.title));
                 let happened = block.trace.iter().cloned().chain(block.rows.iter().map(ToString::to_string));
-                lines.extend(happened.map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
+                details.extend(happened.map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
                 if block.rows.is_empty() {
-                    lines.push(Line::new(Tone::Plain, 4, "(0 violations)"));
+                    details.push(Line::new(Tone::Plain, 4, "(0 violations)"));
                 }
             }
-            lines
+            with("not recorded", message, details)
         }
-        Fault::NoExpectation => vec![
-            headline(
-                "no expectation: the spec has no \"expect\", and with \"golden none\" nothing is recorded".to_owned(),
-            ),
-            hint("\"expect none\" says that no violation is to be found"),
-        ],
+        Fault::NoExpectation => with(
+            "no expectation",
+            "no expectation: the spec has no \"expect\", and with \"golden none\" nothing is recorded".to_owned(),
+            vec![hint("\"expect none\" says that no violation is to be found")],
+        ),
         Fault::Golden(error) => {
-            let mut lines = vec![headline(error.to_string())];
-            lines.extend(error.hint().map(hint));
-            lines
+            with("unusable golden", error.to_string(), error.hint().into_iter().map(hint).collect())
         }
         Fault::Transcript { expected, result, difference } => {
-            let mut lines = vec![headline(format!("{} differs from {}", result.display(), expected.display()))];
-            lines.extend(difference.lines().skip(3).map(|line| {
-                let tone = match line.as_bytes().first() {
-                    Some(b'-') => Tone::Missing,
-                    Some(b'+') => Tone::Unexpected,
-                    _ => Tone::Plain,
-                };
-                Line::new(tone, 4, line)
-            }));
-            lines
+            let tone = |line: &str| match line.as_bytes().first() {
+                Some(b'-') => Tone::Missing,
+                Some(b'+') => Tone::Unexpected,
+                _ => Tone::Plain,
+            };
+            let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
+            with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
-        Fault::Lost(1) => vec![headline("1 violation was lost: the engine's ring was full".to_owned())],
-        Fault::Lost(n) => vec![headline(format!("{n} violations were lost: the engine's ring was full"))],
-        Fault::Passed { reason } => {
-            vec![headline(format!("passed, but is marked \"xfail\": {reason}")), hint("remove the \"xfail\" clause")]
-        }
+        Fault::Lost(1) => plain("lost", "1 violation was lost: the engine's ring was full".to_owned()),
+        Fault::Lost(n) => plain("lost", format!("{n} violations were lost: the engine's ring was full")),
+        Fault::Passed { reason } => with(
+            "xfail passed",
+            format!("passed, but is marked \"xfail\": {reason}"),
+            vec![hint("remove the \"xfail\" clause")],
+        ),
     }
 }
 
-fn failure_lines(failure: &Failure) -> Vec<Line> {
-    let mut lines = Vec::new();
-    match &failure.place {
-        Some(place) => {
-            lines.push(Line::new(Tone::Headline, 2, format!("{place}: {}", failure.headline())));
-            lines.extend(excerpt(place, 1, ""));
-        }
-        None => lines.push(Line::new(Tone::Headline, 2, failure.headline())),
+/// Where a fault shows: where it says, or else at the scenario that it is about.
+pub fn place(fault: &Fault, described: &Described, case: &Case) -> Option<Place> {
+    let title = match fault {
+        Fault::Differs { title, .. } | Fault::Inexact { title, .. } => title,
+        _ => return described.place.clone(),
+    };
+    case.scenarios.iter().find(|scenario| scenario.title == *title).map(|scenario| scenario.place.clone())
+}
+
+fn described_failure(failure: &Failure) -> Described {
+    let mut details = Vec::new();
+    if let Some(place) = &failure.place {
+        details.extend(excerpt(place, 1, ""));
     }
-    lines.extend(failure.particulars().iter().map(|line| {
+    details.extend(failure.particulars().iter().map(|line| {
         let tone = if line.starts_with("HINT:") { Tone::Hint } else { Tone::Plain };
         Line::new(tone, 4, line)
     }));
-    lines
+    Described { kind: "failure", place: failure.place.clone(), message: failure.headline(), details }
 }
 
 /// The source line of a place, with carets under at most `length` bytes of it and a label after them.

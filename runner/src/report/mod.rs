@@ -2,6 +2,12 @@
 //! schedule, whatever the order in which the cases ended.
 
 pub mod fault;
+mod github;
+pub mod json;
+mod junit;
+mod markdown;
+mod matrix;
+pub mod measured;
 mod pretty;
 mod tap;
 
@@ -14,9 +20,13 @@ use std::time::Duration;
 use memcheck_core::check::UnknownWord;
 
 use crate::exec::event::Event;
-use crate::judge::{Status, Verdict};
+use crate::judge::{Repeats, Status, Verdict};
 use crate::plan::Case;
 
+pub use github::Github;
+pub use json::Json;
+pub use junit::Junit;
+pub use markdown::Markdown;
 pub use pretty::Pretty;
 pub use tap::Tap;
 
@@ -42,17 +52,30 @@ pub enum Format {
     Pretty,
     /// Test Anything Protocol, version 14.
     Tap,
+    /// Everything, for programs.
+    Json,
+    /// The XML that CI systems read.
+    Junit,
+    /// Annotations and a job summary of GitHub Actions.
+    Github,
+    /// A table and what is wrong, to be pasted or published.
+    Markdown,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: &'static [Format] = &[Format::Pretty, Format::Tap];
+    pub const ALL: &'static [Format] =
+        &[Format::Pretty, Format::Tap, Format::Json, Format::Junit, Format::Github, Format::Markdown];
 
     /// The name on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Format::Pretty => "pretty",
             Format::Tap => "tap",
+            Format::Json => "json",
+            Format::Junit => "junit",
+            Format::Github => "github",
+            Format::Markdown => "markdown",
         }
     }
 }
@@ -79,14 +102,17 @@ pub struct Summary {
     pub skipped: usize,
     /// Not run, because they ask for what is not supported.
     pub unsupported: usize,
+    /// Passed or failed, but not always.
+    pub flaky: usize,
     /// Wall-clock time of the run.
     pub elapsed: Duration,
 }
 
 impl Summary {
     /// Counts one more case.
-    pub fn count(&mut self, status: &Status) {
-        *match status {
+    pub fn count(&mut self, verdict: &Verdict) {
+        self.flaky += usize::from(verdict.flaky().is_some());
+        *match verdict.status {
             Status::Passed => &mut self.passed,
             Status::Failed => &mut self.failed,
             Status::ExpectedFailure(_) => &mut self.expected_failures,
@@ -104,6 +130,7 @@ impl fmt::Display for Summary {
             (self.expected_failures, "failed as expected"),
             (self.skipped, "skipped"),
             (self.unsupported, "not supported"),
+            (self.flaky, "flaky"),
         ];
         for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
@@ -130,11 +157,50 @@ fn result_line(number: usize, case: &Case, verdict: &Verdict) -> String {
     match &verdict.status {
         Status::Skipped(reason) => format!("{head} # SKIP {reason}"),
         Status::ExpectedFailure(reason) => format!("{head} # TODO {reason}"),
-        // A pass at the second attempt is worth knowing.
-        _ if verdict.attempts > 1 => {
-            format!("{head:<60} {:>8} (attempt {})", duration(verdict.elapsed), verdict.attempts)
+        _ => {
+            let line = format!("{head:<60} {:>8}", duration(verdict.elapsed));
+            let notes = notes(case, verdict);
+            if notes.is_empty() { line } else { format!("{line} ({})", notes.join("; ")) }
         }
-        _ => format!("{head:<60} {:>8}", duration(verdict.elapsed)),
+    }
+}
+
+/// What is worth knowing about a case besides how it ended.
+fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
+    let mut notes = Vec::new();
+    match (verdict.flaky(), verdict.repeats) {
+        (Some(flaky), _) => notes.push(format!("flaky: {flaky}")),
+        (None, Some(Repeats { runs, failed: 0 })) => notes.push(format!("{runs} runs")),
+        (None, Some(Repeats { runs, .. })) => notes.push(format!("failed in all {runs} runs")),
+        (None, None) => {}
+    }
+    notes.extend(variant(case, verdict).map(|file| format!("golden {file}")));
+    notes
+}
+
+/// The name of the golden that was used, where it is not the one for all servers.
+fn variant<'v>(case: &Case, verdict: &'v Verdict) -> Option<&'v str> {
+    let file = verdict.golden.as_ref()?.file_name()?.to_str()?;
+    let stem = case.name.rsplit('/').next().unwrap_or(&case.name);
+    (file.strip_suffix(".out") != Some(stem)).then_some(file)
+}
+
+/// How a case ended, in a word for programs.
+pub fn status_word(status: &Status) -> &'static str {
+    match status {
+        Status::Passed => "passed",
+        Status::Failed => "failed",
+        Status::ExpectedFailure(_) => "expected failure",
+        Status::Skipped(_) => "skipped",
+        Status::Unsupported => "unsupported",
+    }
+}
+
+/// Why a case was skipped or expected to fail.
+fn reason(status: &Status) -> Option<&str> {
+    match status {
+        Status::ExpectedFailure(reason) | Status::Skipped(reason) => Some(reason),
+        Status::Passed | Status::Failed | Status::Unsupported => None,
     }
 }
 
@@ -163,7 +229,7 @@ impl Reports {
 
     /// Takes the verdict on a case and passes on those whose turn it is.
     pub fn verdict(&mut self, cases: &[Case], position: usize, verdict: Verdict) -> io::Result<()> {
-        self.summary.count(&verdict.status);
+        self.summary.count(&verdict);
         self.waiting.insert(position, verdict);
         while let Some(verdict) = self.waiting.remove(&self.next) {
             let case = &cases[self.next];
@@ -202,9 +268,20 @@ mod tests {
     fn the_summary_leaves_out_what_did_not_happen() {
         let mut summary = Summary { elapsed: Duration::from_secs(2), ..Summary::default() };
         assert_eq!(summary.to_string(), "0 passed, 0 failed in 2.0 s");
-        for status in [Status::Passed, Status::Skipped(String::new()), Status::Unsupported, Status::Passed] {
-            summary.count(&status);
+        let verdict = |status, attempts| Verdict {
+            status,
+            faults: vec![],
+            golden: None,
+            axes: None,
+            attempts,
+            repeats: None,
+            elapsed: Duration::ZERO,
+        };
+        let endings =
+            [(Status::Passed, 1), (Status::Skipped(String::new()), 0), (Status::Unsupported, 0), (Status::Passed, 2)];
+        for (status, attempts) in endings {
+            summary.count(&verdict(status, attempts));
         }
-        assert_eq!(summary.to_string(), "2 passed, 0 failed, 1 skipped, 1 not supported in 2.0 s");
+        assert_eq!(summary.to_string(), "2 passed, 0 failed, 1 skipped, 1 not supported, 1 flaky in 2.0 s");
     }
 }

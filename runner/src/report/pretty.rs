@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::fault::Tone;
+use super::matrix::Matrix;
 use super::{Reporter, Summary, fault, result_line};
 use crate::exec::event::Event;
 use crate::judge::{Status, Verdict};
@@ -16,13 +17,14 @@ pub struct Pretty<W> {
     out: W,
     quiet: bool,
     bar: ProgressBar,
+    matrix: Matrix,
 }
 
 impl<W: Write> Pretty<W> {
     /// A report to be written there; `quiet` shows only what went wrong. The bar may be a hidden one.
     pub fn new(out: W, quiet: bool, bar: ProgressBar) -> Self {
         let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}").expect("the template is valid");
-        Pretty { out, quiet, bar: bar.with_style(style) }
+        Pretty { out, quiet, bar: bar.with_style(style), matrix: Matrix::default() }
     }
 }
 
@@ -61,12 +63,14 @@ impl<W: Write> Reporter for Pretty<W> {
                 self.bar.set_message(format!("{}: {done} of {total} iterations", cases[*case].label));
             }
             Event::Retried { case } => self.bar.set_message(format!("{}: failed, once more", cases[*case].label)),
+            Event::Repeated { case } => self.bar.set_message(format!("{}: once more", cases[*case].label)),
             Event::Finished { .. } => self.bar.inc(1),
         }
         Ok(())
     }
 
     fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+        self.matrix.add(case, verdict);
         let bad = matches!(verdict.status, Status::Failed | Status::Unsupported);
         if self.quiet && !bad {
             return Ok(());
@@ -93,6 +97,13 @@ impl<W: Write> Reporter for Pretty<W> {
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         self.bar.finish_and_clear();
+        if !self.quiet && self.matrix.has_versions() {
+            writeln!(self.out)?;
+            for line in self.matrix.lines() {
+                writeln!(self.out, "{line}")?;
+            }
+            writeln!(self.out)?;
+        }
         let style = if summary.failed + summary.unsupported > 0 { BAD } else { GOOD };
         writeln!(self.out, "{style}{summary}{style:#}")?;
         self.out.flush()

@@ -140,6 +140,16 @@ pub enum ServerError {
         /// The server's or the system's reason.
         source: postgres::Error,
     },
+    /// A server that somebody else runs and that specs cannot be run on.
+    #[error("server \"{server}\" cannot be used: {reason}")]
+    Given {
+        /// Where it is.
+        server: String,
+        /// What it lacks.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// The run is being interrupted; nothing new is started.
     #[error("interrupted")]
     Interrupted,
@@ -156,6 +166,7 @@ impl ServerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { hint, .. } => Some(hint.clone()),
+            Self::Given { hint, .. } => hint.clone(),
             Self::NoEngine { major, .. } => Some(format!(
                 "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
             )),

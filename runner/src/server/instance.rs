@@ -2,25 +2,31 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use postgres::error::{DbError, SqlState};
 use postgres::{Client, NoTls};
 
 use super::engine::ENGINE;
 use super::error::ServerError;
 use super::extension::log_tail;
-use super::process::{Kind, Process};
+use super::given::GivenServer;
+use super::process::{self, Kind, Process};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
 use super::template::{SUPERUSER, Template, server_command};
 
 /// How long a server may take until it accepts connections, and a connection until it is usable.
 const READY: Duration = Duration::from_secs(30);
+
+/// The database that others are made from.
+const MAINTENANCE: &str = "postgres";
 
 /// The file in the data directory that holds the lines of [`ServerOptions::conf`], by which messages name them.
 const CONF_FILE: &str = "spec.conf";
@@ -36,18 +42,65 @@ pub struct ServerOptions {
     pub name: String,
 }
 
-/// A running server: a postmaster in a process group of its own, never root. Dropping it stops it.
+/// A running server. Either a postmaster in a process group of its own, never root, which is stopped when this is dropped;
+/// or one that somebody else runs, whose databases made by this run are dropped then.
 #[derive(Debug)]
 pub struct Server {
     name: String,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Own(Own),
+    Given { config: Box<tokio_postgres::Config>, prefix: String },
+}
+
+#[derive(Debug)]
+struct Own {
     process: Arc<Process>,
     port: u16,
+    data: PathBuf,
     log: PathBuf,
     run: RunDirectory,
 }
 
+/// A backend that may have to be stopped.
+#[derive(Debug)]
+pub struct Backend {
+    pid: i32,
+    /// How to reach the server, where its processes are not this run's.
+    server: Option<Box<tokio_postgres::Config>>,
+}
+
+impl Backend {
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        match &self.server {
+            None => self.signal(Signal::SIGTERM),
+            Some(server) => {
+                let client = postgres::Config::from(tokio_postgres::Config::clone(server)).connect(NoTls);
+                let sql = "SELECT pg_catalog.pg_terminate_backend($1)";
+                drop(client.and_then(|mut client| client.execute(sql, &[&self.pid])));
+            }
+        }
+    }
+
+    /// Ends it by force, and with it all others of its server; a server that somebody else runs is left alone.
+    pub fn kill(&self) {
+        if self.server.is_none() {
+            self.signal(Signal::SIGKILL);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A backend that is already gone cannot be stopped, and need not be.
+        let _ = kill(Pid::from_raw(self.pid), signal);
+    }
+}
+
 impl Server {
-    /// Makes a data directory from `template`, starts a postmaster on it and waits until it accepts connections.
+    /// Makes a data directory from `template`, which goes with the server, starts a postmaster on it and waits until it accepts connections.
     pub fn start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
         let run = stage.run().clone();
         let data = template.copy(&run)?;
@@ -78,9 +131,47 @@ impl Server {
         postgres.stdin(Stdio::null()).stdout(output).stderr(errors);
         let process = Process::start(postgres, Some(run.account()), Kind::Postmaster { cluster })?;
 
-        let server = Self { name: options.name.clone(), process, port, log, run };
+        let server = Self { name: options.name.clone(), origin: Origin::Own(Own { process, port, data, log, run }) };
         server.wait_until_accepting()?;
         Ok(server)
+    }
+
+    /// Uses a server that somebody else runs, which has to preload these libraries.
+    pub fn given(server: &GivenServer, preload: &[String]) -> Result<Self, ServerError> {
+        server.check_preload(preload)?;
+        let origin = Origin::Given { config: Box::new(server.config.clone()), prefix: server.next_prefix() };
+        let server = Self { name: server.name().to_owned(), origin };
+        server.wait_until_accepting()?;
+        Ok(server)
+    }
+
+    /// The full name of a database that is about to be made. On a server that somebody else runs, it is dropped in any case.
+    pub fn claim_database(&self, name: &str) -> Result<String, ServerError> {
+        match &self.origin {
+            Origin::Own(_) => Ok(name.to_owned()),
+            Origin::Given { config, prefix } => {
+                let name = format!("{prefix}{name}");
+                process::register_database(config, &name)?;
+                Ok(name)
+            }
+        }
+    }
+
+    /// The database to make others from.
+    pub fn maintenance_database(&self) -> &str {
+        match &self.origin {
+            Origin::Own(_) => MAINTENANCE,
+            Origin::Given { config, .. } => config.get_dbname().unwrap_or(MAINTENANCE),
+        }
+    }
+
+    /// The backend with that process id.
+    pub fn backend(&self, pid: i32) -> Backend {
+        let server = match &self.origin {
+            Origin::Own(_) => None,
+            Origin::Given { config, .. } => Some(config.clone()),
+        };
+        Backend { pid, server }
     }
 
     /// Waits until the server, which has lost a backend by a crash, has restarted its other processes.
@@ -127,13 +218,15 @@ impl Server {
 
     /// How to connect as the superuser.
     pub fn config(&self, database: &str) -> tokio_postgres::Config {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(self.run.sockets())
-            .port(self.port)
-            .user(SUPERUSER)
-            .dbname(database)
-            .application_name("mcspec");
+        let mut config = match &self.origin {
+            Origin::Own(own) => {
+                let mut config = tokio_postgres::Config::new();
+                config.host_path(own.run.sockets()).port(own.port).user(SUPERUSER);
+                config
+            }
+            Origin::Given { config, .. } => tokio_postgres::Config::clone(config),
+        };
+        config.dbname(database).application_name("mcspec");
         config
     }
 
@@ -142,29 +235,37 @@ impl Server {
         &self.name
     }
 
-    /// The process id of the postmaster.
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
+    /// The process id of the postmaster; none of a server that somebody else runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.own().map(|own| own.process.pid())
     }
 
-    /// Where its socket is: `PGHOST`.
-    pub fn socket_directory(&self) -> &Path {
-        self.run.sockets()
-    }
-
-    /// Its port, which is part of the socket's name: `PGPORT`.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Its socket's directory and its port, which is part of the socket's name: `PGHOST` and `PGPORT`. None of a server
+    /// that somebody else runs.
+    pub fn address(&self) -> Option<(&Path, u16)> {
+        self.own().map(|own| (own.run.sockets(), own.port))
     }
 
     /// Whether the postmaster runs.
     pub fn is_alive(&self) -> bool {
-        self.process.status().is_none()
+        self.ended().is_none()
     }
 
-    /// The last `max_lines` lines of the server's log.
+    /// How the postmaster ended; none while it runs or if somebody else runs it.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.own().and_then(|own| own.process.status())
+    }
+
+    /// The last `max_lines` lines of the server's log; nothing where that is somebody else's.
     pub fn log_tail(&self, max_lines: usize) -> String {
-        log_tail(&self.log, max_lines)
+        self.own().map_or(String::new(), |own| log_tail(&own.log, max_lines))
+    }
+
+    fn own(&self) -> Option<&Own> {
+        match &self.origin {
+            Origin::Own(own) => Some(own),
+            Origin::Given { .. } => None,
+        }
     }
 
     /// Stops the server and waits for all of its processes: a fast shutdown, then an immediate one, then by force.
@@ -175,12 +276,12 @@ impl Server {
     fn wait_until_accepting(&self) -> Result<Client, ServerError> {
         let deadline = Instant::now() + READY;
         loop {
-            let error = match self.connect("postgres") {
+            let error = match self.connect(self.maintenance_database()) {
                 Ok(client) => return Ok(client),
                 Err(error) => error,
             };
-            if let Some(status) = self.process.status() {
-                let log = complaints(&fs::read_to_string(&self.log).unwrap_or_default());
+            if let Some((own, status)) = self.own().zip(self.ended()) {
+                let log = complaints(&fs::read_to_string(&own.log).unwrap_or_default());
                 let log = if log.is_empty() { format!("the postmaster ended with {status}") } else { log };
                 return Err(ServerError::NotStarted { name: self.name.clone(), log });
             }
@@ -201,7 +302,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.process.stop();
+        match &self.origin {
+            Origin::Own(own) => {
+                own.process.stop();
+                own.run.discard(&own.data);
+            }
+            Origin::Given { prefix, .. } => process::drop_databases(prefix),
+        }
     }
 }
 

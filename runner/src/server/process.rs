@@ -2,7 +2,7 @@
 //! interrupted run leaves nothing behind.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpid, getppid};
+use postgres::error::SqlState;
 
 use super::account::Account;
 use super::error::ServerError;
@@ -50,10 +51,21 @@ struct Register {
     closed: bool,
     processes: Vec<Arc<Process>>,
     directories: Vec<PathBuf>,
+    databases: Vec<Database>,
 }
 
+/// A database of this run on a server that somebody else runs.
+#[derive(Clone)]
+struct Database {
+    server: tokio_postgres::Config,
+    name: String,
+}
+
+/// How long a server that restarts after a crash is waited for before its databases are left behind.
+const RESTART: Duration = Duration::from_secs(20);
+
 static REGISTER: Mutex<Register> =
-    Mutex::new(Register { closed: false, processes: Vec::new(), directories: Vec::new() });
+    Mutex::new(Register { closed: false, processes: Vec::new(), directories: Vec::new(), databases: Vec::new() });
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,6 +87,48 @@ pub fn cleanup_all() {
     }
     for directory in register.directories.drain(..) {
         remove_tree(&directory);
+    }
+    for database in register.databases.drain(..) {
+        database.drop_it();
+    }
+}
+
+/// Registers a database that is about to be made on a server that somebody else runs, for removal.
+pub(super) fn register_database(server: &tokio_postgres::Config, name: &str) -> Result<(), ServerError> {
+    let mut register = locked(&REGISTER);
+    if register.closed {
+        return Err(ServerError::Interrupted);
+    }
+    register.databases.push(Database { server: server.clone(), name: name.to_owned() });
+    Ok(())
+}
+
+/// Drops the registered databases whose names begin so.
+pub(super) fn drop_databases(prefix: &str) {
+    // Held meanwhile: an interrupted run does not end before they are gone.
+    let mut register = locked(&REGISTER);
+    for database in register.databases.extract_if(.., |database| database.name.starts_with(prefix)) {
+        database.drop_it();
+    }
+}
+
+impl Database {
+    /// Drops it, whoever is still connected, and says so where that is not possible.
+    fn drop_it(&self) {
+        let until = Instant::now() + RESTART;
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        loop {
+            let server = postgres::Config::from(self.server.clone());
+            let dropped = server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
+            let Err(error) = dropped else { return };
+            let refused = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
+            if refused || Instant::now() >= until {
+                // Whoever closed the standard error does not want to know.
+                let _ = writeln!(io::stderr(), "mcspec: warning: could not drop database \"{}\": {error}", self.name);
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use super::account::Account;
 use super::error::ServerError;
@@ -32,6 +32,7 @@ struct Directory {
     servers: AtomicU16,
     /// Sub-directories named so far.
     names: AtomicU16,
+    kept: AtomicBool,
 }
 
 impl RunDirectory {
@@ -48,8 +49,14 @@ impl RunDirectory {
             return Err(ServerError::Unreachable { path: parent, closed, account: account.name().to_owned() });
         }
         let path = create_private(&parent, &account)?;
-        let mut directory =
-            Directory { sockets: path.join("s"), path, account, servers: AtomicU16::new(0), names: AtomicU16::new(0) };
+        let mut directory = Directory {
+            sockets: path.join("s"),
+            path,
+            account,
+            servers: AtomicU16::new(0),
+            names: AtomicU16::new(0),
+            kept: AtomicBool::new(false),
+        };
 
         if socket(&directory.sockets, u16::MAX).as_os_str().as_bytes().len() > MAX_SOCKET_PATH {
             directory.sockets = create_private(Path::new("/tmp"), &directory.account)?.join("s");
@@ -70,7 +77,16 @@ impl RunDirectory {
 
     /// Leaves the directory where it is when the run is over, also when that is interrupted.
     pub fn keep(&self) {
+        self.0.kept.store(true, Ordering::Relaxed);
         process::forget_directory(&self.0.path);
+    }
+
+    /// Removes a sub-directory that is not needed any more, unless all are kept.
+    pub(super) fn discard(&self, subdirectory: &Path) {
+        if !self.0.kept.load(Ordering::Relaxed) {
+            // What cannot be removed now is removed with the whole directory.
+            let _ = fs::remove_dir_all(subdirectory);
+        }
     }
 
     /// Where the servers' sockets are.

@@ -63,7 +63,8 @@ impl Template {
     /// Copies it into a new data directory.
     pub(super) fn copy(&self, run: &RunDirectory) -> Result<PathBuf, ServerError> {
         let path = run.server_subdirectory("data")?;
-        tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| Treatment::Each)?;
+        let copied = tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| Treatment::Each);
+        copied.inspect_err(|_| run.discard(&path))?;
         Ok(path)
     }
 }

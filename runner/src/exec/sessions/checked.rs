@@ -49,7 +49,7 @@ fn once(server: &Server, database: &str, case: &Case, position: usize) -> Result
         let mut config = server.config(database);
         config.application_name(format!("mcspec/{session}"));
         let no_server = |message| Failure::new(Step::Server, Cause::Server { message, hint: None });
-        Connection::open(config).map_err(no_server)
+        Connection::open(server, config).map_err(no_server)
     };
     let names = || case.sessions.sessions.iter().map(|session| session.name.as_str());
     let control = connect("control connection")?;

@@ -13,6 +13,7 @@ use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryM
 
 use crate::exec::failure::SqlError;
 use crate::exec::session::sentence;
+use crate::server::{Backend, Server};
 
 type Wire = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
 
@@ -77,11 +78,12 @@ pub(super) struct Connection {
     /// Process id of the backend.
     pub(super) pid: i32,
     cancel: CancelToken,
+    backend: Backend,
 }
 
 impl Connection {
-    /// Connects.
-    pub(super) fn open(config: tokio_postgres::Config) -> Result<Self, String> {
+    /// Connects to the server in that way.
+    pub(super) fn open(server: &Server, config: tokio_postgres::Config) -> Result<Self, String> {
         let (requests, received) = channel();
         let (tell, arrivals) = channel();
         let (opened, is_open) = channel();
@@ -100,7 +102,7 @@ impl Connection {
             }
         });
         let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err("the thread of a session ended".to_owned()))?;
-        Ok(Connection { requests, arrivals, pid, cancel })
+        Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid) })
     }
 
     /// Sends one Query message and waits for nothing.
@@ -133,6 +135,11 @@ impl Connection {
                 Err(_) => return Err(None),
             }
         }
+    }
+
+    /// Ends the session.
+    pub(super) fn terminate(&self) {
+        self.backend.terminate();
     }
 
     /// Asks the server to cancel what the session is doing.

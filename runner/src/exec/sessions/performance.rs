@@ -5,9 +5,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::blocking::{Blocking, Events, Wait};
 use super::connection::{Connection, Notification, Outcome};
 use super::lane::{End, Lane, Waited};
@@ -480,8 +477,7 @@ impl Clock {
         self.pause = (self.pause * 2).min(PAUSE.1);
         let after = self.started.elapsed();
         if after > self.limit.saturating_mul(2) {
-            // Whoever is gone already need not be ended.
-            let _ = kill(Pid::from_raw(connection.pid), Signal::SIGTERM);
+            connection.terminate();
             return Due::Ended(after);
         }
         if after > self.limit && !self.is_cancelled {

@@ -26,7 +26,7 @@ pub fn run(
     let connect = |number: usize, session: &str| {
         let mut config = server.config(database);
         config.options(OPTIONS).application_name(format!("isolation/{name}/{session}"));
-        Connection::open(config).map_err(|reason| Halt::Connection { number, reason })
+        Connection::open(server, config).map_err(|reason| Halt::Connection { number, reason })
     };
     let control = connect(0, "control connection")?;
     let sessions = plan.sessions.iter().zip(1..);

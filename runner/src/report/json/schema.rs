@@ -1,0 +1,133 @@
+//! The structure of the JSON report. `docs/reports.md` describes it; a change that an existing reader would not survive
+//! raises [`FORMAT`].
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::golden::results::{ScenarioResult, ServerRecord};
+
+/// The version of the structure.
+pub const FORMAT: u32 = 1;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// The version of mcspec that wrote it.
+    pub mcspec: String,
+    /// How many cases ended how.
+    pub summary: SummaryRecord,
+    /// The cases in the order of the schedule, version by version.
+    pub cases: Vec<CaseRecord>,
+}
+
+/// How many cases ended how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryRecord {
+    /// As they should.
+    pub passed: usize,
+    /// Not as they should.
+    pub failed: usize,
+    /// Badly, as an `xfail` says.
+    pub expected_failures: usize,
+    /// Not run, by a condition.
+    pub skipped: usize,
+    /// Not run, because they ask for what is not supported.
+    pub unsupported: usize,
+    /// Those of the passed and failed ones that do not always end so.
+    pub flaky: usize,
+    /// Wall-clock time of the run in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// A spec on one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseRecord {
+    /// The spec's name, with the values of its matrices.
+    pub name: String,
+    /// The name with the version where the run had several.
+    pub label: String,
+    /// The spec file.
+    pub spec: PathBuf,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// `passed`, `failed`, `expected failure`, `skipped`, `unsupported`
+    pub status: String,
+    /// Why it was skipped or expected to fail.
+    pub reason: Option<String>,
+    /// How it is known that it does not always end so.
+    pub flaky: Option<String>,
+    /// How often it was tried, as its `retries` allow; 0 where it was not run.
+    pub attempts: u32,
+    /// What came of `--repeat`; none without it.
+    pub repeats: Option<RepeatsRecord>,
+    /// The golden it was compared with.
+    pub golden: Option<PathBuf>,
+    /// What is wrong with it.
+    pub faults: Vec<FaultRecord>,
+    /// Wall-clock time of the last attempt in milliseconds.
+    pub elapsed_ms: u64,
+    /// The server; none where it was not run.
+    pub server: Option<ServerRecord>,
+    /// The scenarios that were begun.
+    pub scenarios: Vec<ScenarioResult>,
+    /// Titles of scenarios that are not for this server.
+    pub left_out: Vec<String>,
+}
+
+/// How often a case was run on purpose, and how often it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepeatsRecord {
+    /// Runs.
+    pub runs: u32,
+    /// Those that failed.
+    pub failed: u32,
+}
+
+/// Something that is wrong with a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// What kind of fault it is.
+    pub kind: String,
+    /// The file in which it shows, with line and column from 1.
+    pub file: Option<PathBuf>,
+    /// The line.
+    pub line: Option<usize>,
+    /// The column, in characters.
+    pub column: Option<usize>,
+    /// What is wrong, in a line.
+    pub message: String,
+    /// More about it, line by line.
+    pub details: Vec<String>,
+}
+
+/// A text that is not a report.
+#[derive(Debug, thiserror::Error)]
+pub enum BadReport {
+    /// Not JSON, or of another structure.
+    #[error("not a report of mcspec: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Of another version of the structure.
+    #[error("report of format {0}; this version reads format {FORMAT}")]
+    Format(u32),
+}
+
+impl RunReport {
+    /// Reads a report. Keys that are not known are ignored.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadReport`].
+    pub fn parse(text: &str) -> Result<Self, BadReport> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        match serde_json::from_str::<Version>(text)?.format {
+            FORMAT => Ok(serde_json::from_str(text)?),
+            other => Err(BadReport::Format(other)),
+        }
+    }
+}
