@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod config;
 pub mod exec;
+pub mod explain;
 pub mod golden;
 pub mod judge;
 pub mod plan;

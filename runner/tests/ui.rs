@@ -1,5 +1,6 @@
 //! The diagnostics of the language. Each `tests/ui/NAME.mcspec` (or `.mcspec.inc`, an included file) stands beside
-//! `NAME.stderr`, what is said about it; the files in `tests/ui/valid` have nothing wrong with them.
+//! `NAME.stderr`, what is said about it; the files in `tests/ui/valid` have nothing wrong with them, those in `tests/ui/lint`
+//! what lints warn of.
 //! `MCSPEC_BLESS=1` writes the outputs instead of comparing them.
 
 // Outside of the test functions clippy does not see that this is a test.
@@ -8,6 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mcspec::spec::lint::{LINTS, Lint, lint};
 use mcspec::spec::{SourceFile, parse, parse_include};
 use similar::TextDiff;
 
@@ -35,16 +37,25 @@ fn diagnostics(path: &Path) -> String {
     diagnostics.iter().map(|diagnostic| diagnostic.render(&source, false) + "\n").collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn diagnostics_read_as_recorded() {
+/// The warnings about a file without errors, under its bare name.
+fn warnings(path: &Path) -> String {
+    let source = SourceFile::new(path.file_name().unwrap(), fs::read_to_string(path).unwrap());
+    let spec = parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
+    let warnings = lint(&source.text, &spec, &[]);
+    let rendered = warnings.iter().map(|one| one.diagnostic.render_warning(one.code, &source, false) + "\n");
+    rendered.collect::<Vec<_>>().join("\n")
+}
+
+/// Compares what is said about the files of a directory with what is recorded beside them.
+fn compare(directory: &str, said: fn(&Path) -> String) {
     let bless = std::env::var_os("MCSPEC_BLESS").is_some();
     let mut differing = String::new();
-    for path in specs(&ui("")) {
+    for path in specs(&ui(directory)) {
         let name = path.file_name().unwrap().to_str().unwrap().split('.').next().unwrap();
-        let recorded_at = ui(&format!("{name}.stderr"));
+        let recorded_at = ui(directory).join(format!("{name}.stderr"));
         let recorded = fs::read_to_string(&recorded_at).unwrap_or_default();
-        let output = diagnostics(&path);
-        assert!(!output.is_empty(), "{name} has no errors");
+        let output = said(&path);
+        assert!(!output.is_empty(), "nothing is said about {name}");
         if output != recorded && bless {
             fs::write(&recorded_at, &output).unwrap();
         } else if output != recorded {
@@ -53,6 +64,25 @@ fn diagnostics_read_as_recorded() {
         }
     }
     assert!(differing.is_empty(), "diagnostics differ (MCSPEC_BLESS=1 accepts them)\n{differing}");
+}
+
+#[test]
+fn diagnostics_read_as_recorded() {
+    compare("", diagnostics);
+}
+
+#[test]
+fn warnings_read_as_recorded() {
+    compare("lint", warnings);
+}
+
+#[test]
+fn every_lint_has_a_spec_that_no_other_lint_warns_of() {
+    for Lint { code, .. } in LINTS {
+        let warnings = warnings(&ui("lint").join(format!("{code}.mcspec")));
+        let codes: Vec<&str> = warnings.lines().filter_map(|line| line.strip_prefix("WARNING[")?.get(..4)).collect();
+        assert!(!codes.is_empty() && codes.iter().all(|found| found == code), "{code}\n{warnings}");
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use super::exit::Exit;
 use super::output::Stdout;
 use super::select::{Entry, catalog};
 use crate::config::{Config, SUPPORTED_MAJORS};
-use crate::plan::{Defaults, Environment, Overrides, Problem, cases, load, schedule};
+use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load, schedule};
 
-/// Check specs and the schedule without a server
+/// Check specs and the schedule without a server, and warn of what a spec probably does not mean
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Spec files; without any, all specs and the schedule
@@ -33,7 +33,21 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
         arguments.files.iter().map(|file| Entry { name: file.clone(), path: file.into() }).collect()
     };
     let overrides = Overrides::new(arguments.variables.iter().cloned().collect::<BTreeMap<_, _>>());
-    let problems: Vec<Problem> = specs.iter().flat_map(|spec| problems(spec, &overrides)).collect();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for spec in &specs {
+        match load(&spec.name, &spec.path) {
+            Ok(loaded) => {
+                problems.extend(beyond_syntax(&loaded, &overrides));
+                let rendered = loaded
+                    .warnings()
+                    .into_iter()
+                    .map(|warning| warning.diagnostic.render_warning(warning.code, &loaded.source, true));
+                warnings.extend(rendered);
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    print(&warnings);
     if !problems.is_empty() {
         return Err(Complaint::Specs(problems));
     }
@@ -47,18 +61,29 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
         return Err(Complaint::Nothing { message, hint: None });
     }
     let count = if specs.len() == 1 { "1 spec".to_owned() } else { format!("{} specs", specs.len()) };
-    writeln!(Stdout::new(), "{count}, no errors").map_err(Complaint::stdout)?;
+    let warned = match warnings.len() {
+        0 => String::new(),
+        1 => ", 1 warning".to_owned(),
+        several => format!(", {several} warnings"),
+    };
+    writeln!(Stdout::new(), "{count}, no errors{warned}").map_err(Complaint::stdout)?;
     Ok(Exit::Ok)
 }
 
-/// Everything that is wrong with a spec on any server.
-fn problems(spec: &Entry, overrides: &Overrides) -> Vec<Problem> {
-    let loaded = match load(&spec.name, &spec.path) {
-        Ok(loaded) => loaded,
-        Err(problems) => return problems,
-    };
+/// Writes warnings to the standard error, and where to read more about them.
+fn print(warnings: &[String]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let text = format!("{}\n\nmcspec: hint: \"mcspec explain CODE\" says more\n", warnings.join("\n\n"));
+    // There is nowhere left to report a failure to.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Everything that is wrong with a spec that parses, on any server.
+fn beyond_syntax(loaded: &Loaded, overrides: &Overrides) -> Vec<Problem> {
     let environment = Environment::nominal(SUPPORTED_MAJORS.end() * 10_000);
-    match cases(&loaded, &environment, overrides, Defaults::default()) {
+    match cases(loaded, &environment, overrides, Defaults::default()) {
         // Every case of a spec has the same.
         Ok(cases) => cases.into_iter().next().map(|case| case.unsupported).unwrap_or_default(),
         Err(problems) => problems,

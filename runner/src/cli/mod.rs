@@ -3,20 +3,26 @@
 mod bless;
 mod check;
 mod complaint;
+mod completions;
 mod diff;
+mod doctor;
 mod exit;
+mod explain;
+mod fmt;
 mod list;
 mod narrow;
 mod output;
 mod prepare;
 mod record;
 mod results;
+mod review;
 mod run;
 mod select;
 mod signals;
+mod terminal;
 mod transcript;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::complaint::Complaint;
 pub use self::exit::Exit;
@@ -34,9 +40,15 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
+    Fmt(fmt::Arguments),
     List(list::Arguments),
     Bless(bless::Arguments),
+    Review(review::Arguments),
     Diff(diff::Arguments),
+    /// Say what `mcspec run` needs, what of it is missing, and the command that mends it
+    Doctor,
+    Explain(explain::Arguments),
+    Completions(completions::Arguments),
 }
 
 /// Does what the command line says. Messages go to the standard error.
@@ -56,12 +68,18 @@ pub fn main() -> Exit {
 }
 
 fn dispatch(command: Command) -> Result<Exit, Complaint> {
-    let config = Config::load()?;
+    let config = Config::load();
     match command {
-        Command::Run(arguments) => run::run(&arguments, &config),
-        Command::Check(arguments) => check::check(&arguments, &config),
-        Command::List(arguments) => list::list(&arguments, &config),
-        Command::Bless(arguments) => bless::bless(&arguments, &config),
-        Command::Diff(arguments) => diff::diff(&arguments, &config),
+        Command::Run(arguments) => run::run(&arguments, &config?),
+        Command::Check(arguments) => check::check(&arguments, &config?),
+        Command::Fmt(arguments) => fmt::fmt(&arguments, &config?),
+        Command::List(arguments) => list::list(&arguments, &config?),
+        Command::Bless(arguments) => bless::bless(&arguments, &config?),
+        Command::Review(arguments) => review::review(&arguments, &config?),
+        Command::Diff(arguments) => diff::diff(&arguments, &config?),
+        // The others are of use where the configuration is not.
+        Command::Doctor => doctor::doctor(config),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
     }
 }

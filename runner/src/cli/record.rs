@@ -18,13 +18,15 @@ pub(super) struct Recorder<'a> {
     directory: &'a Path,
     /// For each case of the run its label and how it differs from its golden; none for a case that was not run.
     ended: Vec<Option<(String, String)>>,
+    /// Labels of cases that a condition kept from running.
+    skipped: Vec<String>,
 }
 
 impl<'a> Recorder<'a> {
     /// Begins the results of a run. Until it is over there is no last run.
     pub(super) fn begin(directory: &'a Path, cases: usize) -> Result<Self, Complaint> {
         remove_index(directory)?;
-        Ok(Recorder { directory, ended: vec![None; cases] })
+        Ok(Recorder { directory, ended: vec![None; cases], skipped: Vec::new() })
     }
 
     /// Writes the results of a case.
@@ -35,8 +37,12 @@ impl<'a> Recorder<'a> {
         outcome: &Outcome,
         verdict: &Verdict,
     ) -> Result<(), Complaint> {
-        // Not run.
-        let Some(axes) = &verdict.axes else { return Ok(()) };
+        let Some(axes) = &verdict.axes else {
+            if matches!(verdict.status, Status::Skipped(_)) {
+                self.skipped.push(case.label.clone());
+            }
+            return Ok(());
+        };
         let lines: Vec<String> =
             fault::lines(verdict, &case.name).into_iter().map(|line| line.text.trim_end().to_owned()).collect();
         let differs = matches!(verdict.status, Status::Failed);
@@ -51,7 +57,7 @@ impl<'a> Recorder<'a> {
     pub(super) fn end(self) -> Result<(), Complaint> {
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (cases, differences): (Vec<String>, Vec<String>) = self.ended.into_iter().flatten().unzip();
-        let index = RunIndex { format: CaseResult::FORMAT, ended, cases };
+        let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped };
         Ok(write_index(self.directory, &index, &differences.concat())?)
     }
 }

@@ -30,9 +30,14 @@ pub(super) fn last_run(names: &[String], config: &Config) -> Result<(RunIndex, V
 
 /// Whether a name or glob fits a case, with or without its version.
 fn matches(name: &str, label: &str) -> bool {
-    let without_version = label.rsplit_once("@pg").map_or(label, |(name, _)| name);
+    let without_version = without_version(label);
     let glob = Glob::new(name).map(|glob| glob.compile_matcher());
     [label, without_version].iter().any(|case| *case == name || glob.as_ref().is_ok_and(|glob| glob.is_match(case)))
+}
+
+/// The name of a case without the version that its label has in a run on several.
+pub(super) fn without_version(label: &str) -> &str {
+    label.rsplit_once("@pg").map_or(label, |(name, _)| name)
 }
 
 /// `7 specs, run 12.0 s ago`

@@ -37,16 +37,52 @@ pub enum Blessed {
 ///
 /// A golden cannot be read or written.
 pub fn bless(expected: &Path, results: &[CaseResult]) -> Result<Vec<Blessed>, GoldenError> {
-    let mut by_file: BTreeMap<PathBuf, Vec<&CaseResult>> = BTreeMap::new();
-    for result in results {
-        let file = result.golden.clone().unwrap_or_else(|| base_file(expected, &result.case));
-        by_file.entry(file).or_default().push(result);
-    }
-    by_file.into_iter().map(|(file, results)| bless_file(&file, &results)).collect()
+    let accept = |proposal| match proposal {
+        Proposal::Change { file, old, new, .. } if old.as_ref() != Some(&new) => {
+            let existed = file.exists();
+            write(&file, &new.to_string())?;
+            Ok(if existed { Blessed::Updated(file) } else { Blessed::Created(file) })
+        }
+        Proposal::Change { file, .. } => Ok(Blessed::Unchanged(file)),
+        Proposal::Refused { label, reason, hint } => Ok(Blessed::Refused { label, reason, hint }),
+    };
+    propose(expected, results)?.into_iter().map(accept).collect()
 }
 
-fn bless_file(file: &Path, results: &[&CaseResult]) -> Result<Blessed, GoldenError> {
-    let old = match read(file) {
+/// What the results of a run would make of a golden.
+#[derive(Debug)]
+pub(super) enum Proposal {
+    /// This.
+    Change {
+        /// The file.
+        file: PathBuf,
+        /// What it holds; none if it does not exist or is not a golden.
+        old: Option<Golden>,
+        /// What it would hold.
+        new: Golden,
+        /// What was found, scenario by scenario.
+        observed: Vec<Seen>,
+    },
+    /// Nothing; see [`Blessed::Refused`].
+    Refused { label: String, reason: String, hint: Option<String> },
+}
+
+/// What these results would make of their goldens, golden by golden.
+pub(super) fn propose(expected: &Path, results: &[CaseResult]) -> Result<Vec<Proposal>, GoldenError> {
+    let mut by_file: BTreeMap<PathBuf, Vec<&CaseResult>> = BTreeMap::new();
+    for result in results {
+        by_file.entry(golden_of(expected, result)).or_default().push(result);
+    }
+    by_file.into_iter().map(|(file, results)| propose_file(file, &results)).collect()
+}
+
+/// The golden that a result was compared with, or would be.
+pub(super) fn golden_of(expected: &Path, result: &CaseResult) -> PathBuf {
+    result.golden.clone().unwrap_or_else(|| base_file(expected, &result.case))
+}
+
+fn propose_file(file: PathBuf, results: &[&CaseResult]) -> Result<Proposal, GoldenError> {
+    let old = match read(&file) {
         Ok(Recorded { golden, .. }) => Some(golden),
         Err(GoldenError::File { .. }) if !file.exists() => None,
         // To be written anew.
@@ -54,10 +90,9 @@ fn bless_file(file: &Path, results: &[&CaseResult]) -> Result<Blessed, GoldenErr
         Err(error) => return Err(error),
     };
     let refused = |result: &CaseResult, reason: String, hint: Option<String>| {
-        Ok(Blessed::Refused { label: result.label.clone(), reason, hint })
+        Ok(Proposal::Refused { label: result.label.clone(), reason, hint })
     };
-    let mut golden = old.clone();
-    let mut first: Option<&CaseResult> = None;
+    let mut first = None;
     for result in results {
         if let Some(reason) = &result.refusal {
             return refused(result, reason.clone(), None);
@@ -66,26 +101,19 @@ fn bless_file(file: &Path, results: &[&CaseResult]) -> Result<Blessed, GoldenErr
             Ok(observed) => observed,
             Err(reason) => return refused(result, format!("its results cannot be read: {reason}"), None),
         };
-        if let Some(first) = first {
-            let agreed = golden.as_ref().is_some_and(|golden| agrees(golden, &observed));
-            if !agreed {
+        match &first {
+            None => first = Some((*result, merged(old.as_ref(), result, &observed), observed)),
+            Some((_, golden, _)) if agrees(golden, &observed) => {}
+            Some((first, ..)) => {
                 let reason = format!("pg {} and pg {} differ", first.server.major, result.server.major);
                 let variant = file.with_extension(format!("pg{}.out", result.server.major));
                 let hint = format!("copy \"{}\" to \"{}\" and run again", file.display(), variant.display());
                 return refused(result, reason, Some(hint));
             }
-        } else {
-            golden = Some(merged(old.as_ref(), result, observed));
-            first = Some(result);
         }
     }
-    let Some(golden) = golden else { return Ok(Blessed::Unchanged(file.to_owned())) };
-    if old.as_ref() == Some(&golden) {
-        return Ok(Blessed::Unchanged(file.to_owned()));
-    }
-    let existed = file.exists();
-    write(file, &golden.to_string())?;
-    Ok(if existed { Blessed::Updated(file.to_owned()) } else { Blessed::Created(file.to_owned()) })
+    let (_, new, observed) = first.expect("a golden is proposed by at least one result");
+    Ok(Proposal::Change { file, old, new, observed })
 }
 
 fn agrees(golden: &Golden, observed: &[Seen]) -> bool {
@@ -93,13 +121,13 @@ fn agrees(golden: &Golden, observed: &[Seen]) -> bool {
 }
 
 /// The golden that records a result.
-fn merged(old: Option<&Golden>, result: &CaseResult, observed: Vec<Seen>) -> Golden {
+fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[Seen]) -> Golden {
     let old_block = |title: &str| old.and_then(|golden| golden.block(title));
     let mut blocks: Vec<Block> = observed
-        .into_iter()
+        .iter()
         .map(|seen| {
             let rows = merge(old_block(&seen.title).map_or(&[][..], |block| &block.rows), &seen.rows);
-            Block::new(seen.title, seen.trace, rows)
+            Block::new(seen.title.clone(), seen.trace.clone(), rows)
         })
         .collect();
     blocks.extend(result.left_out.iter().filter_map(|title| old_block(title)).cloned());

@@ -3,7 +3,9 @@
 pub mod bless;
 mod compare;
 mod file;
+pub mod prune;
 pub mod results;
+pub mod review;
 mod trace;
 mod variant;
 

@@ -22,6 +22,9 @@ pub struct RunIndex {
     pub ended: u64,
     /// Names of its cases as results are filed, in the order in which they were scheduled.
     pub cases: Vec<String>,
+    /// Names of the cases that a condition kept from running.
+    #[serde(default)]
+    pub skipped: Vec<String>,
 }
 
 /// One case of a run.
@@ -279,6 +282,15 @@ impl CaseResult {
     pub fn read(directory: &Path, label: &str) -> Result<Self, ResultsError> {
         read(&directory.join(format!("{label}.json")))
     }
+
+    /// Writes the result of a case where it was read.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<(), GoldenError> {
+        write_json(&directory.join(format!("{}.json", self.label)), self)
+    }
 }
 
 impl RunIndex {
@@ -349,7 +361,7 @@ pub fn write_case(directory: &Path, result: &CaseResult, observed: Vec<Seen>) ->
     let blocks = observed.into_iter().map(Seen::into_block).collect();
     let golden = Golden { spec: result.case.clone(), blocks };
     write(&directory.join(format!("{}.out", result.label)), &golden.to_string())?;
-    write_json(&directory.join(format!("{}.json", result.label)), result)
+    result.write(directory)
 }
 
 /// Writes what the run was and how it differs from the goldens.

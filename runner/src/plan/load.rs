@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Problem;
 use crate::spec::ast::{Spanned, Spec, WorkloadSource};
+use crate::spec::lint::{Warning, lint};
 use crate::spec::{Diagnostic, SourceFile, parse, parse_include};
 
 /// A spec that parses, with everything it refers to.
@@ -28,6 +29,14 @@ impl Loaded {
     pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<SourceFile>, &Spec)> {
         let included = self.included.iter().map(|(source, spec)| (source, spec));
         included.chain(std::iter::once((&self.source, &self.spec)))
+    }
+
+    /// What the spec says and probably does not mean.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let included = self.included.iter().flat_map(|(_, spec)| spec.setup.iter().chain(&spec.teardown));
+        let included = included.map(|block| block.text.as_str());
+        let workloads = self.workload_files.values().map(|file| file.text.as_str());
+        lint(&self.source.text, &self.spec, &included.chain(workloads).collect::<Vec<_>>())
     }
 }
 

@@ -28,6 +28,7 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use pretty::Pretty;
+pub(crate) use pretty::tone;
 pub use tap::Tap;
 
 /// Shows a run in one format.

@@ -32,7 +32,8 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 
-fn tone(tone: Tone) -> Style {
+/// How a line of this tone looks.
+pub(crate) fn tone(tone: Tone) -> Style {
     match tone {
         Tone::Headline => Style::new().bold(),
         Tone::Plain => Style::new(),

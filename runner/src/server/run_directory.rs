@@ -89,8 +89,8 @@ impl RunDirectory {
         }
     }
 
-    /// Where the servers' sockets are.
-    pub(super) fn sockets(&self) -> &Path {
+    /// Where the servers' sockets are: elsewhere, if the paths would be too long.
+    pub fn sockets(&self) -> &Path {
         &self.0.sockets
     }
 

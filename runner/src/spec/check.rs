@@ -196,7 +196,7 @@ fn named(name: &Spanned<String>) -> (String, &Span) {
 }
 
 /// A scenario as goldens call it.
-fn title(scenario: &Scenario) -> String {
+pub(super) fn title(scenario: &Scenario) -> String {
     match &scenario.name {
         Some(name) => format!("{} {}", scenario.kind.value, name.value),
         None => scenario.kind.value.to_string(),

@@ -41,12 +41,25 @@ impl Diagnostic {
     /// Shows the error with its place, the lines it is in, and carets under its span; with terminal escapes if `color`.
     /// Ends without a newline.
     pub fn render(&self, source: &SourceFile, color: bool) -> String {
+        self.render_as(Level::ERROR.with_name("ERROR"), None, source, color)
+    }
+
+    /// The same for a warning with its code.
+    pub fn render_warning(&self, code: &str, source: &SourceFile, color: bool) -> String {
+        self.render_as(Level::WARNING.with_name("WARNING"), Some(code), source, color)
+    }
+
+    fn render_as(&self, level: Level, code: Option<&str>, source: &SourceFile, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let annotation = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_deref());
         let snippet = Snippet::source(source.text.as_str())
             .path(source.path.to_string_lossy().into_owned())
             .annotation(annotation);
-        let mut report = Level::ERROR.with_name("ERROR").primary_title(self.message.as_str()).element(snippet);
+        let mut title = level.primary_title(self.message.as_str());
+        if let Some(code) = code {
+            title = title.id(code);
+        }
+        let mut report = title.element(snippet);
         if let Some(hint) = &self.hint {
             report = report.element(Level::HELP.with_name("HINT").message(hint.as_str()));
         }

@@ -3,6 +3,8 @@
 pub mod ast;
 mod check;
 mod diagnostic;
+mod format;
+pub mod lint;
 mod number;
 mod parse;
 mod source;
@@ -10,5 +12,6 @@ pub mod sql;
 pub(crate) mod suggest;
 
 pub use diagnostic::Diagnostic;
+pub use format::{format, format_include};
 pub use parse::{parse, parse_include};
 pub use source::SourceFile;

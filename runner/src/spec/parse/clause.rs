@@ -6,7 +6,7 @@ use crate::spec::suggest;
 
 /// A part of a file, in the order in which they have to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(in crate::spec) enum Place {
     Header,
     Fixtures,
     Scenario,

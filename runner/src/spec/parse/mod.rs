@@ -9,43 +9,85 @@ mod mask;
 #[cfg(test)]
 mod tests;
 
-use self::clause::{Clause, Place};
+use self::clause::Clause;
+pub(super) use self::clause::Place;
+pub(super) use self::failure::{lexeme, skip_blank};
 use self::grammar::{Failure, Node, Rule};
 use self::lower::Lower;
-use super::ast::Spec;
+use super::ast::{Span, Spec};
 use super::check;
 use super::diagnostic::Diagnostic;
 use super::source::SourceFile;
 use super::suggest;
 
+/// The clauses of a file as text, for who keeps what the tree leaves out.
+pub(super) struct Outline {
+    /// The file's text with every block blanked out: `{`, blanks, `}` of the same length.
+    pub(super) masked: String,
+    /// The clauses in order. What is between them is blank or comment.
+    pub(super) clauses: Vec<Stretch>,
+}
+
+/// One clause of an [`Outline`].
+pub(super) struct Stretch {
+    /// Its first word.
+    pub(super) word: &'static str,
+    /// The part of the file that it is in or opens.
+    pub(super) place: Place,
+    /// From its first token to its last.
+    pub(super) span: Span,
+}
+
 /// Reads a spec, or says everything that is wrong with it, in the order of the text.
 pub fn parse(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
-    let (spec, mut diagnostics) = walk(source, false);
+    let Walked { spec, mut diagnostics, .. } = walk(source, false);
     check::check(&spec, diagnostics.is_empty(), &mut diagnostics);
     finish(spec, diagnostics)
 }
 
 /// Reads a file that specs include: fixtures, `var` and `set` only. The result has no other parts.
 pub fn parse_include(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
-    let (spec, diagnostics) = walk(source, true);
+    let Walked { spec, diagnostics, .. } = walk(source, true);
     finish(spec, diagnostics)
 }
 
-fn finish(spec: Spec, mut diagnostics: Vec<Diagnostic>) -> Result<Spec, Vec<Diagnostic>> {
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    if diagnostics.is_empty() { Ok(spec) } else { Err(diagnostics) }
+/// Cuts a file into its clauses. Only what is wrong with single clauses is an error here.
+pub(super) fn outline(source: &SourceFile, is_included: bool) -> Result<Outline, Vec<Diagnostic>> {
+    let Walked { outline, diagnostics, .. } = walk(source, is_included);
+    finish(outline, diagnostics)
 }
 
-fn walk(source: &SourceFile, is_included: bool) -> (Spec, Vec<Diagnostic>) {
+fn finish<T>(result: T, mut diagnostics: Vec<Diagnostic>) -> Result<T, Vec<Diagnostic>> {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    if diagnostics.is_empty() { Ok(result) } else { Err(diagnostics) }
+}
+
+/// What a walk has read; to be used only if there are no diagnostics.
+struct Walked {
+    spec: Spec,
+    outline: Outline,
+    diagnostics: Vec<Diagnostic>,
+}
+
+fn walk(source: &SourceFile, is_included: bool) -> Walked {
     let masked = mask::mask(&source.text);
     // Some editors write a byte order mark.
     let at = if masked.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let unclosed = masked.diagnostics.iter().map(|diagnostic| diagnostic.span.start).collect();
     let lower = Lower::new(&source.text, masked.diagnostics);
-    let mut walk =
-        Walk { text: &masked.text, at, place: Place::Header, is_included, unclosed, spec: Spec::default(), lower };
+    let mut walk = Walk {
+        text: &masked.text,
+        at,
+        place: Place::Header,
+        is_included,
+        unclosed,
+        spec: Spec::default(),
+        clauses: Vec::new(),
+        lower,
+    };
     walk.run();
-    (walk.spec, walk.lower.diagnostics)
+    let Walk { spec, clauses, lower: Lower { diagnostics, .. }, .. } = walk;
+    Walked { spec, outline: Outline { masked: masked.text, clauses }, diagnostics }
 }
 
 struct Walk<'a> {
@@ -59,6 +101,8 @@ struct Walk<'a> {
     unclosed: Vec<usize>,
     /// The tree so far; to be used only if there are no diagnostics.
     spec: Spec,
+    /// The clauses so far.
+    clauses: Vec<Stretch>,
     lower: Lower<'a>,
 }
 
@@ -82,6 +126,7 @@ impl<'a> Walk<'a> {
         match self.parse(clause.rule) {
             Ok((node, could_follow)) => {
                 self.at = node.span().end;
+                self.clauses.push(Stretch { word: clause.word, place: self.place, span: node.span() });
                 if is_placed || clause.opens().is_some() {
                     self.lower.clause(&mut self.spec, self.place, &node);
                 }

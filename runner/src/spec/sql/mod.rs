@@ -5,4 +5,5 @@ mod split;
 mod variables;
 
 pub use split::{Statement, split};
+pub(crate) use variables::referenced;
 pub use variables::{UnknownVariable, Variables, substitute};

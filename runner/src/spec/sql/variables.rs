@@ -1,6 +1,7 @@
 //! psql-style variables in SQL text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::scan::{Kind, Tokens, run, starts_word};
 
@@ -67,6 +68,38 @@ enum Quoting {
 pub fn substitute<'a>(text: &'a str, variables: &Variables) -> Result<Cow<'a, str>, UnknownVariable> {
     let mut result = String::new();
     let mut copied = 0;
+    for Reference { name, quoting, span } in references(text) {
+        let unknown = || UnknownVariable { name: name.to_owned(), offset: span.start };
+        let value = variables.get(name).ok_or_else(unknown)?;
+        result.push_str(&text[copied..span.start]);
+        match quoting {
+            Quoting::None => result.push_str(value),
+            Quoting::Literal => push_literal(&mut result, value),
+            Quoting::Name => push_name(&mut result, value),
+        }
+        copied = span.end;
+    }
+    if copied == 0 {
+        return Ok(Cow::Borrowed(text));
+    }
+    result.push_str(&text[copied..]);
+    Ok(Cow::Owned(result))
+}
+
+/// The names of the variables that [`substitute`] would replace.
+pub(crate) fn referenced(text: &str) -> impl Iterator<Item = &str> {
+    references(text).into_iter().map(|reference| reference.name)
+}
+
+/// `:name`, `:'name'` or `:"name"`
+struct Reference<'a> {
+    name: &'a str,
+    quoting: Quoting,
+    span: Range<usize>,
+}
+
+fn references(text: &str) -> Vec<Reference<'_>> {
+    let mut references = Vec::new();
     let mut tokens = Tokens::new(text, 0);
     while let Some(token) = tokens.next() {
         let colon = token.span.start;
@@ -74,24 +107,13 @@ pub fn substitute<'a>(text: &'a str, variables: &Variables) -> Result<Cow<'a, st
             continue;
         }
         if let Some((name, quoting, end)) = reference(text, colon) {
-            let value = variables.get(name).ok_or_else(|| UnknownVariable { name: name.to_owned(), offset: colon })?;
-            result.push_str(&text[copied..colon]);
-            match quoting {
-                Quoting::None => result.push_str(value),
-                Quoting::Literal => push_literal(&mut result, value),
-                Quoting::Name => push_name(&mut result, value),
-            }
-            copied = end;
+            references.push(Reference { name, quoting, span: colon..end });
             tokens.skip_to(end);
         } else if text[colon..].starts_with("::") {
             tokens.skip_to(colon + 2);
         }
     }
-    if copied == 0 {
-        return Ok(Cow::Borrowed(text));
-    }
-    result.push_str(&text[copied..]);
-    Ok(Cow::Owned(result))
+    references
 }
 
 /// The variable that is referred to at a colon: its name, how to quote it, and where the reference ends.

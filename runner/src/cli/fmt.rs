@@ -1,0 +1,95 @@
+//! `mcspec fmt`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use similar::TextDiff;
+use walkdir::WalkDir;
+
+use super::complaint::Complaint;
+use super::exit::Exit;
+use super::output::Stdout;
+use crate::config::Config;
+use crate::plan::Problem;
+use crate::spec::{Diagnostic, SourceFile, format, format_include};
+
+/// What files of specs end in: specs, and what they include.
+const SUFFIXES: [&str; 2] = [".mcspec", ".mcspec.inc"];
+
+/// Lay spec files out in the one canonical way; comments, blank lines and SQL stay as they are
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Spec files, included files, isolationtester's .spec files; without any, all specs of the project
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Write nothing; show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the subcommand.
+pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    let files = if arguments.files.is_empty() { of_project(config) } else { arguments.files.clone() };
+    if files.is_empty() {
+        let message = format!("there are no specs in \"{}\"", config.project.specs.display());
+        return Err(Complaint::Nothing { message, hint: None });
+    }
+    let mut problems = Vec::new();
+    let mut changed = Vec::new();
+    for file in files {
+        match formatted(file) {
+            Ok((source, text)) if source.text != text => changed.push((source, text)),
+            Ok(_) => {}
+            Err(found) => problems.extend(found),
+        }
+    }
+    // The files without errors are formatted nevertheless.
+    let mut out = Stdout::new();
+    for (source, text) in &changed {
+        let path = source.path.display();
+        if arguments.check {
+            let diff = TextDiff::from_lines(&source.text, text);
+            let diff = diff.unified_diff().header(&path.to_string(), "formatted").to_string();
+            write!(out, "{diff}").map_err(Complaint::stdout)?;
+        } else {
+            std::fs::write(&source.path, text)
+                .map_err(|error| Complaint::Output { what: format!("\"{path}\""), error })?;
+            writeln!(out, "formatted  {path}").map_err(Complaint::stdout)?;
+        }
+    }
+    match problems.is_empty() {
+        false => Err(Complaint::Specs(problems)),
+        true if arguments.check && !changed.is_empty() => Ok(Exit::Failed),
+        true => Ok(Exit::Ok),
+    }
+}
+
+/// The specs of the project and the files that they include.
+fn of_project(config: &Config) -> Vec<PathBuf> {
+    let files = WalkDir::new(&config.project.specs).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let files = files.filter(|file| file.file_type().is_file());
+    let has_suffix = |name: &str| SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+    files.filter(|file| has_suffix(&file.file_name().to_string_lossy())).map(walkdir::DirEntry::into_path).collect()
+}
+
+/// A file and how it should be.
+fn formatted(file: PathBuf) -> Result<(SourceFile, String), Vec<Problem>> {
+    let located = |source: SourceFile, found: Vec<Diagnostic>| {
+        let source = source.into();
+        found.into_iter().map(|diagnostic| Problem::new(&source, diagnostic)).collect::<Vec<_>>()
+    };
+    let source = match SourceFile::read(&file) {
+        Ok(source) => source,
+        Err(error) => {
+            let diagnostic = Diagnostic::new(0..0, format!("could not read the file: {error}"));
+            return Err(located(SourceFile::new(file, ""), vec![diagnostic]));
+        }
+    };
+    let is_included = file.extension().is_some_and(|suffix| suffix == "inc");
+    match if is_included { format_include(&source) } else { format(&source) } {
+        Ok(text) => Ok((source, text)),
+        Err(found) => Err(located(source, found)),
+    }
+}

@@ -1,0 +1,260 @@
+//! The commands around a run: fmt, check, explain, completions, doctor, review and bless --prune, without a server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::pty::{OpenptyResult, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::tcgetattr;
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+const GOOD: &str = "scenario window\n  workload   { SELECT 1; }\n  expect none\n";
+
+/// A project with these files besides `mcspec.toml`, which keeps one further up from being found.
+fn project(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in [("mcspec.toml", "")].iter().chain(files) {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// Exit code, standard output and standard error.
+fn mcspec(directory: &Path, arguments: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+    command.current_dir(directory).args(arguments.split_whitespace()).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn fmt_writes_what_differs_and_nothing_else() {
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("specs/sub/odd.mcspec", "scenario window\nworkload { SELECT 1; }\n# why\nexpect  none\n"),
+        ("specs/tables.mcspec.inc", "setup  { SELECT 1; }\n"),
+        ("other.spec", "session s1\nstep  a { }\n"),
+    ]);
+    let odd = project.path().join("specs/sub/odd.mcspec");
+    let (code, stdout, stderr) = mcspec(project.path(), "fmt --check");
+    assert_eq!((code, stderr.as_str()), (1, ""));
+    for line in ["--- specs/sub/odd.mcspec", "-workload { SELECT 1; }", "+  workload   { SELECT 1; }", "+  # why"] {
+        assert!(stdout.lines().any(|shown| shown == line), "{line}\n{stdout}");
+    }
+    assert!(stdout.contains("--- specs/tables.mcspec.inc") && !stdout.contains("good.mcspec"), "{stdout}");
+    assert!(fs::read_to_string(&odd).unwrap().contains("\nworkload {"));
+
+    let (code, stdout, _) = mcspec(project.path(), "fmt");
+    assert_eq!((code, stdout.as_str()), (0, "formatted  specs/sub/odd.mcspec\nformatted  specs/tables.mcspec.inc\n"));
+    let expected = "scenario window\n  workload   { SELECT 1; }\n  # why\n  expect none\n";
+    assert_eq!(fs::read_to_string(&odd).unwrap(), expected);
+    assert_eq!(mcspec(project.path(), "fmt --check"), (0, String::new(), String::new()));
+
+    assert_eq!(mcspec(project.path(), "fmt other.spec").1, "formatted  other.spec\n");
+    assert_eq!(fs::read_to_string(project.path().join("other.spec")).unwrap(), "session s1\nstep a { }\n");
+}
+
+#[test]
+fn fmt_leaves_files_with_errors_alone() {
+    let bad = "scenario window\n workload { SELECT 1; }\n expcet none\n";
+    let project = project(&[("specs/bad.mcspec", bad), ("specs/odd.mcspec", "title  'x'\n")]);
+    let (code, stdout, stderr) = mcspec(project.path(), "fmt");
+    assert_eq!((code, stdout.as_str()), (2, "formatted  specs/odd.mcspec\n"));
+    assert!(stderr.contains("specs/bad.mcspec:3:2") && stderr.contains("did you mean \"expect\"?"), "{stderr}");
+    assert_eq!(fs::read_to_string(project.path().join("specs/bad.mcspec")).unwrap(), bad);
+    assert_eq!(mcspec(project.path(), "fmt nosuch.mcspec").0, 2);
+}
+
+#[test]
+fn warnings_do_not_change_the_exit_code() {
+    let doubtful =
+        "var x = 1\nvar y = 2\ninclude 'tables.inc'\nscenario window\n  workload file 'w.sql'\n  expect none\n";
+    let project = project(&[
+        ("specs/doubtful.mcspec", doubtful),
+        ("specs/good.mcspec", GOOD),
+        ("specs/tables.inc", "setup { SELECT :x; }"),
+        ("specs/w.sql", "SELECT 1;"),
+    ]);
+    let (code, stdout, stderr) = mcspec(project.path(), "check");
+    assert_eq!((code, stdout.as_str()), (0, "2 specs, no errors, 1 warning\n"));
+    for part in ["WARNING[W007]: variable \"y\" is not used", "doubtful.mcspec:2:5", "\"mcspec explain CODE\""] {
+        assert!(stderr.contains(part), "{part}\n{stderr}");
+    }
+    assert_eq!(mcspec(project.path(), "check specs/good.mcspec"), (0, "1 spec, no errors\n".into(), String::new()));
+}
+
+#[test]
+fn explain_knows_checks_scenarios_and_codes() {
+    let project = project(&[("mcspec.toml", "this is wrong")]);
+    for (word, parts) in [
+        ("ctx_bloat", &["# ctx_bloat: ", "## What to do"][..]),
+        ("w010", &["# W010: "]),
+        ("growth_benchmark", &["# scenario growth_benchmark: "]),
+        ("use_after_reset", &["# use_after_reset: ", "# scenario use_after_reset: "]),
+        ("", &["Checks:\n  context_leak  ", "Scenarios:\n  window  ", "\n  W001  "]),
+    ] {
+        let (code, stdout, stderr) = mcspec(project.path(), &format!("explain {word}"));
+        assert_eq!((code, stderr.as_str()), (0, ""), "{word}");
+        assert!(parts.iter().all(|part| stdout.contains(part)), "{word}\n{stdout}");
+    }
+    let (code, stdout, stderr) = mcspec(project.path(), "explain ctx_blaot");
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("\"ctx_blaot\" is no check") && stderr.contains("did you mean \"ctx_bloat\"?"), "{stderr}");
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let project = project(&[]);
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, stdout, _) = mcspec(project.path(), &format!("completions {shell}"));
+        assert_eq!(code, 0);
+        assert!(stdout.contains("doctor") && stdout.contains("dry-run"), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_says_what_is_missing_and_how_to_mend_it() {
+    let toml = "[engine]\npath = \"nowhere\"\n[profile.default]\npg_config = [\"pg_config\"]\npg = [15]\n\
+                [extension.x]\npath = \"gone\"\n";
+    let project = project(&[("mcspec.toml", toml)]);
+    let (code, stdout, stderr) = mcspec(project.path(), "doctor");
+    assert_eq!((code, stderr.as_str()), (2, ""));
+    let has = |begin: &str| stdout.lines().any(|line| line.starts_with(begin));
+    for begin in ["ok       mcspec.toml: ", "missing  extension x: ", "missing  specs: ", "         HINT: "] {
+        assert!(has(begin), "{begin}\n{stdout}");
+    }
+    // Whether or not there is a server here.
+    assert!(has("missing  PostgreSQL 15: ") || has("missing  PostgreSQL 15, engine: "), "{stdout}");
+    assert!(!has("missing  PostgreSQL 16") && stdout.contains("\"mcspec run\" lacks "), "{stdout}");
+
+    fs::write(project.path().join("mcspec.toml"), "[projct]\n").unwrap();
+    let (code, stdout, _) = mcspec(project.path(), "doctor");
+    assert!(code == 2 && stdout.starts_with("missing  mcspec.toml: "), "{stdout}");
+}
+
+/// The result of a case with one scenario that found this row.
+fn result(case: &str, status: &str, row: &str) -> String {
+    format!(
+        r#"{{"format": 1, "case": "{case}", "label": "{case}", "spec": "specs/{case}.mcspec", "status": "{status}",
+            "refusal": null, "faults": [], "golden": null, "elapsed_ms": 1, "left_out": [],
+            "server": {{"major": 18, "assertions": false, "arch": "x86_64", "version": "", "engine": "", "settings": {{}}}},
+            "scenarios": [{{"title": "scenario window", "iterations": 1, "warmup": 10, "failure": null, "findings": [],
+                "windows": [], "messages": [], "elapsed_ms": 1,
+                "rows": [{{"row": "{row}", "bytes_per_iter": 100.0}}]}}]}}"#
+    )
+}
+
+const ROW: &str = "ctx_bloat|INFO|a|64B..128B/iter|-|-";
+
+#[test]
+fn review_needs_a_terminal() {
+    let run = r#"{"format": 1, "ended": 1, "cases": ["good"]}"#;
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("results/run.json", run),
+        ("results/good.json", &result("good", "failed", ROW)),
+    ]);
+    let (code, stdout, stderr) = mcspec(project.path(), "review");
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.contains("no terminal") && stderr.contains("mcspec diff") && stderr.contains("mcspec bless"),
+        "{stderr}"
+    );
+    assert!(!project.path().join("expected/good.out").exists());
+}
+
+/// A review of one new block on a terminal: what happens after these keys or a signal. Exit code, whether the golden was
+/// written, and the exit code of `bless` afterwards.
+fn reviewed(keys: &[u8], signal: Option<Signal>) -> (i32, bool, i32) {
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["good"]}"#),
+        ("results/good.json", &result("good", "failed", ROW)),
+    ]);
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let flags = || tcgetattr(&slave).unwrap().local_flags;
+    let before = flags();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+    command.current_dir(project.path()).arg("review").stdin(slave.try_clone().unwrap());
+    let mut child = command.stdout(slave.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap();
+    let mut terminal = File::from(master);
+    let mut shown = String::new();
+    while !shown.contains("[a/r/s/q]") {
+        let mut bytes = [0; 1000];
+        let n = terminal.read(&mut bytes).unwrap();
+        shown += &String::from_utf8_lossy(&bytes[..n]);
+    }
+    assert!(shown.contains(&format!("+ {ROW}")), "{shown}");
+    assert_ne!(flags(), before);
+    terminal.write_all(keys).unwrap();
+    if let Some(signal) = signal {
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    }
+    let code = child.wait().unwrap().code().unwrap();
+    assert_eq!(flags(), before);
+    let is_written = project.path().join("expected/good.out").exists();
+    (code, is_written, mcspec(project.path(), "bless").0)
+}
+
+#[test]
+fn review_takes_one_key_and_leaves_the_terminal_as_it_was() {
+    assert_eq!(reviewed(b"a", None), (0, true, 0));
+    // What is rejected is not blessed either; what is no answer is passed over.
+    assert_eq!(reviewed(b"x\nr", None), (1, false, 1));
+    assert_eq!(reviewed(b"s", None), (1, false, 0));
+    assert_eq!(reviewed(b"q", None), (1, false, 0));
+    assert_eq!(reviewed(b"", Some(Signal::SIGTERM)), (130, false, 0));
+}
+
+#[test]
+fn prune_removes_after_a_full_green_run_only() {
+    let golden = format!("mcspec golden 1\nspec good\n\nscenario window\n{ROW}\n(1 violation)\n");
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("specs/elsewhere.mcspec", &format!("skip 'not here'\n{GOOD}")),
+        ("expected/good.out", &golden),
+        ("expected/good.pg15.out", &golden),
+        ("expected/good.pg16.out", &golden.replace("|a|", "|b|")),
+        ("expected/elsewhere.out", &golden),
+        ("expected/gone.out", &golden),
+    ]);
+    let in_expected = || {
+        let entries = fs::read_dir(project.path().join("expected")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let run = |status: &str, skipped: &str| {
+        fs::create_dir_all(project.path().join("results")).unwrap();
+        fs::write(project.path().join("results/good.json"), result("good", status, ROW)).unwrap();
+        let index = format!(r#"{{"format": 1, "ended": 1, "cases": ["good"], "skipped": [{skipped}]}}"#);
+        fs::write(project.path().join("results/run.json"), index).unwrap();
+        mcspec(project.path(), "bless --prune")
+    };
+    let all = in_expected();
+    for (status, skipped, reason) in
+        [("failed", "\"elsewhere\"", "spec \"good\" failed"), ("passed", "", "spec \"elsewhere\" was not run")]
+    {
+        let (code, stdout, stderr) = run(status, skipped);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(reason), "{stderr}");
+        assert_eq!(in_expected(), all);
+    }
+    let (code, stdout, _) = run("passed", "\"elsewhere\"");
+    assert_eq!(code, 0);
+    assert_eq!(
+        stdout,
+        "removed    expected/gone.out: no spec uses it\n\
+         removed    expected/good.pg15.out: the golden that stands in for it is the same\n"
+    );
+    assert_eq!(in_expected(), "elsewhere.out good.out good.pg16.out");
+    assert_eq!(run("passed", "\"elsewhere\"").1, "every golden is needed\n");
+}

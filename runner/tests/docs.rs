@@ -1,0 +1,78 @@
+//! What the manual says about the language is so.
+
+// Outside of the test functions clippy does not see that this is a test.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mcspec::spec::lint::lint;
+use mcspec::spec::{SourceFile, format, parse};
+use memcheck_core::ScenarioKind;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn reference() -> String {
+    fs::read_to_string(root().join("docs/language.md")).unwrap()
+}
+
+/// The ```` ```mcspec ```` blocks of a text.
+fn examples(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\n```mcspec\n").skip(1).map(|rest| &rest[..rest.find("\n```").unwrap() + 1])
+}
+
+#[test]
+fn examples_parse_are_formatted_and_give_no_warning() {
+    let mut found = 0;
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        for example in examples(&fs::read_to_string(&path).unwrap()) {
+            let source = SourceFile::new(&path, example);
+            let spec = parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
+            let warnings = lint(example, &spec, &[]);
+            assert!(warnings.is_empty(), "{}", warnings[0].diagnostic.render(&source, false));
+            assert_eq!(format(&source).unwrap(), example);
+            found += 1;
+        }
+    }
+    assert!(found >= 5, "{found}");
+}
+
+#[test]
+fn every_clause_is_documented() {
+    let grammar = fs::read_to_string(root().join("runner/src/spec/grammar.pest")).unwrap();
+    let words = grammar.split("\nclause_word = _{").nth(1).unwrap();
+    let words: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+    assert!(words.len() > 40);
+    let reference = reference();
+    for word in words {
+        let documented = [format!("`{word}`"), format!("`{word} "), format!("`{word}(")];
+        assert!(documented.iter().any(|form| reference.contains(form)), "{word}");
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_named() {
+    let reference = reference();
+    let (_, section) = reference.split_once("## What cannot be run yet").unwrap();
+    for &kind in ScenarioKind::ALL {
+        // The section names the kinds that can.
+        assert_eq!(section.contains(&format!("`{kind}`")), kind.is_supported(), "{kind}");
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_help() {
+    let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let codes: Vec<&str> = help.split("Exit codes:\n").nth(1).unwrap().lines().collect();
+    let reference = reference();
+    assert_eq!(codes.len(), 5);
+    for line in codes {
+        let (code, meaning) = line.trim().split_once("  ").unwrap();
+        assert!(reference.contains(&format!("| {code} | {meaning} |")), "{line}");
+    }
+}
