@@ -12,8 +12,8 @@ use memcheck_core::row::{Observed, Policy, Row, Size};
 
 use self::expectation::miss;
 use crate::exec::failure::Failure;
-use crate::exec::outcome::{Outcome, ScenarioOutcome};
-use crate::golden::{self, Axes, Difference, GoldenError, Recorded};
+use crate::exec::outcome::{Outcome, PermutationRun, Window};
+use crate::golden::{self, Axes, Block, Difference, GoldenError, Recorded, Seen};
 use crate::plan::{Case, Place, Problem};
 use crate::spec::ast::{Expect, Expectation};
 
@@ -93,7 +93,7 @@ pub enum Fault {
     },
     /// The run differs from its golden.
     Differs {
-        /// The scenario.
+        /// The scenario or permutation.
         title: String,
         /// How.
         differences: Vec<Difference>,
@@ -109,8 +109,8 @@ pub enum Fault {
     NotRecorded {
         /// Where it would be.
         path: PathBuf,
-        /// What would be in it, with the scenarios' titles.
-        rows: Vec<(String, Vec<Row>)>,
+        /// What would be in it.
+        blocks: Vec<Block>,
         /// Whether the spec has an `expect`.
         has_expect: bool,
     },
@@ -118,6 +118,15 @@ pub enum Fault {
     NoExpectation,
     /// The golden cannot be used.
     Golden(GoldenError),
+    /// A transcript is none of the expected ones.
+    Transcript {
+        /// The closest of them, or where there should be one.
+        expected: PathBuf,
+        /// The transcript.
+        result: PathBuf,
+        /// How they differ, as `diff -U3` shows it.
+        difference: String,
+    },
     /// The engine had no room for some violations.
     Lost(i64),
     /// It passed although its `xfail` says that it does not.
@@ -158,8 +167,26 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
     for found in &outcome.scenarios {
         match &found.failure {
             Some(failure) => faults.push(Fault::Failure(failure.clone())),
-            None => faults.extend(unmet(case, found.scenario, &found.findings)),
+            None => {
+                let findings: Vec<(Option<&str>, &Finding)> =
+                    found.findings.iter().map(|finding| (None, finding)).collect();
+                faults.extend(unmet(case, &case.scenarios[found.scenario].expects, &findings));
+            }
         }
+    }
+    for found in &outcome.permutations {
+        faults.extend(found.failure.iter().cloned().map(Fault::Failure));
+        let expects = &case.sessions.permutations[found.permutation].expects;
+        let mut missed: Vec<Fault> = Vec::new();
+        for run in &found.runs {
+            // Met is what is met in every run; one run that misses it is enough to say.
+            for fault in unmet(case, expects, &findings(case, run)) {
+                if !missed.iter().any(|other| is_same_place(other, &fault)) {
+                    missed.push(fault);
+                }
+            }
+        }
+        faults.extend(missed);
     }
     match outcome.violations_lost() {
         0 => {}
@@ -187,9 +214,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
     Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, repeats: None, elapsed: outcome.elapsed }
 }
 
-/// The `expect` clauses of a scenario that its findings do not meet.
-fn unmet(case: &Case, scenario: usize, findings: &[Finding]) -> Vec<Fault> {
-    let expects = &case.scenarios[scenario].expects;
+/// The `expect` clauses that these findings do not meet.
+fn unmet(case: &Case, expects: &[Expect], findings: &[(Option<&str>, &Finding)]) -> Vec<Fault> {
     let failed = |expect: &Expect| {
         let closest = miss(&expect.what, findings)?;
         // What the clause is about, not all of it.
@@ -203,12 +229,24 @@ fn unmet(case: &Case, scenario: usize, findings: &[Finding]) -> Vec<Fault> {
     expects.iter().filter_map(failed).collect()
 }
 
+fn is_same_place(one: &Fault, other: &Fault) -> bool {
+    matches!((one, other), (Fault::Unmet { place, .. }, Fault::Unmet { place: other, .. }) if place.offset == other.offset)
+}
+
+/// The findings of a run of a permutation with the sessions that own them.
+fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<(Option<&'a str>, &'a Finding)> {
+    let owner = |session: usize| Some(case.sessions.sessions[session].name.as_str());
+    let of_window =
+        |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));
+    run.windows.iter().flat_map(of_window).collect()
+}
+
 /// Violations without an exact size.
 fn inexact(case: &Case, outcome: &Outcome) -> Vec<Fault> {
     let is_range = |row: &Row| matches!(row.size, Size::Range { .. });
-    let fault = |(title, observed): (String, Vec<Observed>)| {
-        let rows: Vec<Row> = observed.into_iter().map(|observed| observed.row).filter(is_range).collect();
-        (!rows.is_empty()).then_some(Fault::Inexact { title, rows })
+    let fault = |seen: Seen| {
+        let rows: Vec<Row> = seen.rows.into_iter().map(|observed| observed.row).filter(is_range).collect();
+        (!rows.is_empty()).then_some(Fault::Inexact { title: seen.title, rows })
     };
     observed(case, outcome).into_iter().filter_map(fault).collect()
 }
@@ -216,7 +254,8 @@ fn inexact(case: &Case, outcome: &Outcome) -> Vec<Fault> {
 /// What is compared with the golden: the scenarios that ran to their end.
 fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Vec<Fault> {
     let has_expect =
-        case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty());
+        case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
+            || case.sessions.permutations.iter().any(|permutation| !permutation.expects.is_empty());
     match record {
         Record::Unusable(error) => vec![Fault::Golden(error)],
         Record::NotWanted if !has_expect => vec![Fault::NoExpectation],
@@ -224,26 +263,26 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
         // A run that was cut short is not worth recording: the failure is what there is to say.
         Record::Missing(_) if !complete => Vec::new(),
         Record::Missing(path) => {
-            let rows = observed(case, outcome).into_iter();
-            let rows = rows.map(|(title, observed)| (title, observed.into_iter().map(|o| o.row).collect())).collect();
-            vec![Fault::NotRecorded { path, rows, has_expect }]
+            let blocks = observed(case, outcome).into_iter().map(Seen::into_block).collect();
+            vec![Fault::NotRecorded { path, blocks, has_expect }]
         }
         Record::Found(recorded) => {
-            let found = observed(case, outcome);
             let mut faults = Vec::new();
-            for (title, observed) in &found {
-                let rows = recorded.golden.block(title).map_or(&[][..], |block| &block.rows);
-                let differences = golden::compare(rows, observed);
+            for seen in observed(case, outcome) {
+                let differences = golden::differences(recorded.golden.block(&seen.title), &seen);
                 if !differences.is_empty() {
-                    faults.push(Fault::Differs { title: title.clone(), differences });
+                    faults.push(Fault::Differs { title: seen.title, differences });
                 }
             }
-            // Scenarios that the golden knows and the spec does not.
-            for block in recorded.golden.blocks.into_iter().filter(|block| !block.rows.is_empty()) {
+            // What the golden knows and the spec does not.
+            let is_empty = |block: &Block| block.rows.is_empty() && block.trace.is_empty();
+            for block in recorded.golden.blocks.into_iter().filter(|block| !is_empty(block)) {
                 let known = case.scenarios.iter().any(|scenario| scenario.title == block.title)
+                    || case.sessions.permutations.iter().any(|permutation| permutation.title == block.title)
                     || case.left_out.contains(&block.title);
                 if !known {
-                    let differences = block.rows.into_iter().map(Difference::Missing).collect();
+                    let trace = block.trace.into_iter().map(Difference::NotHappened);
+                    let differences = trace.chain(block.rows.into_iter().map(Difference::Missing)).collect();
                     faults.push(Fault::Differs { title: block.title, differences });
                 }
             }
@@ -252,13 +291,45 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
     }
 }
 
-/// Titles and rows of the scenarios that ran to their end, in the order of the spec.
-pub fn observed(case: &Case, outcome: &Outcome) -> Vec<(String, Vec<Observed>)> {
-    let ended = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none());
-    let rows = |found: &ScenarioOutcome| {
-        let policy = if case.golden == Policy::None { Policy::Auto } else { case.golden };
-        let observed = golden::observe(&found.findings, &case.normalize, policy);
-        (case.scenarios[found.scenario].title.clone(), observed)
+/// What is recorded of the scenarios and permutations that ran to their end, in the order of the spec.
+pub fn observed(case: &Case, outcome: &Outcome) -> Vec<Seen> {
+    let policy = if case.golden == Policy::None { Policy::Auto } else { case.golden };
+    let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none()).map(|found| {
+        let findings = found.findings.iter().map(|finding| (None, finding));
+        let rows = golden::observe(findings, &case.normalize, policy);
+        Seen { title: case.scenarios[found.scenario].title.clone(), trace: Vec::new(), rows }
+    });
+    let permutations = outcome.permutations.iter().filter(|permutation| permutation.failure.is_none());
+    let permutations = permutations.filter_map(|found| {
+        let title = &case.sessions.permutations[found.permutation].title;
+        let see = |run: &PermutationRun| Seen {
+            title: title.clone(),
+            trace: golden::trace(&case.sessions, &run.happenings),
+            rows: golden::observe(findings(case, run), &case.normalize, policy),
+        };
+        usual(found.runs.iter().map(see).collect())
+    });
+    scenarios.chain(permutations).collect()
+}
+
+/// What most of the runs of a permutation came to. If not all did, it says so.
+fn usual(runs: Vec<Seen>) -> Option<Seen> {
+    let like = |seen: &Seen| {
+        let row = |observed: &Observed| observed.row.clone();
+        let block = Block::new("", seen.trace.clone(), seen.rows.iter().map(row).collect());
+        runs.iter().filter(|other| golden::differences(Some(&block), other).is_empty()).count()
     };
-    ended.map(rows).collect()
+    let mut best: Option<(usize, &Seen)> = None;
+    for seen in &runs {
+        let count = like(seen);
+        if best.is_none_or(|(most, _)| count > most) {
+            best = Some((count, seen));
+        }
+    }
+    let (count, seen) = best?;
+    let mut seen = seen.clone();
+    if count < runs.len() {
+        seen.trace.push(format!("{count}/{} runs", runs.len()));
+    }
+    Some(seen)
 }

@@ -14,3 +14,4 @@ pub mod plan;
 pub mod report;
 pub mod server;
 pub mod spec;
+pub mod transcript;

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use mcspec::exec::event::Event;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
-use mcspec::golden::{Axes, Difference};
+use mcspec::golden::{Axes, Block, Difference};
 use mcspec::judge::{Fault, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
@@ -74,9 +74,9 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     };
     let not_recorded = |has_expect| Fault::NotRecorded {
         path: "expected/new.out".into(),
-        rows: vec![
-            (title.clone(), vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")]),
-            ("scenario window".into(), vec![]),
+        blocks: vec![
+            Block::new(title.clone(), vec![], vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")]),
+            Block::new("scenario window", vec![], vec![]),
         ],
         has_expect,
     };
@@ -87,6 +87,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         detail: None,
         hint: Some("create it".into()),
         context: Some("SQL function\nin two lines".into()),
+        position: None,
     };
     let iteration = Failure {
         step: Step::Iteration(17),
@@ -187,7 +188,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
     let settings = [("fsync".to_owned(), "off".to_owned())].into();
     let server = ServerFacts { version: "PostgreSQL 18.6".into(), assertions: false, engine: "1.0".into(), settings };
     let scenario = ScenarioOutcome { findings: vec![finding], ..ScenarioOutcome::default() };
-    Outcome { server: Some(server), scenarios: vec![scenario], failure: None, elapsed: verdict.elapsed }
+    Outcome { server: Some(server), scenarios: vec![scenario], elapsed: verdict.elapsed, ..Outcome::default() }
 }
 
 /// Compares what is reported with the file of that name.

@@ -1,6 +1,6 @@
 //! The normal form of a violation: one line of a golden file.
 //!
-//! `check[@phase]|SEVERITY|context path|size|shape|library[ xN]`
+//! `[session: ]check[@phase]|SEVERITY|context path|size|shape|library[ xN]`
 //!
 //! A row holds what is the same on every version, architecture and run, and nothing else: no time, pid, address, depth or
 //! SQL text.
@@ -143,6 +143,8 @@ pub enum Policy {
 /// One line of a golden file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row {
+    /// The session in whose window it was found; none outside permutations.
+    pub owner: Option<String>,
     /// The check.
     pub check: CheckKind,
     /// The kind of abort it depends on.
@@ -163,6 +165,9 @@ pub struct Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(owner) = &self.owner {
+            write!(f, "{}: ", escaped(owner))?;
+        }
         write!(f, "{}", self.check)?;
         if let Some(phase) = self.phase {
             write!(f, "@{phase}")?;
@@ -180,6 +185,32 @@ impl fmt::Display for Row {
         }
         Ok(())
     }
+}
+
+/// A name from a spec as it is written in a line: `\\` before `|`, `\\` and `(`, control characters as blanks.
+pub fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if matches!(c, '|' | '\\' | '(') {
+            text.push('\\');
+        }
+        text.push(if c.is_control() { ' ' } else { c });
+    }
+    text
+}
+
+fn unescaped(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut name = String::new();
+    while let Some(c) = chars.next() {
+        name.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+    }
+    name
+}
+
+/// Whether a line is divided into fields, as a row is.
+pub fn has_fields(line: &str) -> bool {
+    fields(line).len() > 1
 }
 
 /// Splits at `|`, leaving escaped ones alone.
@@ -210,6 +241,10 @@ impl FromStr for Row {
             return Err(BadRow::Fields(found.len()));
         };
         let bad = |field, text: &str| BadRow::Field { field, text: text.to_owned() };
+        let (owner, check) = match check.rsplit_once(": ") {
+            Some((owner, check)) => (Some(unescaped(owner)), check),
+            None => (None, check),
+        };
         let (check, phase) = match check.split_once('@') {
             Some((check, phase)) => (check, Some(phase.parse().map_err(|_| bad("phase", phase))?)),
             None => (check, None),
@@ -228,6 +263,7 @@ impl FromStr for Row {
             None => (library, 1),
         };
         Ok(Row {
+            owner,
             check: check.parse().map_err(|_| bad("check", check))?,
             phase,
             severity,
@@ -271,6 +307,7 @@ impl Observed {
         let size = exact.unwrap_or_else(range);
         Observed {
             row: Row {
+                owner: None,
                 check: finding.check,
                 phase: finding.phase,
                 severity: whole.then_some(severity),
@@ -300,6 +337,7 @@ impl Observed {
         };
         same_size
             && same_severity
+            && golden.owner == self.row.owner
             && golden.check == self.row.check
             && golden.phase == self.row.phase
             && golden.subject == self.row.subject
@@ -393,6 +431,8 @@ mod tests {
     #[test]
     fn rows_read_back() {
         for line in [
+            "s1: ctx_bloat|INFO|x|<64B/iter|linear|-",
+            "a\\|b: c: ctx_bloat|INFO|x|<64B/iter|linear|-",
             "ctx_bloat|ERROR|TopMemoryContext|8192 x1/iter|linear|buggy_pg_ext",
             "context_leak|ERROR|MessageContext/BuggyPlannerLeakCtx|8kB..16kB x1/iter|linear|-",
             "context_leak@rollback|INFO/WARNING|a\\|b|2920 x1/8 iter|-|my_ext x3",

@@ -44,11 +44,11 @@ fn differences(result: &CaseResult, config: &Config) -> Result<Vec<String>, Comp
     let path = recorded.as_ref().map_or("no golden".to_owned(), |recorded| recorded.path.display().to_string());
     let unusable = |reason| ResultsError::Bad { path: config.project.results.join(&result.label), reason };
     let mut lines = Vec::new();
-    for (title, observed) in result.observed().map_err(unusable)? {
-        let block = recorded.as_ref().and_then(|recorded| recorded.golden.block(&title));
-        let found = golden::compare(block.map_or(&[][..], |block| &block.rows), &observed);
+    for seen in result.observed().map_err(unusable)? {
+        let block = recorded.as_ref().and_then(|recorded| recorded.golden.block(&seen.title));
+        let found = golden::differences(block, &seen);
         if !found.is_empty() {
-            lines.push(format!("{}: {path}: {title}", result.label));
+            lines.push(format!("{}: {path}: {}", result.label, seen.title));
             lines.extend(difference_lines(&found).into_iter().map(|line| line.text));
         }
     }

@@ -20,6 +20,7 @@ mod run;
 mod select;
 mod signals;
 mod terminal;
+mod transcript;
 
 use clap::{CommandFactory, Parser, Subcommand};
 

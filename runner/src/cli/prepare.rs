@@ -72,8 +72,10 @@ pub(super) fn plan(
     environments: &[Environment],
     overrides: &Overrides,
     config: &Config,
+    all_permutations: bool,
 ) -> Result<Plan, Complaint> {
-    let defaults = Defaults { warmup: config.engine.warmup.into(), timeout: config.profile.timeout };
+    let (warmup, timeout) = (config.engine.warmup.into(), config.profile.timeout);
+    let defaults = Defaults { warmup, timeout, all_permutations };
     let mut plan = Plan { cases: Vec::new(), groups: Vec::new() };
     for (installation, environment) in environments.iter().enumerate() {
         let mut problems = Vec::new();
@@ -101,18 +103,20 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Stages the installations with the engine and the extensions that the cases ask for.
+/// Stages the installations with the extensions that the cases ask for and, where it is needed, the engine.
 pub(super) fn install(
     installations: &[Installation],
     run: &RunDirectory,
     cases: &[Case],
     config: &Config,
+    needs_engine: bool,
 ) -> Result<Vec<Installed>, Complaint> {
     let extensions = extensions(cases, config);
     let mut installed = Vec::new();
     for installation in installations {
-        let engine = EngineFiles::find(installation.version.major(), config)?;
-        let stage = Stage::build(installation, run, Some(&engine), &extensions)?;
+        let find = || EngineFiles::find(installation.version.major(), config);
+        let engine = needs_engine.then(find).transpose()?;
+        let stage = Stage::build(installation, run, engine.as_ref(), &extensions)?;
         let template = Template::create(&stage)?;
         installed.push(Installed { stage, template });
     }

@@ -18,6 +18,7 @@ use super::prepare::{self, Plan};
 use super::record::Recorder;
 use super::select::Selection;
 use super::signals;
+use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
@@ -78,6 +79,13 @@ pub(super) struct Arguments {
     /// Show only what went wrong
     #[arg(short, long)]
     quiet: bool,
+
+    /// Run every interleaving of sessions, however many there are
+    #[arg(long)]
+    all_permutations: bool,
+
+    #[command(flatten)]
+    transcript: Transcript,
 }
 
 fn major(text: &str) -> Result<u32, String> {
@@ -105,7 +113,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         None => installations.iter().map(|installation| prepare::environment(installation, config)).collect(),
     };
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
-    let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config)?;
+    let transcript = arguments.transcript.is_wanted();
+    let all_permutations = arguments.all_permutations || transcript;
+    let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config, all_permutations)?;
     arguments.narrowing.apply(&mut plan, &environments, config)?;
     if given.is_some() {
         prepare::skip_own_servers(&mut plan.cases);
@@ -130,7 +140,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             note(&format!("servers run as user \"{}\"", directory.account().name()));
         }
         if !to_run.is_empty() {
-            installed = prepare::install(&installations, &directory, &to_run, config)?;
+            installed = prepare::install(&installations, &directory, &to_run, config, !transcript)?;
         }
     }
 
@@ -138,19 +148,24 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     // What runs at the same time on one server is in each other's way.
     let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
-    let run = Run {
-        cases: &plan.cases,
-        groups: &plan.groups,
-        installed: &installed,
-        given: given.as_ref(),
-        jobs: jobs.unwrap_or_else(processors),
-        repeat: arguments.repeat,
-        judge: &judge,
-    };
+    let jobs = jobs.unwrap_or_else(processors);
     let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
-    // Only now: as long as nothing runs, the last run is the last one.
-    let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
-    let summary = follow(&run, reports, recorder)?;
+    let summary = if transcript {
+        arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
+    } else {
+        let run = Run {
+            cases: &plan.cases,
+            groups: &plan.groups,
+            installed: &installed,
+            given: given.as_ref(),
+            jobs,
+            repeat: arguments.repeat,
+            judge: &judge,
+        };
+        // Only now: as long as nothing runs, the last run is the last one.
+        let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
+        follow(&run, reports, recorder)?
+    };
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));
     }

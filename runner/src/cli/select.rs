@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use globset::{Glob, GlobMatcher};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::complaint::Complaint;
 use crate::config::Config;
@@ -15,6 +15,9 @@ use crate::spec::suggest;
 
 /// What every spec file is called.
 const SUFFIX: &str = ".mcspec";
+
+/// What the specs of isolationtester are called, which can be run too.
+const ISOLATION_SUFFIX: &str = ".spec";
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
@@ -44,14 +47,16 @@ pub(super) struct Entry {
 pub(super) fn catalog(config: &Config) -> Vec<Entry> {
     let root = &config.project.specs;
     let files = WalkDir::new(root).sort_by_file_name().into_iter().filter_map(Result::ok);
-    files.filter(|file| file.file_type().is_file()).filter_map(|file| entry(root, file.path())).collect()
+    let is_spec = |file: &DirEntry| file.file_type().is_file() && file.path().to_string_lossy().ends_with(SUFFIX);
+    files.filter(is_spec).filter_map(|file| entry(root, file.path())).collect()
 }
 
 /// The entry of a spec file; files outside the directory of specs go by their own name.
 fn entry(root: &Path, path: &Path) -> Option<Entry> {
     let below = path.strip_prefix(root).ok().or_else(|| path.file_name().map(Path::new))?;
-    let name = below.to_str()?.strip_suffix(SUFFIX)?.to_owned();
-    Some(Entry { name, path: path.to_owned() })
+    let name = below.to_str()?;
+    let name = name.strip_suffix(SUFFIX).or_else(|| name.strip_suffix(ISOLATION_SUFFIX))?;
+    Some(Entry { name: name.to_owned(), path: path.to_owned() })
 }
 
 impl Selection {
@@ -72,7 +77,7 @@ impl Selection {
             if is_schedule(argument, default) {
                 let path = if Path::new(argument).exists() { Path::new(argument) } else { default.as_path() };
                 scheduled.extend(read_schedule(path, &catalog)?);
-            } else if argument.ends_with(SUFFIX) {
+            } else if is_spec_file(argument) {
                 let found = entry(&config.project.specs, Path::new(argument)).filter(|entry| entry.path.is_file());
                 let found = found.ok_or_else(|| Complaint::Argument {
                     message: format!("spec file \"{argument}\" does not exist"),
@@ -141,11 +146,14 @@ impl Selection {
     }
 }
 
+/// Whether an argument is the name of a file rather than that of a spec.
+fn is_spec_file(argument: &str) -> bool {
+    argument.ends_with(SUFFIX) || argument.ends_with(ISOLATION_SUFFIX)
+}
+
 /// Whether an argument means a schedule: the word, or a file that is no spec.
 fn is_schedule(argument: &str, default: &Path) -> bool {
-    argument == "schedule"
-        || Path::new(argument) == default
-        || !argument.ends_with(SUFFIX) && Path::new(argument).is_file()
+    argument == "schedule" || Path::new(argument) == default || !is_spec_file(argument) && Path::new(argument).is_file()
 }
 
 fn read_schedule(path: &Path, catalog: &[Entry]) -> Result<Vec<Group>, Complaint> {

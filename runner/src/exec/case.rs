@@ -9,6 +9,7 @@ use super::outcome::{Outcome, ServerFacts};
 use super::pool::{Slot, Source};
 use super::scenario;
 use super::session::Session;
+use super::sessions::checked;
 use crate::plan::{Case, Place};
 use crate::server::Server;
 use crate::spec::ast::Extension;
@@ -80,9 +81,23 @@ fn in_database(
         }
     }
 
-    let mut control = Session::open(server, database, case.timeout)?;
-    control.settings(&case.settings)?;
-    control.blocks(&case.teardown, &Step::Teardown)
+    if !case.teardown.is_empty() {
+        let mut control = Session::open(server, database, case.timeout)?;
+        control.settings(&case.settings)?;
+        control.blocks(&case.teardown, &Step::Teardown)?;
+    }
+
+    for permutation in 0..case.sessions.permutations.len() {
+        tell(Event::Permutation { case: position, permutation });
+        let found = checked::run(server, database, case, permutation);
+        let failed = found.failure.is_some();
+        outcome.permutations.push(found);
+        // Whatever stands in the way of the next permutation would be reported again and again.
+        if failed {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {
@@ -130,6 +145,6 @@ fn with_source_hint(mut failure: Failure, name: &str) -> Failure {
 }
 
 /// A string literal or a quoted identifier (standard_conforming_strings is on).
-fn quoted(text: &str, quote: char) -> String {
+pub(super) fn quoted(text: &str, quote: char) -> String {
     format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
 }

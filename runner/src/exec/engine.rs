@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use memcheck_core::census::SiteId;
-use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, Severity, Shape, Site};
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, ScenarioKind, Severity, Shape, Site};
 use postgres::Row;
 use serde_json::{Value, json};
 
+use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
 use super::symbols::Symbols;
-use crate::plan::Scenario;
+use crate::plan::{self, Scenario};
 use crate::spec::ast::Mode;
 
 /// `pg_ext_memcheck.memcheck_mode`
@@ -27,13 +28,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     }
     session.set(TRACE, if scenario.trace { "on" } else { "off" }, Some(&scenario.place))?;
     session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
-    let mut options = json!({ "scenario": scenario.kind.as_str() });
-    if !scenario.watch.is_empty() {
-        options["watch"] = json!(scenario.watch);
-    }
-    if !scenario.allow.is_empty() {
-        options["allowed_contexts"] = json!(scenario.allow);
-    }
+    let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if let Some(phase) = phase {
         options["phase"] = json!(phase.as_str());
     }
@@ -44,6 +39,27 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     }
     mark(session, 0)
 }
+
+fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
+    let mut options = json!({ "scenario": kind.as_str() });
+    if !watch.is_empty() {
+        options["watch"] = json!(watch);
+    }
+    if !allow.is_empty() {
+        options["allowed_contexts"] = json!(allow);
+    }
+    options
+}
+
+/// What opens the window of a session that takes part in permutations, and sets its first mark.
+pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
+    let options = options(ScenarioKind::Window, &session.watch, &session.allow);
+    let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
+    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+}
+
+/// What closes it.
+pub(super) const END_SESSION: [&str; 2] = ["SELECT ext_memcheck.mark(1)", "SELECT ext_memcheck.end()"];
 
 /// Sets a mark after that many iterations.
 pub(super) fn mark(session: &mut Session, iterations: u64) -> Result<(), Failure> {
@@ -65,15 +81,20 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
 /// What the window that was closed last has found.
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
+    let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
+    let mut window = read_window(phase, &findings, &statistics)?;
+    if window.findings.iter().any(|finding| finding.site.is_some()) {
+        name_functions(session, &mut window.findings)?;
+    }
+    Ok(window)
+}
+
+/// A window from the rows of [`FINDINGS`] and [`STATISTICS`].
+pub(super) fn read_window(phase: Option<Phase>, findings: &[Row], statistics: &[Row]) -> Result<Window, Failure> {
     let findings = findings
         .iter()
         .map(|row| finding(row).map_err(|reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason))));
-    let mut findings: Vec<Finding> = findings.collect::<Result<_, _>>()?;
-    if findings.iter().any(|finding| finding.site.is_some()) {
-        name_functions(session, &mut findings)?;
-    }
-    let sql = "SELECT name, value FROM ext_memcheck.window_stats()";
-    let statistics = session.query(sql, &[], &Step::Engine("window_stats"), None)?;
+    let findings = findings.collect::<Result<_, _>>()?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
     Ok(Window { phase, findings, statistics })
 }
@@ -92,7 +113,11 @@ fn name_functions(session: &mut Session, findings: &mut [Finding]) -> Result<(),
     Ok(())
 }
 
-const FINDINGS: &str = "\
+/// What the engine counted in the window that was closed last.
+pub(super) const STATISTICS: &str = "SELECT name, value FROM ext_memcheck.window_stats()";
+
+/// What the window that was closed last has found.
+pub(super) const FINDINGS: &str = "\
     SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
            objects_per_iter::float8, shape, phase, source_lib, marks::text, detail,
            build_id, site_offset, site_symbol, stack::text

@@ -18,6 +18,13 @@ pub enum Event {
         /// The scenario's position in the case.
         scenario: usize,
     },
+    /// One of its permutations begins.
+    Permutation {
+        /// The case.
+        case: usize,
+        /// The permutation's position in the case.
+        permutation: usize,
+    },
     /// Iterations are done; sent now and then.
     Progress {
         /// The case.

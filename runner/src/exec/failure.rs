@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use postgres::error::DbError;
+use postgres::error::{DbError, ErrorPosition};
 
 use crate::plan::Place;
 
@@ -28,6 +28,10 @@ pub enum Step {
     Iteration(u64),
     /// `teardown`
     Teardown,
+    /// A step of a session.
+    SessionStep(String),
+    /// The steps of a permutation as a whole.
+    Permutation,
 }
 
 impl fmt::Display for Step {
@@ -42,6 +46,8 @@ impl fmt::Display for Step {
             Step::Engine(function) => write!(f, "ext_memcheck.{function}()"),
             Step::Iteration(n) => write!(f, "iteration {n}"),
             Step::Teardown => f.write_str("teardown"),
+            Step::SessionStep(name) => write!(f, "step \"{name}\""),
+            Step::Permutation => f.write_str("the permutation"),
         }
     }
 }
@@ -61,6 +67,8 @@ pub struct SqlError {
     pub hint: Option<String>,
     /// `CONTEXT`
     pub context: Option<String>,
+    /// Where in the text that was sent, in characters from 1.
+    pub position: Option<u32>,
 }
 
 impl From<&DbError> for SqlError {
@@ -72,6 +80,10 @@ impl From<&DbError> for SqlError {
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             context: error.where_().map(str::to_owned),
+            position: match error.position() {
+                Some(ErrorPosition::Original(position)) => Some(*position),
+                _ => None,
+            },
         }
     }
 }
@@ -239,6 +251,7 @@ mod tests {
             detail: Some("two\nlines".into()),
             hint: None,
             context: None,
+            position: None,
         };
         let table = [
             (

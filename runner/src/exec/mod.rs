@@ -11,7 +11,8 @@ pub mod outcome;
 mod pool;
 mod queue;
 mod scenario;
-mod session;
+pub(crate) mod session;
+pub mod sessions;
 mod symbols;
 mod workload;
 

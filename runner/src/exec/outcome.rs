@@ -6,6 +6,7 @@ use std::time::Duration;
 use memcheck_core::{Finding, Phase};
 
 use super::failure::Failure;
+use super::sessions::performance::Happening;
 
 /// What a run of a case found.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub server: Option<ServerFacts>,
     /// The scenarios that were begun, in order.
     pub scenarios: Vec<ScenarioOutcome>,
+    /// The permutations that were begun, in order.
+    pub permutations: Vec<PermutationOutcome>,
     /// A failure outside the scenarios: the server, the extensions, the file's fixtures.
     pub failure: Option<Failure>,
     /// Wall-clock time.
@@ -50,6 +53,28 @@ pub struct ScenarioOutcome {
     pub elapsed: Duration,
 }
 
+/// What a permutation found.
+#[derive(Debug, Clone, Default)]
+pub struct PermutationOutcome {
+    /// Its position in the case.
+    pub permutation: usize,
+    /// Its runs, as many as its `repeat` asks for.
+    pub runs: Vec<PermutationRun>,
+    /// Why it did not run to its end.
+    pub failure: Option<Failure>,
+    /// Wall-clock time of all runs.
+    pub elapsed: Duration,
+}
+
+/// One run of a permutation.
+#[derive(Debug, Clone, Default)]
+pub struct PermutationRun {
+    /// What happened, in order.
+    pub happenings: Vec<Happening>,
+    /// The windows of sessions that lived to their end, with the positions of the sessions.
+    pub windows: Vec<(usize, Window)>,
+}
+
 /// A closed check window.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
@@ -65,15 +90,19 @@ pub struct Window {
 const LOST: &str = "violations_lost";
 
 impl Outcome {
-    /// The first failure, of the case or of a scenario.
+    /// The first failure, of the case, a scenario or a permutation.
     pub fn first_failure(&self) -> Option<&Failure> {
-        self.failure.as_ref().or_else(|| self.scenarios.iter().find_map(|scenario| scenario.failure.as_ref()))
+        let scenarios = self.scenarios.iter().filter_map(|scenario| scenario.failure.as_ref());
+        let permutations = self.permutations.iter().filter_map(|permutation| permutation.failure.as_ref());
+        self.failure.iter().chain(scenarios).chain(permutations).next()
     }
 
     /// Violations that the engine counted but could not keep.
     pub fn violations_lost(&self) -> i64 {
-        let windows = self.scenarios.iter().flat_map(|scenario| &scenario.windows);
-        windows.filter_map(|window| window.statistics.get(LOST)).sum()
+        let runs = self.permutations.iter().flat_map(|permutation| &permutation.runs);
+        let of_sessions = runs.flat_map(|run| &run.windows).map(|(_, window)| window);
+        let of_scenarios = self.scenarios.iter().flat_map(|scenario| &scenario.windows);
+        of_scenarios.chain(of_sessions).filter_map(|window| window.statistics.get(LOST)).sum()
     }
 }
 

@@ -139,7 +139,7 @@ pub(super) fn no_server(error: &ServerError) -> Failure {
 }
 
 /// An error of the client with the causes below it.
-fn sentence(error: &postgres::Error) -> String {
+pub(super) fn sentence(error: &postgres::Error) -> String {
     use std::error::Error;
     let mut text = error.to_string();
     let mut source = error.source();

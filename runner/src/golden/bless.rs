@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use memcheck_core::row::Observed;
-
 use super::compare::merge;
 use super::file::{Block, Golden};
 use super::results::CaseResult;
-use super::{GoldenError, Recorded, base_file, compare, read, write};
+use super::{GoldenError, Recorded, Seen, base_file, differences, read, write};
 
 /// What became of a golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +61,7 @@ pub(super) enum Proposal {
         /// What it would hold.
         new: Golden,
         /// What was found, scenario by scenario.
-        observed: Vec<(String, Vec<Observed>)>,
+        observed: Vec<Seen>,
     },
     /// Nothing; see [`Blessed::Refused`].
     Refused { label: String, reason: String, hint: Option<String> },
@@ -118,20 +116,18 @@ fn propose_file(file: PathBuf, results: &[&CaseResult]) -> Result<Proposal, Gold
     Ok(Proposal::Change { file, old, new, observed })
 }
 
-fn agrees(golden: &Golden, observed: &[(String, Vec<Observed>)]) -> bool {
-    observed
-        .iter()
-        .all(|(title, observed)| compare(golden.block(title).map_or(&[][..], |block| &block.rows), observed).is_empty())
+fn agrees(golden: &Golden, observed: &[Seen]) -> bool {
+    observed.iter().all(|seen| differences(golden.block(&seen.title), seen).is_empty())
 }
 
 /// The golden that records a result.
-fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[(String, Vec<Observed>)]) -> Golden {
+fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[Seen]) -> Golden {
     let old_block = |title: &str| old.and_then(|golden| golden.block(title));
     let mut blocks: Vec<Block> = observed
         .iter()
-        .map(|(title, observed)| {
-            let rows = merge(old_block(title).map_or(&[][..], |block| &block.rows), observed);
-            Block::new(title, rows)
+        .map(|seen| {
+            let rows = merge(old_block(&seen.title).map_or(&[][..], |block| &block.rows), &seen.rows);
+            Block::new(seen.title.clone(), seen.trace.clone(), rows)
         })
         .collect();
     blocks.extend(result.left_out.iter().filter_map(|title| old_block(title)).cloned());
@@ -160,6 +156,7 @@ mod tests {
                 title: "scenario window w".into(),
                 iterations: 1,
                 warmup: 10,
+                trace: vec![],
                 failure: None,
                 rows,
                 findings: vec![],

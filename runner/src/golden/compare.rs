@@ -2,6 +2,9 @@
 
 use memcheck_core::row::{Observed, Row};
 
+use super::Seen;
+use super::file::Block;
+
 /// One way in which a run differs from its golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
@@ -16,6 +19,10 @@ pub enum Difference {
         /// As found.
         observed: Row,
     },
+    /// Recorded, but did not happen.
+    NotHappened(String),
+    /// Happened, but is not recorded.
+    Happened(String),
 }
 
 /// How observed violations pair up with recorded ones.
@@ -51,7 +58,8 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
     for (observed, _) in observed.iter().zip(&recorded_as).filter(|(_, row)| row.is_none()) {
         let same_place = |row: &usize| {
             let golden = &golden[*row];
-            golden.check == observed.row.check && golden.subject == observed.row.subject
+            let of = |row: &Row| (row.check, row.owner.clone(), row.subject.clone());
+            of(golden) == of(&observed.row)
         };
         differences.push(match left.iter().position(same_place) {
             Some(position) => {
@@ -62,6 +70,26 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
     }
     differences.extend(left.into_iter().map(|row| Difference::Missing(golden[row].clone())));
     differences
+}
+
+/// What a scenario or permutation came to against the block that records it. Empty when they agree.
+pub fn differences(golden: Option<&Block>, seen: &Seen) -> Vec<Difference> {
+    let (trace, rows) = golden.map_or((&[][..], &[][..]), |block| (&block.trace, &block.rows));
+    let mut differences = compare_traces(trace, &seen.trace);
+    differences.extend(compare(rows, &seen.rows));
+    differences
+}
+
+fn compare_traces(golden: &[String], observed: &[String]) -> Vec<Difference> {
+    let changes = similar::capture_diff_slices(similar::Algorithm::Myers, golden, observed);
+    let changes = changes.iter().flat_map(|change| change.iter_changes(golden, observed).collect::<Vec<_>>());
+    changes
+        .filter_map(|change| match change.tag() {
+            similar::ChangeTag::Equal => None,
+            similar::ChangeTag::Delete => Some(Difference::NotHappened(change.value())),
+            similar::ChangeTag::Insert => Some(Difference::Happened(change.value())),
+        })
+        .collect()
 }
 
 /// The rows to record for a run: a row of the golden stays as it is where it still records what was observed.

@@ -1,4 +1,5 @@
-//! The golden file: one block of rows for each scenario.
+//! The golden file: one block of rows for each scenario and each permutation. That of a permutation begins with what
+//! happened, a line for each time a step was reported.
 //!
 //! ```text
 //! mcspec golden 1
@@ -7,12 +8,20 @@
 //! scenario growth_benchmark count_companies
 //! ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy_pg_ext
 //! (1 violation)
+//!
+//! permutation lock insert unlock
+//! lock
+//! insert <waiting ...>
+//! unlock
+//! insert <... completed>
+//! s2: ctx_bloat|INFO|TopMemoryContext|8kB..16kB/iter|-|-
+//! (1 violation)
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 
-use memcheck_core::row::{BadRow, Row};
+use memcheck_core::row::{BadRow, Row, has_fields};
 
 /// First line of every golden file; the number goes up when the meaning of a row changes.
 const FORMAT_LINE: &str = "mcspec golden 1";
@@ -22,24 +31,26 @@ const FORMAT_LINE: &str = "mcspec golden 1";
 pub struct Golden {
     /// The case it was recorded from.
     pub spec: String,
-    /// One block for each scenario, in the order of the spec.
+    /// One block for each scenario and each permutation, in the order of the spec.
     pub blocks: Vec<Block>,
 }
 
-/// The violations recorded for one scenario.
+/// What is recorded for one scenario or permutation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// The scenario clause: `scenario KIND [name]`.
+    /// The clause: `scenario KIND [name]`, `permutation STEP ...`.
     pub title: String,
+    /// What happened in a permutation; nothing for a scenario.
+    pub trace: Vec<String>,
     /// Rows in the bytewise order of their text.
     pub rows: Vec<Row>,
 }
 
 impl Block {
     /// A block with its rows put in order.
-    pub fn new(title: impl Into<String>, mut rows: Vec<Row>) -> Self {
+    pub fn new(title: impl Into<String>, trace: Vec<String>, mut rows: Vec<Row>) -> Self {
         rows.sort_by_cached_key(Row::to_string);
-        Block { title: title.into(), rows }
+        Block { title: title.into(), trace, rows }
     }
 }
 
@@ -70,7 +81,7 @@ pub enum Fault {
     #[error("expected \"spec NAME\", found \"{0}\"")]
     Spec(String),
     /// A block does not begin with its scenario.
-    #[error("expected \"scenario KIND [name]\", found \"{0}\"")]
+    #[error("expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"{0}\"")]
     Title(String),
     /// A scenario has two blocks.
     #[error("second block for \"{0}\"")]
@@ -107,6 +118,9 @@ impl fmt::Display for Golden {
         writeln!(f, "{FORMAT_LINE}\nspec {}", self.spec)?;
         for block in &self.blocks {
             writeln!(f, "\n{}", block.title)?;
+            for line in &block.trace {
+                writeln!(f, "{line}")?;
+            }
             for row in &block.rows {
                 writeln!(f, "{row}")?;
             }
@@ -138,13 +152,14 @@ impl FromStr for Golden {
             if title.is_empty() {
                 continue;
             }
-            if !title.starts_with("scenario ") {
+            let is_permutation = title.starts_with("permutation ");
+            if !is_permutation && !title.starts_with("scenario ") {
                 return Err(at(title_line, Fault::Title(title.to_owned())));
             }
             if blocks.iter().any(|block| block.title == title) {
                 return Err(at(title_line, Fault::Repeated(title.to_owned())));
             }
-            let mut rows: Vec<Row> = Vec::new();
+            let (mut trace, mut rows): (Vec<String>, Vec<Row>) = (Vec::new(), Vec::new());
             let mut previous = "";
             loop {
                 let (line, text) = lines.next().ok_or_else(|| at(title_line, Fault::CutShort(title.to_owned())))?;
@@ -155,13 +170,17 @@ impl FromStr for Golden {
                     }
                     break;
                 }
+                if is_permutation && rows.is_empty() && !has_fields(text) {
+                    trace.push(text.to_owned());
+                    continue;
+                }
                 rows.push(text.parse().map_err(|bad: BadRow| at(line, bad.into()))?);
                 if text < previous {
                     return Err(at(line, Fault::Order));
                 }
                 previous = text;
             }
-            blocks.push(Block { title: title.to_owned(), rows });
+            blocks.push(Block { title: title.to_owned(), trace, rows });
         }
         Ok(Golden { spec, blocks })
     }
@@ -182,6 +201,13 @@ ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy_pg_ext x2
 
 scenario wrong_context_probe
 (0 violations)
+
+permutation a b(*)
+a
+b <waiting ...>
+b <... completed> ERROR 40P01
+s1: ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|-
+(1 violation)
 ";
 
     #[test]
@@ -195,7 +221,7 @@ scenario wrong_context_probe
     #[test]
     fn rows_are_written_in_bytewise_order() {
         let rows = ["ctx_bloat|INFO|b|-|-|-", "context_leak|INFO|z|-|-|-", "ctx_bloat|INFO|a|-|-|-"];
-        let block = Block::new("scenario window", rows.map(|row| row.parse().unwrap()).to_vec());
+        let block = Block::new("scenario window", vec![], rows.map(|row| row.parse().unwrap()).to_vec());
         let golden = Golden { spec: "s".into(), blocks: vec![block] };
         assert_eq!(golden.to_string().parse(), Ok(golden));
     }
@@ -207,7 +233,10 @@ scenario wrong_context_probe
             ("", "line 1: expected \"mcspec golden 1\", found \"\""),
             ("mcspec golden 2\n", "line 1: expected \"mcspec golden 1\", found \"mcspec golden 2\""),
             ("mcspec golden 1\n", "line 2: expected \"spec NAME\", found \"\""),
-            (&format!("{head}window"), "line 4: expected \"scenario KIND [name]\", found \"window\""),
+            (
+                &format!("{head}window"),
+                "line 4: expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"window\"",
+            ),
             (
                 &format!("{head}scenario window\n(0 violations)\nscenario window\n"),
                 "line 6: second block for \"scenario window\"",

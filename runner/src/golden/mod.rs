@@ -6,6 +6,7 @@ mod file;
 pub mod prune;
 pub mod results;
 pub mod review;
+mod trace;
 mod variant;
 
 use std::fs;
@@ -16,8 +17,9 @@ use memcheck_core::Finding;
 use memcheck_core::row::{Observed, Policy, Row, subject_of};
 use regex::Regex;
 
-pub use compare::{Difference, compare};
+pub use compare::{Difference, compare, differences};
 pub use file::{BadGolden, Block, Golden};
+pub use trace::trace;
 pub use variant::Axes;
 use variant::{Ambiguous, BadVariant, Variant, most_specific};
 
@@ -87,15 +89,40 @@ impl GoldenError {
     }
 }
 
-/// Puts findings into the form in which they are recorded; equal ones become one row.
-pub fn observe(findings: &[Finding], normalize: &[(Regex, String)], policy: Policy) -> Vec<Observed> {
-    let one = |finding: &Finding| {
+/// What a scenario or permutation came to, in the form in which it is recorded.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seen {
+    /// The clause.
+    pub title: String,
+    /// What happened; nothing for a scenario.
+    pub trace: Vec<String>,
+    /// The violations.
+    pub rows: Vec<Observed>,
+}
+
+impl Seen {
+    /// The block that records it.
+    pub fn into_block(self) -> Block {
+        Block::new(self.title, self.trace, self.rows.into_iter().map(|observed| observed.row).collect())
+    }
+}
+
+/// Puts findings, each with the session that owns it, into the form in which they are recorded; equal ones become one
+/// row.
+pub fn observe<'a>(
+    findings: impl IntoIterator<Item = (Option<&'a str>, &'a Finding)>,
+    normalize: &[(Regex, String)],
+    policy: Policy,
+) -> Vec<Observed> {
+    let one = |(owner, finding): (Option<&str>, &Finding)| {
         let subject = normalize.iter().fold(subject_of(&finding.path), |subject, (pattern, replacement)| {
             pattern.replace_all(&subject, replacement).into_owned()
         });
-        Observed::new(finding, subject, policy)
+        let mut observed = Observed::new(finding, subject, policy);
+        observed.row.owner = owner.map(str::to_owned);
+        observed
     };
-    let mut observed: Vec<Observed> = findings.iter().map(one).collect();
+    let mut observed: Vec<Observed> = findings.into_iter().map(one).collect();
     observed.sort_by_cached_key(|observed| observed.row.to_string());
     observed.dedup_by(|later, kept| {
         let same = Row { times: 1, ..kept.row.clone() } == later.row;
@@ -194,8 +221,10 @@ mod tests {
     fn findings_that_normalize_to_the_same_row_are_counted() {
         let findings = ["tmp_17", "b", "tmp_9"].map(finding);
         let rules = [(Regex::new("_[0-9]+$").unwrap(), "_N".to_owned())];
-        let rows: Vec<String> =
-            observe(&findings, &rules, Policy::Auto).iter().map(|observed| observed.row.to_string()).collect();
+        let rows: Vec<String> = observe(findings.iter().map(|finding| (None, finding)), &rules, Policy::Auto)
+            .iter()
+            .map(|observed| observed.row.to_string())
+            .collect();
         assert_eq!(
             rows,
             ["ctx_bloat|INFO|b|64B..128B/iter|linear|-", "ctx_bloat|INFO|tmp_N|64B..128B/iter|linear|- x2"]

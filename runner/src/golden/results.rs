@@ -10,8 +10,8 @@ use memcheck_core::row::Observed;
 use memcheck_core::{Finding, Frame, Site};
 use serde::{Deserialize, Serialize};
 
-use super::file::{Block, Golden};
-use super::{GoldenError, write};
+use super::file::Golden;
+use super::{GoldenError, Seen, write};
 
 /// The last run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,15 +73,18 @@ pub struct ServerRecord {
     pub settings: BTreeMap<String, String>,
 }
 
-/// A scenario of a case.
+/// A scenario or permutation of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioResult {
-    /// `scenario KIND [name]`
+    /// `scenario KIND [name]` or `permutation STEP ...`
     pub title: String,
     /// Iterations of each window.
     pub iterations: u64,
     /// Iterations before each window.
     pub warmup: u64,
+    /// What happened in a permutation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<String>,
     /// Why it did not run to its end.
     pub failure: Option<String>,
     /// Its rows.
@@ -110,6 +113,9 @@ pub struct RowResult {
 pub struct WindowResult {
     /// How the workload was undone.
     pub phase: Option<String>,
+    /// The session of a permutation that it was open in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// What was found in this window alone.
     pub findings: Vec<FindingResult>,
     /// `window_stats()`
@@ -254,14 +260,17 @@ impl CaseResult {
     /// # Errors
     ///
     /// A row that is none; the position of its scenario.
-    pub fn observed(&self) -> Result<Vec<(String, Vec<Observed>)>, String> {
+    pub fn observed(&self) -> Result<Vec<Seen>, String> {
         let row = |row: &RowResult| {
             let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
             Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter })
         };
         let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
         ended
-            .map(|scenario| Ok((scenario.title.clone(), scenario.rows.iter().map(row).collect::<Result<_, String>>()?)))
+            .map(|scenario| {
+                let rows = scenario.rows.iter().map(row).collect::<Result<_, String>>()?;
+                Ok(Seen { title: scenario.title.clone(), trace: scenario.trace.clone(), rows })
+            })
             .collect()
     }
 
@@ -348,15 +357,8 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), GoldenError> {
 /// # Errors
 ///
 /// A file cannot be written.
-pub fn write_case(
-    directory: &Path,
-    result: &CaseResult,
-    observed: Vec<(String, Vec<Observed>)>,
-) -> Result<(), GoldenError> {
-    let blocks = observed
-        .into_iter()
-        .map(|(title, rows)| Block::new(title, rows.into_iter().map(|observed| observed.row).collect()))
-        .collect();
+pub fn write_case(directory: &Path, result: &CaseResult, observed: Vec<Seen>) -> Result<(), GoldenError> {
+    let blocks = observed.into_iter().map(Seen::into_block).collect();
     let golden = Golden { spec: result.case.clone(), blocks };
     write(&directory.join(format!("{}.out", result.label)), &golden.to_string())?;
     result.write(directory)

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::bless::{Proposal, golden_of, propose};
-use memcheck_core::row::Observed;
-
-use super::compare::{Difference, compare};
+use super::compare::{Difference, differences};
 use super::file::{Block, Golden};
 use super::results::CaseResult;
-use super::{GoldenError, write};
+use super::{GoldenError, Seen, write};
 
 /// A golden that a run would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +24,7 @@ pub struct Changed {
 /// One block of a golden that a run would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hunk {
-    /// The scenario.
+    /// The scenario or permutation.
     pub title: String,
     /// How; nothing for a block without violations in a golden that is new.
     pub differences: Vec<Difference>,
@@ -66,15 +64,15 @@ pub fn pending(expected: &Path, results: &[CaseResult]) -> Result<Vec<Pending>, 
 }
 
 /// The blocks that differ. Of a golden that is new, all.
-fn hunks(old: Option<&Golden>, new: &Golden, observed: &[(String, Vec<Observed>)]) -> Vec<Hunk> {
-    let recorded = |title: &str| old.and_then(|old| old.block(title)).map_or(&[][..], |block| &block.rows);
+fn hunks(old: Option<&Golden>, new: &Golden, observed: &[Seen]) -> Vec<Hunk> {
+    let recorded = |title: &str| old.and_then(|old| old.block(title));
     let found = observed
         .iter()
-        .map(|(title, found)| Hunk { title: title.clone(), differences: compare(recorded(title), found) });
+        .map(|seen| Hunk { title: seen.title.clone(), differences: differences(recorded(&seen.title), seen) });
     let gone = old.into_iter().flat_map(|old| &old.blocks).filter(|block| new.block(&block.title).is_none());
-    let gone = gone.map(|block| Hunk {
-        title: block.title.clone(),
-        differences: block.rows.iter().cloned().map(Difference::Missing).collect(),
+    let gone = gone.map(|block| {
+        let nothing = Seen { title: block.title.clone(), ..Seen::default() };
+        Hunk { title: block.title.clone(), differences: differences(Some(block), &nothing) }
     });
     found.chain(gone).filter(|hunk| old.is_none() || !hunk.differences.is_empty()).collect()
 }
@@ -116,6 +114,7 @@ mod tests {
             title: title.into(),
             iterations: 1,
             warmup: 10,
+            trace: vec![],
             failure: None,
             rows: rows.iter().map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0 }).collect(),
             findings: vec![],

@@ -6,8 +6,11 @@ use memcheck_core::{Finding, Frame, bucket};
 use crate::plan::admits;
 use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
 
+/// A finding with the session that owns it; none outside permutations.
+type Owned<'a> = (Option<&'a str>, &'a Finding);
+
 /// Why an expectation is not met, as what was found instead; none if it is met.
-pub(super) fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
+pub(super) fn miss(expectation: &Expectation, findings: &[Owned]) -> Option<String> {
     match expectation {
         Expectation::Nothing => match findings {
             [] => None,
@@ -16,7 +19,7 @@ pub(super) fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<St
         },
         Expectation::No { check, contexts } => {
             let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
-            let bad = |finding: &&Finding| finding.check == check.value && is_in(finding, &contexts);
+            let bad = |(_, finding): &&Owned| finding.check == check.value && is_in(finding, &contexts);
             findings.iter().find(bad).map(|finding| format!("found {}", brief(finding)))
         }
         Expectation::Violation(expected) => miss_violation(expected, findings),
@@ -29,12 +32,12 @@ fn is_in(finding: &Finding, contexts: &[Like]) -> bool {
     contexts.is_empty() || contexts.iter().any(|pattern| finding.path.matches(pattern))
 }
 
-fn miss_violation(expected: &ExpectedViolation, findings: &[Finding]) -> Option<String> {
+fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<String> {
     let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
     let misses: Vec<(&Finding, Vec<String>)> = findings
         .iter()
-        .filter(|finding| finding.check == expected.check.value)
-        .map(|finding| (finding, differing(expected, &contexts, finding)))
+        .filter(|(_, finding)| finding.check == expected.check.value)
+        .map(|owned| (owned.1, differing(expected, &contexts, owned)))
         .collect();
     let met = misses.iter().filter(|(_, differing)| differing.is_empty()).count();
     let enough = match &expected.count {
@@ -59,8 +62,13 @@ fn miss_violation(expected: &ExpectedViolation, findings: &[Finding]) -> Option<
 }
 
 /// The properties of a finding that are not as expected.
-fn differing(expected: &ExpectedViolation, contexts: &[Like], finding: &Finding) -> Vec<String> {
+fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding): &Owned) -> Vec<String> {
     let mut differing = Vec::new();
+    if let Some(by) = &expected.by
+        && owner != Some(&by.value)
+    {
+        differing.push(owner.map_or("of no session".to_owned(), |owner| format!("by {owner}")));
+    }
     if !is_in(finding, contexts) {
         differing.push(format!("in \"{}\"", finding.path));
     }
@@ -114,13 +122,14 @@ fn place(frame: &Frame) -> String {
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
-fn brief(finding: &Finding) -> String {
+fn brief((owner, finding): &Owned) -> String {
     let size = if finding.iterations > 1 {
         format!("{} B/iter", short(finding.bytes_per_iter))
     } else {
         bucket::bytes(finding.bytes)
     };
-    format!("{} {} in \"{}\", {size}", finding.check, finding.severity, finding.path)
+    let by = owner.map_or(String::new(), |owner| format!(" by {owner}"));
+    format!("{} {} in \"{}\"{by}, {size}", finding.check, finding.severity, finding.path)
 }
 
 /// A number with at most one decimal.
@@ -133,6 +142,11 @@ mod tests {
     use super::*;
     use crate::spec::{SourceFile, parse};
     use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
+
+    fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
+        let owned: Vec<Owned> = findings.iter().map(|finding| (None, finding)).collect();
+        super::miss(expectation, &owned)
+    }
 
     fn expectation(clause: &str) -> Expectation {
         let text = format!("scenario tx_abort_loop w\n  workload {{ SELECT 1 }}\n  expect {clause}\n");

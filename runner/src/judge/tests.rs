@@ -3,6 +3,8 @@ use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
 use super::*;
 use crate::exec::failure::{Cause, Step};
 use crate::exec::outcome::Window;
+use crate::exec::outcome::{PermutationOutcome, ScenarioOutcome};
+use crate::exec::sessions::performance::Happening;
 use crate::plan::{Defaults, Environment, Overrides, cases, load};
 
 const SPEC: &str = "\
@@ -91,13 +93,56 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::Unmet { closest, .. } => format!("unmet {closest}"),
         Fault::Differs { title, differences } => format!("{} in {title}", differences.len()),
         Fault::Inexact { title, rows } => format!("{} inexact in {title}", rows.len()),
-        Fault::NotRecorded { rows, has_expect, .. } => format!("not recorded {} {has_expect}", rows.len()),
+        Fault::NotRecorded { blocks, has_expect, .. } => format!("not recorded {} {has_expect}", blocks.len()),
+        Fault::Transcript { result, .. } => format!("transcript {}", result.display()),
         Fault::NoExpectation => "no expectation".into(),
         Fault::Golden(error) => error.to_string(),
         Fault::Lost(n) => format!("lost {n}"),
         Fault::Passed { reason } => format!("passed: {reason}"),
     };
     verdict.faults.iter().map(name).collect()
+}
+
+/// Two sessions in two permutations.
+const SESSIONS: &str = "\
+session s1
+  step a { SELECT 1 }
+session s2
+  step b { SELECT 2 }
+permutation a b
+  repeat 3
+  expect ctx_bloat by s2
+permutation b a
+  expect none
+";
+
+/// A run of a permutation in which these steps were reported and these sessions found growth.
+fn run(steps: &[usize], owners: &[usize]) -> PermutationRun {
+    let completed = |&step| Happening::Completed { step, waited: false };
+    let window = |&owner: &usize| (owner, Window { findings: vec![finding("a")], ..Window::default() });
+    PermutationRun { happenings: steps.iter().map(completed).collect(), windows: owners.iter().map(window).collect() }
+}
+
+#[test]
+fn a_permutation_is_compared_run_by_run() {
+    let case = case(SESSIONS);
+    let golden = "permutation a b\na\nb\nno overlap\ns2: ctx_bloat|INFO|a|64B..128B/iter|linear|-\n(1 violation)\n\n\
+                  permutation b a\nb\na\nno overlap\n(0 violations)\n";
+    let good = || run(&[0, 1], &[1]);
+    let table: Vec<(Vec<PermutationRun>, &[&str])> = vec![
+        (vec![good(), good(), good()], &[]),
+        // Not by the session that is expected, in one of the runs.
+        (vec![good(), run(&[0, 1], &[0]), good()], &["unmet closest: by s1", "1 in permutation a b"]),
+        (vec![good(), run(&[1, 0], &[1]), good()], &["1 in permutation a b"]),
+        (vec![run(&[1, 0], &[1]), run(&[1, 0], &[1]), run(&[1, 0], &[1])], &["2 in permutation a b"]),
+    ];
+    for (runs, expected) in table {
+        let first = PermutationOutcome { permutation: 0, runs, ..PermutationOutcome::default() };
+        let second =
+            PermutationOutcome { permutation: 1, runs: vec![run(&[1, 0], &[])], ..PermutationOutcome::default() };
+        let outcome = Outcome { permutations: vec![first, second], ..Outcome::default() };
+        assert_eq!(faults(&judge(&case, &outcome, &axes(), recorded(golden))), expected);
+    }
 }
 
 #[test]

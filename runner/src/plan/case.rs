@@ -27,12 +27,14 @@ pub struct Defaults {
     pub warmup: u64,
     /// Time for a scenario, and for the setup and the teardown of the file.
     pub timeout: Duration,
+    /// Run every interleaving of sessions, however many there are.
+    pub all_permutations: bool,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         // The sixth execution of a cached statement makes its generic plan (plancache.c, choose_custom_plan).
-        Defaults { warmup: 10, timeout: Duration::from_secs(60) }
+        Defaults { warmup: 10, timeout: Duration::from_secs(60), all_permutations: false }
     }
 }
 
@@ -64,12 +66,12 @@ pub fn cases(
     if problems.is_empty() { Ok(cases) } else { Err(problems) }
 }
 
-struct Planner<'a> {
-    loaded: &'a Loaded,
+pub(super) struct Planner<'a> {
+    pub(super) loaded: &'a Loaded,
     environment: &'a Environment,
-    defaults: Defaults,
-    variables: Arc<Variables>,
-    problems: Vec<Problem>,
+    pub(super) defaults: Defaults,
+    pub(super) variables: Arc<Variables>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Planner<'_> {
@@ -108,6 +110,7 @@ impl Planner<'_> {
             settings: self.loaded.parts().flat_map(|(source, spec)| settings(source, &spec.settings)).collect(),
             setup: self.fixtures(|spec| &spec.setup),
             teardown: self.fixtures(|spec| &spec.teardown),
+            sessions: self.sessions(),
             timeout,
             golden: spec.golden.as_ref().map_or(Policy::Auto, |golden| golden.value),
             normalize: (spec.normalize.iter())
@@ -121,13 +124,13 @@ impl Planner<'_> {
         }
     }
 
-    fn complain(&mut self, span: ast::Span, message: &str, hint: Option<&str>) {
+    pub(super) fn complain(&mut self, span: ast::Span, message: &str, hint: Option<&str>) {
         let diagnostic = Diagnostic::new(span, message).with_hint(hint.map(str::to_owned));
         self.problems.push(Problem::new(&self.loaded.source, diagnostic));
     }
 
     /// Whether a condition of the spec holds; one that makes no sense is reported and does not hold.
-    fn holds(&mut self, condition: &Condition) -> bool {
+    pub(super) fn holds(&mut self, condition: &Condition) -> bool {
         holds(condition, self.environment).unwrap_or_else(|diagnostic| {
             self.problems.push(Problem::new(&self.loaded.source, diagnostic));
             false
@@ -163,6 +166,9 @@ impl Planner<'_> {
 
     fn fixtures(&mut self, blocks: impl Fn(&ast::Spec) -> &Vec<Block>) -> Vec<Sql> {
         let loaded = self.loaded;
+        if loaded.spec.scenarios.is_empty() {
+            return Vec::new();
+        }
         loaded
             .parts()
             .flat_map(|(source, spec)| blocks(spec).iter().map(move |block| (source, block)))
@@ -288,7 +294,7 @@ fn targets(spec: &ast::Spec) -> Vec<String> {
     targets
 }
 
-fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {
+pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {
     settings.iter().map(|setting| Setting {
         name: setting.name.value.clone(),
         value: setting.value.value.clone(),

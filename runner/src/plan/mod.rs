@@ -3,12 +3,14 @@
 //! A case is one spec file on one installation (and with one value of each `matrix`). After planning nothing about the
 //! language is left to find out: what a case holds can be sent to a server.
 
+mod arrange;
 mod bind;
 mod case;
 mod condition;
 mod load;
 mod problem;
 pub mod schedule;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod unsupported;
@@ -30,6 +32,7 @@ pub use condition::Environment;
 pub(crate) use condition::admits;
 pub use load::{Loaded, load};
 pub use problem::{Place, Problem};
+pub use sessions::{Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step};
 pub use variables::Overrides;
 
 /// One spec file on one installation.
@@ -62,9 +65,9 @@ pub struct Case {
     pub conf: Vec<String>,
     /// Parameters of every session.
     pub settings: Vec<Setting>,
-    /// Run on the control connection before the scenarios.
+    /// Run on the control connection before the scenarios; none without scenarios.
     pub setup: Vec<Sql>,
-    /// Run on the control connection after the scenarios.
+    /// Run on the control connection after the scenarios; none without scenarios.
     pub teardown: Vec<Sql>,
     /// Time for the setup as a whole, and for the teardown as a whole.
     pub timeout: Duration,
@@ -74,6 +77,8 @@ pub struct Case {
     pub normalize: Vec<(Regex, String)>,
     /// What to run, in order.
     pub scenarios: Vec<Scenario>,
+    /// What to run after the scenarios; no permutation if the spec has no sessions.
+    pub sessions: Sessions,
     /// Titles of scenarios whose `when` does not hold here.
     pub left_out: Vec<String>,
 }

@@ -194,7 +194,10 @@ fn mistakes_are_found_before_anything_runs() {
 fn what_is_not_supported_is_named() {
     let scenario = |clauses: &str| format!("scenario growth_benchmark\n{clauses}\n  workload {{ SELECT 1 }}\n");
     let table = [
-        ("session s\nstep a { SELECT 1 }\n".to_owned(), "1:9: sessions and permutations are not yet supported"),
+        (
+            "session s\nstep a { SELECT 1 }\npermutation a\n  expect crash\n".to_owned(),
+            "4:3: \"expect crash\" is not yet supported",
+        ),
         (
             "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cursor_leak\" is not yet supported",
@@ -213,5 +216,51 @@ fn what_is_not_supported_is_named() {
         let case = one(&text);
         let found: Vec<String> = case.unsupported.iter().map(|problem| brief(problem, Path::new(""))).collect();
         assert!(found.len() == 1 && found[0].ends_with(&format!("x.mcspec:{message}")), "{text}\n{found:?}");
+    }
+}
+
+/// The launches of each permutation: steps by name, `+` before those that join the one before.
+fn launches(case: &Case) -> Vec<String> {
+    let name = |launch: &Launch| {
+        let joins = if launch.joins { "+" } else { "" };
+        format!("{joins}{}", case.sessions.steps[launch.step].name)
+    };
+    let permutations = case.sessions.permutations.iter();
+    permutations.map(|permutation| permutation.launches.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn sessions_are_interleaved_unless_permutations_are_named() {
+    let sessions = "session s1\nstep a { SELECT :pg_version_num }\nstep b {SELECT 2}\n\
+                    session s2\ncopies 2\nstep c { SELECT 3 }\n";
+    let case = one(sessions);
+    assert_eq!(launches(&case), ["a b c[1] +c[2]", "a c[1] +c[2] b", "c[1] +c[2] a b"]);
+    assert_eq!(case.sessions.steps[0].batch.sql, "SELECT 180006");
+    assert!(case.sessions.unused.is_empty());
+
+    let case = one(&format!(
+        "timeout 5s\n{sessions}permutation a(*) c(a notices 2)\n  repeat 2\npermutation a(*) c(a notices 2)\n"
+    ));
+    assert_eq!(launches(&case), ["a c[1] +c[2]", "a c[1] +c[2]"]);
+    let [first, second] = case.sessions.permutations.as_slice() else { panic!("two permutations") };
+    assert_eq!((first.repeat, first.timeout), (2, Some(Duration::from_secs(5))));
+    assert_eq!(first.title, "permutation a(*) c(a notices 2)");
+    assert_eq!(second.title, "permutation a(*) c(a notices 2) #2");
+    assert_eq!(first.launches[2].markers, [Marker::Notices(0, 2)]);
+    assert_eq!(case.sessions.unused, ["b"]);
+}
+
+#[test]
+fn what_sessions_cannot_do_is_reported() {
+    let sessions = "session s1\nstep a { SELECT 1 }\nstep b { SELECT 2 }\nsession s2\nstep c { SELECT 3 }\n";
+    let steps = |session: &str| (0..6).map(|n| format!("step {session}{n} {{ SELECT 1 }}\n")).collect::<String>();
+    let many = format!("session x\n{}session y\n{}", steps("x"), steps("y"));
+    for (text, expected) in [
+        (format!("{sessions}permutation a(c) b\n"), "x.mcspec:6:15: step \"c\" is not in this permutation"),
+        (format!("{sessions}permutation a(b) b\n"), "x.mcspec:6:15: step \"a\" cannot wait for its own session"),
+        (many, "x.mcspec:1:9: the sessions have 924 interleavings, more than 500"),
+        ("session s\nstep a { SELECT 1 + :nope }\n".into(), "x.mcspec:2:21: variable \"nope\" is not defined"),
+    ] {
+        assert_eq!(plan(&text, &[], &[]).map(|_| ()), Err(vec![expected.to_owned()]), "{text}");
     }
 }

@@ -8,15 +8,11 @@ use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec}
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let multi_session = (spec.sessions.first().map(|session| &session.name.span))
-        .or(spec.permutations.first().map(|permutation| &permutation.span));
-    if let Some(span) = multi_session {
-        let hint = "the scenarios of a spec without sessions can be run".to_owned();
-        let message = "sessions and permutations are not yet supported";
-        found.push(Diagnostic::new(span.clone(), message).with_hint(hint));
-    }
     for scenario in &spec.scenarios {
         scenario_clauses(scenario, &mut found);
+    }
+    for expect in spec.permutations.iter().flat_map(|permutation| &permutation.expects) {
+        expectation(expect, false, &mut found);
     }
     found
 }

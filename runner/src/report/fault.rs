@@ -1,8 +1,7 @@
 //! What is wrong with a case, in lines: the same in every format, in the JSON and in `regression.diffs`.
 
+use std::fmt::Display;
 use std::sync::Arc;
-
-use memcheck_core::row::Row;
 
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
@@ -108,7 +107,7 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details.push(hint("with \"golden auto\" a size that is not exact is recorded as a range"));
             with("inexact", format!("golden exact: {title}: sizes are only known as ranges"), details)
         }
-        Fault::NotRecorded { path, rows, has_expect } => {
+        Fault::NotRecorded { path, blocks, has_expect } => {
             let path = path.display();
             let message = if *has_expect {
                 format!("no golden: \"{path}\" does not exist")
@@ -116,10 +115,11 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
                 format!("no expectation: the spec has no \"expect\" and \"{path}\" does not exist")
             };
             let mut details = Vec::new();
-            for (title, rows) in rows {
-                details.push(Line::new(Tone::Plain, 4, title));
-                details.extend(rows.iter().map(|row| Line::new(Tone::Unexpected, 4, format!("+ {row}"))));
-                if rows.is_empty() {
+            for block in blocks {
+                details.push(Line::new(Tone::Plain, 4, &block.title));
+                let happened = block.trace.iter().cloned().chain(block.rows.iter().map(ToString::to_string));
+                details.extend(happened.map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
+                if block.rows.is_empty() {
                     details.push(Line::new(Tone::Plain, 4, "(0 violations)"));
                 }
             }
@@ -132,6 +132,15 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
         ),
         Fault::Golden(error) => {
             with("unusable golden", error.to_string(), error.hint().into_iter().map(hint).collect())
+        }
+        Fault::Transcript { expected, result, difference } => {
+            let tone = |line: &str| match line.as_bytes().first() {
+                Some(b'-') => Tone::Missing,
+                Some(b'+') => Tone::Unexpected,
+                _ => Tone::Plain,
+            };
+            let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
+            with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
         Fault::Lost(1) => plain("lost", "1 violation was lost: the engine's ring was full".to_owned()),
         Fault::Lost(n) => plain("lost", format!("{n} violations were lost: the engine's ring was full")),
@@ -181,26 +190,29 @@ fn excerpt(place: &Place, length: usize, label: &str) -> [Line; 2] {
 
 /// `1 changed, 2 missing`
 fn counts(differences: &[Difference]) -> String {
-    let count = |is: fn(&Difference) -> bool| differences.iter().filter(|difference| is(difference)).count();
-    let counts = [
-        (count(|difference| matches!(difference, Difference::Changed { .. })), "changed"),
-        (count(|difference| matches!(difference, Difference::Missing(_))), "missing"),
-        (count(|difference| matches!(difference, Difference::Unexpected(_))), "unexpected"),
-    ];
+    let is_missing =
+        |difference: &Difference| matches!(difference, Difference::Missing(_) | Difference::NotHappened(_));
+    let is_changed = |difference: &Difference| matches!(difference, Difference::Changed { .. });
+    let missing = differences.iter().filter(|difference| is_missing(difference)).count();
+    let changed = differences.iter().filter(|difference| is_changed(difference)).count();
+    let unexpected = differences.len() - missing - changed;
+    let counts = [(changed, "changed"), (missing, "missing"), (unexpected, "unexpected")];
     let present = counts.iter().filter(|(count, _)| *count > 0);
     present.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `- recorded`, `+ found`
 pub fn difference_lines(differences: &[Difference]) -> Vec<Line> {
-    let missing = |row: &Row| Line::new(Tone::Missing, 4, format!("- {row}"));
-    let unexpected = |row: &Row| Line::new(Tone::Unexpected, 4, format!("+ {row}"));
+    let missing = |row: &dyn Display| Line::new(Tone::Missing, 4, format!("- {row}"));
+    let unexpected = |row: &dyn Display| Line::new(Tone::Unexpected, 4, format!("+ {row}"));
     differences
         .iter()
         .flat_map(|difference| match difference {
             Difference::Missing(row) => vec![missing(row)],
             Difference::Unexpected(row) => vec![unexpected(row)],
             Difference::Changed { golden, observed } => vec![missing(golden), unexpected(observed)],
+            Difference::NotHappened(line) => vec![missing(line)],
+            Difference::Happened(line) => vec![unexpected(line)],
         })
         .collect()
 }

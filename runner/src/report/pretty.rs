@@ -56,6 +56,10 @@ impl<W: Write> Reporter for Pretty<W> {
                 let case = &cases[*case];
                 self.bar.set_message(format!("{}: {}", case.label, case.scenarios[*scenario].title));
             }
+            Event::Permutation { case, permutation } => {
+                let case = &cases[*case];
+                self.bar.set_message(format!("{}: {}", case.label, case.sessions.permutations[*permutation].title));
+            }
             Event::Progress { case, done, total } => {
                 self.bar.set_message(format!("{}: {done} of {total} iterations", cases[*case].label));
             }

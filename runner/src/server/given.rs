@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres::config::Host;
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, NoTls};
+use tokio_postgres::Config;
 
 use super::engine::ENGINE;
 use super::error::ServerError;
@@ -52,7 +53,7 @@ impl GivenServer {
         }
         config.application_name("mcspec").connect_timeout(CONNECT);
         let name = describe(&config);
-        let client = config.connect(NoTls);
+        let client = postgres::Config::from(config.clone()).connect(NoTls);
         let mut client = client.map_err(|source| ServerError::Connect { database: database(&config), source })?;
         let facts = Facts::read(&mut client).map_err(|error| unusable(&name, error.to_string(), ""))?;
         facts.check().map_err(|(reason, hint)| unusable(&name, reason, &hint))?;

@@ -53,7 +53,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Origin {
     Own(Own),
-    Given { config: Box<postgres::Config>, prefix: String },
+    Given { config: Box<tokio_postgres::Config>, prefix: String },
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ struct Own {
 pub struct Backend {
     pid: i32,
     /// How to reach the server, where its processes are not this run's.
-    server: Option<Box<postgres::Config>>,
+    server: Option<Box<tokio_postgres::Config>>,
 }
 
 impl Backend {
@@ -79,7 +79,7 @@ impl Backend {
         match &self.server {
             None => self.signal(Signal::SIGTERM),
             Some(server) => {
-                let client = server.connect(NoTls);
+                let client = postgres::Config::from(tokio_postgres::Config::clone(server)).connect(NoTls);
                 let sql = "SELECT pg_catalog.pg_terminate_backend($1)";
                 drop(client.and_then(|mut client| client.execute(sql, &[&self.pid])));
             }
@@ -202,15 +202,8 @@ impl Server {
         database: &str,
         notice: impl Fn(DbError) + Send + Sync + 'static,
     ) -> Result<Client, ServerError> {
-        let mut config = match &self.origin {
-            Origin::Own(own) => {
-                let mut config = postgres::Config::new();
-                config.host_path(own.run.sockets()).port(own.port).user(SUPERUSER);
-                config
-            }
-            Origin::Given { config, .. } => postgres::Config::clone(config),
-        };
-        config.dbname(database).application_name("mcspec").notice_callback(notice);
+        let mut config = postgres::Config::from(self.config(database));
+        config.notice_callback(notice);
         // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
         let (result, connected) = channel();
         thread::spawn(move || {
@@ -221,6 +214,20 @@ impl Server {
             Ok(connected) => connected.map_err(|source| ServerError::Connect { database: database.to_owned(), source }),
             Err(_) => Err(self.not_ready()),
         }
+    }
+
+    /// How to connect as the superuser.
+    pub fn config(&self, database: &str) -> tokio_postgres::Config {
+        let mut config = match &self.origin {
+            Origin::Own(own) => {
+                let mut config = tokio_postgres::Config::new();
+                config.host_path(own.run.sockets()).port(own.port).user(SUPERUSER);
+                config
+            }
+            Origin::Given { config, .. } => tokio_postgres::Config::clone(config),
+        };
+        config.dbname(database).application_name("mcspec");
+        config
     }
 
     /// The server's name.

@@ -57,7 +57,7 @@ struct Register {
 /// A database of this run on a server that somebody else runs.
 #[derive(Clone)]
 struct Database {
-    server: postgres::Config,
+    server: tokio_postgres::Config,
     name: String,
 }
 
@@ -94,7 +94,7 @@ pub fn cleanup_all() {
 }
 
 /// Registers a database that is about to be made on a server that somebody else runs, for removal.
-pub(super) fn register_database(server: &postgres::Config, name: &str) -> Result<(), ServerError> {
+pub(super) fn register_database(server: &tokio_postgres::Config, name: &str) -> Result<(), ServerError> {
     let mut register = locked(&REGISTER);
     if register.closed {
         return Err(ServerError::Interrupted);
@@ -118,7 +118,8 @@ impl Database {
         let until = Instant::now() + RESTART;
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         loop {
-            let dropped = self.server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
+            let server = postgres::Config::from(self.server.clone());
+            let dropped = server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
             let Err(error) = dropped else { return };
             let refused = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
             if refused || Instant::now() >= until {

@@ -1,0 +1,139 @@
+//! `mcspec run --transcript`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::complaint::Complaint;
+use crate::config::Config;
+use crate::exec::Installed;
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::golden::results::remove_index;
+use crate::golden::{Axes, GoldenError};
+use crate::judge::{Fault, Status, Verdict, without_running};
+use crate::plan::{Case, Environment};
+use crate::report::{Reports, Summary};
+use crate::transcript::{Compared, Transcribed, compare, run as transcribe, unified};
+
+/// isolationtester's time for a step, in seconds, which PGISOLATIONTIMEOUT changes (isolationtester.c).
+const STEP_SECONDS: u64 = 300;
+
+#[derive(Debug, Args)]
+pub(super) struct Transcript {
+    /// Run isolation specs as isolationtester does, without checking memory, and compare what it would print
+    #[arg(long, conflicts_with_all = ["server", "repeat", "failed"])]
+    transcript: bool,
+
+    /// Where the expected transcripts are; default: the directory of goldens
+    #[arg(long, value_name = "DIR", requires = "transcript")]
+    expected: Option<PathBuf>,
+}
+
+impl Transcript {
+    /// Whether transcripts are asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.transcript
+    }
+
+    /// Runs the cases and compares their transcripts.
+    pub(super) fn run(
+        &self,
+        cases: &[Case],
+        environments: &[Environment],
+        installed: &[Installed],
+        jobs: usize,
+        mut reports: Reports,
+        config: &Config,
+    ) -> Result<Summary, Complaint> {
+        let started = Instant::now();
+        let results = &config.project.results;
+        // What is there is no longer what the last run found.
+        remove_index(results)?;
+        let expected = self.expected.as_ref().unwrap_or(&config.project.expected);
+        let seconds = std::env::var("PGISOLATIONTIMEOUT").ok().and_then(|text| text.parse().ok());
+        let limit = Duration::from_secs(seconds.unwrap_or(STEP_SECONDS));
+        let mut differences = vec![String::new(); cases.len()];
+        let (done, received) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let done = done;
+                transcribe(cases, installed, jobs, limit, &done);
+            });
+            for transcribed in received {
+                let position = transcribed.case;
+                let environment = &environments[cases[position].installation];
+                let (verdict, difference) = verdict(&cases[position], environment, transcribed, expected, results)?;
+                differences[position] = difference;
+                reports.verdict(cases, position, verdict).map_err(Complaint::stdout)?;
+            }
+            Ok::<(), Complaint>(())
+        })?;
+        write(&results.join("regression.diffs"), &differences.concat())?;
+        reports.end(started.elapsed()).map_err(Complaint::stdout)
+    }
+}
+
+/// Writes the transcript and compares it. With the verdict comes how it differs.
+fn verdict(
+    case: &Case,
+    environment: &Environment,
+    transcribed: Transcribed,
+    expected: &Path,
+    results: &Path,
+) -> Result<(Verdict, String), Complaint> {
+    let axes =
+        Axes { major: environment.major(), assertions: environment.assertions, arch: environment.arch.to_owned() };
+    let mut verdict = without_running(case).unwrap_or(Verdict {
+        status: Status::Passed,
+        faults: Vec::new(),
+        golden: None,
+        axes: Some(axes),
+        attempts: 1,
+        repeats: None,
+        elapsed: transcribed.elapsed,
+    });
+    let text = match transcribed.text {
+        _ if verdict.status != Status::Passed => return Ok((verdict, String::new())),
+        Ok(text) => text,
+        Err(error) => {
+            let cause = Cause::Server { message: error.to_string(), hint: error.hint() };
+            verdict.status = Status::Failed;
+            verdict.faults.push(Fault::Failure(Failure::new(Step::Server, cause)));
+            return Ok((verdict, String::new()));
+        }
+    };
+    let result = results.join(format!("{}.out", case.label));
+    write(&result, &text)?;
+    let compared = compare(expected, &case.name, &text).map_err(|(path, error)| GoldenError::File {
+        doing: "read",
+        path,
+        error,
+    })?;
+    let (path, difference) = match compared {
+        Compared::Equal(path) => {
+            verdict.golden = Some(path);
+            return Ok((verdict, String::new()));
+        }
+        Compared::Differs(path) => {
+            let difference = unified(&path, &result, &text);
+            (path, difference)
+        }
+        Compared::Missing(path) => {
+            let difference = unified(&path, &result, &text);
+            (path, difference)
+        }
+    };
+    verdict.status = Status::Failed;
+    verdict.faults.push(Fault::Transcript { expected: path, result, difference: difference.clone() });
+    Ok((verdict, difference))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let written = fs::create_dir_all(parent).and_then(|()| fs::write(path, text));
+    written.map_err(|error| GoldenError::File { doing: "write", path: path.to_owned(), error })
+}

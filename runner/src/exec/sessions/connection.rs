@@ -1,0 +1,296 @@
+//! The connection of a session: owned by a thread of its own, so that a statement can be launched without waiting for it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::Stream;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryMessage, Socket};
+
+use crate::exec::failure::SqlError;
+use crate::exec::session::sentence;
+use crate::server::{Backend, Server};
+
+type Wire = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
+
+/// The rows of one result, as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Names.
+    pub columns: Vec<String>,
+    /// A value for each column.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// What one statement of a step came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, without rows.
+    Command,
+    /// Rows, perhaps none.
+    Rows(Table),
+    /// An error.
+    Failed(Box<SqlError>),
+    /// The connection is gone.
+    Lost,
+    /// Something that a step cannot do, such as COPY from the client.
+    Unexpected(String),
+}
+
+/// A message of LISTEN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The channel.
+    pub channel: String,
+    /// What was sent.
+    pub payload: String,
+    /// Backend that sent it.
+    pub pid: i32,
+}
+
+/// What arrives at a session, in the order in which the server sent it.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// NOTICE, WARNING, INFO, ...
+    Notice(SqlError),
+    Notification(Notification),
+    /// A statement is over.
+    Outcome(Outcome),
+    /// All statements that were sent are over.
+    Ready,
+    /// The answer to [`Connection::rows`].
+    Rows(Result<Vec<Row>, tokio_postgres::Error>),
+}
+
+enum Request {
+    Simple(String),
+    Rows(String),
+}
+
+/// A connection and its thread, which ends with it.
+pub(super) struct Connection {
+    requests: Sender<Request>,
+    arrivals: Receiver<Arrival>,
+    /// Process id of the backend.
+    pub(super) pid: i32,
+    cancel: CancelToken,
+    backend: Backend,
+}
+
+impl Connection {
+    /// Connects to the server in that way.
+    pub(super) fn open(server: &Server, config: tokio_postgres::Config) -> Result<Self, String> {
+        let (requests, received) = channel();
+        let (tell, arrivals) = channel();
+        let (opened, is_open) = channel();
+        thread::spawn(move || {
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            match runtime.block_on(Served::open(&config)) {
+                Ok(mut served) => {
+                    // Nobody is left to tell when the other side has been dropped.
+                    let _ = opened.send(Ok((served.pid, served.client.cancel_token())));
+                    served.serve(&runtime, &received, &tell);
+                }
+                Err(error) => drop(opened.send(Err(sentence(&error)))),
+            }
+        });
+        let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err("the thread of a session ended".to_owned()))?;
+        Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid) })
+    }
+
+    /// Sends one Query message and waits for nothing.
+    pub(super) fn send(&self, sql: &str) {
+        // A thread that has ended has told so.
+        let _ = self.requests.send(Request::Simple(sql.to_owned()));
+    }
+
+    /// The next arrival; none if there is none for that long. A connection without its thread is a lost one.
+    pub(super) fn receive(&self, wait: Duration) -> Option<Arrival> {
+        match self.arrivals.recv_timeout(wait) {
+            Ok(arrival) => Some(arrival),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Arrival::Outcome(Outcome::Lost)),
+        }
+    }
+
+    /// What has arrived and was not received.
+    pub(super) fn arrived(&self) -> impl Iterator<Item = Arrival> {
+        self.arrivals.try_iter()
+    }
+
+    /// Runs a query and waits for its rows. Whatever else arrives meanwhile is dropped.
+    pub(super) fn rows(&self, sql: &str) -> Result<Vec<Row>, Option<tokio_postgres::Error>> {
+        let _ = self.requests.send(Request::Rows(sql.to_owned()));
+        loop {
+            match self.arrivals.recv() {
+                Ok(Arrival::Rows(rows)) => return rows.map_err(Some),
+                Ok(_) => {}
+                Err(_) => return Err(None),
+            }
+        }
+    }
+
+    /// Ends the session.
+    pub(super) fn terminate(&self) {
+        self.backend.terminate();
+    }
+
+    /// Asks the server to cancel what the session is doing.
+    pub(super) fn cancel(&self) -> Result<(), String> {
+        runtime()?.block_on(self.cancel.cancel_query(NoTls)).map_err(|error| sentence(&error))
+    }
+}
+
+fn runtime() -> Result<Runtime, String> {
+    Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+}
+
+/// The thread's side.
+struct Served {
+    client: Client,
+    wire: Wire,
+    pid: i32,
+}
+
+impl Served {
+    async fn open(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
+        let (client, wire) = config.connect(NoTls).await?;
+        let mut served = Served { client, wire, pid: 0 };
+        let (unheard, _) = channel();
+        let rows = served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard).await?;
+        served.pid = rows.first().map_or(0, |row| row.get(0));
+        Ok(served)
+    }
+
+    fn serve(&mut self, runtime: &Runtime, requests: &Receiver<Request>, tell: &Sender<Arrival>) {
+        for request in requests {
+            let end = match request {
+                Request::Simple(sql) => {
+                    let lost = runtime.block_on(self.simple(&sql, tell)).err();
+                    lost.map_or(Arrival::Ready, Arrival::Outcome)
+                }
+                Request::Rows(sql) => Arrival::Rows(runtime.block_on(self.rows(&sql, tell))),
+            };
+            let lost = matches!(end, Arrival::Outcome(_));
+            if tell.send(end).is_err() || lost {
+                return;
+            }
+        }
+    }
+
+    /// Runs the statements of a Query message and tells what they come to; the error is what ends the connection.
+    async fn simple(&mut self, sql: &str, tell: &Sender<Arrival>) -> Result<(), Outcome> {
+        let Ok(answers) = self.client.simple_query_raw(sql).await else { return Err(Outcome::Lost) };
+        let mut answers = pin!(answers);
+        let mut table: Option<Table> = None;
+        let wire = &mut self.wire;
+        let mut batch = Vec::new();
+        let end = poll_fn(|cx| {
+            loop {
+                let message = wire.poll_message(cx);
+                let mut progressed = message.is_ready();
+                // Everything in front of that message has been passed on to `answers`.
+                let mut end = None;
+                while let Poll::Ready(answer) = answers.as_mut().poll_next(cx) {
+                    progressed = true;
+                    let outcome = match answer {
+                        Some(Ok(SimpleQueryMessage::RowDescription(columns))) => {
+                            let columns = columns.iter().map(|column| column.name().to_owned()).collect();
+                            table = Some(Table { columns, rows: Vec::new() });
+                            continue;
+                        }
+                        Some(Ok(SimpleQueryMessage::Row(row))) => {
+                            let value = |i| row.get(i).map(str::to_owned);
+                            let table = table.get_or_insert_default();
+                            table.rows.push((0..row.len()).map(value).collect());
+                            continue;
+                        }
+                        Some(Ok(_)) => table.take().map_or(Outcome::Command, Outcome::Rows),
+                        Some(Err(error)) => {
+                            table = None;
+                            match error.as_db_error() {
+                                Some(error) => Outcome::Failed(Box::new(SqlError::from(error))),
+                                None => {
+                                    let unexpected = || Outcome::Unexpected(sentence(&error));
+                                    end = Some(Err(if error.is_closed() { Outcome::Lost } else { unexpected() }));
+                                    break;
+                                }
+                            }
+                        }
+                        None => {
+                            end = Some(Ok(()));
+                            break;
+                        }
+                    };
+                    batch.push(Arrival::Outcome(outcome));
+                }
+                if let Poll::Ready(Some(Ok(message))) = message {
+                    batch.extend(arrival(message));
+                } else if let Poll::Ready(Some(Err(_)) | None) = message {
+                    end = end.or(Some(Err(Outcome::Lost)));
+                }
+                if let Some(end) = end {
+                    return Poll::Ready(end);
+                }
+                if !progressed {
+                    deliver(&mut batch, tell);
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        deliver(&mut batch, tell);
+        end
+    }
+
+    async fn rows(&mut self, sql: &str, tell: &Sender<Arrival>) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let mut query = pin!(self.client.query_typed(sql, &[]));
+        let wire = &mut self.wire;
+        poll_fn(|cx| {
+            loop {
+                match wire.poll_message(cx) {
+                    Poll::Ready(Some(Ok(message))) => arrival(message).into_iter().for_each(|arrival| {
+                        let _ = tell.send(arrival);
+                    }),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    // Once the wire is closed, so is the query.
+                    Poll::Ready(None) | Poll::Pending => return query.as_mut().poll(cx),
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn arrival(message: AsyncMessage) -> Option<Arrival> {
+    match message {
+        AsyncMessage::Notice(notice) => Some(Arrival::Notice(SqlError::from(&notice))),
+        AsyncMessage::Notification(message) => Some(Arrival::Notification(Notification {
+            channel: message.channel().to_owned(),
+            payload: message.payload().to_owned(),
+            pid: message.process_id(),
+        })),
+        _ => None,
+    }
+}
+
+/// Hands over what came in one go. As with libpq, notices that came right behind an outcome are seen before it: it has read
+/// them when it hands the outcome over (fe-protocol3.c, pqParseInput3).
+fn deliver(batch: &mut Vec<Arrival>, tell: &Sender<Arrival>) {
+    let mut outcome = None;
+    for arrival in batch.drain(..) {
+        if let Arrival::Outcome(_) = arrival {
+            outcome.replace(arrival).into_iter().for_each(|earlier| drop(tell.send(earlier)));
+        } else {
+            let _ = tell.send(arrival);
+        }
+    }
+    outcome.into_iter().for_each(|last| drop(tell.send(last)));
+}

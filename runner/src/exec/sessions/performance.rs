@@ -1,0 +1,492 @@
+//! Runs permutations: launches steps, finds out which of them are over and which are blocked, and tells what happens.
+//!
+//! What happens, and in which order, follows isolationtester.c (run_permutation, try_complete_steps, try_complete_step).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::blocking::{Blocking, Events, Wait};
+use super::connection::{Connection, Notification, Outcome};
+use super::lane::{End, Lane, Waited};
+use crate::exec::failure::SqlError;
+use crate::plan::{Batch, Launch, Marker, Sessions};
+
+/// Pauses between looking whether a step is blocked: the first, and the one that they grow to.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
+
+/// Something that happened in a permutation.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// A permutation begins.
+    Begins {
+        /// Its position.
+        permutation: usize,
+    },
+    /// A notice was raised in a session.
+    Notice {
+        /// The session.
+        session: usize,
+        /// What was raised.
+        notice: SqlError,
+    },
+    /// A step that is not over is left alone for now.
+    Waiting {
+        /// The step.
+        step: usize,
+        /// What it waits for.
+        wait: Wait,
+    },
+    /// A step is over; its outcomes follow.
+    Completed {
+        /// The step.
+        step: usize,
+        /// Whether it was reported to be waiting.
+        waited: bool,
+    },
+    /// What a statement of the step that was completed last came to.
+    Outcome(Outcome),
+    /// What the last result of a setup or teardown was.
+    Fixture(Outcome),
+    /// Something went wrong that does not end the permutation.
+    Forgiven(Halt),
+    /// A session that listens was told something.
+    Notified {
+        /// The session.
+        session: usize,
+        /// What it was told.
+        notification: Notification,
+        /// The session that told it, if it was one of these.
+        sender: Option<usize>,
+    },
+    /// The time of a step was up, and it was asked to end.
+    Cancelled {
+        /// The step.
+        step: usize,
+        /// How long it had taken.
+        after: Duration,
+    },
+}
+
+/// Why a permutation cannot go on.
+#[derive(Debug, Clone)]
+pub enum Halt {
+    /// No connection.
+    Connection {
+        /// 0 for the spec's own, then the sessions.
+        number: usize,
+        /// What the client or the server says.
+        reason: String,
+    },
+    /// A fixture failed.
+    Fixture {
+        /// `setup` or `teardown`.
+        what: &'static str,
+        /// The session; none for the spec's own.
+        session: Option<usize>,
+        /// The fixture.
+        batch: Batch,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// A step's session is gone.
+    SessionLost {
+        /// The step.
+        step: usize,
+    },
+    /// A step did not end although it was cancelled.
+    TimedOut {
+        /// The step.
+        step: usize,
+        /// How long it had taken.
+        after: Duration,
+        /// Steps under way, where one is waited for by the next step of its session.
+        active: Vec<usize>,
+    },
+    /// Only steps that wait for each other are left.
+    MutuallyBlocking,
+    /// The server does not say who is blocked.
+    Unknown(String),
+}
+
+/// Whether a step that is blocked is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    UntilBlocked,
+    UntilOver,
+}
+
+/// Sessions and the connection that watches over them.
+pub(super) struct Performance<'a> {
+    plan: &'a Sessions,
+    control: Lane,
+    lanes: Vec<Lane>,
+    blocking: Blocking,
+    limit: Duration,
+    tell: &'a mut dyn FnMut(Happening),
+    /// A notice has come.
+    noticed: bool,
+    launches: &'a [Launch],
+    /// For each launch and marker the number of notices that it waits for.
+    targets: Vec<Vec<u32>>,
+    waiting: Vec<usize>,
+}
+
+impl<'a> Performance<'a> {
+    /// Takes over the connections: that of the spec itself and one for each session. With `events`, wait events
+    /// count as blocking.
+    pub(super) fn new(
+        plan: &'a Sessions,
+        control: Connection,
+        connections: Vec<Connection>,
+        events: bool,
+        tell: &'a mut dyn FnMut(Happening),
+    ) -> Self {
+        let blocking = Blocking::new(connections.iter().map(|connection| connection.pid), events);
+        let lanes = connections.into_iter().map(Lane::new).collect();
+        Performance {
+            plan,
+            control: Lane::new(control),
+            lanes,
+            blocking,
+            limit: Duration::MAX,
+            tell,
+            noticed: false,
+            launches: &[],
+            targets: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The connection of a session, which must not be under way.
+    pub(super) fn connection(&self, session: usize) -> &Connection {
+        &self.lanes[session].connection
+    }
+
+    /// Whether a session's connection is gone.
+    pub(super) fn is_lost(&self, session: usize) -> bool {
+        self.lanes[session].lost
+    }
+
+    /// Gives a session that is lost another connection.
+    pub(super) fn replace(&mut self, session: usize, connection: Connection) {
+        self.lanes[session] = Lane::new(connection);
+        self.blocking.renew(self.lanes.iter().map(|lane| lane.connection.pid));
+    }
+
+    /// Begins a permutation. Each of its steps and fixtures gets `limit` until it is cancelled, and as long again until
+    /// there is no more waiting for it.
+    pub(super) fn begin(&mut self, permutation: usize, limit: Duration) {
+        self.limit = limit;
+        (self.tell)(Happening::Begins { permutation });
+    }
+
+    /// Tells what went wrong where that is no reason to end.
+    pub(super) fn forgive(&mut self, ended: Result<(), Halt>) {
+        if let Err(halt) = ended {
+            (self.tell)(Happening::Forgiven(halt));
+        }
+    }
+
+    /// Runs fixtures of the spec itself, whose notices nobody sees.
+    pub(super) fn fixtures(&mut self, what: &'static str, batches: &[Batch]) -> Result<(), Halt> {
+        batches.iter().try_for_each(|batch| {
+            let outcome = exchange(&mut self.control, &batch.sql, self.limit, |_| {});
+            self.fixture(what, None, batch, outcome)
+        })
+    }
+
+    /// Runs fixtures of a session.
+    pub(super) fn session_fixtures(
+        &mut self,
+        what: &'static str,
+        session: usize,
+        batches: &[Batch],
+    ) -> Result<(), Halt> {
+        batches.iter().try_for_each(|batch| {
+            let outcome = self.ask(session, &batch.sql);
+            self.fixture(what, Some(session), batch, outcome)
+        })
+    }
+
+    /// Sends a Query message to a session that does nothing, and waits. What its last statement comes to counts, as with
+    /// libpq's PQexec.
+    pub(super) fn ask(&mut self, session: usize, sql: &str) -> Outcome {
+        let Performance { lanes, tell, .. } = self;
+        exchange(&mut lanes[session], sql, self.limit, |notice| tell(Happening::Notice { session, notice }))
+    }
+
+    fn fixture(
+        &mut self,
+        what: &'static str,
+        session: Option<usize>,
+        batch: &Batch,
+        outcome: Outcome,
+    ) -> Result<(), Halt> {
+        match outcome {
+            Outcome::Command | Outcome::Rows(_) => {
+                (self.tell)(Happening::Fixture(outcome));
+                Ok(())
+            }
+            outcome => Err(Halt::Fixture { what, session, batch: batch.clone(), outcome }),
+        }
+    }
+
+    /// Launches the steps one after the other and waits until all are over.
+    pub(super) fn steps(&mut self, launches: &'a [Launch]) -> Result<(), Halt> {
+        self.launches = launches;
+        self.targets = vec![Vec::new(); launches.len()];
+        self.waiting.clear();
+        let mut first = 0;
+        while first < launches.len() {
+            let joined = launches[first + 1..].iter().take_while(|launch| launch.joins).count();
+            let together = first..=first + joined;
+            for launch in together.clone() {
+                self.end_previous(launch)?;
+                self.launch(launch)?;
+            }
+            for launch in together {
+                let is_left = self.try_complete(launch, Patience::UntilBlocked, false)?;
+                // Those that were waiting before.
+                self.try_waiting(Patience::UntilBlocked)?;
+                if is_left {
+                    self.waiting.push(launch);
+                }
+            }
+            first += joined + 1;
+        }
+        self.try_waiting(Patience::UntilOver)?;
+        if self.waiting.is_empty() { Ok(()) } else { Err(Halt::MutuallyBlocking) }
+    }
+
+    fn session_of(&self, launch: usize) -> usize {
+        self.plan.steps[self.launches[launch].step].session
+    }
+
+    /// Waits until the session of a launch is done with its previous step.
+    fn end_previous(&mut self, launch: usize) -> Result<(), Halt> {
+        let session = self.session_of(launch);
+        let started = Instant::now();
+        while let Some(previous) = self.lanes[session].active {
+            if !self.try_complete(previous, Patience::UntilOver, true)? {
+                self.waiting.retain(|&waiting| waiting != previous);
+            }
+            // Its end may have unblocked others; if it has not ended, one of them may have to be unblocked first.
+            self.try_waiting(Patience::UntilBlocked)?;
+            let after = started.elapsed();
+            if let Some(active) = self.lanes[session].active {
+                thread::sleep(PAUSE.0);
+                if after > self.limit.saturating_mul(2) {
+                    let under_way = self.lanes.iter().filter_map(|lane| lane.active);
+                    let under_way = under_way.map(|launch| self.launches[launch].step).collect();
+                    return Err(Halt::TimedOut { step: self.launches[active].step, after, active: under_way });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, launch: usize) -> Result<(), Halt> {
+        let step = self.launches[launch].step;
+        let lane = &mut self.lanes[self.plan.steps[step].session];
+        if lane.lost {
+            return Err(Halt::SessionLost { step });
+        }
+        lane.launch(launch, &self.plan.steps[step].batch.sql);
+        let target = |marker: &Marker| match *marker {
+            Marker::Notices(step, count) => self.lanes[self.plan.steps[step].session].notices + count,
+            Marker::Waiting | Marker::After(_) => 0,
+        };
+        self.targets[launch] = self.launches[launch].markers.iter().map(target).collect();
+        Ok(())
+    }
+
+    /// Looks which of the waiting steps are over.
+    fn try_waiting(&mut self, patience: Patience) -> Result<(), Halt> {
+        loop {
+            self.noticed = false;
+            let (before, mut marked, mut at) = (self.waiting.len(), false, 0);
+            while let Some(&launch) = self.waiting.get(at) {
+                if self.try_complete(launch, patience, true)? {
+                    marked |= !self.launches[launch].markers.is_empty();
+                    at += 1;
+                } else {
+                    self.waiting.remove(at);
+                }
+            }
+            // A step that was looked at later may have ended what a marker waits for: without another look, what is
+            // reported would depend on the order of the waiting steps.
+            if !(marked && (self.waiting.len() < before || self.noticed)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until a launch is over, or blocked where that is enough. True if it is still to be reported as over.
+    fn try_complete(&mut self, launch: usize, patience: Patience, is_waiting: bool) -> Result<bool, Halt> {
+        let step = self.launches[launch].step;
+        let session = self.plan.steps[step].session;
+        if !is_waiting && self.launches[launch].markers.contains(&Marker::Waiting) {
+            (self.tell)(Happening::Waiting { step, wait: Wait::Usual });
+            return Ok(true);
+        }
+        let mut clock = Clock::start(self.limit);
+        let mut events = Events::default();
+        while self.lanes[session].is_busy() {
+            if self.wait(session, clock.pause) {
+                continue;
+            }
+            if patience == Patience::UntilBlocked {
+                let pid = self.lanes[session].connection.pid;
+                let wait = self.blocking.of(&self.control.connection, pid, &mut events).map_err(Halt::Unknown)?;
+                if let Some(wait) = wait {
+                    // It may have gone on while the server was asked.
+                    let Performance { lanes, tell, noticed, .. } = self;
+                    lanes[session].catch_up(|notice| {
+                        *noticed = true;
+                        tell(Happening::Notice { session, notice });
+                    });
+                    if !self.lanes[session].is_busy() {
+                        break;
+                    }
+                    if !is_waiting {
+                        (self.tell)(Happening::Waiting { step, wait });
+                    }
+                    return Ok(true);
+                }
+            }
+            self.check_time(step, &mut clock)?;
+        }
+        if self.is_held_back(launch) {
+            if !is_waiting {
+                (self.tell)(Happening::Waiting { step, wait: Wait::Usual });
+            }
+            return Ok(true);
+        }
+        self.complete(step, session, is_waiting)?;
+        Ok(false)
+    }
+
+    /// Reports a launch that is over, or whose first statement is, with everything it comes to.
+    fn complete(&mut self, step: usize, session: usize, waited: bool) -> Result<(), Halt> {
+        (self.tell)(Happening::Completed { step, waited });
+        let mut clock = Clock::start(self.limit);
+        loop {
+            match self.lanes[session].next_end() {
+                Some(End::Over) => break,
+                Some(End::Outcome(outcome)) => {
+                    (self.tell)(Happening::Outcome(outcome));
+                    if self.lanes[session].lost {
+                        break;
+                    }
+                }
+                None => {
+                    if !self.wait(session, clock.pause) {
+                        self.check_time(step, &mut clock)?;
+                    }
+                }
+            }
+        }
+        for notification in self.lanes[session].take_notifications() {
+            let sender = self.lanes.iter().position(|lane| lane.connection.pid == notification.pid);
+            (self.tell)(Happening::Notified { session, notification, sender });
+        }
+        self.lanes[session].active = None;
+        Ok(())
+    }
+
+    /// Waits that long for something to arrive at a session; true if it does.
+    fn wait(&mut self, session: usize, time: Duration) -> bool {
+        match self.lanes[session].wait(time) {
+            Waited::InVain => return false,
+            Waited::Arrived(None) => {}
+            Waited::Arrived(Some(notice)) => {
+                self.noticed = true;
+                (self.tell)(Happening::Notice { session, notice });
+            }
+        }
+        true
+    }
+
+    /// Whether a marker keeps a launch from being reported as over.
+    fn is_held_back(&self, launch: usize) -> bool {
+        let mut markers = self.launches[launch].markers.iter().zip(&self.targets[launch]);
+        markers.any(|(marker, &target)| match *marker {
+            Marker::Waiting => false,
+            Marker::After(step) => {
+                let active = self.lanes[self.plan.steps[step].session].active;
+                active.is_some_and(|active| self.launches[active].step == step)
+            }
+            Marker::Notices(step, _) => self.lanes[self.plan.steps[step].session].notices < target,
+        })
+    }
+
+    fn check_time(&mut self, step: usize, clock: &mut Clock) -> Result<(), Halt> {
+        let connection = &self.lanes[self.plan.steps[step].session].connection;
+        match clock.check(connection) {
+            Due::No => Ok(()),
+            Due::Cancelled(after) => {
+                (self.tell)(Happening::Cancelled { step, after });
+                Ok(())
+            }
+            Due::Ended(after) => Err(Halt::TimedOut { step, after, active: Vec::new() }),
+        }
+    }
+}
+
+/// Sends a Query message and waits for what its last statement comes to.
+fn exchange(lane: &mut Lane, sql: &str, limit: Duration, mut notice: impl FnMut(SqlError)) -> Outcome {
+    lane.connection.send(sql);
+    let mut last = Outcome::Command;
+    let mut clock = Clock::start(limit);
+    loop {
+        match lane.next_end() {
+            Some(End::Over) => return last,
+            Some(End::Outcome(outcome)) if lane.lost => return outcome,
+            Some(End::Outcome(outcome)) => last = outcome,
+            None => match lane.wait(clock.pause) {
+                Waited::Arrived(raised) => raised.into_iter().for_each(&mut notice),
+                // A session that is ended says so itself.
+                Waited::InVain => drop(clock.check(&lane.connection)),
+            },
+        }
+    }
+}
+
+/// The time of one attempt to complete something.
+struct Clock {
+    started: Instant,
+    limit: Duration,
+    pause: Duration,
+    is_cancelled: bool,
+}
+
+/// What the time demanded.
+enum Due {
+    No,
+    Cancelled(Duration),
+    Ended(Duration),
+}
+
+impl Clock {
+    fn start(limit: Duration) -> Self {
+        Clock { started: Instant::now(), limit, pause: PAUSE.0, is_cancelled: false }
+    }
+
+    /// Cancels what a session does when its time is up, and ends the session when that has not helped.
+    fn check(&mut self, connection: &Connection) -> Due {
+        self.pause = (self.pause * 2).min(PAUSE.1);
+        let after = self.started.elapsed();
+        if after > self.limit.saturating_mul(2) {
+            connection.terminate();
+            return Due::Ended(after);
+        }
+        if after > self.limit && !self.is_cancelled {
+            // A server that cannot be asked is asked again.
+            self.is_cancelled = connection.cancel().is_ok();
+            if self.is_cancelled {
+                return Due::Cancelled(after);
+            }
+        }
+        Due::No
+    }
+}
