@@ -2,12 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryMessage, Socket};
 
@@ -62,6 +65,8 @@ pub(super) enum Arrival {
     Outcome(Outcome),
     /// All statements that were sent are over.
     Ready,
+    /// The answer to [`Connection::catch_up`].
+    CaughtUp,
     /// The answer to [`Connection::rows`].
     Rows(Result<Vec<Row>, tokio_postgres::Error>),
 }
@@ -79,6 +84,14 @@ pub(super) struct Connection {
     pub(super) pid: i32,
     cancel: CancelToken,
     backend: Backend,
+    pulse: Arc<Pulse>,
+}
+
+/// Has the thread look at its socket while a Query message is under way.
+#[derive(Debug, Default)]
+struct Pulse {
+    asked: AtomicU64,
+    waker: AtomicWaker,
 }
 
 impl Connection {
@@ -87,12 +100,14 @@ impl Connection {
         let (requests, received) = channel();
         let (tell, arrivals) = channel();
         let (opened, is_open) = channel();
+        let pulse = Arc::new(Pulse::default());
+        let felt = Arc::clone(&pulse);
         thread::spawn(move || {
             let runtime = match runtime() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(opened.send(Err(error))),
             };
-            match runtime.block_on(Served::open(&config)) {
+            match runtime.block_on(Served::open(&config, felt)) {
                 Ok(mut served) => {
                     // Nobody is left to tell when the other side has been dropped.
                     let _ = opened.send(Ok((served.pid, served.client.cancel_token())));
@@ -102,7 +117,7 @@ impl Connection {
             }
         });
         let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err("the thread of a session ended".to_owned()))?;
-        Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid) })
+        Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid), pulse })
     }
 
     /// Sends one Query message and waits for nothing.
@@ -120,9 +135,11 @@ impl Connection {
         }
     }
 
-    /// What has arrived and was not received.
-    pub(super) fn arrived(&self) -> impl Iterator<Item = Arrival> {
-        self.arrivals.try_iter()
+    /// Has the thread hand over everything that the server has sent so far. [`Arrival::CaughtUp`] follows it, unless what
+    /// is under way is over before.
+    pub(super) fn catch_up(&self) {
+        self.pulse.asked.fetch_add(1, Ordering::SeqCst);
+        self.pulse.waker.wake();
     }
 
     /// Runs a query and waits for its rows. Whatever else arrives meanwhile is dropped.
@@ -157,12 +174,13 @@ struct Served {
     client: Client,
     wire: Wire,
     pid: i32,
+    pulse: Arc<Pulse>,
 }
 
 impl Served {
-    async fn open(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
+    async fn open(config: &tokio_postgres::Config, pulse: Arc<Pulse>) -> Result<Self, tokio_postgres::Error> {
         let (client, wire) = config.connect(NoTls).await?;
-        let mut served = Served { client, wire, pid: 0 };
+        let mut served = Served { client, wire, pid: 0, pulse };
         let (unheard, _) = channel();
         let rows = served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard).await?;
         served.pid = rows.first().map_or(0, |row| row.get(0));
@@ -190,9 +208,14 @@ impl Served {
         let Ok(answers) = self.client.simple_query_raw(sql).await else { return Err(Outcome::Lost) };
         let mut answers = pin!(answers);
         let mut table: Option<Table> = None;
-        let wire = &mut self.wire;
+        let (wire, pulse) = (&mut self.wire, &self.pulse);
         let mut batch = Vec::new();
+        // How often the thread was asked to catch up: answered, and seen.
+        let mut answered = pulse.asked.load(Ordering::SeqCst);
+        let mut seen = answered;
         let end = poll_fn(|cx| {
+            pulse.waker.register(cx.waker());
+            let asked = pulse.asked.load(Ordering::SeqCst);
             loop {
                 let message = wire.poll_message(cx);
                 let mut progressed = message.is_ready();
@@ -241,6 +264,15 @@ impl Served {
                 }
                 if !progressed {
                     deliver(&mut batch, tell);
+                    if seen != answered {
+                        answered = seen;
+                        let _ = tell.send(Arrival::CaughtUp);
+                    }
+                    if asked != seen {
+                        // What the socket holds is known only after the runtime has asked the system once more.
+                        seen = asked;
+                        cx.waker().wake_by_ref();
+                    }
                     return Poll::Pending;
                 }
             }

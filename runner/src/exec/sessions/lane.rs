@@ -45,12 +45,13 @@ impl Lane {
         }
     }
 
-    /// Takes what has already arrived, as long as nothing is over.
+    /// Takes what the server has sent so far, as long as nothing is over.
     pub(super) fn catch_up(&mut self, mut notice: impl FnMut(SqlError)) {
+        self.connection.catch_up();
         while self.is_busy() {
-            let Some(arrival) = self.connection.arrived().next() else { return };
-            if let Some(raised) = self.take(arrival) {
-                notice(raised);
+            match self.connection.receive(Duration::MAX) {
+                Some(Arrival::CaughtUp) | None => return,
+                Some(arrival) => self.take(arrival).into_iter().for_each(&mut notice),
             }
         }
     }
@@ -62,6 +63,8 @@ impl Lane {
                 return Some(notice);
             }
             Arrival::Notification(notification) => self.notifications.push(notification),
+            // Of an earlier time, when something was over first.
+            Arrival::CaughtUp => {}
             arrival => self.held.push_back(arrival),
         }
         None
