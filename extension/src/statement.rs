@@ -42,6 +42,15 @@ struct Bracket {
 }
 
 impl Bracket {
+    /// Takes note of what is below MessageContext before a statement starts.
+    fn knows(&mut self, walker: &mut Walker) {
+        walker.below_message_context(|_, _, serial| {
+            if !self.known.contains(&serial) {
+                self.known.push(serial);
+            }
+        });
+    }
+
     fn new(before: Option<Census>) -> Self {
         Bracket { before, known: Vec::new(), leftovers: Census::default(), ended: false, own: false, ddl: false }
     }
@@ -154,7 +163,11 @@ fn open(text: Option<&CStr>) {
     let goes_on = BRACKET.with_borrow_mut(|bracket| {
         let Some(bracket) = bracket else { return false };
         let goes_on = !bracket.ended || !(bracket.own || calls_engine);
-        bracket.ended &= !goes_on;
+        if goes_on && bracket.ended {
+            bracket.ended = false;
+            // A message of several statements has a context for each of them (`exec_simple_query` in postgres.c).
+            with_walker(|walker| bracket.knows(walker));
+        }
         goes_on
     });
     if goes_on {
@@ -170,7 +183,7 @@ fn open(text: Option<&CStr>) {
         if let (Some(before), Some(top)) = (&mut bracket.before, top_before_transaction()) {
             before.set_used(PathId::ROOT, top);
         }
-        walker.below_message_context(|_, _, serial| bracket.known.push(serial));
+        bracket.knows(walker);
         bracket
     });
     BRACKET.set(Some(bracket));
