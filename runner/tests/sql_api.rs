@@ -301,14 +301,6 @@ fn windows(server: &Server) {
          violations_lost violations_lost_total",
     );
 
-    // Several statements in one message: each of them has a context of the server's below MessageContext.
-    session.ask("SELECT ext_memcheck.begin('per-parsetree%', '{\"scenario\": \"growth_benchmark\"}')");
-    for iteration in 0..4 {
-        session.gives(&format!("SELECT ext_memcheck.mark({iteration})"), "");
-        session.ask("SELECT 1; SELECT 2; SELECT 3");
-    }
-    session.gives(end, "");
-
     // flush_violations() takes what the open window has found so far.
     session.ask("SELECT ext_memcheck.begin('Buggy%')");
     session.ask("SELECT count(*) FROM pg_class");
