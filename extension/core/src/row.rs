@@ -12,7 +12,6 @@ use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
 use crate::finding::{Finding, MarkPoint, Phase};
 use crate::growth::Shape;
-use crate::path::ContextPath;
 use crate::thresholds;
 
 /// What a size is relative to.
@@ -396,14 +395,10 @@ fn library_stem(name: &str) -> &str {
     name.strip_suffix(".so").or_else(|| name.strip_suffix(".dylib")).unwrap_or(name)
 }
 
-/// The row's subject for a context path.
-pub fn subject_of(path: &ContextPath) -> String {
-    path.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::ContextPath;
 
     fn finding(bytes: u64, per_iter: f64, objects: f64) -> Finding {
         Finding {
@@ -425,7 +420,7 @@ mod tests {
     }
 
     fn observed(finding: &Finding, policy: Policy) -> Observed {
-        Observed::new(finding, subject_of(&finding.path), policy)
+        Observed::new(finding, finding.path.to_string(), policy)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use memcheck_core::Finding;
-use memcheck_core::row::{Observed, Policy, Row, subject_of};
+use memcheck_core::row::{Observed, Policy, Row};
 use regex::Regex;
 
 pub use compare::{Difference, compare, differences};
@@ -115,7 +115,7 @@ pub fn observe<'a>(
     policy: Policy,
 ) -> Vec<Observed> {
     let one = |(owner, finding): (Option<&str>, &Finding)| {
-        let subject = normalize.iter().fold(subject_of(&finding.path), |subject, (pattern, replacement)| {
+        let subject = normalize.iter().fold(finding.path.to_string(), |subject, (pattern, replacement)| {
             pattern.replace_all(&subject, replacement).into_owned()
         });
         let mut observed = Observed::new(finding, subject, policy);
