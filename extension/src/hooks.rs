@@ -132,18 +132,25 @@ mod server {
     }
 }
 
-/// Calls the next hook of a place, or the server's own function where there is none, one level deeper.
+/// Calls the next hook of a place, or the server's own function where there is none: one level deeper where anything is
+/// checked, and as if the engine were not there where not.
 macro_rules! call_next {
     ($place:ident . $hook:ident, $standard:ident ( $($arg:expr),* )) => {{
         let next = next($place).$hook;
         // SAFETY: a hook is called with the arguments it is given by the server, and the closure owns nothing.
         unsafe {
-            nested(|| match next {
+            let call = || match next {
                 Some(hook) => hook($($arg),*),
                 None => server::$standard($($arg),*),
-            })
+            };
+            if statement::is_checked() { nested(call) } else { call() }
         }
     }};
+}
+
+/// Whether a statement at the top level is to be checked.
+fn is_checked_top_level() -> bool {
+    statement::is_checked() && nesting::is_top_level()
 }
 
 /// Runs code of ours inside a hook: a panic in it becomes an ERROR.
@@ -167,7 +174,7 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
-    let top_level = nesting::is_top_level();
+    let top_level = is_checked_top_level();
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.
         guarded(|| statement::planner_starts(unsafe { statement_text(query_string) }));
@@ -180,7 +187,7 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
 }
 
 unsafe extern "C-unwind" fn executor_start<const PLACE: usize>(query: *mut pg_sys::QueryDesc, flags: c_int) {
-    if nesting::is_top_level() {
+    if is_checked_top_level() {
         // SAFETY: the descriptor is valid for the call, its text as long as the statement.
         guarded(|| statement::executor_starts(unsafe { statement_text((*query).sourceText) }));
     }
@@ -212,9 +219,10 @@ unsafe extern "C-unwind" fn executor_finish<const PLACE: usize>(query: *mut pg_s
 }
 
 unsafe extern "C-unwind" fn executor_end<const PLACE: usize>(query: *mut pg_sys::QueryDesc) {
-    let top_level = nesting::is_top_level();
+    let top_level = is_checked_top_level();
     call_next!(PLACE.end, standard_ExecutorEnd(query));
-    if top_level {
+    // The statement may have been the one that switched checking on.
+    if top_level || is_checked_top_level() {
         guarded(statement::ends);
     }
 }
@@ -230,13 +238,15 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
-    let top_level = nesting::is_top_level();
+    let top_level = is_checked_top_level();
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.
         guarded(|| statement::utility_starts(unsafe { statement_text(query_string) }));
     }
-    // SAFETY: the statement is valid for the call; it is only looked at (`log_statement = 'ddl'` uses the same).
-    if unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL {
+    if statement::is_checked()
+        // SAFETY: the statement is valid for the call; it is only looked at (`log_statement = 'ddl'` uses the same).
+        && unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL
+    {
         guarded(statement::changes_catalogs);
     }
     call_next!(
@@ -252,7 +262,7 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
             completion
         )
     );
-    if top_level {
+    if top_level || is_checked_top_level() {
         guarded(statement::ends);
     }
 }

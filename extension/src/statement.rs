@@ -95,6 +95,11 @@ fn mode() -> MemcheckMode {
     }
 }
 
+/// Whether the hooks have anything to do.
+pub(crate) fn is_checked() -> bool {
+    mode() != MemcheckMode::none
+}
+
 pub(crate) fn planner_starts(text: Option<&CStr>) {
     match mode() {
         MemcheckMode::all => open(text),
