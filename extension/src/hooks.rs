@@ -189,7 +189,7 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
 unsafe extern "C-unwind" fn executor_start<const PLACE: usize>(query: *mut pg_sys::QueryDesc, flags: c_int) {
     if is_checked_top_level() {
         // SAFETY: the descriptor is valid for the call, its text as long as the statement.
-        guarded(|| statement::executor_starts(unsafe { statement_text((*query).sourceText) }));
+        guarded(|| statement::open(unsafe { statement_text((*query).sourceText) }));
     }
     call_next!(PLACE.start, standard_ExecutorStart(query, flags));
 }
@@ -241,7 +241,7 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
     let top_level = is_checked_top_level();
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.
-        guarded(|| statement::utility_starts(unsafe { statement_text(query_string) }));
+        guarded(|| statement::open(unsafe { statement_text(query_string) }));
     }
     if statement::is_checked()
         // SAFETY: the statement is valid for the call; it is only looked at (`log_statement = 'ddl'` uses the same).

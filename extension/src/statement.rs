@@ -108,18 +108,6 @@ pub(crate) fn planner_starts(text: Option<&CStr>) {
     }
 }
 
-pub(crate) fn executor_starts(text: Option<&CStr>) {
-    if mode() != MemcheckMode::none {
-        open(text);
-    }
-}
-
-pub(crate) fn utility_starts(text: Option<&CStr>) {
-    if mode() != MemcheckMode::none {
-        open(text);
-    }
-}
-
 /// A command that changes the catalogs is run, at any depth.
 pub(crate) fn changes_catalogs() {
     BRACKET.with_borrow_mut(|bracket| {
@@ -140,7 +128,7 @@ pub(crate) fn planner_ends() {
 
 /// The executor or a utility command has left the top level.
 pub(crate) fn ends() {
-    if mode() != MemcheckMode::none {
+    if is_checked() {
         // It may have been this statement that switched checking on, or ended a transaction.
         hooks::make_outermost();
         watch_transaction_end();
@@ -161,7 +149,9 @@ fn mentions_engine(text: &CStr) -> bool {
     text.to_bytes().windows(SCHEMA.len()).any(|at| at.eq_ignore_ascii_case(SCHEMA))
 }
 
-fn open(text: Option<&CStr>) {
+/// The executor or a utility command starts at the top level, or the planner where that is checked: opens a bracket, or goes
+/// on with the one of this transaction.
+pub(crate) fn open(text: Option<&CStr>) {
     hooks::make_outermost();
     watch_transaction_end();
     let calls_engine = text.is_some_and(mentions_engine);
@@ -308,7 +298,7 @@ unsafe extern "C-unwind" fn transaction_ends(_arg: *mut c_void) {
     // Not after COMMIT inside a procedure: its CALL is still running.
     if nesting::is_top_level() {
         close();
-        LAST_TOP.set((mode() != MemcheckMode::none).then(top_used));
+        LAST_TOP.set(is_checked().then(top_used));
         PLANNED.set(0);
     }
 }
