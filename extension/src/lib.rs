@@ -7,8 +7,11 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
+mod calls;
+mod events;
 mod guc;
 mod hooks;
+mod log;
 mod nesting;
 mod scenario;
 mod shmem;
@@ -35,4 +38,6 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    log::register();
+    calls::register();
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_char};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
 use pgrx::pg_sys;
 
@@ -89,6 +90,20 @@ impl Walker {
     /// The path of the context at an address, if the last walk met it.
     pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
+    }
+
+    /// The path of a context; none if there is no such context any more.
+    pub(crate) fn path_of(&mut self, wanted: pg_sys::MemoryContext) -> Option<ContextPath> {
+        let mut found = None;
+        // SAFETY: as in `census`.
+        unsafe {
+            self.walk(pg_sys::TopMemoryContext, PathId::ROOT, std::ptr::null_mut(), |context, path, _| {
+                if context == wanted {
+                    found = Some(path);
+                }
+            });
+        }
+        found.map(|path| self.paths.path(path))
     }
 
     /// Calls `visit` for each context below MessageContext, with its path and serial.

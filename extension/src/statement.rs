@@ -246,8 +246,8 @@ fn close() {
             before.copy_from(&after, |path| walker.paths().is_cache(path));
         }
         let marks = [
-            Mark { iteration: 0, census: before, leftovers: Census::default() },
-            Mark { iteration: 0, census: after, leftovers: bracket.leftovers },
+            Mark { census: before, ..Mark::default() },
+            Mark { census: after, leftovers: bracket.leftovers, ..Mark::default() },
         ];
         judge(walker.paths(), &marks, &rules)
     });

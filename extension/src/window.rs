@@ -6,13 +6,14 @@
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::judge::{Filter, Mark, Rules, judge};
+use memcheck_core::event::judge_events;
+use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
 use memcheck_core::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{guc, statement, trace};
+use crate::{events, guc, statement, trace};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -96,7 +97,8 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
-    let mark = Mark { iteration: 0, census, leftovers: Census::default() };
+    events::start();
+    let mark = Mark { census, ..Mark::default() };
     OPEN.set(Some(Window {
         rules,
         // SAFETY: reads the clock.
@@ -132,7 +134,7 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
         {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
-        window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
+        window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone(), events: events::counts() });
         if window.marks.len() > MOST_MARKS {
             let mut even = false;
             window.marks.retain(|_| {
@@ -189,11 +191,14 @@ pub(crate) fn add_scenario(findings: Vec<Finding>) {
 fn findings(window: &mut Window) -> Vec<Finding> {
     if window.marks.len() == 1 {
         let census = current(window);
-        window.marks.push(Mark { iteration: 0, census, leftovers: window.leftovers.clone() });
+        window.marks.push(Mark { iteration: 0, census, leftovers: window.leftovers.clone(), events: events::counts() });
     } else {
         statement::is_own();
     }
-    judged(&window.marks, &window.rules)
+    let mut findings = judged(&window.marks, &window.rules);
+    findings.extend(judge_events(&events::all(), &window.marks, &window.rules));
+    sort(&mut findings);
+    findings
 }
 
 /// Judges marks, by the trace where there is one.
@@ -232,6 +237,7 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
     (counters.live_allocations, counters.not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
     trace::stop();
+    events::stop();
     CLOSED.set(Closed { findings: all, counters });
     Some((found, window.started))
 }

@@ -6,7 +6,9 @@
 pub mod bucket;
 pub mod census;
 pub mod check;
+pub mod complaint;
 pub mod detail;
+pub mod event;
 pub mod finding;
 pub mod growth;
 pub mod judge;
@@ -18,6 +20,7 @@ pub mod thresholds;
 pub mod traced;
 
 pub use check::{CheckKind, Severity};
+pub use event::Event;
 pub use finding::{Finding, Frame, MarkPoint, Phase, Site};
 pub use growth::Shape;
 pub use path::ContextPath;

@@ -196,7 +196,7 @@ mod tests {
         fn new() -> Self {
             let mark = |(i, &iteration): (usize, &u64)| {
                 let moment = Moment { message: None, transaction: Some(i as u64), portals: true };
-                Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment) }
+                Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment), ..Mark::default() }
             };
             Trace { paths: PathTable::default(), marks: MARKS.iter().enumerate().map(mark).collect() }
         }
