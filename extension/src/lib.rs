@@ -7,7 +7,7 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
-mod calls;
+mod current_context;
 mod events;
 mod guc;
 mod hooks;
@@ -39,5 +39,5 @@ pub extern "C-unwind" fn _PG_init() {
     shmem::register();
     hooks::register();
     log::register();
-    calls::register();
+    current_context::register();
 }

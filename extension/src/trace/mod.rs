@@ -120,13 +120,13 @@ pub(crate) fn is_on() -> bool {
 
 /// Whether a library (name without directory and suffix) is a target.
 pub(crate) fn is_target(library: &[u8]) -> bool {
-    is_on() && with_trace(|trace| trace.wanted.iter().any(|name| name.as_bytes() == library)).unwrap_or(false)
+    is_on() && with_trace(|trace| trace.targets.is_wanted(library)).unwrap_or(false)
 }
 
 /// The function at an address, if it is a target's.
 pub(crate) fn target_function(address: usize) -> Option<Frame> {
     with_trace(|trace| {
-        let is_target = is_on() && trace.targets.iter().any(|code| code.contains(&address));
+        let is_target = is_on() && trace.targets.contain(address);
         // As if it returned to behind its first instruction.
         is_target.then(|| trace.frame(address + 1)).flatten()
     })
