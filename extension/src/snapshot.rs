@@ -4,7 +4,7 @@
 //! does. Its path is worked out then; after that a walk handles addresses and numbers only, and takes time proportional to
 //! the number of contexts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_char};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -90,6 +90,18 @@ impl Walker {
     /// The path of the context at an address, if the last walk met it.
     pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
+    }
+
+    /// The addresses of all contexts.
+    pub(crate) fn contexts(&mut self) -> HashSet<usize> {
+        let mut contexts = HashSet::new();
+        // SAFETY: as in `census`.
+        unsafe {
+            self.walk(pg_sys::TopMemoryContext, PathId::ROOT, std::ptr::null_mut(), |context, _, _| {
+                contexts.insert(context.addr());
+            });
+        }
+        contexts
     }
 
     /// The path of a context; none if there is no such context any more.

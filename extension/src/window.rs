@@ -48,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) live_allocations: u64,
     /// Allocations of the targets that found no room in the table.
     pub(crate) not_recorded: u64,
+    /// Faults in the engine's own account of them; never any.
+    pub(crate) inconsistencies: u64,
     /// Violations lost from the ring since the window was opened, by any backend.
     pub(crate) violations_lost: u64,
 }
@@ -236,6 +238,7 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
     counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
     (counters.live_allocations, counters.not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
+    counters.inconsistencies = if trace::is_on() { statement::with_walker(trace::inconsistencies) } else { 0 };
     trace::stop();
     events::stop();
     CLOSED.set(Closed { findings: all, counters });

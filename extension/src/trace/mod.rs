@@ -180,6 +180,16 @@ pub(crate) fn occupancy() -> (u64, u64) {
     .unwrap_or_default()
 }
 
+/// Counts what is wrong with the tables; 0 unless the engine is.
+pub(crate) fn inconsistencies(walker: &mut Walker) -> u64 {
+    let contexts = walker.contexts();
+    with_trace(|trace| {
+        let heap = trace.heap.inconsistencies(|context| context == HEAP);
+        heap + trace.live.inconsistencies(|context| contexts.contains(&context))
+    })
+    .unwrap_or_default()
+}
+
 /// A number for the library that a site is in.
 pub(crate) fn library_of(site: SiteId) -> usize {
     with_trace(|trace| trace.targets.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
