@@ -108,6 +108,13 @@ CREATE FUNCTION c03_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRIC
 CREATE FUNCTION c03_throws() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION c03_rows(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- x01: fails with SQLSTATE 38000 while it works on n chunks; keeps a chunk of so many bytes in TopMemoryContext, 0 for none
+CREATE FUNCTION x01_throws(n int, keep int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- x02: asks for too much: "invalid" and "palloc" fail, "repalloc" fails and leaves 24 bytes in TopMemoryContext, any other
+-- way gets no memory and does not fail
+CREATE FUNCTION x02_too_much(way text) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- Controls, which have no bug
 
 -- n1: 1 MB in the context "n1 cache", on the first call in a session
