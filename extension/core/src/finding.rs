@@ -97,8 +97,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether it is about something that happened so many times, and not about memory.
+    /// Whether it counts something that has no size, not even that of memory.
     pub fn is_counted(&self) -> bool {
-        self.objects > 0 && self.bytes == 0 && self.marks.iter().all(|mark| mark.used == 0)
+        self.check == CheckKind::ResourceLeak
     }
 }

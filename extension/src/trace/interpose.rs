@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::got::{Changes, Slot};
 use super::modules::{Belongs, Module};
 use super::targets::Targets;
-use super::{calls, heap};
+use super::{calls, created, dsm, heap};
 
 /// Functions of the server whose address is compared with that in a slot (`hash_create` in dynahash.c): another address
 /// would make another hash table.
@@ -24,8 +24,13 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
         return;
     }
     changes.apply(module, |slot| {
-        let calls_out = belongs != Belongs::Not && leads_out(targets, slot);
-        heap::replacement(slot.name, false).or_else(|| if calls_out { calls::thunk(slot.value) } else { None })
+        let of_targets = || match belongs {
+            Belongs::Not => None,
+            _ => created::replacement(slot.name)
+                .or_else(|| dsm::replacement(slot.name))
+                .or_else(|| if leads_out(targets, slot) { calls::thunk(slot.value) } else { None }),
+        };
+        heap::replacement(slot.name, false).or_else(of_targets)
     });
 }
 
