@@ -16,7 +16,7 @@ use memcheck_core::{CheckKind, ContextPath, Event, Site, census::SiteId};
 use pgrx::pg_sys;
 
 use crate::events::{self, Key};
-use crate::{statement, trace};
+use crate::{parallel, statement, trace};
 
 /// ClanguageId of pg_language.dat.
 const C_LANGUAGE: u32 = 13;
@@ -32,7 +32,8 @@ struct Call {
 thread_local! {
     static NEXT_NEEDS: Cell<pg_sys::needs_fmgr_hook_type> = const { Cell::new(None) };
     static NEXT: Cell<pg_sys::fmgr_hook_type> = const { Cell::new(None) };
-    static CALLS: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    static UNDER_WAY: RefCell<Vec<Call>> = const { RefCell::new(Vec::new()) };
+    static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
 pub(crate) fn register() {
@@ -127,14 +128,29 @@ unsafe extern "C-unwind" fn call(
         unsafe { next(event, function, private) };
     }
     if event == FHET_START {
-        // SAFETY: reads a variable of the server.
-        let context = unsafe { pg_sys::CurrentMemoryContext };
+        // SAFETY: reads a variable of the server, and the function that it describes.
+        let (context, address) = unsafe { (pg_sys::CurrentMemoryContext, address_of(function)) };
         with_calls(|calls| calls.push(Call { function, context }));
+        if trace::is_target_code(address) {
+            parallel::calls(CALLS.replace(CALLS.get() + 1));
+        }
     }
 }
 
+/// How often functions of the targets have been called in this process.
+pub(crate) fn calls() -> u64 {
+    CALLS.get()
+}
+
+/// # Safety
+/// `function` is valid.
+unsafe fn address_of(function: *mut pg_sys::FmgrInfo) -> usize {
+    // SAFETY: by the caller's promise.
+    unsafe { (*function).fn_addr }.map_or(0, |code| code as usize)
+}
+
 fn with_calls<R>(f: impl FnOnce(&mut Vec<Call>) -> R) -> Option<R> {
-    CALLS.with(|calls| calls.try_borrow_mut().ok().map(|mut calls| f(&mut calls)))
+    UNDER_WAY.with(|calls| calls.try_borrow_mut().ok().map(|mut calls| f(&mut calls)))
 }
 
 /// Takes note that a call is over, and counts it where the current context is not what it was.
@@ -155,9 +171,12 @@ unsafe fn returns(function: *mut pg_sys::FmgrInfo, in_order: bool) {
         return;
     }
     // SAFETY: by the caller's promise.
-    let Some(address) = (unsafe { (*function).fn_addr }).map(|code| code as usize) else { return };
+    let address = unsafe { address_of(function) };
+    if !trace::is_target_code(address) {
+        return;
+    }
     events::count(Key::Function(address), || {
-        let frame = trace::target_function(address)?;
+        let frame = trace::function_at(address)?;
         let (before, after) = statement::with_walker(|walker| (walker.path_of(before), walker.path_of(after)));
         let name =
             |path: &Option<ContextPath>| path.as_ref().map_or("a deleted context".to_owned(), ContextPath::to_string);

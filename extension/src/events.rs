@@ -49,10 +49,15 @@ pub(crate) fn is_counting() -> bool {
 
 /// Counts an event. The first of its kind is described; where there is no description it is none.
 pub(crate) fn count(key: Key, describe: impl FnOnce() -> Option<Event>) {
+    add(key, 1, describe);
+}
+
+/// As [`count`], for an event that has happened so many times.
+pub(crate) fn add(key: Key, times: u64, describe: impl FnOnce() -> Option<Event>) {
     let is_known = EVENTS.with(|events| {
         let Ok(mut events) = events.try_borrow_mut() else { return true };
         let known = events.iter_mut().find(|counted| counted.key == key);
-        known.map(|counted| counted.times += 1).is_some() || events.len() >= MOST
+        known.map(|counted| counted.times += times).is_some() || events.len() >= MOST
     });
     if is_known {
         return;
@@ -60,7 +65,7 @@ pub(crate) fn count(key: Key, describe: impl FnOnce() -> Option<Event>) {
     if let Some(event) = describe() {
         EVENTS.with(|events| {
             if let Ok(mut events) = events.try_borrow_mut() {
-                events.push(Counted { key, event, times: 1 });
+                events.push(Counted { key, event, times });
             }
         });
     }

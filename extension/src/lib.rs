@@ -13,6 +13,7 @@ mod guc;
 mod hooks;
 mod log;
 mod nesting;
+mod parallel;
 mod scenario;
 mod shmem;
 mod snapshot;

@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
+use memcheck_core::path::TOP_MEMORY_CONTEXT;
 use pgrx::pg_sys;
 
 use crate::trace;
@@ -90,6 +91,12 @@ impl Walker {
     /// The path of the context at an address, if the last walk met it.
     pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
+    }
+
+    /// The path of a context of another process, by its names from the root.
+    pub(crate) fn named(&mut self, names: &[String]) -> PathId {
+        let names = names.iter().filter(|name| *name != TOP_MEMORY_CONTEXT);
+        names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, name))
     }
 
     /// The addresses of all contexts.

@@ -24,7 +24,7 @@ use pgrx::prelude::*;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::snapshot::{self, Walker};
-use crate::{hooks, nesting, trace, window};
+use crate::{hooks, nesting, parallel, trace, window};
 
 /// The statements of one transaction under check.
 struct Bracket {
@@ -96,8 +96,7 @@ pub(crate) fn transaction() -> u64 {
 
 /// The mode in force: a window that was opened with mode none counts as all.
 fn mode() -> MemcheckMode {
-    // SAFETY: a plain variable; -1 except in parallel workers.
-    if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
+    if parallel::is_worker() {
         return MemcheckMode::none;
     }
     match guc::mode() {

@@ -46,6 +46,7 @@ fn nothing_is_lost() {
         nested_exceptions(&server);
         many_subtransactions(&server);
         memory_that_there_is_not(&server);
+        parallel_workers(&server);
         a_backend_that_is_ended(&server);
         server.stop();
     }
@@ -111,6 +112,57 @@ fn memory_that_there_is_not(server: &Server) {
         }
     };
     finds(&mut session, work, "ctx_bloat|TopMemoryContext|2400|100|mem_corpus");
+}
+
+fn parallel_workers(server: &Server) {
+    let mut session = session(server);
+    session.ask("ALTER FUNCTION d01_bad(int) PARALLEL SAFE; ALTER FUNCTION d01_ok(int) PARALLEL SAFE");
+    session.ask("ALTER FUNCTION d07_ok(text) PARALLEL SAFE; ALTER FUNCTION n1_cache() PARALLEL SAFE");
+    session.ask("ALTER FUNCTION r01_bad(regclass) PARALLEL SAFE; ALTER FUNCTION c03_bad(text) PARALLEL SAFE");
+    session.ask(
+        "CREATE TABLE numbers WITH (fillfactor = 10) AS SELECT g AS n FROM generate_series(1, 4000) g; ANALYZE numbers",
+    );
+    session.ask("SET max_parallel_workers_per_gather = 2; SET min_parallel_table_scan_size = 0");
+    session.ask("SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0");
+    let query = |call: &str| format!("SELECT count({call}) FROM numbers");
+    let plan = session.ask(&format!("EXPLAIN {}", query("d01_bad(8)")));
+    assert!(plan.contains("Workers Planned: 2"), "{plan}");
+
+    for participation in ["off", "on"] {
+        session.ask(&format!("SET parallel_leader_participation = {participation}"));
+        let mut count = |call: &str, expected: &str| {
+            // The leader is warm, however little of the work it gets.
+            session.ask(&format!("SET max_parallel_workers_per_gather = 0; {}", query(call)));
+            session.ask("SET max_parallel_workers_per_gather = 2");
+            session.gives(&query(call), "4000");
+            let work = |session: &mut Session| (0..5).for_each(|_| session.gives(&query(call), "4000"));
+            finds(&mut session, work, expected);
+        };
+        // Each row counts once, whoever works on it.
+        count("d01_bad(8)", "ctx_bloat|TopMemoryContext|160000|20000|mem_corpus");
+        count("d01_ok(8)", "");
+        // Each worker fills it again.
+        count("n1_cache()", "");
+        // Its last 128 entries are new in the window, whose memory no call has freed yet where the leader makes only a few.
+        if participation == "off" {
+            count("d07_ok(n::text)", "");
+        }
+    }
+
+    // One worker does it all. It is planned for two processes, or it would not be planned at all.
+    session.ask("SET max_parallel_workers_per_gather = 1");
+    let mut alone = |call: &str, rows: &str, expected: &str| {
+        session.ask("SET parallel_leader_participation = on; DEALLOCATE ALL");
+        session.ask(&format!("PREPARE alone AS {} WHERE n <= {rows}", query(call)));
+        session.gives("EXECUTE alone", rows);
+        session.ask("SET parallel_leader_participation = off");
+        finds(&mut session, |session| session.gives("EXECUTE alone", rows), expected);
+    };
+    // The first call in a process is in order.
+    alone("c03_bad('a text')", "4000", "wrong_ctx_alloc|c03 scratch|0|3999|mem_corpus");
+    alone("d01_bad(8)", "900", "");
+    alone("d01_bad(8)", "1100", "ctx_bloat|TopMemoryContext|8800|1100|mem_corpus");
+    alone("r01_bad('pg_class')", "200", "resource_leak|relation|0|200|mem_corpus");
 }
 
 fn a_backend_that_is_ended(server: &Server) {

@@ -4,37 +4,38 @@
 //! one for all of them, `resource was not closed: %s`, and the kind is in its argument (`ResourceOwnerReleaseAll` in resowner.c,
 //! the `DebugPrint` functions of each kind). What is tracked outside of resource owners has sentences of its own.
 
-/// Beginnings of the sentences that stand for a kind, as the server has them before it translates them.
-const SENTENCES: &[(&str, &str)] = &[
-    ("relcache reference leak:", "relation"),
-    ("leaking still-referenced relcache entry", "relation"),
-    ("buffer refcount leak:", "buffer"),
-    ("cache reference leak: cache %s (%d), tuple", "catalog cache entry"),
-    ("cache reference leak: cache %s (%d), list", "catalog cache list"),
-    ("plancache reference leak:", "plan"),
-    ("TupleDesc reference leak:", "tuple descriptor"),
-    ("Snapshot reference leak:", "snapshot"),
-    ("temporary file leak:", "file"),
-    ("dynamic shared memory leak:", "dynamic shared memory segment"),
-    ("cryptohash context reference leak:", "cryptohash context"),
-    ("HMAC context reference leak:", "HMAC context"),
+/// How the sentences that stand for a kind begin, and what else is in them: so that they are known with their arguments and
+/// without.
+const SENTENCES: &[(&str, &str, &str)] = &[
+    ("relcache reference leak:", "", "relation"),
+    ("leaking still-referenced relcache entry", "", "relation"),
+    ("buffer refcount leak:", "", "buffer"),
+    ("cache reference leak: cache ", "), tuple ", "catalog cache entry"),
+    ("cache reference leak: cache ", "), list ", "catalog cache list"),
+    ("plancache reference leak:", "", "plan"),
+    ("TupleDesc reference leak:", "", "tuple descriptor"),
+    ("Snapshot reference leak:", "", "snapshot"),
+    ("temporary file leak:", "", "file"),
+    ("dynamic shared memory leak:", "", "dynamic shared memory segment"),
+    ("cryptohash context reference leak:", "", "cryptohash context"),
+    ("HMAC context reference leak:", "", "HMAC context"),
     // AtEOXact_Snapshot in snapmgr.c
-    ("snapshot %p still active", "snapshot"),
-    ("registered snapshots seem to remain", "snapshot"),
+    ("snapshot ", " still active", "snapshot"),
+    ("registered snapshots seem to remain", "", "snapshot"),
     // CleanupTempFiles in fd.c
-    ("temporary file %s not closed at end-of-transaction", "file"),
-    ("%d temporary files and directories not closed", "file"),
+    ("temporary file ", " not closed at end-of-transaction", "file"),
+    ("", " temporary files and directories not closed at end-of-transaction", "file"),
     // AtEOXact_HashTables in dynahash.c
-    ("leaked hash_seq_search scan", "hash scan"),
+    ("leaked hash_seq_search scan", "", "hash scan"),
     // AtEOXact_SPI and AtEOSubXact_SPI in spi.c
-    ("transaction left non-empty SPI stack", "SPI stack"),
-    ("subtransaction left non-empty SPI stack", "SPI stack"),
+    ("transaction left non-empty SPI stack", "", "SPI stack"),
+    ("subtransaction left non-empty SPI stack", "", "SPI stack"),
     // AtEOXact_Parallel in parallel.c
-    ("leaked parallel context", "parallel context"),
+    ("leaked parallel context", "", "parallel context"),
     // AtEOXact_Namespace in namespace.c, until 16
-    ("leaked override search path", "override search path"),
+    ("leaked override search path", "", "override search path"),
     // pgaio_io_release_resowner in aio.c, from 18 on
-    ("leaked AIO handle", "AIO handle"),
+    ("leaked AIO handle", "", "AIO handle"),
 ];
 
 /// The sentence for all kinds, from 17 on.
@@ -59,10 +60,12 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
 /// if it is about something else.
 ///
 /// `format` is the message before translation and arguments (`message_id` of `ErrorData`), `message` the message itself. A
-/// kind that an extension has defined (`ResourceOwnerDesc`, from 17 on) has the name that the extension gave it.
+/// message of a parallel worker comes without the former (`ThrowErrorData` in elog.c); most are never translated. A kind that an extension has defined (`ResourceOwnerDesc`, from 17 on) has the name that the extension gave it.
 pub fn resource<'a>(format: &str, message: &'a str) -> Option<&'a str> {
+    let format = if format.is_empty() { message } else { format };
     if !format.starts_with(NOT_CLOSED) {
-        return SENTENCES.iter().find(|(start, _)| format.starts_with(start)).map(|&(_, kind)| kind);
+        let is_meant = |&&(start, part, _): &&(&str, &str, &str)| format.starts_with(start) && format.contains(part);
+        return SENTENCES.iter().find(is_meant).map(|&(_, _, kind)| kind);
     }
     let description = message.strip_prefix(NOT_CLOSED)?;
     if let Some(&(_, kind)) = DESCRIPTIONS.iter().find(|(start, _)| description.starts_with(start)) {
@@ -127,6 +130,12 @@ mod tests {
             (closed, "resource was not closed: my handle 0x55d0c8", Some("my handle")),
             (closed, "resource was not closed: my handle 7 of \"x\"", Some("my handle 7 of \"x\"")),
             (closed, "resource was not closed: ", None),
+            ("", "cache reference leak: cache pg_proc (43), list 0x55d0c8 has count 1", Some("catalog cache list")),
+            ("", "snapshot 0x55d0c8 still active", Some("snapshot")),
+            ("", "temporary file base/pgsql_tmp/x not closed at end-of-transaction", Some("file")),
+            ("", "3 temporary files and directories not closed at end-of-transaction", Some("file")),
+            ("", "resource was not closed: relation \"t\"", Some("relation")),
+            ("", "there is no transaction in progress", None),
             ("you don't own a lock of type %s", "", None),
             ("there is no transaction in progress", "there is no transaction in progress", None),
         ];

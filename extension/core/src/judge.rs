@@ -22,6 +22,8 @@ pub struct Mark {
     pub leftovers: Census,
     /// How often each [`crate::Event`] had happened, by its place in the list of all; shorter than that where it had not yet.
     pub events: Vec<u64>,
+    /// How often this backend had called functions of the targets.
+    pub calls: u64,
 }
 
 /// Which contexts are reported.

@@ -13,6 +13,7 @@ pub mod finding;
 pub mod growth;
 pub mod judge;
 pub mod like;
+pub mod parallel;
 pub mod path;
 pub mod row;
 pub mod scenario;
