@@ -28,7 +28,6 @@ mod walk;
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_void};
-use std::ops::Range;
 
 use memcheck_core::census::{Census, Live, PathId, SiteId};
 use memcheck_core::{Frame, Site};
@@ -59,8 +58,6 @@ struct Trace {
     stack_end: usize,
     targets: Targets,
     changes: Changes,
-    /// Objects whose slots have been changed.
-    changed: Vec<Range<usize>>,
 }
 
 struct Shared {
@@ -112,8 +109,7 @@ pub(crate) fn stop() {
         if let Some(trace) = &mut *TRACE.trace.get() {
             // The page was writable before; if it is not now, the wrappers stay and do nothing.
             let _ = trace.tables.exchange(false);
-            trace.changes.undo();
-            trace.changed.clear();
+            trace.changes.undo(&modules::loaded());
         }
     }
 }
@@ -295,7 +291,6 @@ impl Trace {
             barrier: Barrier::new(server),
             stack_end: walk::stack_end().ok_or_else(|| refused("the end of the stack could not be found"))?,
             changes: Changes::default(),
-            changed: Vec::new(),
             targets: Targets::new(modules),
         })
     }
@@ -305,13 +300,13 @@ impl Trace {
         if !self.targets.refresh() {
             return;
         }
-        for (module, &belongs) in self.targets.modules.iter().zip(&self.targets.belonging) {
-            if self.changed.contains(&module.all) {
-                continue;
+        let modules = &self.targets.modules;
+        self.walk.know(modules);
+        self.changes.forget_unloaded(modules);
+        for (module, &belongs) in modules.iter().zip(&self.targets.belonging) {
+            if !self.changes.include(module) {
+                interpose::apply(&mut self.changes, &self.targets, module, belongs);
             }
-            self.walk.add(module);
-            self.changed.push(module.all.clone());
-            interpose::apply(&mut self.changes, &self.targets, module, belongs);
         }
     }
 
