@@ -123,7 +123,9 @@ fn place(frame: &Frame) -> String {
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
 fn brief((owner, finding): &Owned) -> String {
-    let size = if finding.iterations > 1 {
+    let size = if finding.is_counted() {
+        format!("x{}", finding.objects)
+    } else if finding.iterations > 1 {
         format!("{} B/iter", short(finding.bytes_per_iter))
     } else {
         bucket::bytes(finding.bytes)
