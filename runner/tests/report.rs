@@ -23,7 +23,7 @@ use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
 use memcheck_core::census::SiteId;
-use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Severity, Shape, Site};
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Line, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\
 title 'for the reporters'
@@ -168,6 +168,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
         build_id: "0123ab".into(),
         offset: 0x1234,
         symbol: Some("buggy_executor_start".into()),
+        line: Some(Line { file: "/src/buggy_pg_ext/buggy_pg_ext.c".into(), number: 71 }),
     };
     let finding = Finding {
         check: CheckKind::CtxBloat,

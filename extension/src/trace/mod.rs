@@ -224,6 +224,7 @@ impl Trace {
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
             symbol: exported_symbol(pc),
+            line: None,
         })
     }
 

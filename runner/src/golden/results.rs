@@ -175,6 +175,12 @@ pub struct FrameResult {
     pub offset: u64,
     /// The function.
     pub symbol: Option<String>,
+    /// The source file; none where the library has no debug information.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(default)]
+    pub line: Option<u32>,
 }
 
 impl From<&Site> for SiteResult {
@@ -185,8 +191,9 @@ impl From<&Site> for SiteResult {
 
 impl From<&Frame> for FrameResult {
     fn from(frame: &Frame) -> Self {
-        let Frame { library, build_id, offset, symbol } = frame.clone();
-        FrameResult { library, build_id, offset, symbol }
+        let Frame { library, build_id, offset, symbol, line } = frame.clone();
+        let (file, line) = line.map(|line| (line.file, line.number)).unzip();
+        FrameResult { library, build_id, offset, symbol, file, line }
     }
 }
 
