@@ -6,8 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use memcheck_core::census::SiteId;
 use memcheck_core::row::Observed;
-use memcheck_core::{Finding, Frame, Site};
+use memcheck_core::{Finding, Frame, Line, Site};
 use serde::{Deserialize, Serialize};
 
 use super::file::Golden;
@@ -106,6 +107,9 @@ pub struct RowResult {
     pub row: String,
     /// Measured bytes per iteration.
     pub bytes_per_iter: f64,
+    /// Where it was allocated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteResult>,
 }
 
 /// A window of a scenario.
@@ -197,6 +201,20 @@ impl From<&Frame> for FrameResult {
     }
 }
 
+impl From<&SiteResult> for Site {
+    fn from(site: &SiteResult) -> Self {
+        let stack = site.stack.iter().map(Into::into).collect();
+        Site { frame: (&site.frame).into(), stack, ..Site::numbered(SiteId(0)) }
+    }
+}
+
+impl From<&FrameResult> for Frame {
+    fn from(frame: &FrameResult) -> Self {
+        let FrameResult { library, build_id, offset, symbol, file, line } = frame.clone();
+        Frame { library, build_id, offset, symbol, line: file.zip(line).map(|(file, number)| Line { file, number }) }
+    }
+}
+
 impl From<&Finding> for FindingResult {
     fn from(finding: &Finding) -> Self {
         FindingResult {
@@ -220,7 +238,11 @@ impl From<&Finding> for FindingResult {
 
 impl From<&Observed> for RowResult {
     fn from(observed: &Observed) -> Self {
-        RowResult { row: observed.row.to_string(), bytes_per_iter: observed.bytes_per_iter }
+        RowResult {
+            row: observed.row.to_string(),
+            bytes_per_iter: observed.bytes_per_iter,
+            site: observed.site.as_ref().map(Into::into),
+        }
     }
 }
 
@@ -270,7 +292,7 @@ impl CaseResult {
     pub fn observed(&self) -> Result<Vec<Seen>, String> {
         let row = |row: &RowResult| {
             let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
-            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter })
+            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter, site: row.site.as_ref().map(Into::into) })
         };
         let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
         ended

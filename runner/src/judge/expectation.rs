@@ -1,26 +1,47 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
-use memcheck_core::{Finding, Frame, bucket};
+use memcheck_core::{Finding, Site, bucket};
 
 use crate::plan::admits;
+use crate::report::function;
 use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
 
 /// A finding with the session that owns it; none outside permutations.
 type Owned<'a> = (Option<&'a str>, &'a Finding);
 
-/// Why an expectation is not met, as what was found instead; none if it is met.
-pub(super) fn miss(expectation: &Expectation, findings: &[Owned]) -> Option<String> {
+/// Why an expectation is not met.
+pub(super) struct Miss {
+    /// What was found instead.
+    pub(super) closest: String,
+    /// Where that was allocated, where that is known.
+    pub(super) site: Option<Site>,
+}
+
+impl Miss {
+    fn none(closest: String) -> Option<Self> {
+        Some(Miss { closest, site: None })
+    }
+
+    fn of(finding: &Finding, closest: String) -> Option<Self> {
+        Some(Miss { closest, site: finding.site.clone() })
+    }
+}
+
+/// Why an expectation is not met; none if it is.
+pub(super) fn miss(expectation: &Expectation, findings: &[Owned]) -> Option<Miss> {
     match expectation {
         Expectation::Nothing => match findings {
             [] => None,
-            [only] => Some(format!("found {}", brief(only))),
-            [first, ..] => Some(format!("found {} violations, among them {}", findings.len(), brief(first))),
+            [only] => Miss::of(only.1, format!("found {}", brief(only))),
+            [first, ..] => {
+                Miss::of(first.1, format!("found {} violations, among them {}", findings.len(), brief(first)))
+            }
         },
         Expectation::No { check, contexts } => {
             let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
             let bad = |(_, finding): &&Owned| finding.check == check.value && is_in(finding, &contexts);
-            findings.iter().find(bad).map(|finding| format!("found {}", brief(finding)))
+            findings.iter().find(bad).and_then(|owned| Miss::of(owned.1, format!("found {}", brief(owned))))
         }
         Expectation::Violation(expected) => miss_violation(expected, findings),
         // Met or failed while the scenario ran.
@@ -32,7 +53,7 @@ fn is_in(finding: &Finding, contexts: &[Like]) -> bool {
     contexts.is_empty() || contexts.iter().any(|pattern| finding.path.matches(pattern))
 }
 
-fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<String> {
+fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<Miss> {
     let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
     let misses: Vec<(&Finding, Vec<String>)> = findings
         .iter()
@@ -48,17 +69,17 @@ fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<St
         return None;
     }
     if met > 0 {
-        return Some(format!("found {met}"));
+        return Miss::none(format!("found {met}"));
     }
     // A violation in the right place is closer than one that is right in everything else.
     let distance = |(finding, differing): &(&Finding, Vec<String>)| (!is_in(finding, &contexts), differing.len());
-    Some(match misses.into_iter().min_by_key(distance) {
-        Some((_, differing)) => format!("closest: {}", differing.join(", ")),
+    match misses.into_iter().min_by_key(distance) {
+        Some((finding, differing)) => Miss::of(finding, format!("closest: {}", differing.join(", "))),
         None => match findings {
-            [] => "no violation found".to_owned(),
-            [first, ..] => format!("no {} found; there is {}", expected.check.value, brief(first)),
+            [] => Miss::none("no violation found".to_owned()),
+            [first, ..] => Miss::of(first.1, format!("no {} found; there is {}", expected.check.value, brief(first))),
         },
-    })
+    }
 }
 
 /// The properties of a finding that are not as expected.
@@ -98,7 +119,7 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("from {library}"));
     }
     if let Some(at) = &expected.at {
-        let place = finding.site.as_ref().map(|site| place(&site.frame));
+        let place = finding.site.as_ref().map(|site| function(&site.frame));
         if !place.as_ref().is_some_and(|place| Like::new(&*at.value).matches(place)) {
             differing.push(format!("at {}", place.as_deref().unwrap_or("an unknown place")));
         }
@@ -114,11 +135,6 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("detail \"{}\"", finding.detail));
     }
     differing
-}
-
-/// The function, or library and offset where it is not known.
-fn place(frame: &Frame) -> String {
-    frame.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", frame.library, frame.offset))
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
@@ -145,7 +161,7 @@ mod tests {
 
     fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
         let owned: Vec<Owned> = findings.iter().map(|finding| (None, finding)).collect();
-        super::miss(expectation, &owned)
+        super::miss(expectation, &owned).map(|miss| miss.closest)
     }
 
     fn expectation(clause: &str) -> Expectation {

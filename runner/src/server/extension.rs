@@ -88,12 +88,21 @@ fn make(
         .env_remove("MFLAGS")
         .env_remove("MAKEOVERRIDES")
         .env_remove("DESTDIR")
+        .env("COPT", debug_options(&copy, &source.path))
         .env("LC_ALL", "C");
     let status = run_logged(make, None, &log)?;
     if status.success() {
         return Ok(());
     }
     Err(ServerError::Build { extension: source.name.clone(), status, output: log_tail(&log, OUTPUT_LINES) })
+}
+
+/// The caller's `COPT`, with which PGXS compiles, and debug information that names the sources instead of the copy.
+fn debug_options(copy: &Path, sources: &Path) -> String {
+    let map = format!("-fdebug-prefix-map={}={}", copy.display(), sources.display());
+    let is_plain = map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
+    let map = if is_plain { map } else { String::new() };
+    format!("{} -g {map}", std::env::var("COPT").unwrap_or_default()).trim().to_owned()
 }
 
 /// What make may have left from another build, and what is no source at all, stays behind.

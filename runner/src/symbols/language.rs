@@ -21,7 +21,7 @@ pub(super) fn readable(symbol: &str) -> String {
 }
 
 /// Whether a function, as [`readable`] names it, is part of a runtime: what it allocates, it allocates for its caller.
-pub(super) fn is_runtime(function: &str) -> bool {
+pub(crate) fn is_runtime(function: &str) -> bool {
     if function.starts_with("__rust_") || function.starts_with("__rdl_") || function.starts_with("operator new") {
         return true;
     }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use memcheck_core::{Frame, Site};
 
+pub(crate) use self::language::is_runtime;
 use self::object_file::ObjectFile;
 
 /// The symbols of the server and of its libraries, read when first asked for.
