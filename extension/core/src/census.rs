@@ -13,6 +13,9 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
+/// What the heap of the C library is called where others have a context's name.
+const HEAP_NAME: &str = "malloc";
+
 /// Where the server keeps its caches of the catalogs.
 const CACHE_CONTEXT: &str = "CacheMemoryContext";
 
@@ -44,6 +47,9 @@ impl PathId {
     /// TopMemoryContext.
     pub const ROOT: PathId = PathId(0);
 
+    /// Stands for the heap of the C library, which is no context. It is not to be found by its name.
+    pub const HEAP: PathId = PathId(1);
+
     fn index(self) -> usize {
         self.0 as usize
     }
@@ -66,15 +72,14 @@ pub struct PathTable {
 
 impl Default for PathTable {
     fn default() -> Self {
-        PathTable {
-            nodes: vec![PathNode {
-                parent: PathId::ROOT,
-                name: TOP_MEMORY_CONTEXT.to_owned(),
-                depth: 0,
-                lifetime: Lifetime::Backend,
-                children: HashMap::new(),
-            }],
-        }
+        let node = |name: &str, depth| PathNode {
+            parent: PathId::ROOT,
+            name: name.to_owned(),
+            depth,
+            lifetime: Lifetime::Backend,
+            children: HashMap::new(),
+        };
+        PathTable { nodes: vec![node(TOP_MEMORY_CONTEXT, 0), node(HEAP_NAME, 1)] }
     }
 }
 
@@ -149,7 +154,7 @@ impl PathTable {
         ContextPath::new(names.into_iter().rev())
     }
 
-    /// Number of paths.
+    /// Number of paths, that of the heap included.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

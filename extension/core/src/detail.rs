@@ -36,6 +36,18 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
     )
 }
 
+/// Memory from the heap that is not freed.
+pub fn malloc_leak(before: Live, after: Live) -> String {
+    format!(
+        "malloc: requested bytes grew by {} (before={} after={}); allocations before={} after={}",
+        after.bytes.saturating_sub(before.bytes),
+        before.bytes,
+        after.bytes,
+        before.allocations,
+        after.allocations,
+    )
+}
+
 /// `wrong_ctx_alloc` for memory in a global context.
 ///
 /// The documented sentence speaks of blocks. Where what was allocated still fitted into free space, it is the bytes in use

@@ -26,7 +26,7 @@ pub fn judge_traced(
     let untraced = judge(paths, marks, rules);
     let mut findings: Vec<Finding> =
         curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
-    findings.retain(|finding| rules.filter.reports(&finding.path));
+    findings.retain(|finding| finding.check == CheckKind::MallocLeak || rules.filter.reports(&finding.path));
     let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
     // Without a shape there were too few marks to tell a pile from a context that is made once.
     let piles: Vec<Finding> = untraced
@@ -109,6 +109,9 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
 }
 
 fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding]) -> Vec<Finding> {
+    if curve.path == PathId::HEAP {
+        return malloc_leak(paths, rules, curve).into_iter().collect();
+    }
     let path = paths.path(curve.path);
     let allowed = rules.filter.allows(&path);
     let bytes = curve.growth_of(|live| live.bytes);
@@ -140,6 +143,19 @@ fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding
             }]
         }
     }
+}
+
+/// What is lost in the heap is lost in every scenario; the filters are about contexts.
+fn malloc_leak(paths: &PathTable, rules: &Rules, curve: &Curve) -> Option<Finding> {
+    let bytes = curve.growth_of(|live| live.bytes);
+    let goes_on = match rules.scenario {
+        ScenarioKind::Window => curve.growth() >= rules.thresholds.min_leak_bytes,
+        _ => bytes.is_some(),
+    };
+    let severity = severity_of(curve.growth());
+    let mut finding = finding(paths, rules, curve, bytes, CheckKind::MallocLeak, severity);
+    finding.detail = detail::malloc_leak(curve.first(), curve.last());
+    goes_on.then_some(finding)
 }
 
 fn finding(
@@ -269,6 +285,20 @@ mod tests {
             trace.judge(ScenarioKind::WrongContextProbe),
             ["wrong_ctx_alloc WARNING TopMemoryContext 8000B x1000 8/iter site 1"]
         );
+    }
+
+    #[test]
+    fn what_is_lost_in_the_heap_is_a_leak_in_every_scenario() {
+        let mut trace = Trace::new();
+        for mark in &mut trace.marks {
+            let (bytes, allocations) = (4096 * mark.iteration, mark.iteration);
+            mark.census.count_traced(PathId::HEAP, SiteId(1), Live { bytes, allocations });
+            mark.census.count_traced(PathId::HEAP, SiteId(100), Live { bytes: 1 << 20, allocations: 1 });
+        }
+        for scenario in [ScenarioKind::GrowthBenchmark, ScenarioKind::TxAbortLoop, ScenarioKind::WrongContextProbe] {
+            assert_eq!(trace.judge(scenario), ["malloc_leak ERROR malloc 4096000B x1000 4096/iter site 1"]);
+        }
+        assert_eq!(trace.judge(ScenarioKind::Window).len(), 1);
     }
 
     #[test]
