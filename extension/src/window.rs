@@ -92,7 +92,7 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     if libraries.is_empty() {
         trace::stop();
     } else {
-        trace::start(libraries)?;
+        trace::start(libraries, guc::traces_stacks())?;
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
@@ -202,7 +202,7 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
         if !trace::is_on() {
             return judge(walker.paths(), marks, rules);
         }
-        let mut findings = judge_traced(walker.paths(), marks, rules, &trace::library_of);
+        let mut findings = judge_traced(walker.paths(), marks, rules, &trace::group_of);
         for finding in &mut findings {
             if let Some(site) = &mut finding.site {
                 *site = trace::describe(site.id);

@@ -13,19 +13,14 @@ use crate::judge::{Mark, Rules, judge, sort};
 use crate::scenario::ScenarioKind;
 use crate::thresholds::severity_of;
 
-/// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
+/// Judges a traced window: one finding for each context path and group of sites, by the site that holds most of it.
 ///
-/// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
+/// `group` numbers the group that a site is in: those of its library, or it alone. Contexts that pile up without anything of a target's in them are taken
 /// from the context totals, unless they are the server's caches.
-pub fn judge_traced(
-    paths: &PathTable,
-    marks: &[Mark],
-    rules: &Rules,
-    library: &dyn Fn(SiteId) -> usize,
-) -> Vec<Finding> {
+pub fn judge_traced(paths: &PathTable, marks: &[Mark], rules: &Rules, group: &dyn Fn(SiteId) -> usize) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
     let mut findings: Vec<Finding> =
-        curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+        curves(paths, marks, group).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
     findings.retain(|finding| finding.check == CheckKind::MallocLeak || rules.filter.reports(&finding.path));
     let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
     // Without a shape there were too few marks to tell a pile from a context that is made once.
@@ -43,7 +38,7 @@ fn is_cache(finding: &Finding) -> bool {
     finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
 }
 
-/// What the sites of one library hold in contexts with one path, over the marks.
+/// What the sites of one group hold in contexts with one path, over the marks.
 struct Curve {
     path: PathId,
     site: SiteId,
@@ -74,7 +69,7 @@ impl Curve {
     }
 }
 
-fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
+fn curves(paths: &PathTable, marks: &[Mark], group: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
     // Memory of the message or the transaction is compared within it only, or as what statements left behind.
     let comparable = |path| first.census.is_comparable(&last.census, paths.lifetime(path));
@@ -83,7 +78,7 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        groups.entry((path, library(site))).or_default().push(site);
+        groups.entry((path, group(site))).or_default().push(site);
     }
     groups
         .into_iter()

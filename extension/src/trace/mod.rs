@@ -79,8 +79,9 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Switches tracing on for these libraries (names without suffix), with an empty table.
-pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
+/// Switches tracing on for these libraries (names without suffix), with an empty table. With `by_calls`, an allocation is
+/// told by all the calls within the libraries that led to it.
+pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     stop();
     // SAFETY: off, so no wrapper uses it; this process has one thread.
     let slot = unsafe { &mut *TRACE.trace.get() };
@@ -91,7 +92,7 @@ pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
     trace.live.clear();
     trace.heap.clear();
     calls::start();
-    trace.targets.want(targets);
+    trace.targets.want(targets, by_calls);
     trace.refresh();
     trace.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))?;
     // SAFETY: this process has one thread.
@@ -165,9 +166,11 @@ pub(crate) fn occupancy() -> (u64, u64) {
     .unwrap_or_default()
 }
 
-/// A number for the library that a site is in.
-pub(crate) fn library_of(site: SiteId) -> usize {
-    with_trace(|trace| trace.targets.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
+/// A number for what a site is judged together with: the library it is in, or nothing else.
+pub(crate) fn group_of(site: SiteId) -> usize {
+    let library = |trace: &mut Trace| trace.targets.module_at(trace.sites.get(site.0).pc);
+    let group = |trace: &mut Trace| if trace.targets.by_calls { Some(site.0 as usize) } else { library(trace) };
+    with_trace(group).flatten().unwrap_or(usize::MAX)
 }
 
 /// Where a site is, and the stack it was first seen with.

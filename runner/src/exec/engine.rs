@@ -11,7 +11,7 @@ use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
-use crate::plan::{self, Scenario};
+use crate::plan::{self, Scenario, Sessions};
 use crate::spec::ast::Mode;
 use crate::symbols::Symbols;
 
@@ -26,7 +26,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
-    session.set(TRACE, if scenario.trace { "on" } else { "off" }, Some(&scenario.place))?;
+    session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
     session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if let Some(phase) = phase {
@@ -52,10 +52,12 @@ fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
 }
 
 /// What opens the window of a session that takes part in permutations, and sets its first mark.
-pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
+pub(super) fn begin_session(sessions: &Sessions, session: &plan::Session) -> [String; 4] {
+    let trace = format!("SET {TRACE} = {}", sessions.trace.as_str());
+    let targets = format!("SET {TARGETS} = {}", quoted(&sessions.targets.join(","), '\''));
     let options = options(ScenarioKind::Window, &session.watch, &session.allow);
     let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
-    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+    [trace, targets, begin, "SELECT ext_memcheck.mark(0)".to_owned()]
 }
 
 /// What closes it.

@@ -1,7 +1,7 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
-use memcheck_core::{Finding, Site, bucket};
+use memcheck_core::{Finding, Frame, Site, bucket};
 
 use crate::plan::admits;
 use crate::report::function;
@@ -119,8 +119,9 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("from {library}"));
     }
     if let Some(at) = &expected.at {
-        let place = finding.site.as_ref().map(|site| function(&site.frame));
-        if !place.as_ref().is_some_and(|place| Like::new(&*at.value).matches(place)) {
+        let pattern = Like::new(&*at.value);
+        if !finding.site.as_ref().is_some_and(|site| functions(site).any(|function| pattern.matches(&function))) {
+            let place = finding.site.as_ref().map(|site| function(&site.frame));
             differing.push(format!("at {}", place.as_deref().unwrap_or("an unknown place")));
         }
     }
@@ -135,6 +136,13 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("detail \"{}\"", finding.detail));
     }
     differing
+}
+
+/// The function of a site, and those that the compiler made it part of.
+fn functions(site: &Site) -> impl Iterator<Item = String> {
+    let frame = &site.frame;
+    let same_call = move |other: &&Frame| other.offset == frame.offset && other.library == frame.library;
+    std::iter::once(frame).chain(site.stack.iter().filter(same_call)).map(function)
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
@@ -157,6 +165,7 @@ fn short(number: f64) -> String {
 mod tests {
     use super::*;
     use crate::spec::{SourceFile, parse};
+    use memcheck_core::census::SiteId;
     use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
 
     fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
@@ -213,6 +222,19 @@ mod tests {
         for (clause, findings, expected) in table {
             let findings: Vec<Finding> = findings.into_iter().cloned().collect();
             assert_eq!(miss(&expectation(clause), &findings).as_deref(), expected, "{clause}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_also_known_by_what_it_was_inlined_into() {
+        let frame = |offset, symbol: &str| Frame { offset, symbol: Some(symbol.into()), ..Frame::default() };
+        let stack = vec![frame(8, "helper"), frame(8, "caller"), frame(16, "far")];
+        let site = Site { frame: frame(8, "helper"), stack, ..Site::numbered(SiteId(1)) };
+        let bloat = finding(CheckKind::CtxBloat, Severity::Error, &["TopMemoryContext"], 8208.0);
+        let bloat = [Finding { site: Some(site), ..bloat }];
+        for (pattern, expected) in [("helper", None), ("call%", None), ("far", Some("closest: at helper"))] {
+            let missed = miss(&expectation(&format!("ctx_bloat at '{pattern}'")), &bloat);
+            assert_eq!(missed.as_deref(), expected, "{pattern}");
         }
     }
 

@@ -182,7 +182,7 @@ impl<'a> Checked<'a> {
     }
 
     fn open(&mut self, session: usize) -> Result<(), Failure> {
-        let calls = begin_session(&self.case.sessions.sessions[session]);
+        let calls = begin_session(&self.case.sessions, &self.case.sessions.sessions[session]);
         self.call(session, "begin", &calls)
     }
 
