@@ -55,7 +55,7 @@ fn callers(site: &Site) -> Vec<String> {
     let is_site = |frame: &Frame| frame.offset == site.frame.offset && frame.symbol == site.frame.symbol;
     let after = site.stack.iter().position(is_site).map_or(site.stack.len(), |position| position + 1);
     let is_shown = |frame: &&Frame| match &frame.symbol {
-        Some(symbol) => !is_runtime(symbol),
+        Some(symbol) => !is_runtime(frame) && !symbol.starts_with("{closure"),
         None => frame.library == site.frame.library,
     };
     let mut callers: Vec<String> = site.stack[after..].iter().filter(is_shown).map(function).collect();

@@ -39,14 +39,16 @@ pub(super) fn install(
             make(source, &path, arguments, installation, run)
         }
         Build::Files { library, control, sql } => {
+            let major = installation.version.major().to_string();
+            let matching = |pattern: &str| matching(source, &path, &pattern.replace("{major}", &major));
             for pattern in library {
-                for file in matching(source, &path, pattern)? {
+                for file in matching(pattern)? {
                     let name = installed_library_name(&file, &source.name);
                     stage::install(&file, &installation.pkglib_dir, name.as_deref())?;
                 }
             }
             for pattern in control.iter().chain(sql) {
-                for file in matching(source, &path, pattern)? {
+                for file in matching(pattern)? {
                     stage::install(&file, &installation.extension_dir(), None)?;
                 }
             }

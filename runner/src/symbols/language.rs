@@ -1,10 +1,11 @@
 //! Names of functions as their author wrote them, and which of them he did not write.
 
 use cpp_demangle::{DemangleOptions, Symbol};
+use memcheck_core::Frame;
 
-/// Crates and namespaces of Rust's and C++'s runtimes, and pgrx, through which a Rust function calls the allocator.
+/// Crates and namespaces of the runtimes of Rust and C++, and pgrx with what it calls the server through.
 const RUNTIMES: &[&str] =
-    &["alloc", "core", "std", "hashbrown", "pgrx", "pgrx_pg_sys", "__rustc", "__gnu_cxx", "__cxxabiv1"];
+    &["alloc", "core", "std", "hashbrown", "pgrx", "pgrx_pg_sys", "cee_scape", "__rustc", "__gnu_cxx", "__cxxabiv1"];
 
 /// A symbol's name without mangling, without the hash of a generic instance and without the suffix of a part that the
 /// compiler split off.
@@ -20,9 +21,29 @@ pub(super) fn readable(symbol: &str) -> String {
     cpp.unwrap_or_else(|| symbol.to_owned())
 }
 
-/// Whether a function, as [`readable`] names it, is part of a runtime: what it allocates, it allocates for its caller.
-pub(crate) fn is_runtime(function: &str) -> bool {
-    if function.starts_with("__rust_") || function.starts_with("__rdl_") || function.starts_with("operator new") {
+/// Whether a call is made by a runtime: what it allocates, it allocates for its caller.
+pub(crate) fn is_runtime(frame: &Frame) -> bool {
+    frame.symbol.as_deref().is_some_and(is_runtime_function)
+        || frame.line.as_ref().is_some_and(|line| is_runtime_file(&line.file))
+}
+
+/// With tables of lines only, a compiler does not write down whose an inlined function is. Its file tells.
+fn is_runtime_file(file: &str) -> bool {
+    const DIRECTORIES: &[&str] = &["/rustc/", "/rustlib/src/rust/library/", "/include/c++/"];
+    let crates = ["pgrx", "pgrx-pg-sys", "cee-scape"];
+    let has_version =
+        |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let is_crate = |part: &str| crates.iter().any(|name| part.strip_prefix(name).is_some_and(has_version));
+    DIRECTORIES.iter().any(|directory| file.contains(directory)) || file.split('/').any(is_crate)
+}
+
+/// The same by the name that [`readable`] gives.
+fn is_runtime_function(function: &str) -> bool {
+    const BEGINNINGS: &[&str] = &["__rust_", "__rdl_", "operator new", "_internal_wrapper"];
+    // What pgrx's macros put around a function, but for the exported one.
+    const GENERATED: &[&str] = &["_wrapper::_internal_wrapper", "_wrapper::{"];
+    if BEGINNINGS.iter().any(|name| function.starts_with(name)) || GENERATED.iter().any(|name| function.contains(name))
+    {
         return true;
     }
     let in_runtime = |path: &str| {
@@ -75,21 +96,35 @@ mod tests {
             "<[T] as alloc::slice::hack::ConvertVec>::to_vec",
             "<alloc::string::String>::from_utf8",
             "pgrx::memcxt::PgMemoryContexts::switch_to",
+            "mine::load_wrapper::_internal_wrapper::{{closure}}",
+            "mine::load_wrapper::{closure#0}",
             "std::vector<int, std::allocator<int> >::push_back",
         ];
         let authors = [
             "palloc",
             "standard",
             "mine::load",
+            "mine::load::{{closure}}",
+            "load_wrapper",
             "core_syscache",
             "<mine::Key as core::hash::Hash>::hash",
             "pgrx_tests::f",
         ];
         for function in runtime {
-            assert!(is_runtime(function), "{function}");
+            assert!(is_runtime_function(function), "{function}");
         }
         for function in authors {
-            assert!(!is_runtime(function), "{function}");
+            assert!(!is_runtime_function(function), "{function}");
+        }
+        let registry = "/root/.cargo/registry/src/index-0123";
+        for (file, expected) in [
+            ("/rustc/0123/library/alloc/src/alloc.rs".to_owned(), true),
+            (format!("{registry}/pgrx-0.18.1/src/memcxt.rs"), true),
+            (format!("{registry}/pgrx-contrib-0.1.0/src/lib.rs"), false),
+            ("/usr/include/c++/12/bits/stl_vector.h".to_owned(), true),
+            ("/src/pgrx-tests/src/lib.rs".to_owned(), false),
+        ] {
+            assert_eq!(is_runtime_file(&file), expected, "{file}");
         }
     }
 }

@@ -74,7 +74,7 @@ impl Symbols {
 
 /// The first frame of the library that its author wrote; the first of all if none of them is.
 fn authors_frame<'a>(frames: &'a [Frame], library: &str) -> Option<&'a Frame> {
-    let written = |frame: &&Frame| !frame.symbol.as_deref().is_some_and(language::is_runtime);
+    let written = |frame: &&Frame| !is_runtime(frame);
     frames.iter().take_while(|frame| frame.library == library).find(written).or(frames.first())
 }
 

@@ -56,11 +56,12 @@ impl ObjectFile {
         // The call stands before the address it returns to, which may be the end of the function.
         let Some(call) = offset.checked_sub(1) else { return Vec::new() };
         let mut calls = self.lines.as_ref().and_then(|lines| calls_at(lines, call)).unwrap_or_default();
-        let function = containing(&self.functions, call);
-        match calls.last_mut() {
-            Some(outermost) if outermost.function.is_none() => outermost.function = function.map(str::to_owned),
-            Some(_) => {}
-            None => calls.extend(function.map(|function| Call { function: Some(function.to_owned()), line: None })),
+        // What is not inlined is in the symbol table, there always with its whole name.
+        if let Some(function) = containing(&self.functions, call).map(str::to_owned) {
+            match calls.last_mut() {
+                Some(outermost) => outermost.function = Some(function),
+                None => calls.push(Call { function: Some(function), line: None }),
+            }
         }
         calls
     }
