@@ -36,10 +36,10 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
     )
 }
 
-/// Memory from the heap that is not freed.
-pub fn malloc_leak(before: Live, after: Live) -> String {
+/// Memory outside of contexts that is not given back.
+pub fn lost(kind: &str, before: Live, after: Live) -> String {
     format!(
-        "malloc: requested bytes grew by {} (before={} after={}); allocations before={} after={}",
+        "{kind}: requested bytes grew by {} (before={} after={}); allocations before={} after={}",
         after.bytes.saturating_sub(before.bytes),
         before.bytes,
         after.bytes,

@@ -41,20 +41,26 @@ impl Trace {
         if found == 0 || barred { None } else { self.number(found, from) }
     }
 
+    /// The site of a call that a target makes itself; `from` is the frame of the function that it called.
+    pub(super) fn attribute_direct(&mut self, from: Registers) -> Option<u32> {
+        let caller = from.caller();
+        if self.targets.contain(caller) { self.number(caller, from) } else { None }
+    }
+
     /// The site of an allocation from the heap; `from` is the frame of the function that stands for malloc.
     pub(super) fn attribute_heap(&mut self, from: Registers) -> Option<u32> {
-        let caller = from.caller();
-        let mut found = if self.targets.contain(caller) { caller } else { 0 };
-        if found == 0 {
-            let under_way = calls::under_way(&self.targets.hull, from.sp(), self.stack_end)?;
-            let targets = &self.targets;
-            self.walk.all_frames(from, self.stack_end, |pc, slot| {
-                if targets.contain(pc) {
-                    found = pc;
-                }
-                found == 0 && slot < under_way.oldest && !targets.server.contains(&pc)
-            });
+        let direct = self.attribute_direct(from);
+        if direct.is_some() {
+            return direct;
         }
+        let under_way = calls::under_way(&self.targets.hull, from.sp(), self.stack_end)?;
+        let (mut found, targets) = (0, &self.targets);
+        self.walk.all_frames(from, self.stack_end, |pc, slot| {
+            if targets.contain(pc) {
+                found = pc;
+            }
+            found == 0 && slot < under_way.oldest && !targets.server.contains(&pc)
+        });
         if found == 0 { None } else { self.number(found, from) }
     }
 

@@ -1,8 +1,8 @@
 //! Global offset tables: the slots through which loaded objects call functions of other objects, pointed at our own.
 //!
 //! Slots are found by the relocations that filled them (gABI, "Relocation"; psABI x86-64, table 4.10): `JUMP_SLOT` for calls
-//! by way of the procedure linkage table, `GLOB_DAT` for calls and addresses by way of the table itself, and `64` for
-//! function pointers in initialized data. Most of this memory is read-only after relocation and is unprotected for the
+//! by way of the procedure linkage table, `GLOB_DAT` for calls and addresses by way of the table itself, `64` for function
+//! pointers in initialized data, and `COPY` for variables of a library that live in the executable (`xmlFree`). Most of this memory is read-only after relocation and is unprotected for the
 //! moment of the change. What is changed belongs to this process alone.
 
 use std::ffi::{CStr, c_char, c_void};
@@ -17,43 +17,90 @@ struct Change {
     slot: usize,
     before: usize,
     after: usize,
-    /// The pages that have to be unprotected for it.
+}
+
+/// The slots of one object that have been changed.
+struct Changed {
+    name: String,
+    all: Range<usize>,
+    /// In memory that is read-only, in order, and in memory that is not.
+    slots: [Vec<Change>; 2],
     protected: Range<usize>,
+}
+
+impl Changed {
+    fn is_of(&self, module: &Module) -> bool {
+        self.all == module.all && self.name == module.name
+    }
+
+    fn write(&self, values: impl Fn(&Change) -> (usize, usize)) {
+        let [protected, writable] = &self.slots;
+        write(writable, &values);
+        if !protected.is_empty() && protect(&self.protected, libc::PROT_READ | libc::PROT_WRITE) {
+            write(protected, &values);
+            protect(&self.protected, libc::PROT_READ);
+        }
+    }
 }
 
 /// Slots that have been changed, to be changed back.
 #[derive(Default)]
-pub(super) struct Changes(Vec<Change>);
+pub(super) struct Changes(Vec<Changed>);
 
 /// A slot, the name of the symbol it was filled by, and what is in it.
 pub(super) struct Slot<'a> {
     pub(super) name: &'a CStr,
     pub(super) value: usize,
-    /// Whether it is only ever called, and its value looked at by no one.
-    pub(super) is_call: bool,
+    /// What it is for.
+    pub(super) kind: Kind,
+}
+
+/// What a slot is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is called, and its value looked at by no one.
+    Call,
+    /// It is called or its value used.
+    Address,
+    /// A word of a library's variable, which the linker has put into the executable.
+    Copy,
 }
 
 impl Changes {
+    /// Whether an object's slots have been changed already.
+    pub(super) fn include(&self, module: &Module) -> bool {
+        self.0.iter().any(|changed| changed.is_of(module))
+    }
+
     /// Shows each slot of an object; what `replace` gives is put into it.
     pub(super) fn apply(&mut self, module: &Module, mut replace: impl FnMut(&Slot) -> Option<usize>) {
-        let first = self.0.len();
         let protected = protected_pages(module);
+        let mut slots = [const { Vec::new() }; 2];
         // SAFETY: a loaded object that is relocated already; its dynamic section stays mapped.
         unsafe {
             for_each_slot(module, |address, slot| {
                 if let Some(after) = replace(&slot).filter(|&after| after != slot.value) {
-                    let protected = if protected.contains(&address) { protected.clone() } else { 0..0 };
-                    self.0.push(Change { slot: address, before: slot.value, after, protected });
+                    let change = Change { slot: address, before: slot.value, after };
+                    slots[usize::from(!protected.contains(&address))].push(change);
                 }
             });
         }
-        write(&self.0[first..], |change| (change.before, change.after));
+        let changed = Changed { name: module.name.clone(), all: module.all.clone(), slots, protected };
+        changed.write(|change| (change.before, change.after));
+        self.0.push(changed);
     }
 
-    /// Puts everything back. A slot that somebody else has changed since is left as it is.
-    pub(super) fn undo(&mut self) {
-        write(&self.0, |change| (change.after, change.before));
-        self.0.clear();
+    /// Puts everything back in the objects that are still loaded. A slot that somebody else has changed since is left as
+    /// it is.
+    pub(super) fn undo(&mut self, loaded: &[Module]) {
+        for changed in self.0.drain(..).filter(|changed| loaded.iter().any(|module| changed.is_of(module))) {
+            changed.write(|change| (change.after, change.before));
+        }
+    }
+
+    /// Forgets objects that are no longer loaded.
+    pub(super) fn forget_unloaded(&mut self, loaded: &[Module]) {
+        self.0.retain(|changed| loaded.iter().any(|module| changed.is_of(module)));
     }
 }
 
@@ -70,24 +117,16 @@ fn protected_pages(module: &Module) -> Range<usize> {
     module.relro.start / PAGE * PAGE..module.relro.end / PAGE * PAGE
 }
 
+/// Memory has to be writable.
 fn write(changes: &[Change], values: impl Fn(&Change) -> (usize, usize)) {
-    for group in changes.chunk_by(|a, b| a.protected == b.protected) {
-        let pages = &group[0].protected;
-        if !pages.is_empty() && !protect(pages, libc::PROT_READ | libc::PROT_WRITE) {
-            continue;
-        }
-        for change in group {
-            let (expected, value) = values(change);
-            let slot = change.slot as *mut usize;
-            // SAFETY: a pointer-sized slot, aligned by the linker, in memory that is writable now.
-            unsafe {
-                if slot.read() == expected {
-                    slot.write(value);
-                }
+    for change in changes {
+        let (expected, value) = values(change);
+        let slot = change.slot as *mut usize;
+        // SAFETY: a pointer-sized slot of a loaded object, aligned, in memory that is writable now.
+        unsafe {
+            if slot.read() == expected {
+                slot.write(value);
             }
-        }
-        if !pages.is_empty() {
-            protect(pages, libc::PROT_READ);
         }
     }
 }
@@ -151,6 +190,7 @@ unsafe fn for_each_slot(module: &Module, mut show: impl FnMut(usize, Slot)) {
     const DT_RELASZ: i64 = 8;
     const DT_JMPREL: i64 = 23;
     const R_X86_64_64: u32 = 1;
+    const R_X86_64_COPY: u32 = 5;
     const R_X86_64_GLOB_DAT: u32 = 6;
     const R_X86_64_JUMP_SLOT: u32 = 7;
 
@@ -180,20 +220,25 @@ unsafe fn for_each_slot(module: &Module, mut show: impl FnMut(usize, Slot)) {
         let relocations =
             unsafe { std::slice::from_raw_parts(start as *const Relocation, size / size_of::<Relocation>()) };
         for relocation in relocations {
-            let kind = relocation.info as u32;
             let symbol = (relocation.info >> 32) as usize;
-            let names_function = matches!(kind, R_X86_64_64 | R_X86_64_GLOB_DAT | R_X86_64_JUMP_SLOT);
-            if !names_function || symbol == 0 || relocation.addend != 0 {
+            let kind = match relocation.info as u32 {
+                R_X86_64_JUMP_SLOT => Kind::Call,
+                R_X86_64_GLOB_DAT | R_X86_64_64 => Kind::Address,
+                R_X86_64_COPY => Kind::Copy,
+                _ => continue,
+            };
+            let address = module.base + relocation.offset;
+            if symbol == 0 || relocation.addend != 0 || !address.is_multiple_of(size_of::<usize>()) {
                 continue;
             }
-            let address = module.base + relocation.offset;
-            // SAFETY: the symbol is in the object's table, its name in the object's strings; the slot is mapped.
-            let (name, value) = unsafe {
+            // SAFETY: the symbol is in the object's table, its name in the object's strings; the slots are mapped.
+            unsafe {
                 let symbol = (dynamic.symbols as *const libc::Elf64_Sym).add(symbol);
-                (string(dynamic.strings, (*symbol).st_name as usize), (address as *const usize).read_unaligned())
-            };
-            if address.is_multiple_of(size_of::<usize>()) {
-                show(address, Slot { name, value, is_call: kind == R_X86_64_JUMP_SLOT });
+                let name = string(dynamic.strings, (*symbol).st_name as usize);
+                let words = if kind == Kind::Copy { (*symbol).st_size as usize / size_of::<usize>() } else { 1 };
+                for address in (address..).step_by(size_of::<usize>()).take(words) {
+                    show(address, Slot { name, value: (address as *const usize).read(), kind });
+                }
             }
         }
     }

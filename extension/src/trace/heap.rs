@@ -6,10 +6,14 @@
 
 use std::ffi::{CStr, c_int, c_void};
 
+use super::got::{Kind, Slot};
 use super::{on_heap_alloc, on_heap_free, on_heap_realloc};
 
-/// The function of ours for one of the family. In the server's table, only what gives memory back.
-pub(super) fn replacement(name: &CStr, of_server: bool) -> Option<usize> {
+/// The function of ours for a slot that leads to one of the family. In the server's table, only what gives memory back.
+pub(super) fn replacement(slot: &Slot, of_server: bool) -> Option<usize> {
+    // A library calls by way of its variable, wherever that lives.
+    let (name, of_server) =
+        if slot.kind == Kind::Copy { (name_of(slot.value)?, false) } else { (slot.name, of_server) };
     let function = match name.to_bytes() {
         b"free" => free as *const (),
         b"realloc" => realloc as *const (),
@@ -22,6 +26,13 @@ pub(super) fn replacement(name: &CStr, of_server: bool) -> Option<usize> {
         _ => return None,
     };
     Some(function as usize)
+}
+
+/// Which of the functions that a library keeps in variables an address is.
+fn name_of(address: usize) -> Option<&'static CStr> {
+    const KEPT: [&CStr; 4] = [c"malloc", c"calloc", c"realloc", c"free"];
+    // SAFETY: looks a name up.
+    KEPT.into_iter().find(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr() == address)
 }
 
 unsafe extern "C" fn malloc(size: usize) -> *mut c_void {

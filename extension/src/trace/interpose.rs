@@ -2,10 +2,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use super::got::{Changes, Slot};
+use super::got::{Changes, Kind, Slot};
 use super::modules::{Belongs, Module};
 use super::targets::Targets;
-use super::{calls, heap};
+use super::{calls, created, dsm, heap};
 
 /// Functions of the server whose address is compared with that in a slot (`hash_create` in dynahash.c): another address
 /// would make another hash table.
@@ -17,15 +17,19 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
         return;
     }
     if module.is_executable() {
-        changes.apply(module, |slot| match slot.name.to_bytes() {
+        return changes.apply(module, |slot| match slot.name.to_bytes() {
             b"dlopen" => Some(dlopen as *const () as usize),
-            _ => heap::replacement(slot.name, true),
+            _ => heap::replacement(slot, true),
         });
-        return;
     }
     changes.apply(module, |slot| {
-        let calls_out = belongs != Belongs::Not && leads_out(targets, slot);
-        heap::replacement(slot.name, false).or_else(|| if calls_out { calls::thunk(slot.value) } else { None })
+        let of_targets = || match belongs {
+            Belongs::Not => None,
+            _ => created::replacement(slot.name)
+                .or_else(|| dsm::replacement(slot.name))
+                .or_else(|| if leads_out(targets, slot) { calls::thunk(slot.value) } else { None }),
+        };
+        heap::replacement(slot, false).or_else(of_targets)
     });
 }
 
@@ -39,7 +43,7 @@ fn leads_out(targets: &Targets, slot: &Slot) -> bool {
     let Some(callee) = targets.module_at(slot.value).filter(|_| !targets.contain(slot.value)) else { return false };
     let callee = &targets.modules[callee];
     if callee.is_executable() {
-        return slot.is_call || !COMPARED.contains(&slot.name);
+        return slot.kind == Kind::Call || !COMPARED.contains(&slot.name);
     }
     !is_loader(callee) && callee.name != "libm" && !is_frugal(slot.name)
 }

@@ -11,6 +11,8 @@
 mod attribution;
 mod barrier;
 pub(crate) mod calls;
+mod created;
+mod dsm;
 mod functions;
 mod got;
 mod heap;
@@ -26,7 +28,6 @@ mod walk;
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_void};
-use std::ops::Range;
 
 use memcheck_core::census::{Census, Live, PathId, SiteId};
 use memcheck_core::{Frame, Site};
@@ -34,6 +35,7 @@ use pgrx::pg_sys;
 
 use crate::snapshot::Walker;
 use barrier::Barrier;
+use dsm::Segments;
 use got::Changes;
 use sites::Sites;
 use table::LiveTable;
@@ -49,14 +51,13 @@ struct Trace {
     live: LiveTable,
     /// As `live`, for malloc.
     heap: LiveTable,
+    segments: Segments,
     sites: Sites,
     walk: Walk,
     barrier: Barrier,
     stack_end: usize,
     targets: Targets,
     changes: Changes,
-    /// Objects whose slots have been changed.
-    changed: Vec<Range<usize>>,
 }
 
 struct Shared {
@@ -91,6 +92,7 @@ pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused>
     };
     trace.live.clear();
     trace.heap.clear();
+    trace.segments.clear();
     calls::start();
     trace.targets.want(targets, by_calls);
     trace.refresh();
@@ -108,8 +110,7 @@ pub(crate) fn stop() {
         if let Some(trace) = &mut *TRACE.trace.get() {
             // The page was writable before; if it is not now, the wrappers stay and do nothing.
             let _ = trace.tables.exchange(false);
-            trace.changes.undo();
-            trace.changed.clear();
+            trace.changes.undo(&modules::loaded());
         }
     }
 }
@@ -136,13 +137,16 @@ pub(crate) fn refresh() {
 pub(crate) fn count(census: &mut Census, walker: &Walker) {
     if is_on() {
         with_trace(|trace| {
-            trace.live.for_each(|context, site, bytes| {
+            trace.live.for_each_since(0, |_, context, site, bytes| {
                 if let Some(path) = walker.path_at(context) {
                     census.count_traced(path, SiteId(site), Live { bytes, allocations: 1 });
                 }
             });
-            trace.heap.for_each(|_, site, bytes| {
+            trace.heap.for_each_since(0, |_, _, site, bytes| {
                 census.count_traced(PathId::HEAP, SiteId(site), Live { bytes, allocations: 1 });
+            });
+            trace.segments.for_each(|site, bytes| {
+                census.count_traced(PathId::DSM, SiteId(site), Live { bytes, allocations: 1 });
             });
         });
     }
@@ -152,9 +156,41 @@ pub(crate) fn count(census: &mut Census, walker: &Walker) {
 pub(crate) fn for_each_in(context: pg_sys::MemoryContext, mut show: impl FnMut(SiteId, Live)) {
     if is_on() {
         with_trace(|trace| {
-            trace.live.for_each_in(context.addr(), |_, site, bytes| show(SiteId(site), Live { bytes, allocations: 1 }));
+            trace
+                .live
+                .for_each_in(context.addr(), |_, _, site, bytes| show(SiteId(site), Live { bytes, allocations: 1 }));
         });
     }
+}
+
+/// A number for what has been allocated by now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Serial {
+    contexts: u64,
+    heap: u64,
+}
+
+/// The newest allocation; none while tracing is off.
+pub(crate) fn newest() -> Option<Serial> {
+    let newest = |trace: &mut Trace| Serial { contexts: trace.live.serial(), heap: trace.heap.serial() };
+    is_on().then(|| with_trace(newest)).flatten()
+}
+
+/// What the targets have allocated since, and still hold.
+pub(crate) fn census_since(serial: Serial, walker: &mut Walker) -> Census {
+    let mut census = Census::default();
+    with_trace(|trace| {
+        let live = |bytes| Live { bytes, allocations: 1 };
+        trace.live.for_each_since(serial.contexts, |_, context, site, bytes| {
+            // SAFETY: contexts are taken out of the table when they are deleted.
+            let path = unsafe { walker.climb(context as pg_sys::MemoryContext) };
+            census.count_traced(path, SiteId(site), live(bytes));
+        });
+        trace.heap.for_each_since(serial.heap, |_, _, site, bytes| {
+            census.count_traced(PathId::HEAP, SiteId(site), live(bytes));
+        });
+    });
+    census
 }
 
 /// Allocations outstanding, and allocations that found no room in the table.
@@ -199,14 +235,14 @@ impl Trace {
         let no_memory = || refused("no memory could be reserved for tracing");
         Ok(Trace {
             tables,
-            live: LiveTable::new().ok_or_else(no_memory)?,
-            heap: LiveTable::new().ok_or_else(no_memory)?,
+            live: LiveTable::new(21, 17).ok_or_else(no_memory)?,
+            heap: LiveTable::new(21, 4).ok_or_else(no_memory)?,
+            segments: Segments::new().ok_or_else(no_memory)?,
             sites: Sites::new().ok_or_else(no_memory)?,
             walk: Walk::new(),
             barrier: Barrier::new(server),
             stack_end: walk::stack_end().ok_or_else(|| refused("the end of the stack could not be found"))?,
             changes: Changes::default(),
-            changed: Vec::new(),
             targets: Targets::new(modules),
         })
     }
@@ -216,13 +252,13 @@ impl Trace {
         if !self.targets.refresh() {
             return;
         }
-        for (module, &belongs) in self.targets.modules.iter().zip(&self.targets.belonging) {
-            if self.changed.contains(&module.all) {
-                continue;
+        let modules = &self.targets.modules;
+        self.walk.know(modules);
+        self.changes.forget_unloaded(modules);
+        for (module, &belongs) in modules.iter().zip(&self.targets.belonging) {
+            if !self.changes.include(module) {
+                interpose::apply(&mut self.changes, &self.targets, module, belongs);
             }
-            self.walk.add(module);
-            self.changed.push(module.all.clone());
-            interpose::apply(&mut self.changes, &self.targets, module, belongs);
         }
     }
 
@@ -335,8 +371,7 @@ fn on_heap_realloc(before: usize, moved: *mut c_void, size: usize) {
         if !moved.is_null()
             && let Some(site) = trace.attribute_heap(Registers::here()).or(site_before)
         {
-            trace.heap.remove(moved.addr());
-            trace.heap.insert(moved.addr(), size, HEAP, site);
+            trace.heap.replace(moved.addr(), size, HEAP, site);
         }
     }
 }

@@ -85,17 +85,17 @@ pub(super) fn loaded() -> Vec<Module> {
     modules
 }
 
-/// A number that changes when an object is loaded.
+/// A number that changes when an object is loaded or unloaded.
 pub(super) fn generation() -> u64 {
     unsafe extern "C" fn read(info: *mut libc::dl_phdr_info, _size: libc::size_t, out: *mut c_void) -> c_int {
         // SAFETY: called by dl_iterate_phdr with what `generation` passes.
-        unsafe { *out.cast::<u64>() = (*info).dlpi_adds };
+        unsafe { *out.cast::<u64>() = (*info).dlpi_adds + (*info).dlpi_subs };
         1
     }
-    let mut adds = 0u64;
+    let mut number = 0u64;
     // SAFETY: the callback gets the integer it is passed, and stops at the first object.
-    unsafe { libc::dl_iterate_phdr(Some(read), (&raw mut adds).cast()) };
-    adds
+    unsafe { libc::dl_iterate_phdr(Some(read), (&raw mut number).cast()) };
+    number
 }
 
 unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _size: libc::size_t, modules: *mut c_void) -> c_int {

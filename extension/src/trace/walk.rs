@@ -26,8 +26,8 @@ pub(super) struct Walk {
 struct Tables {
     unwinder: UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>,
     cache: CacheX86_64<MustNotAllocateDuringUnwind>,
-    /// Where the objects are that it knows the tables of.
-    known: Vec<Range<usize>>,
+    /// The objects that it knows the tables of: where they are, and their names.
+    known: Vec<(Range<usize>, String)>,
 }
 
 /// Where a walk starts, and where the stack ends.
@@ -73,12 +73,9 @@ impl Walk {
         Walk { frame_pointers, tables }
     }
 
-    /// Takes note of an object that has been loaded.
-    pub(super) fn add(&mut self, module: &Module) {
-        if !self.tables.known.contains(&module.all) {
-            self.tables.known.push(module.all.clone());
-            self.tables.add(module);
-        }
+    /// Takes note of the objects that are loaded now.
+    pub(super) fn know(&mut self, modules: &[Module]) {
+        self.tables.know(modules);
     }
 
     /// Shows the return addresses from the inside out, each with its place on the stack, until `visit` says to stop: in the
@@ -123,9 +120,26 @@ impl Walk {
 }
 
 impl Tables {
+    fn know(&mut self, modules: &[Module]) {
+        let is = |module: &Module, known: &(Range<usize>, String)| (&module.all, &module.name) == (&known.0, &known.1);
+        self.known.retain(|known| {
+            let loaded = modules.iter().any(|module| is(module, known));
+            if !loaded {
+                self.unwinder.remove_module(known.0.start as u64);
+            }
+            loaded
+        });
+        for module in modules {
+            if !self.known.iter().any(|known| is(module, known)) {
+                self.known.push((module.all.clone(), module.name.clone()));
+                self.add(module);
+            }
+        }
+    }
+
     fn add(&mut self, module: &Module) {
         let Some((header, frames)) = &module.unwind else { return };
-        // SAFETY: mapped with the object, which is never unloaded.
+        // SAFETY: mapped with the object, which is forgotten when it is unloaded.
         let bytes = |range: &Range<usize>| unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
         let relative = |range: &Range<usize>| (range.start - module.base) as u64..(range.end - module.base) as u64;
         let sections = ExplicitModuleSectionInfo {
