@@ -64,8 +64,9 @@ fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
     let mut kept = Vec::new();
     for group in lines.chunk_by(together) {
         let again = said.contains(&group);
+        let callers = group.iter().position(|line| line.text.trim_start().starts_with("from "));
         let shown = match group[0].tone {
-            Tone::Origin if again => &group[..1],
+            Tone::Origin if again => &group[..callers.unwrap_or(group.len())],
             Tone::Hint if again => &[],
             _ => group,
         };

@@ -14,18 +14,24 @@ const CALLERS: usize = 8;
 
 const AT: &str = "allocated at  ";
 const FROM: &str = "        from  ";
+const MARGIN: &str = "              ";
 
 /// `allocated at  FUNCTION  FILE:LINE` and `from  CALLER <- CALLER`
 pub(super) fn lines(site: &Site, indent: usize) -> Vec<Line> {
     let frame = &site.frame;
-    let mut at = format!("{AT}{}", function(frame));
+    let mut lines = vec![format!("{AT}{}", function(frame))];
     if let Some(line) = &frame.line {
-        at += &format!("  {}:{}", short(&line.file), line.number);
+        let place = format!("{}:{}", short(&line.file), line.number);
+        if indent + lines[0].chars().count() + 2 + place.chars().count() <= WIDTH {
+            lines[0] += &format!("  {place}");
+        } else {
+            lines.push(format!("{MARGIN}{place}"));
+        }
     }
     let chain = chain(&callers(site), WIDTH - indent - FROM.len());
-    let margins = std::iter::once(FROM).chain(std::iter::repeat("              "));
-    let from = chain.iter().zip(margins).map(|(callers, margin)| format!("{margin}{callers}"));
-    std::iter::once(at).chain(from).map(|text| Line::new(Tone::Origin, indent, text)).collect()
+    let margins = std::iter::once(FROM).chain(std::iter::repeat(MARGIN));
+    lines.extend(chain.iter().zip(margins).map(|(callers, margin)| format!("{margin}{callers}")));
+    lines.into_iter().map(|text| Line::new(Tone::Origin, indent, text)).collect()
 }
 
 /// How to see more of a site than an offset.
@@ -114,6 +120,10 @@ mod tests {
             ["allocated at  mine::load  src/mine.rs:7", "        from  ExecProcNode <- standard_ExecutorRun"]
         );
         assert!(hint(&site).is_none());
+        // What does not fit stands in the next line.
+        let symbol = Some("mine::".repeat(10));
+        let long = Site { frame: Frame { symbol, ..site.frame.clone() }, stack: Vec::new(), ..site };
+        assert_eq!(text(&long)[1], "              src/mine.rs:7");
     }
 
     #[test]

@@ -201,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn debug_information_names_the_sources() {
+        let options = |sources: &str| debug_options(Path::new("/tmp/run/build-x"), Path::new(sources));
+        assert!(options("src/x").ends_with("-g -fdebug-prefix-map=/tmp/run/build-x=src/x"));
+        // The shell of a recipe would take it apart.
+        assert!(options("my sources").ends_with("-g"));
+    }
+
+    #[test]
     fn library_names() {
         for (file, name) in [("target/release/libx.so", Some("x.so")), ("x.so", None), ("liby.so", None)] {
             assert_eq!(installed_library_name(Path::new(file), "x").as_deref(), name, "{file}");
