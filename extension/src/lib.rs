@@ -7,6 +7,8 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
+mod ask;
+mod catcache;
 mod guc;
 mod hooks;
 mod nesting;
@@ -16,6 +18,7 @@ mod snapshot;
 mod sql;
 mod statement;
 mod trace;
+mod tracing;
 mod window;
 
 use pgrx::prelude::*;
@@ -35,4 +38,7 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    ask::register();
+    window::outside::register();
+    trace::prepare();
 }

@@ -83,14 +83,14 @@ pub(crate) fn transaction() -> u64 {
     TRANSACTION.get()
 }
 
-/// The mode in force: a window that was opened with mode none counts as all.
+/// The mode in force: where a window was opened with mode none, all.
 fn mode() -> MemcheckMode {
     // SAFETY: a plain variable; -1 except in parallel workers.
     if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
         return MemcheckMode::none;
     }
     match guc::mode() {
-        MemcheckMode::none if window::is_open() => MemcheckMode::all,
+        MemcheckMode::none if window::checks_statements() => MemcheckMode::all,
         mode => mode,
     }
 }
@@ -169,7 +169,6 @@ pub(crate) fn open(text: Option<&CStr>) {
         return;
     }
     close();
-    trace::refresh();
     let bracket = with_walker(|walker| {
         let mut bracket = Bracket::new(match window::is_open() {
             false => Some(walker.census(Moment::default())),

@@ -3,6 +3,8 @@
 //! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
 //! it. A session that ends with its window open reports it to the ring first.
 
+pub(crate) mod outside;
+
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
@@ -12,7 +14,7 @@ use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{guc, statement, trace};
+use crate::{guc, statement, trace, tracing};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -28,6 +30,8 @@ struct Window {
     /// Findings of `run_scenario()` inside the window.
     scenarios: Vec<Finding>,
     counters: Counters,
+    /// For a window that another backend opened.
+    transactions: Option<outside::Transactions>,
 }
 
 /// Figures of a window that say how much was looked at.
@@ -77,6 +81,11 @@ pub(crate) fn is_open() -> bool {
     OPEN.with_borrow(Option::is_some)
 }
 
+/// Whether there is a window that looks at the session's statements: one that the session has opened.
+pub(crate) fn checks_statements() -> bool {
+    OPEN.with_borrow(|open| open.as_ref().is_some_and(Window::is_own))
+}
+
 /// What a window's censuses can be compared by: each call of the engine comes in a message of its own.
 pub(crate) fn moment() -> Moment {
     Moment { message: None, transaction: Some(statement::transaction()), portals: true }
@@ -88,26 +97,61 @@ pub(crate) fn moment() -> Moment {
 pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
-    let libraries = guc::traced_libraries();
-    if libraries.is_empty() {
-        trace::stop();
-    } else {
-        trace::start(libraries)?;
-    }
+    tracing::for_window(guc::traced_libraries())?;
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
-    let mark = Mark { iteration: 0, census, leftovers: Census::default() };
-    OPEN.set(Some(Window {
-        rules,
-        // SAFETY: reads the clock.
-        started: unsafe { pg_sys::GetCurrentTimestamp() },
-        marks: vec![mark],
-        leftovers: Census::default(),
-        own: (Census::default(), Census::default()),
-        scenarios: Vec::new(),
-        counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
-    }));
+    OPEN.set(Some(Window::new(rules, census)));
     Ok(())
+}
+
+impl Window {
+    fn new(rules: Rules, census: Census) -> Self {
+        Window {
+            rules,
+            // SAFETY: reads the clock.
+            started: unsafe { pg_sys::GetCurrentTimestamp() },
+            marks: vec![Mark { iteration: 0, census, leftovers: Census::default() }],
+            leftovers: Census::default(),
+            own: (Census::default(), Census::default()),
+            scenarios: Vec::new(),
+            counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
+            transactions: None,
+        }
+    }
+
+    /// Whether the session opened it itself.
+    fn is_own(&self) -> bool {
+        self.transactions.is_none()
+    }
+
+    /// Its figures, when it is closed.
+    fn figures(&self) -> Counters {
+        let (live_allocations, not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
+        Counters {
+            contexts: self.marks.last().map_or(0, |mark| mark.census.contexts),
+            paths: statement::with_walker(|walker| walker.paths().len() as u64),
+            leftovers: self.leftovers.paths().map(|path| self.leftovers.totals(path).objects).sum(),
+            live_allocations,
+            not_recorded,
+            violations_lost: ring::lost() - self.counters.violations_lost,
+            ..self.counters
+        }
+    }
+}
+
+impl Counters {
+    /// All of them, in the order in which they are declared.
+    pub(crate) fn to_array(self) -> [u64; 8] {
+        let Counters { marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost } =
+            self;
+        [marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost]
+    }
+
+    /// Reads what `to_array` gives.
+    pub(crate) fn from_array(figures: [u64; 8]) -> Self {
+        let [marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost] = figures;
+        Counters { marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost }
+    }
 }
 
 /// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
@@ -121,7 +165,7 @@ fn current(window: &Window) -> Census {
 /// Sets a mark. Iteration 0 starts the window anew.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
-        let window = open.as_mut().ok_or(BadMark::NoWindow)?;
+        let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
         let census = current(window);
         window.counters.marks += 1;
         if iteration == 0 {
@@ -134,14 +178,18 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
         }
         window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
         if window.marks.len() > MOST_MARKS {
-            let mut even = false;
-            window.marks.retain(|_| {
-                even = !even;
-                even
-            });
+            thin_out(&mut window.marks);
         }
         Ok(())
     })
+}
+
+fn thin_out(marks: &mut Vec<Mark>) {
+    let mut even = false;
+    marks.retain(|_| {
+        even = !even;
+        even
+    });
 }
 
 /// Counts what a statement has left below MessageContext.
@@ -220,27 +268,25 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
 /// is open.
 pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     statement::close_ended();
-    let mut window = OPEN.take()?;
+    let mut window = OPEN.with_borrow_mut(|open| open.take_if(|window| window.is_own()))?;
     let found = findings(&mut window);
     let mut all = std::mem::take(&mut window.scenarios);
     all.extend(found.iter().cloned());
-    let mut counters = window.counters;
-    counters.violations_lost = ring::lost() - counters.violations_lost;
-    let last = window.marks.last();
-    counters.contexts = last.map_or(0, |mark| mark.census.contexts);
-    counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
-    counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
-    (counters.live_allocations, counters.not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
-    trace::stop();
-    CLOSED.set(Closed { findings: all, counters });
+    keep_closed(all, window.figures());
+    tracing::window_closed();
     Some((found, window.started))
+}
+
+/// Keeps the findings and figures of a window as those of the last closed one.
+pub(crate) fn keep_closed(findings: Vec<Finding>, counters: Counters) {
+    CLOSED.set(Closed { findings, counters });
 }
 
 /// Reports what the open window has found so far to the ring, and lets it start anew.
 pub(crate) fn flush() {
     statement::close_ended();
     let found = OPEN.with_borrow_mut(|open| {
-        let window = open.as_mut()?;
+        let window = open.as_mut().filter(|window| window.is_own())?;
         let found = findings(window);
         let last = window.marks.pop()?;
         window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];

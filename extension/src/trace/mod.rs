@@ -109,6 +109,16 @@ pub(crate) fn is_on() -> bool {
     unsafe { *TRACE.on.get() }
 }
 
+/// Whether tracing is on for these libraries.
+pub(crate) fn is_of(targets: &[String]) -> bool {
+    is_on() && with_trace(|trace| trace.wanted == targets).unwrap_or(false)
+}
+
+/// Learns in the postmaster what cannot be learnt without the allocator.
+pub(crate) fn prepare() {
+    methods::prepare();
+}
+
 /// What is recorded, while no wrapper runs.
 fn with_trace<R>(f: impl FnOnce(&mut Trace) -> R) -> Option<R> {
     // SAFETY: called between the server's allocations, and `f` makes none.
@@ -133,6 +143,11 @@ pub(crate) fn count(census: &mut Census, walker: &Walker) {
             });
         });
     }
+}
+
+/// Shows everything that the targets hold: context, site, bytes.
+pub(crate) fn for_each_live(mut show: impl FnMut(usize, SiteId, u64)) {
+    with_trace(|trace| trace.live.for_each(|context, site, bytes| show(context, SiteId(site), bytes)));
 }
 
 /// Shows what the targets hold in one context.
