@@ -16,8 +16,8 @@ use pgrx::prelude::*;
 const ANSWER_BYTES: usize = 64 << 20;
 /// Longest question (bytes).
 const QUESTION_BYTES: usize = 8192;
-/// Places to remember questions that were given up.
-const GIVEN_UP: usize = 64;
+/// Places to remember processes that have got a signal too many.
+const PLACES: usize = 64;
 
 /// Nobody asks.
 const NONE: u64 = 0;
@@ -44,8 +44,9 @@ pub(super) struct Exchange {
     /// The asker's, to be set when the answer is there. Latches of processes are in shared memory, which all have at the same
     /// address.
     latch: AtomicPtr<pg_sys::Latch>,
-    /// Processes that were asked and given up, each in the place that its id says: their dump is not to be logged.
-    given_up: [AtomicI32; GIVEN_UP],
+    /// Processes that may find no question when they follow the signal, each in the place that its id says: because it was given
+    /// up, or because they have answered it by an earlier signal. Their next dump is not to be logged.
+    quiet: [AtomicI32; PLACES],
     question_length: AtomicUsize,
     answer_length: AtomicUsize,
     /// 1 where the answer did not fit.
@@ -86,7 +87,7 @@ fn my_pid() -> i32 {
 }
 
 fn place(pid: i32) -> usize {
-    pid.unsigned_abs() as usize % GIVEN_UP
+    pid.unsigned_abs() as usize % PLACES
 }
 
 impl Exchange {
@@ -99,7 +100,7 @@ impl Exchange {
     pub(super) fn reset(&self) {
         self.asker.store(0, Ordering::Relaxed);
         self.turn.store(NONE, Ordering::Relaxed);
-        self.given_up.iter().for_each(|pid| pid.store(0, Ordering::Relaxed));
+        self.quiet.iter().for_each(|pid| pid.store(0, Ordering::Relaxed));
         self.give_back();
     }
 
@@ -122,10 +123,10 @@ impl Exchange {
         taken.then_some(Taken { exchange: self, turn: with_state(turn, ANSWERING) })
     }
 
-    /// Whether this process was asked something and given up since the last call.
-    pub(super) fn was_given_up(&self) -> bool {
+    /// Whether this process has got a signal for a question that is not there any more, since the last call.
+    pub(super) fn take_quiet(&self) -> bool {
         let pid = my_pid();
-        self.given_up[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.quiet[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn change(&self, turn: u64, to: u64) -> bool {
@@ -137,7 +138,7 @@ impl Exchange {
         let turn = self.turn.load(Ordering::Acquire);
         if state(turn) == ASKED && self.change(turn, NONE) {
             let pid = self.pid.load(Ordering::Relaxed);
-            self.given_up[place(pid)].store(pid, Ordering::Relaxed);
+            self.quiet[place(pid)].store(pid, Ordering::Relaxed);
         } else if self.change(with_state(turn, ANSWERING), ABANDONED) {
             // Whoever answers clears up.
             return;
@@ -191,6 +192,17 @@ impl Asked {
         let number = (exchange.turn.load(Ordering::Relaxed) >> STATE_BITS) + 1;
         exchange.turn.store(number << STATE_BITS | ASKED, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether the question was not taken yet. The process may then be sent the signal again.
+    pub(super) fn is_still_asked(&self) -> bool {
+        let exchange = self.exchange;
+        let is_asked = || state(exchange.turn.load(Ordering::Acquire)) == ASKED;
+        if is_asked() {
+            let pid = exchange.pid.load(Ordering::Relaxed);
+            exchange.quiet[place(pid)].store(pid, Ordering::Release);
+        }
+        is_asked()
     }
 
     /// The answer, read by `read`, if it is there.

@@ -17,8 +17,9 @@ const LAST: &[u8] = b"Grand total: ";
 
 thread_local! {
     static NEXT: Cell<pg_sys::emit_log_hook_type> = const { Cell::new(None) };
-    /// Whether the lines of the dump at hand are kept out of the log.
-    static SILENT: Cell<bool> = const { Cell::new(false) };
+    /// For each dump that is going on, the innermost in the lowest bit: whether its lines are kept out of the log. Writing to the
+    /// log checks for interrupts, so where the server does not prevent it there may be one inside another.
+    static SILENT: Cell<u64> = const { Cell::new(0) };
 }
 
 pub(super) fn register() {
@@ -52,13 +53,14 @@ unsafe fn is_silent(message: &pg_sys::ErrorData) -> bool {
     // SAFETY: the format string of the message.
     let format = unsafe { CStr::from_ptr(message.message_id) }.to_bytes();
     if format == HEAD {
-        SILENT.set(answer());
-        return SILENT.get();
+        let silent = answer();
+        SILENT.set(SILENT.get() << 1 | u64::from(silent));
+        return silent;
     }
     let is_last = format.starts_with(LAST);
-    let silent = SILENT.get() && (is_last || format.starts_with(LINE));
+    let silent = SILENT.get() & 1 == 1 && (is_last || format.starts_with(LINE));
     if is_last {
-        SILENT.set(false);
+        SILENT.set(SILENT.get() >> 1);
     }
     silent
 }
@@ -66,8 +68,8 @@ unsafe fn is_silent(message: &pg_sys::ErrorData) -> bool {
 /// Answers the question that is put to this process. False if there is none.
 fn answer() -> bool {
     let Some(exchange) = Exchange::get() else { return false };
-    let given_up = exchange.was_given_up();
-    let Some(taken) = exchange.take() else { return given_up };
+    let quiet = exchange.take_quiet();
+    let Some(taken) = exchange.take() else { return quiet };
     // A panic must not reach the server, and the asker is to be told.
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wire::read_question(taken.question()).map_or_else(

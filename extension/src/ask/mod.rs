@@ -24,8 +24,9 @@ use exchange::{Asked, Exchange};
 
 /// How long to wait for an answer, and before that for the answer to somebody else's question.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often to look whether the process that was asked is still there.
-const LOOK: Duration = Duration::from_millis(100);
+/// After how long to look first whether the process that was asked is still there, and to send it the signal again; each time
+/// after twice as long as before, and at last after so long.
+const LOOK: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(320)];
 
 /// What a backend can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +108,7 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         return Err(NoAnswer::Ended(pid));
     }
     let deadline = Instant::now() + PATIENCE;
+    let mut look = LOOK[0];
     loop {
         if let Some(answer) = asked.answer(wire::read_answer) {
             return match answer {
@@ -121,7 +123,13 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         if Instant::now() >= deadline {
             return Err(NoAnswer::Silent(pid));
         }
-        wait();
+        if !wait(look) {
+            // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
+            look = (look * 2).min(LOOK[1]);
+            if asked.is_still_asked() && !signal(pid) {
+                return Err(NoAnswer::Ended(pid));
+            }
+        }
     }
 }
 
@@ -135,19 +143,21 @@ fn occupy(exchange: &'static Exchange) -> Result<Asked, NoAnswer> {
         if Instant::now() >= deadline {
             return Err(NoAnswer::Occupied);
         }
-        wait();
+        wait(LOOK[0]);
     }
 }
 
-/// Waits for this backend's latch, for a while. Raises an ERROR if the backend is cancelled.
-fn wait() {
+/// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
+fn wait(time: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: this backend's own latch.
-    unsafe {
-        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, LOOK.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
+    let woken = unsafe {
+        let woken = pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, time.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
         pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
+        woken
+    };
     pgrx::check_for_interrupts!();
+    woken as u32 & pg_sys::WL_LATCH_SET != 0
 }
 
 /// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own

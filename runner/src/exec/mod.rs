@@ -14,6 +14,7 @@ mod scenario;
 pub(crate) mod session;
 pub mod sessions;
 mod symbols;
+mod worker;
 mod workload;
 
 pub use pool::Installed;

@@ -37,7 +37,6 @@ fn scenario_clauses(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
         ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
         ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
         ("rows", scenario.rows.first().map(|rows| &rows.span)),
-        ("worker", scenario.worker.as_ref().map(|(worker, _)| &worker.span)),
         ("trace stacks", scenario.trace.as_ref().filter(|trace| trace.value == "stacks").map(|trace| &trace.span)),
         ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
         ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),

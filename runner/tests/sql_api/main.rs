@@ -1,102 +1,19 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
-//!
-//! Every installation that the engine is built for is tried, or those whose major versions are in `MCSPEC_TEST_PG`, separated
-//! by spaces. `make engine` builds it.
 
-use std::path::PathBuf;
+mod ask;
+mod cluster;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mcspec::config::{Build, Config, ExtensionSource, SUPPORTED_MAJORS};
-use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
-use postgres::{Client, SimpleQueryMessage};
-
-/// A connection whose answers are texts: rows with `|` between the fields.
-struct Session {
-    client: Client,
-}
-
-impl Session {
-    fn open(server: &Server) -> Self {
-        Session { client: server.connect("postgres").expect("connected") }
-    }
-
-    /// The rows of a statement, or its error: SQLSTATE, message and hint.
-    fn ask(&mut self, sql: &str) -> String {
-        match self.client.simple_query(sql) {
-            Ok(messages) => {
-                let rows = messages.iter().filter_map(|message| match message {
-                    SimpleQueryMessage::Row(row) => {
-                        Some((0..row.len()).map(|i| row.get(i).unwrap_or("")).collect::<Vec<_>>().join("|"))
-                    }
-                    _ => None,
-                });
-                rows.collect::<Vec<_>>().join("\n")
-            }
-            Err(error) => {
-                let error = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error}"));
-                let hint = error.hint().map(|hint| format!(" HINT: {hint}")).unwrap_or_default();
-                format!("{} {}{hint}", error.code().code(), error.message())
-            }
-        }
-    }
-
-    #[track_caller]
-    fn gives(&mut self, sql: &str, expected: &str) {
-        assert_eq!(self.ask(sql), expected, "{sql}");
-    }
-}
-
-struct Cluster {
-    installation: Installation,
-    engine: PathBuf,
-    stage: Stage,
-    template: Template,
-    run: RunDirectory,
-}
-
-impl Cluster {
-    fn start(&self, conf: &[&str]) -> Server {
-        let conf = conf.iter().map(|line| (*line).to_owned()).collect();
-        let options = ServerOptions { preload: vec!["buggy_pg_ext".to_owned()], conf, name: "sql_api".into() };
-        let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
-        Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
-        server
-    }
-}
-
-/// One cluster for each installation for which there is an engine. None at all is a failure.
-fn clusters() -> Vec<Cluster> {
-    let config = Config::load().expect("a valid mcspec.toml");
-    let subject = config.extensions.get("buggy_pg_ext").expect("the subject").clone();
-    let wanted = std::env::var("MCSPEC_TEST_PG").ok();
-    let is_wanted =
-        |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
-    let built: Vec<(Installation, EngineFiles)> = SUPPORTED_MAJORS
-        .filter(is_wanted)
-        .filter_map(|major| {
-            let installation = Installation::find(&[major], &config).ok()?.pop()?;
-            Some((installation, EngineFiles::find(major, &config).ok()?))
-        })
-        .collect();
-    assert!(!built.is_empty(), "the engine is not built\nHINT: run \"make engine\"");
-    built
-        .into_iter()
-        .map(|(installation, engine)| {
-            let run = RunDirectory::create().expect("a run directory");
-            let stage = Stage::build(&installation, &run, Some(&engine), std::slice::from_ref(&subject))
-                .unwrap_or_else(|error| panic!("{error}"));
-            let template = Template::create(&stage).unwrap_or_else(|error| panic!("{error}"));
-            let engine = engine.library.parent().expect("a directory").to_owned();
-            Cluster { installation, engine, stage, template, run }
-        })
-        .collect()
-}
+use cluster::{Cluster, Session, clusters};
+use mcspec::config::{Build, ExtensionSource};
+use mcspec::server::{Server, ServerOptions, Stage};
 
 #[test]
 fn the_documented_interface() {
-    for cluster in clusters() {
-        let server = cluster.start(&["pg_ext_memcheck.ring_size = 16"]);
+    for cluster in clusters(&["buggy_pg_ext"]) {
+        let server = cluster.start(&["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
         signatures(&server);
         arguments_and_errors(&server);
         statements_without_a_window(&server);

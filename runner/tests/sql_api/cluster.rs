@@ -1,0 +1,93 @@
+//! Servers for tests of the engine's SQL interface.
+//!
+//! Every installation that the engine is built for is tried, or those whose major versions are in `MCSPEC_TEST_PG`, separated
+//! by spaces. `make engine` builds it.
+
+use std::path::PathBuf;
+
+use mcspec::config::{Config, SUPPORTED_MAJORS};
+use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
+use postgres::{Client, SimpleQueryMessage};
+
+/// A connection whose answers are texts: rows with `|` between the fields.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+}
+
+impl Session {
+    pub(crate) fn open(server: &Server) -> Self {
+        Session { client: server.connect("postgres").expect("connected") }
+    }
+
+    /// The rows of a statement, or its error: SQLSTATE, message and hint.
+    pub(crate) fn ask(&mut self, sql: &str) -> String {
+        match self.client.simple_query(sql) {
+            Ok(messages) => {
+                let rows = messages.iter().filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => {
+                        Some((0..row.len()).map(|i| row.get(i).unwrap_or("")).collect::<Vec<_>>().join("|"))
+                    }
+                    _ => None,
+                });
+                rows.collect::<Vec<_>>().join("\n")
+            }
+            Err(error) => {
+                let error = error.as_db_error().unwrap_or_else(|| panic!("{sql}: {error}"));
+                let hint = error.hint().map(|hint| format!(" HINT: {hint}")).unwrap_or_default();
+                format!("{} {}{hint}", error.code().code(), error.message())
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn gives(&mut self, sql: &str, expected: &str) {
+        assert_eq!(self.ask(sql), expected, "{sql}");
+    }
+}
+
+pub(crate) struct Cluster {
+    pub(crate) installation: Installation,
+    pub(crate) engine: PathBuf,
+    stage: Stage,
+    pub(crate) template: Template,
+    pub(crate) run: RunDirectory,
+}
+
+impl Cluster {
+    /// A server with the engine created in its maintenance database.
+    pub(crate) fn start(&self, preload: &[&str], conf: &[&str]) -> Server {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let options = ServerOptions { preload: texts(preload), conf: texts(conf), name: "sql_api".into() };
+        let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
+        Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
+        server
+    }
+}
+
+/// One cluster for each installation for which there is an engine, with these subjects. None at all is a failure.
+pub(crate) fn clusters(subjects: &[&str]) -> Vec<Cluster> {
+    let config = Config::load().expect("a valid mcspec.toml");
+    let subjects: Vec<_> = subjects.iter().map(|name| config.extensions[*name].clone()).collect();
+    let wanted = std::env::var("MCSPEC_TEST_PG").ok();
+    let is_wanted =
+        |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
+    let built: Vec<(Installation, EngineFiles)> = SUPPORTED_MAJORS
+        .filter(is_wanted)
+        .filter_map(|major| {
+            let installation = Installation::find(&[major], &config).ok()?.pop()?;
+            Some((installation, EngineFiles::find(major, &config).ok()?))
+        })
+        .collect();
+    assert!(!built.is_empty(), "the engine is not built\nHINT: run \"make engine\"");
+    built
+        .into_iter()
+        .map(|(installation, engine)| {
+            let run = RunDirectory::create().expect("a run directory");
+            let stage =
+                Stage::build(&installation, &run, Some(&engine), &subjects).unwrap_or_else(|error| panic!("{error}"));
+            let template = Template::create(&stage).unwrap_or_else(|error| panic!("{error}"));
+            let engine = engine.library.parent().expect("a directory").to_owned();
+            Cluster { installation, engine, stage, template, run }
+        })
+        .collect()
+}
