@@ -16,7 +16,8 @@ use crate::thresholds::severity_of;
 /// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
 ///
 /// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
-/// from the context totals, unless they are the server's caches.
+/// from the context totals, unless they are the server's caches. An allocation of no bytes stands for a context that a
+/// target has created.
 pub fn judge_traced(
     paths: &PathTable,
     marks: &[Mark],
@@ -24,19 +25,36 @@ pub fn judge_traced(
     library: &dyn Fn(SiteId) -> usize,
 ) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
-    let mut findings: Vec<Finding> =
-        curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
-    findings.retain(|finding| rules.filter.reports(&finding.path));
+    let curves = curves(paths, marks, library);
+    let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+    findings.retain(|finding| {
+        matches!(finding.check, CheckKind::MallocLeak | CheckKind::DsmLeak) || rules.filter.reports(&finding.path)
+    });
     let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
     // Without a shape there were too few marks to tell a pile from a context that is made once.
     let piles: Vec<Finding> = untraced
         .iter()
-        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding))
-        .cloned()
+        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_traced(finding))
+        .filter_map(|finding| {
+            let creator = curves.iter().find(|curve| paths.path(curve.path) == finding.path);
+            if creator.is_none() && is_cache(finding) { None } else { Some(empty_pile(finding.clone(), creator)) }
+        })
         .collect();
     findings.extend(piles);
     sort(&mut findings);
     findings
+}
+
+/// A pile of contexts in which no target has allocated anything; perhaps one has created them.
+fn empty_pile(finding: Finding, creator: Option<&Curve>) -> Finding {
+    let Some(creator) = creator else { return finding };
+    Finding {
+        bytes: 0,
+        bytes_per_iter: 0.0,
+        site: Some(Site::numbered(creator.site)),
+        marks: creator.marks(),
+        ..finding
+    }
 }
 
 fn is_cache(finding: &Finding) -> bool {
@@ -57,6 +75,12 @@ impl Curve {
 
     fn last(&self) -> Live {
         self.points.last().map(|&(_, live)| live).unwrap_or_default()
+    }
+
+    fn marks(&self) -> Vec<MarkPoint> {
+        let mark =
+            |&(iteration, live): &(u64, Live)| MarkPoint { iteration, used: live.bytes, objects: live.allocations };
+        self.points.iter().map(mark).collect()
     }
 
     fn growth(&self) -> u64 {
@@ -91,10 +115,13 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
             let live = |mark: &Mark, site| {
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
+            // Where something is in the contexts, that they were created goes without saying.
+            let filled: Vec<SiteId> = sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();
+            let counted = if filled.is_empty() { &sites } else { &filled };
             let points = marks
                 .iter()
                 .map(|mark| {
-                    let sum = sites.iter().map(|&site| live(mark, site)).fold(Live::default(), |a, b| Live {
+                    let sum = counted.iter().map(|&site| live(mark, site)).fold(Live::default(), |a, b| Live {
                         bytes: a.bytes + b.bytes,
                         allocations: a.allocations + b.allocations,
                     });
@@ -109,6 +136,11 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
 }
 
 fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding]) -> Vec<Finding> {
+    match curve.path {
+        PathId::HEAP => return lost(paths, rules, curve, CheckKind::MallocLeak).into_iter().collect(),
+        PathId::DSM => return lost(paths, rules, curve, CheckKind::DsmLeak).into_iter().collect(),
+        _ => {}
+    }
     let path = paths.path(curve.path);
     let allowed = rules.filter.allows(&path);
     let bytes = curve.growth_of(|live| live.bytes);
@@ -142,6 +174,20 @@ fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding
     }
 }
 
+/// What is lost outside of contexts is lost in every scenario; the filters are about contexts.
+fn lost(paths: &PathTable, rules: &Rules, curve: &Curve, check: CheckKind) -> Option<Finding> {
+    let bytes = curve.growth_of(|live| live.bytes);
+    let goes_on = match (rules.scenario, check) {
+        (ScenarioKind::Window, CheckKind::MallocLeak) => curve.growth() >= rules.thresholds.min_leak_bytes,
+        (ScenarioKind::Window, _) => curve.growth() > 0,
+        _ => bytes.is_some(),
+    };
+    let severity = if check == CheckKind::DsmLeak { Severity::Warning } else { severity_of(curve.growth()) };
+    let mut finding = finding(paths, rules, curve, bytes, check, severity);
+    finding.detail = detail::lost(paths.name(curve.path), curve.first(), curve.last());
+    goes_on.then_some(finding)
+}
+
 fn finding(
     paths: &PathTable,
     rules: &Rules,
@@ -168,11 +214,7 @@ fn finding(
         phase: rules.phase,
         source_lib: String::new(),
         site: Some(Site::numbered(curve.site)),
-        marks: curve
-            .points
-            .iter()
-            .map(|&(iteration, live)| MarkPoint { iteration, used: live.bytes, objects: live.allocations })
-            .collect(),
+        marks: curve.marks(),
         detail: detail::traced(&path, before, after),
         path,
     }
@@ -269,6 +311,41 @@ mod tests {
             trace.judge(ScenarioKind::WrongContextProbe),
             ["wrong_ctx_alloc WARNING TopMemoryContext 8000B x1000 8/iter site 1"]
         );
+    }
+
+    #[test]
+    fn who_creates_contexts_and_leaves_them_empty_is_named() {
+        let mut trace =
+            Trace::new().holds("mine", 1, |n| (0, n)).holds("full", 1, |n| (0, n)).holds("full", 2, |n| (100 * n, n));
+        for name in ["mine", "full"] {
+            let path = trace.path(name);
+            for mark in &mut trace.marks {
+                let objects = mark.iteration;
+                mark.census
+                    .add(path, crate::census::Totals { used: objects * 300, allocated: objects * 1024, objects });
+            }
+        }
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            [
+                "context_leak WARNING full 100000B x1000 100/iter site 2",
+                "context_leak WARNING mine 0B x1000 0/iter site 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_lost_in_the_heap_is_a_leak_in_every_scenario() {
+        let mut trace = Trace::new();
+        for mark in &mut trace.marks {
+            let (bytes, allocations) = (4096 * mark.iteration, mark.iteration);
+            mark.census.count_traced(PathId::HEAP, SiteId(1), Live { bytes, allocations });
+            mark.census.count_traced(PathId::HEAP, SiteId(100), Live { bytes: 1 << 20, allocations: 1 });
+        }
+        for scenario in [ScenarioKind::GrowthBenchmark, ScenarioKind::TxAbortLoop, ScenarioKind::WrongContextProbe] {
+            assert_eq!(trace.judge(scenario), ["malloc_leak ERROR malloc 4096000B x1000 4096/iter site 1"]);
+        }
+        assert_eq!(trace.judge(ScenarioKind::Window).len(), 1);
     }
 
     #[test]

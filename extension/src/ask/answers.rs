@@ -1,9 +1,9 @@
 //! What a backend answers. None of it raises an ERROR or allocates through palloc; what is needed comes from Rust's heap.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::ffi::CStr;
 
-use memcheck_core::census::{Live, PathId, SiteId};
+use memcheck_core::census::Census;
 use pgrx::pg_sys;
 use serde_json::{Value, json};
 
@@ -61,20 +61,15 @@ fn live_allocations() -> Result<Value, Refusal> {
             Some("Set pg_ext_memcheck.trace to on and pg_ext_memcheck.targets to the libraries' names."),
         ));
     }
-    let mut held: BTreeMap<(PathId, SiteId), Live> = BTreeMap::new();
+    trace::refresh();
     let rows = statement::with_walker(|walker| {
         walker.all(|_, _| ());
-        trace::for_each_live(|context, site, bytes| {
-            if let Some(path) = walker.path_at(context) {
-                let sum = held.entry((path, site)).or_default();
-                sum.bytes += bytes;
-                sum.allocations += 1;
-            }
-        });
-        let mut held: Vec<_> = held.into_iter().collect();
-        held.sort_by_key(|&(at, live)| (std::cmp::Reverse(live.bytes), at));
+        let mut census = Census::default();
+        trace::count(&mut census, walker);
+        let mut held: Vec<_> = census.traced().collect();
+        held.sort_by_key(|&(path, site, live)| (Reverse(live.bytes), path, site));
         held.into_iter()
-            .map(|((path, site), live)| {
+            .map(|(path, site, live)| {
                 let site = trace::describe(site);
                 let path = walker.paths().path(path);
                 json!([
