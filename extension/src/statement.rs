@@ -181,12 +181,12 @@ pub(crate) fn open(text: Option<&CStr>) {
     }
     close();
     let bracket = with_walker(|walker| {
-        let mut bracket = Bracket::new(match window::is_open() {
+        let mut bracket = Bracket::new(match window::checks_statements() {
             false if trace::is_on() => None,
             false => Some(walker.census(Moment::default())),
             true => calls_engine.then(|| walker.census(window::moment())),
         });
-        if !window::is_open() {
+        if !window::checks_statements() {
             bracket.since = trace::newest();
         }
         if let (Some(before), Some(top)) = (&mut bracket.before, top_before_transaction()) {
@@ -241,7 +241,7 @@ pub(crate) fn close_ended() {
 /// Closes the bracket: hands over to the window what was left behind, or judges it on its own.
 fn close() {
     let Some(bracket) = BRACKET.take() else { return };
-    if window::is_open() {
+    if window::checks_statements() {
         match bracket.before {
             _ if !bracket.own => window::add_leftovers(&bracket.leftovers),
             Some(before) => {

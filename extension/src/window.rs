@@ -222,12 +222,12 @@ pub(crate) fn exclude(before: &Census, after: &Census) {
 
 /// The rules of the open window, for a scenario that runs inside it.
 pub(crate) fn rules() -> Option<Rules> {
-    OPEN.with_borrow(|open| open.as_ref().map(|window| window.rules.clone()))
+    OPEN.with_borrow(|open| open.as_ref().filter(|window| window.is_own()).map(|window| window.rules.clone()))
 }
 
 /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
 pub(crate) fn add_scenario(findings: Vec<Finding>) {
-    OPEN.with_borrow_mut(|open| match open {
+    OPEN.with_borrow_mut(|open| match open.as_mut().filter(|window| window.is_own()) {
         Some(window) => window.scenarios.extend(findings),
         None => CLOSED.set(Closed { findings, counters: Counters::default() }),
     });
