@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mcspec::server::Server;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::cluster::{Session, clusters};
 
@@ -27,12 +29,18 @@ fn other_backends() {
         a_genuine_dump_is_logged(&server);
         catalog_caches(&server);
         windows_in_workers(&server);
+        parallel_workers(&server);
+        after_a_crash(&server);
         server.stop();
     }
 }
 
 fn pid(session: &mut Session) -> i32 {
     session.ask("SELECT pg_backend_pid()").parse().expect("a number")
+}
+
+fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).expect("sent");
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -296,16 +304,15 @@ fn a_busy_process_is_given_up(server: &Server) {
     deaf.ask("RESET log_min_messages");
     session.gives(&ask, "t");
     // A stopped process: the signal waits for it, and it answers when it goes on.
-    let stopped = nix::unistd::Pid::from_raw(deaf_pid);
-    nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGSTOP).expect("stopped");
+    send(deaf_pid, Signal::SIGSTOP);
     session.gives(&ask, &silent);
-    nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGCONT).expect("continued");
+    send(deaf_pid, Signal::SIGCONT);
     session.gives(&ask, "t");
     deaf.gives("SELECT 1", "1");
     assert!(!server.log_tail(1000).contains("logging memory contexts"), "{}", server.log_tail(1000));
 
     // A process that ends meanwhile.
-    nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGSTOP).expect("stopped");
+    send(deaf_pid, Signal::SIGSTOP);
     let ended = thread::scope(|scope| {
         let asks = scope.spawn(|| Session::open(server).ask(&ask));
         thread::sleep(Duration::from_millis(500));
@@ -316,8 +323,8 @@ fn a_busy_process_is_given_up(server: &Server) {
             other.ask(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({pid})"))
         });
         thread::sleep(Duration::from_millis(200));
-        nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGTERM).expect("terminated");
-        nix::sys::signal::kill(stopped, nix::sys::signal::Signal::SIGCONT).expect("continued");
+        send(deaf_pid, Signal::SIGTERM);
+        send(deaf_pid, Signal::SIGCONT);
         assert_eq!(waits.join().expect("answered"), "t");
         asks.join().expect("answered")
     });
@@ -415,4 +422,51 @@ fn windows_in_workers(server: &Server) {
     };
     assert_eq!(watch(false), ("wrong_ctx_alloc|mem_corpus".to_owned(), "{TopMemoryContext}|t|t|t|t".to_owned()));
     assert_eq!(watch(true), (String::new(), String::new()));
+}
+
+/// They answer, and trace as the session that has started them.
+fn parallel_workers(server: &Server) {
+    let mut session = Session::open(server);
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| {
+            let mut leader = Session::open(server);
+            // The parameter has another name before 16.
+            leader.ask("SET force_parallel_mode = on");
+            leader.ask("SET debug_parallel_query = on");
+            leader.ask("SET max_parallel_workers_per_gather = 2");
+            leader.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
+            leader.ask("SET pg_ext_memcheck.trace = on");
+            leader.ask("SELECT pg_sleep(3)")
+        });
+        let mut worker = String::new();
+        eventually("there is a parallel worker", || {
+            worker = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+            !worker.is_empty()
+        });
+        session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({worker})"), "t");
+        session.gives(&format!("SELECT count(*) FROM ext_memcheck.live_allocations({worker})"), "0");
+        leader.join().expect("it has slept");
+    });
+}
+
+/// The process that asks is killed, and all others with it: nobody stands in the way of the next question.
+fn after_a_crash(server: &Server) {
+    let mut stopped = Session::open(server);
+    let stopped_pid = pid(&mut stopped);
+    let mut asker = server.connect("postgres").expect("connected");
+    let asker_pid: i32 = asker.query_one("SELECT pg_backend_pid()", &[]).expect("a row").get(0);
+    send(stopped_pid, Signal::SIGSTOP);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let ask = format!("SELECT count(*) FROM ext_memcheck.backend_contexts({stopped_pid})");
+            asker.batch_execute(&ask).expect_err("killed");
+        });
+        thread::sleep(Duration::from_millis(300));
+        send(asker_pid, Signal::SIGKILL);
+    });
+    eventually("the server is there again", || server.connect("postgres").is_ok());
+    let mut session = Session::open(server);
+    let mut other = Session::open(server);
+    let other_pid = pid(&mut other);
+    session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({other_pid})"), "t");
 }
