@@ -6,12 +6,15 @@
 pub mod bucket;
 pub mod census;
 pub mod check;
+mod cursor;
 pub mod detail;
 pub mod finding;
 pub mod growth;
+pub mod handed;
 pub mod judge;
 pub mod like;
 pub mod path;
+pub mod peak;
 pub mod row;
 pub mod scenario;
 pub mod thresholds;

@@ -9,6 +9,7 @@ use crate::check::{CheckKind, Severity};
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Site};
 use crate::growth::{Growth, Point, Shape, sustained};
+use crate::handed::is_handed_over;
 use crate::judge::{Mark, Rules, judge, sort};
 use crate::scenario::ScenarioKind;
 use crate::thresholds::severity_of;
@@ -16,7 +17,8 @@ use crate::thresholds::severity_of;
 /// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
 ///
 /// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
-/// from the context totals, unless they are the server's caches.
+/// from the context totals, unless they are the server's caches; those that the server has made for a target are counted,
+/// and so are portals and plans, whoever made them, where those are what is looked for.
 pub fn judge_traced(
     paths: &PathTable,
     marks: &[Mark],
@@ -24,19 +26,46 @@ pub fn judge_traced(
     library: &dyn Fn(SiteId) -> usize,
 ) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
-    let mut findings: Vec<Finding> =
-        curves(paths, marks, library).iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+    let curves = curves(paths, marks, &untraced, library);
+    let (handed_over, own): (Vec<&Curve>, Vec<&Curve>) =
+        curves.iter().partition(|curve| is_handed_over(paths.name(curve.path)));
+    let mut findings: Vec<Finding> = match rules.scenario {
+        ScenarioKind::CursorLeak => Vec::new(),
+        _ => own.into_iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect(),
+    };
     findings.retain(|finding| rules.filter.reports(&finding.path));
     let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
-    // Without a shape there were too few marks to tell a pile from a context that is made once.
-    let piles: Vec<Finding> = untraced
-        .iter()
-        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding))
-        .cloned()
+    let site = |finding: &Finding| {
+        let of_it = |curve: &&&Curve| curve.growth() > 0 && paths.path(curve.path) == finding.path;
+        let most = handed_over.iter().filter(of_it).max_by_key(|curve| curve.growth())?;
+        Some(Site::numbered(most.site))
+    };
+    let piles = untraced.iter().map(|finding| Finding { site: site(finding), ..finding.clone() });
+    let piles: Vec<Finding> = piles
+        .filter(|finding| match rules.scenario {
+            ScenarioKind::CursorLeak => true,
+            _ if finding.site.is_some() => finding.objects > 0,
+            // Without a shape there were too few marks to tell a pile from a context that is made once.
+            _ => finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding),
+        })
         .collect();
     findings.extend(piles);
     sort(&mut findings);
     findings
+}
+
+/// The path of the contexts that pile up and that this path is or lies below: a context leaked with its children is one bug.
+fn pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Option<PathId> {
+    loop {
+        let it = paths.path(path);
+        if untraced.iter().any(|finding| finding.path == it && finding.objects > 0) {
+            return Some(path);
+        }
+        if path == PathId::ROOT {
+            return None;
+        }
+        path = paths.parent(path);
+    }
 }
 
 fn is_cache(finding: &Finding) -> bool {
@@ -74,21 +103,22 @@ impl Curve {
     }
 }
 
-fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
+fn curves(paths: &PathTable, marks: &[Mark], untraced: &[Finding], library: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
     // Memory of the message or the transaction is compared within it only, or as what statements left behind.
     let comparable = |path| first.census.is_comparable(&last.census, paths.lifetime(path));
-    let mut groups: BTreeMap<(PathId, usize), Vec<SiteId>> = BTreeMap::new();
+    let mut groups: BTreeMap<(PathId, usize), Vec<(PathId, SiteId)>> = BTreeMap::new();
     let standing = last.census.traced().filter(|&(path, ..)| comparable(path));
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        groups.entry((path, library(site))).or_default().push(site);
+        let top = pile(paths, untraced, path).unwrap_or(path);
+        groups.entry((top, library(site))).or_default().push((path, site));
     }
     groups
         .into_iter()
         .filter_map(|((path, _), sites)| {
-            let live = |mark: &Mark, site| {
+            let live = |mark: &Mark, (path, site)| {
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
             let points = marks
@@ -101,8 +131,8 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
                     (mark.iteration, sum)
                 })
                 .collect();
-            let grown = |site: &SiteId| live(last, *site).bytes.saturating_sub(live(first, *site).bytes);
-            let site = sites.iter().copied().max_by_key(grown)?;
+            let grown = |&place: &(PathId, SiteId)| live(last, place).bytes.saturating_sub(live(first, place).bytes);
+            let (_, site) = sites.iter().copied().max_by_key(grown)?;
             Some(Curve { path, site, points })
         })
         .collect()
@@ -218,6 +248,16 @@ mod tests {
             self
         }
 
+        /// A context with that path for each iteration, each with so many bytes in use.
+        fn piles(mut self, path: &str, used: u64) -> Self {
+            let path = self.path(path);
+            for mark in &mut self.marks {
+                let (used, objects) = (used * mark.iteration, mark.iteration);
+                mark.census.add(path, crate::census::Totals { used, allocated: used * 2, objects });
+            }
+            self
+        }
+
         fn leaves(mut self, path: &str, site: u32, at: impl Fn(u64) -> (u64, u64)) -> Self {
             let path = self.path(path);
             for mark in &mut self.marks {
@@ -290,6 +330,47 @@ mod tests {
         assert_eq!(
             trace.judge(ScenarioKind::GrowthBenchmark),
             ["context_leak ERROR MessageContext/Leak 8192000B x1000 8192/iter site 1"]
+        );
+    }
+
+    #[test]
+    fn what_the_server_made_for_a_target_is_counted_in_contexts() {
+        let plans = |trace: Trace| {
+            trace
+                .piles("CacheMemoryContext/SPI Plan", 300)
+                .piles("CacheMemoryContext/CachedPlanSource", 2000)
+                .piles("CacheMemoryContext/CachedPlanSource/CachedPlanQuery", 1000)
+                .piles("CacheMemoryContext/CachedPlan", 800)
+        };
+        let traced = plans(Trace::new())
+            .holds("CacheMemoryContext/SPI Plan", 1, |n| (200 * n, 3 * n))
+            .holds("CacheMemoryContext/CachedPlanSource", 1, |n| (500 * n, 4 * n))
+            .holds("CacheMemoryContext/CachedPlanSource/CachedPlanQuery", 2, |n| (900 * n, 20 * n));
+        assert_eq!(
+            traced.judge(ScenarioKind::GrowthBenchmark),
+            [
+                "context_leak ERROR CacheMemoryContext/CachedPlanSource 3000000B x1000 3000/iter site 2",
+                "context_leak WARNING CacheMemoryContext/SPI Plan 300000B x1000 300/iter site 1",
+            ]
+        );
+        let plan = "context_leak ERROR CacheMemoryContext/SPI Plan 4100000B x1000 4100/iter site";
+        assert_eq!(traced.judge(ScenarioKind::CursorLeak), [format!("{plan} 1")]);
+        // A plan that the target keeps once is not what piles up.
+        let nobodys = plans(Trace::new()).holds("CacheMemoryContext/SPI Plan", 1, |_| (200, 3));
+        assert_eq!(nobodys.judge(ScenarioKind::GrowthBenchmark), [""; 0]);
+        assert_eq!(nobodys.judge(ScenarioKind::CursorLeak), [format!("{plan} -1")]);
+    }
+
+    #[test]
+    fn a_context_leaked_with_its_children_is_one_finding() {
+        let trace = Trace::new().piles("mine", 1000).piles("mine/child", 500).holds("mine", 1, |n| (100 * n, n)).holds(
+            "mine/child",
+            2,
+            |n| (300 * n, n),
+        );
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            ["context_leak WARNING mine 400000B x2000 400/iter site 2"]
         );
     }
 }
