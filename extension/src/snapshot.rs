@@ -91,6 +91,11 @@ impl Walker {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
     }
 
+    /// The path of these names below TopMemoryContext.
+    pub(crate) fn path_named(&mut self, names: impl IntoIterator<Item = String>) -> PathId {
+        names.into_iter().fold(PathId::ROOT, |parent, name| self.paths.child(parent, &name))
+    }
+
     /// Calls `visit` for each context below MessageContext, with its path and serial.
     pub(crate) fn below_message_context(&mut self, visit: impl FnMut(pg_sys::MemoryContext, PathId, u64)) {
         // SAFETY: as in `census`. MessageContext exists only in backends that talk to a client.
@@ -185,7 +190,7 @@ impl Walker {
 ///
 /// # Safety
 /// `context` is live.
-unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
+pub(crate) unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
     // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c), and the identifier of a hash
     // table lives inside it (`hash_create` in dynahash.c).
     unsafe {

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::judge::{Filter, Mark, Rules, judge};
+use memcheck_core::peak::{Rung, judge_peaks};
 use memcheck_core::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
@@ -21,6 +22,8 @@ struct Window {
     rules: Rules,
     started: pg_sys::TimestampTz,
     marks: Vec<Mark>,
+    /// The steps of `query_peak`.
+    ladder: Vec<Rung>,
     /// What statements have left below MessageContext so far.
     leftovers: Census,
     /// Growth made by the engine's own statements: the sums before and after them.
@@ -102,6 +105,7 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
         // SAFETY: reads the clock.
         started: unsafe { pg_sys::GetCurrentTimestamp() },
         marks: vec![mark],
+        ladder: Vec::new(),
         leftovers: Census::default(),
         own: (Census::default(), Census::default()),
         scenarios: Vec::new(),
@@ -118,7 +122,8 @@ fn current(window: &Window) -> Census {
     census
 }
 
-/// Sets a mark. Iteration 0 starts the window anew.
+/// Sets a mark. Iteration 0 starts the window anew. In `query_peak` iterations are rows, and a mark ends a step of the
+/// ladder.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().ok_or(BadMark::NoWindow)?;
@@ -126,6 +131,7 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
+            window.ladder.clear();
             window.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
@@ -133,6 +139,12 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
         window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
+        if window.rules.scenario == ScenarioKind::QueryPeak {
+            if iteration > 0 {
+                window.ladder.push(Rung { rows: iteration, peaks: statement::with_walker(trace::peaks) });
+            }
+            trace::start_step();
+        }
         if window.marks.len() > MOST_MARKS {
             let mut even = false;
             window.marks.retain(|_| {
@@ -193,7 +205,13 @@ fn findings(window: &mut Window) -> Vec<Finding> {
     } else {
         statement::is_own();
     }
-    judged(&window.marks, &window.rules)
+    if window.rules.scenario != ScenarioKind::QueryPeak {
+        return judged(&window.marks, &window.rules);
+    }
+    let mut findings =
+        statement::with_walker(|walker| judge_peaks(walker.paths(), &window.ladder, &window.rules, &trace::library_of));
+    findings.iter_mut().for_each(name_site);
+    findings
 }
 
 /// Judges marks, by the trace where there is one.
@@ -203,17 +221,20 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
             return judge(walker.paths(), marks, rules);
         }
         let mut findings = judge_traced(walker.paths(), marks, rules, &trace::library_of);
-        for finding in &mut findings {
-            if let Some(site) = &mut finding.site {
-                *site = trace::describe(site.id);
-                let Frame { library, offset, symbol, .. } = &site.frame;
-                let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
-                finding.detail.push_str(&format!("; allocated at {at}"));
-                finding.source_lib = library.clone();
-            }
-        }
+        findings.iter_mut().for_each(name_site);
         findings
     })
+}
+
+/// Says where a finding's site is.
+fn name_site(finding: &mut Finding) {
+    if let Some(site) = &mut finding.site {
+        *site = trace::describe(site.id);
+        let Frame { library, offset, symbol, .. } = &site.frame;
+        let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
+        finding.detail.push_str(&format!("; allocated at {at}"));
+        finding.source_lib = library.clone();
+    }
 }
 
 /// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
@@ -244,6 +265,7 @@ pub(crate) fn flush() {
         let found = findings(window);
         let last = window.marks.pop()?;
         window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+        window.ladder.clear();
         window.leftovers = Census::default();
         Some(found)
     });

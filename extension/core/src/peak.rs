@@ -205,7 +205,7 @@ mod tests {
             (
                 "sort",
                 |n| (66 * sort_comparisons(n), 2 * sort_comparisons(n)),
-                "query_bloat WARNING sort 699 x21.18 linear site 1",
+                "query_bloat ERROR sort 702 x21.27 linear site 1",
             ),
             ("square", |n| (16 * n * (n + 1), n), "query_bloat ERROR square 40016 x1.00 superlinear site 1"),
             ("one square", |n| (n * n, 1), "query_bloat ERROR one square 2500 x0.00 superlinear site 1"),

@@ -6,7 +6,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
-const FUNCTIONS: &[&CStr] = &[
+pub(super) const FUNCTIONS: &[&CStr] = &[
     c"planner",
     c"standard_planner",
     c"ExecutorStart",
@@ -85,7 +85,8 @@ impl Barrier {
     }
 }
 
-fn code_of(name: &CStr) -> Option<Range<usize>> {
+/// Where the code of an exported function is.
+pub(super) fn code_of(name: &CStr) -> Option<Range<usize>> {
     // SAFETY: looks a name up.
     let start = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr();
     Some(start..start + size_of_symbol(start).filter(|_| start != 0)?)

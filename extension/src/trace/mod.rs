@@ -8,10 +8,13 @@
 //! raises; no value that would have to be dropped lives across that call.
 
 mod barrier;
+mod handed;
 mod index;
 mod memory;
 mod methods;
 mod modules;
+mod names;
+mod peak;
 mod sites;
 mod table;
 mod walk;
@@ -26,7 +29,9 @@ use pgrx::pg_sys;
 
 use crate::snapshot::Walker;
 use barrier::Barrier;
+use handed::Spi;
 use modules::Module;
+pub(crate) use peak::{peaks, start_step};
 use sites::{STACK_FRAMES, Sites};
 use table::LiveTable;
 use walk::{Registers, Walk};
@@ -41,6 +46,7 @@ struct Trace {
     sites: Sites,
     walk: Walk,
     barrier: Barrier,
+    spi: Spi,
     stack_end: usize,
     modules: Vec<Module>,
     generation: u64,
@@ -186,6 +192,7 @@ impl Trace {
             sites: Sites::new().ok_or_else(no_memory)?,
             walk: Walk::new(&modules),
             barrier: Barrier::new(),
+            spi: Spi::new(),
             stack_end: walk::stack_end().ok_or_else(|| refused("the end of the stack could not be found"))?,
             modules,
             generation: 0,
@@ -230,7 +237,7 @@ impl Trace {
     /// The site of an allocation: the nearest return address in a target, unless the server was working on its own account
     /// in between.
     #[inline(always)]
-    fn attribute(&mut self, from: Registers) -> Option<u32> {
+    fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<u32> {
         if self.hull.is_empty() || !self.walk.may_find(&self.hull, from, self.stack_end) {
             return None;
         }
@@ -244,7 +251,7 @@ impl Trace {
             }
             !hit
         });
-        if found == 0 || !self.is_its_own_doing(found, from) {
+        if found == 0 || !(self.is_its_own_doing(found, from) || self.is_handed_to_it(found, from, context)) {
             return None;
         }
         let (walk, stack_end, own) = (&mut self.walk, self.stack_end, &self.own);
@@ -278,6 +285,22 @@ impl Trace {
         });
         !barred && frames < NEAR_FRAMES
     }
+
+    /// Whether the target has called SPI for what is allocated.
+    fn is_handed_to_it(&mut self, found: usize, from: Registers, context: pg_sys::MemoryContext) -> bool {
+        if !handed::is_handed_over(context) {
+            return false;
+        }
+        let mut caller = self.spi.caller();
+        self.walk.frames(from, self.stack_end, |pc| {
+            let inside = pc != found;
+            if inside {
+                caller.passes(pc);
+            }
+            inside
+        });
+        caller.is_next()
+    }
 }
 
 /// The exported function that a return address is in.
@@ -305,7 +328,7 @@ fn in_wrapper<'a>() -> Option<&'a mut Trace> {
 fn on_alloc(chunk: *mut c_void, size: usize, context: pg_sys::MemoryContext) {
     if let Some(trace) = in_wrapper()
         && !chunk.is_null()
-        && let Some(site) = trace.attribute(Registers::here())
+        && let Some(site) = trace.attribute(Registers::here(), context)
     {
         trace.live.insert(chunk.addr(), size, context.addr(), site);
     }
@@ -325,7 +348,7 @@ fn on_realloc(chunk: *mut c_void, moved: *mut c_void, size: usize, context: pg_s
         && !moved.is_null()
     {
         let before = trace.live.remove(chunk.addr());
-        if let Some(site) = trace.attribute(Registers::here()).or(before) {
+        if let Some(site) = trace.attribute(Registers::here(), context).or(before) {
             trace.live.insert(moved.addr(), size, context.addr(), site);
         }
     }

@@ -4,6 +4,9 @@
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
+use super::names::Names;
+use super::peak::Peaks;
+use super::sites;
 
 /// Outstanding allocations at most: 2^BITS * 3/4.
 const ALLOCATION_BITS: u32 = 21;
@@ -15,12 +18,17 @@ const CONTEXT_BITS: u32 = 17;
 struct Allocation {
     address: usize,
     bytes: u64,
-    site: u32,
+    site: u16,
+    /// The step of a ladder in which it was made; 0 for none.
+    step: u16,
     context: u32,
     /// Neighbours in the context's list; 0 for none.
     next: u32,
     previous: u32,
 }
+
+// Numbers of sites fit.
+const _: () = assert!(sites::MOST <= 1 << u16::BITS);
 
 // SAFETY: integers.
 unsafe impl Zeroed for Allocation {}
@@ -48,6 +56,7 @@ pub(super) struct LiveTable {
     free_context: u32,
     last_context: u32,
     not_recorded: u64,
+    peaks: Peaks,
 }
 
 impl LiveTable {
@@ -63,7 +72,13 @@ impl LiveTable {
             free_context: 0,
             last_context: 0,
             not_recorded: 0,
+            peaks: Peaks::new(Names::of_context)?,
         })
+    }
+
+    /// What each site holds at most.
+    pub(super) fn peaks(&mut self) -> &mut Peaks {
+        &mut self.peaks
     }
 
     /// Allocations that found no room.
@@ -82,6 +97,8 @@ impl LiveTable {
             self.not_recorded += 1;
             return;
         }
+        let step = self.peaks.add(site, bytes as u64, context);
+        let site = site as u16;
         let context = self.context(context);
         let number = match self.free_allocation {
             0 => {
@@ -98,7 +115,7 @@ impl LiveTable {
             self.allocations.at(next as usize).previous = number;
         }
         *self.allocations.at(number as usize) =
-            Allocation { address, bytes: bytes as u64, site, context, next, previous: 0 };
+            Allocation { address, bytes: bytes as u64, site, context, next, previous: 0, step };
         self.by_address.insert(address, number);
         self.live += 1;
     }
@@ -121,7 +138,7 @@ impl LiveTable {
             self.allocations.at(next as usize).previous = previous;
         }
         self.release(number);
-        Some(site)
+        Some(site.into())
     }
 
     /// Forgets everything in a context that is reset or deleted.
@@ -158,6 +175,7 @@ impl LiveTable {
             }
         }
         self.not_recorded = 0;
+        self.peaks.stop();
     }
 
     /// Shows every outstanding allocation: context, site, bytes.
@@ -182,7 +200,7 @@ impl LiveTable {
         let mut number = first;
         while number != 0 {
             let Allocation { bytes, site, next, .. } = self.allocations.get(number as usize);
-            show(address, site, bytes);
+            show(address, site.into(), bytes);
             number = next;
         }
     }
@@ -209,7 +227,8 @@ impl LiveTable {
 
     /// Puts an allocation's record, already out of its context's list, among the free ones.
     fn release(&mut self, number: u32) {
-        let address = self.allocations.get(number as usize).address;
+        let Allocation { address, bytes, site, context, step, .. } = self.allocations.get(number as usize);
+        self.peaks.subtract(step, site.into(), bytes, self.contexts.get(context as usize).address);
         let allocations = &self.allocations;
         self.by_address.remove(address, number, |n| allocations.get(n as usize).address);
         *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };

@@ -1,6 +1,7 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
+use memcheck_core::row::Per;
 use memcheck_core::{Finding, Frame, bucket};
 
 use crate::plan::admits;
@@ -80,7 +81,8 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
     if let Some((range, rate)) = &expected.bytes {
         let (bytes, unit) = match rate {
             Rate::Total => (finding.bytes as f64, "B"),
-            Rate::PerIteration | Rate::PerRow => (finding.bytes_per_iter, "B/iter"),
+            Rate::PerIteration => (finding.bytes_per_iter, "B/iter"),
+            Rate::PerRow => (finding.bytes_per_iter, "B/row"),
         };
         if !range.value.contains(bytes) {
             differing.push(format!("{} {unit}", short(bytes)));
@@ -124,7 +126,7 @@ fn place(frame: &Frame) -> String {
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
 fn brief((owner, finding): &Owned) -> String {
     let size = if finding.iterations > 1 {
-        format!("{} B/iter", short(finding.bytes_per_iter))
+        format!("{} B/{}", short(finding.bytes_per_iter), Per::of(finding.check).as_str())
     } else {
         bucket::bytes(finding.bytes)
     };

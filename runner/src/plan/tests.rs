@@ -61,10 +61,11 @@ scenario window
   workload { SELECT :shared, :env, :own, :'spec', :pg_version_num, :seed; SELECT :i, :own }
 ";
     let case = plan(text, &[], &[("shared", "command")]).unwrap().remove(0);
+    let values = Values { i: 7, rows: 0 };
     let [fixed, varying] = case.scenarios[0].workload.statements.as_slice() else { panic!("two statements") };
-    assert_eq!(fixed.text(7).trim(), "SELECT command, environment, spec, 'x', 180006, 1");
+    assert_eq!(fixed.text(values).trim(), "SELECT command, environment, spec, 'x', 180006, 1");
     assert_eq!((fixed.varies(), varying.varies()), (false, true));
-    assert_eq!(varying.text(7).trim(), "SELECT 7, spec");
+    assert_eq!(varying.text(values).trim(), "SELECT 7, spec");
 }
 
 #[test]
@@ -199,8 +200,8 @@ fn what_is_not_supported_is_named() {
             "4:3: \"expect crash\" is not yet supported",
         ),
         (
-            "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
-            "1:10: scenario \"cursor_leak\" is not yet supported",
+            "scenario cancel_storm\n  workload { SELECT 1 }\n".to_owned(),
+            "1:10: scenario \"cancel_storm\" is not yet supported",
         ),
         (scenario("  trace stacks"), "2:9: \"trace stacks\" is not yet supported"),
         (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),

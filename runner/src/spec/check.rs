@@ -89,6 +89,10 @@ impl Checker<'_> {
         self.unique("scenario", spec.scenarios.iter().map(|scenario| (title(scenario), &scenario.span)));
         for scenario in &spec.scenarios {
             self.number_of_workloads(scenario);
+            if scenario.kind.value == ScenarioKind::QueryPeak && scenario.rows.is_empty() {
+                let hint = "say at which numbers of rows: \"rows in (500, 1000, 2000)\"".to_owned();
+                self.error_with_hint(&scenario.span, format!("scenario \"{}\" has no rows", title(scenario)), hint);
+            }
             for workload in &scenario.workloads {
                 if let WorkloadSource::Inline(block) = &workload.source
                     && sql::split(&block.text).is_empty()
