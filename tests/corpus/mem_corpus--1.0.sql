@@ -84,6 +84,10 @@ CREATE FUNCTION d14_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C ST
 CREATE FUNCTION d15_bad(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d15_ok(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- d21: whether a query has rows; a holdable cursor, for the rest of the session
+CREATE FUNCTION d21_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d21_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- Controls, which have no bug
 
 -- n1: 1 MB in the context "n1 cache", on the first call in a session

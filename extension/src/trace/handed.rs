@@ -31,32 +31,24 @@ impl Spi {
         self.0.iter().any(|code| code.start < pc && pc <= code.end)
     }
 
-    /// Follows a stack outwards to the frame of a target: whether it is the target that called SPI. Otherwise it was somebody
-    /// else, on whose behalf the server was working for the target - a PL/pgSQL function, say.
-    pub(super) fn caller(&self) -> Caller<'_> {
-        Caller { spi: self, inside: false, other: false }
-    }
-}
-
-/// See [`Spi::caller`].
-pub(super) struct Caller<'a> {
-    spi: &'a Spi,
-    inside: bool,
-    other: bool,
-}
-
-impl Caller<'_> {
-    /// The next frame inside the target's, from the allocation outwards.
-    pub(super) fn passes(&mut self, pc: usize) {
-        // One function of SPI may call another.
-        let spi = self.spi.contains(pc);
-        self.other |= self.inside && !spi;
-        self.inside |= spi;
-    }
-
-    /// Whether the frame behind those is SPI's caller.
-    pub(super) fn is_next(&self) -> bool {
-        self.inside && !self.other
+    /// The return address in the innermost caller of SPI, from the frames that are shown from the inside out by `frames`
+    /// until it is told to stop; 0 for none.
+    ///
+    /// It need not be the frame of a target that is nearest to the allocation: a target's own executor hooks are inside of
+    /// SPI. And what a target runs through SPI may itself use SPI, as PL/pgSQL does.
+    #[inline(always)]
+    pub(super) fn caller(&self, frames: impl FnOnce(&mut dyn FnMut(usize) -> bool)) -> usize {
+        let (mut inside, mut caller) = (false, 0);
+        frames(&mut |pc| {
+            // One function of SPI may call another.
+            let spi = self.contains(pc);
+            if inside && !spi {
+                caller = pc;
+            }
+            inside |= spi;
+            caller == 0
+        });
+        caller
     }
 }
 
@@ -65,19 +57,14 @@ mod tests {
     use super::Spi;
 
     #[test]
-    fn the_target_has_to_be_the_caller() {
+    fn the_innermost_caller_is_found() {
         let spi = Spi(vec![100..200, 300..400]);
-        let follows = |stack: &[usize]| {
-            let mut caller = spi.caller();
-            stack.iter().for_each(|&pc| caller.passes(pc));
-            caller.is_next()
-        };
-        assert!(follows(&[10, 50, 150]));
-        assert!(follows(&[10, 150, 400]));
-        // PL/pgSQL in between.
-        assert!(!follows(&[10, 150, 500]));
-        assert!(!follows(&[10, 150, 500, 350]));
-        assert!(!follows(&[10, 50]));
-        assert!(!follows(&[]));
+        let caller = |stack: &[usize]| spi.caller(|visit| drop(stack.iter().find(|&&pc| !visit(pc))));
+        assert_eq!(caller(&[10, 50, 150, 500]), 500);
+        assert_eq!(caller(&[10, 150, 400, 500, 350, 600]), 500);
+        // At a function's start there is nothing yet to return to.
+        assert_eq!(caller(&[10, 100, 300, 500]), 0);
+        assert_eq!(caller(&[10, 150]), 0);
+        assert_eq!(caller(&[]), 0);
     }
 }

@@ -251,7 +251,10 @@ impl Trace {
             }
             !hit
         });
-        if found == 0 || !(self.is_its_own_doing(found, from) || self.is_handed_to_it(found, from, context)) {
+        if found != 0 && !self.is_its_own_doing(found, from) {
+            found = self.handed_to(from, context);
+        }
+        if found == 0 {
             return None;
         }
         let (walk, stack_end, own) = (&mut self.walk, self.stack_end, &self.own);
@@ -286,20 +289,14 @@ impl Trace {
         !barred && frames < NEAR_FRAMES
     }
 
-    /// Whether the target has called SPI for what is allocated.
-    fn is_handed_to_it(&mut self, found: usize, from: Registers, context: pg_sys::MemoryContext) -> bool {
+    /// The target's call of SPI for which the server is allocating, where what it allocates is then the target's; 0 for none.
+    fn handed_to(&mut self, from: Registers, context: pg_sys::MemoryContext) -> usize {
         if !handed::is_handed_over(context) {
-            return false;
+            return 0;
         }
-        let mut caller = self.spi.caller();
-        self.walk.frames(from, self.stack_end, |pc| {
-            let inside = pc != found;
-            if inside {
-                caller.passes(pc);
-            }
-            inside
-        });
-        caller.is_next()
+        let (walk, stack_end) = (&mut self.walk, self.stack_end);
+        let caller = self.spi.caller(|visit| walk.frames(from, stack_end, visit));
+        if self.targets.iter().any(|code| code.contains(&caller)) { caller } else { 0 }
     }
 }
 
