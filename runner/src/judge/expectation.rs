@@ -203,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn sizes_of_query_bloat_are_per_row() {
+        let bloat = finding(CheckKind::QueryBloat, Severity::Warning, &["ExecutorState"], 256.0);
+        let expect = |clause: &str| {
+            let text =
+                format!("scenario query_peak\n  rows in (1, 2)\n  workload {{ SELECT :rows }}\n  expect {clause}\n");
+            let spec = parse(&SourceFile::new("x.mcspec", text)).unwrap();
+            miss(&spec.scenarios[0].expects[0].what, std::slice::from_ref(&bloat))
+        };
+        assert_eq!(expect("query_bloat bytes 200 .. 300 per row"), None);
+        assert_eq!(expect("query_bloat bytes > 300 per row").as_deref(), Some("closest: 256 B/row"));
+        assert_eq!(expect("none").as_deref(), Some("found query_bloat WARNING in \"ExecutorState\", 256 B/row"));
+    }
+
+    #[test]
     fn the_closest_violation_is_named_by_what_differs() {
         let findings = [
             finding(CheckKind::CtxBloat, Severity::Warning, &["TopMemoryContext"], 136.0),
