@@ -11,7 +11,7 @@ use std::ffi::{CStr, c_char, c_int};
 use pgrx::{pg_sys, pgrx_extern_c_guard};
 
 use crate::nesting::{self, nested};
-use crate::statement;
+use crate::{statement, trace};
 
 /// How many places in the chain there are. A library that wraps the hooks more often than that hides what it allocates
 /// before the innermost call from `memcheck_mode`, not from windows.
@@ -143,7 +143,7 @@ macro_rules! call_next {
                 Some(hook) => hook($($arg),*),
                 None => server::$standard($($arg),*),
             };
-            if statement::is_checked() { nested(call) } else { call() }
+            if statement::is_checked() || trace::is_on() { nested(next.is_none(), call) } else { call() }
         }
     }};
 }

@@ -6,6 +6,8 @@ use std::mem::MaybeUninit;
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::pg_sys;
 
+use crate::trace::calls;
+
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
@@ -25,12 +27,15 @@ pub(crate) fn is_top_level() -> bool {
 /// pgrx would turn an ERROR into a panic and back into another ERROR that lacks CONTEXT, the position in the statement and
 /// the names of constraints. What a checked statement reports must not change, so here it passes as it is.
 ///
+/// Where the server's own function is called, what it allocates is its own, whoever is further up the stack.
+///
 /// # Safety
 /// `call` is left by longjmp when the server raises an ERROR: it must own nothing that has to be dropped, and must not call
 /// Rust code that does.
-pub(crate) unsafe fn nested<R: Copy>(call: impl FnOnce() -> R + Copy) -> R {
+pub(crate) unsafe fn nested<R: Copy>(calls_server: bool, call: impl FnOnce() -> R + Copy) -> R {
     let depth = DEPTH.get();
     DEPTH.set(depth + 1);
+    let fence = calls_server.then(|| calls::fence((&raw const depth).addr()));
     let mut result = MaybeUninit::<R>::uninit();
     // SAFETY: the exception stack is put back before this frame is left, and by the caller's promise the frames that a
     // longjmp skips hold nothing to drop.
@@ -45,6 +50,9 @@ pub(crate) unsafe fn nested<R: Copy>(call: impl FnOnce() -> R + Copy) -> R {
         pg_sys::PG_exception_stack = exceptions;
         pg_sys::error_context_stack = contexts;
         DEPTH.set(depth);
+        if let Some(fence) = fence {
+            calls::fence(fence);
+        }
         if jumped != 0 {
             pg_re_throw();
         }

@@ -96,6 +96,22 @@ impl Walker {
         names.into_iter().fold(PathId::ROOT, |parent, name| self.paths.child(parent, &name))
     }
 
+    /// The path of a context, by way of its parents.
+    ///
+    /// # Safety
+    /// `context` is live.
+    pub(crate) unsafe fn climb(&mut self, context: pg_sys::MemoryContext) -> PathId {
+        // SAFETY: by the caller's promise; parents live longer, and a label is a C string.
+        unsafe {
+            let parent = (*context).parent;
+            if parent.is_null() {
+                return PathId::ROOT;
+            }
+            let parent = self.climb(parent);
+            self.paths.child(parent, &CStr::from_ptr(label(context).0).to_string_lossy())
+        }
+    }
+
     /// Calls `visit` for each context below MessageContext, with its path and serial.
     pub(crate) fn below_message_context(&mut self, visit: impl FnMut(pg_sys::MemoryContext, PathId, u64)) {
         // SAFETY: as in `census`. MessageContext exists only in backends that talk to a client.

@@ -11,7 +11,8 @@
 //! one, CacheMemoryContext is not judged. A window over several iterations does judge it.
 //!
 //! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
-//! left below MessageContext.
+//! left below MessageContext. Nor is one taken where allocations are traced: what the targets have allocated since the
+//! bracket was opened is all there is to judge, however many contexts there are.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_void};
@@ -29,6 +30,8 @@ use crate::{hooks, nesting, trace, window};
 struct Bracket {
     /// The tree when the first started. Inside a window only taken for statements that call the engine itself.
     before: Option<Census>,
+    /// The newest allocation when the first started, where allocations are traced and no window is open.
+    since: Option<trace::Serial>,
     /// Serials of the contexts below MessageContext that were there before, or that have been counted.
     known: Vec<u64>,
     /// What they left below MessageContext.
@@ -52,7 +55,15 @@ impl Bracket {
     }
 
     fn new(before: Option<Census>) -> Self {
-        Bracket { before, known: Vec::new(), leftovers: Census::default(), ended: false, own: false, ddl: false }
+        Bracket {
+            before,
+            since: None,
+            known: Vec::new(),
+            leftovers: Census::default(),
+            ended: false,
+            own: false,
+            ddl: false,
+        }
     }
 }
 
@@ -172,9 +183,13 @@ pub(crate) fn open(text: Option<&CStr>) {
     trace::refresh();
     let bracket = with_walker(|walker| {
         let mut bracket = Bracket::new(match window::is_open() {
+            false if trace::is_on() => None,
             false => Some(walker.census(Moment::default())),
             true => calls_engine.then(|| walker.census(window::moment())),
         });
+        if !window::is_open() {
+            bracket.since = trace::newest();
+        }
         if let (Some(before), Some(top)) = (&mut bracket.before, top_before_transaction()) {
             before.set_used(PathId::ROOT, top);
         }
@@ -238,8 +253,18 @@ fn close() {
         }
         return;
     }
-    let Some(mut before) = bracket.before.filter(|_| !bracket.own) else { return };
+    if bracket.own {
+        return;
+    }
     let rules = window::plain_rules();
+    if let Some(since) = bracket.since.filter(|_| trace::is_on()) {
+        let after = with_walker(|walker| trace::census_since(since, walker));
+        let mark = |census, leftovers| Mark { iteration: 0, census, leftovers };
+        let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
+        ring::push(&window::judged(&marks, &rules));
+        return;
+    }
+    let Some(mut before) = bracket.before else { return };
     let findings = with_walker(|walker| {
         let after = walker.census(Moment::default());
         if bracket.ddl {

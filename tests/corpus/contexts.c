@@ -47,6 +47,27 @@ d04_ok(PG_FUNCTION_ARGS)
 }
 
 /*
+ * d04: nothing is ever put into the context.
+ */
+PG_FUNCTION_INFO_V1(d04_empty_bad);
+Datum
+d04_empty_bad(PG_FUNCTION_ARGS)
+{
+	(void) AllocSetContextCreate(TopMemoryContext, "dev empty",
+								 ALLOCSET_DEFAULT_SIZES);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(d04_empty_ok);
+Datum
+d04_empty_ok(PG_FUNCTION_ARGS)
+{
+	MemoryContextDelete(AllocSetContextCreate(TopMemoryContext, "dev empty",
+											  ALLOCSET_DEFAULT_SIZES));
+	PG_RETURN_VOID();
+}
+
+/*
  * d06: a hash table is made without HASH_CONTEXT, hence in the session's
  * context, as if it went away with the call.
  */

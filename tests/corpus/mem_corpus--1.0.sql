@@ -18,6 +18,10 @@ CREATE FUNCTION d02_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRIC
 CREATE FUNCTION d04_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION d04_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- d04: a context "dev empty" under TopMemoryContext with nothing in it
+CREATE FUNCTION d04_empty_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d04_empty_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+
 -- d05: starts a background worker "mem_corpus d05_bad" or "mem_corpus d05_ok", which runs until it is terminated, and
 -- returns its pid; 20 bytes in the worker's TopMemoryContext every 10 ms
 CREATE FUNCTION d05_launch(ok bool) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
@@ -83,6 +87,14 @@ CREATE FUNCTION d14_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C ST
 -- d15: runs n queries; the result of each, in a context "SPI TupTable", until the function returns
 CREATE FUNCTION d15_bad(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d15_ok(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d20: a segment of dynamic shared memory of that many kB, pinned; it outlives the session
+CREATE FUNCTION d20_bad(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d20_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d20: a mapping of such a segment, until the session ends
+CREATE FUNCTION d20_mapped_bad(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d20_mapped_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
 -- d21: whether a query has rows; a holdable cursor, for the rest of the session
 CREATE FUNCTION d21_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

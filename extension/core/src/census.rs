@@ -13,6 +13,10 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
+/// What is called how where others have a context's name: the heap of the C library, and dynamic shared memory.
+const HEAP_NAME: &str = "malloc";
+const DSM_NAME: &str = "dsm";
+
 /// Where the server keeps its caches of the catalogs.
 const CACHE_CONTEXT: &str = "CacheMemoryContext";
 
@@ -44,6 +48,12 @@ impl PathId {
     /// TopMemoryContext.
     pub const ROOT: PathId = PathId(0);
 
+    /// Stands for the heap of the C library, which is no context. It is not to be found by its name.
+    pub const HEAP: PathId = PathId(1);
+
+    /// Stands for dynamic shared memory, in the same way.
+    pub const DSM: PathId = PathId(2);
+
     fn index(self) -> usize {
         self.0 as usize
     }
@@ -66,15 +76,14 @@ pub struct PathTable {
 
 impl Default for PathTable {
     fn default() -> Self {
-        PathTable {
-            nodes: vec![PathNode {
-                parent: PathId::ROOT,
-                name: TOP_MEMORY_CONTEXT.to_owned(),
-                depth: 0,
-                lifetime: Lifetime::Backend,
-                children: HashMap::new(),
-            }],
-        }
+        let node = |name: &str, depth| PathNode {
+            parent: PathId::ROOT,
+            name: name.to_owned(),
+            depth,
+            lifetime: Lifetime::Backend,
+            children: HashMap::new(),
+        };
+        PathTable { nodes: vec![node(TOP_MEMORY_CONTEXT, 0), node(HEAP_NAME, 1), node(DSM_NAME, 1)] }
     }
 }
 
@@ -149,7 +158,7 @@ impl PathTable {
         ContextPath::new(names.into_iter().rev())
     }
 
-    /// Number of paths.
+    /// Number of paths, those that are no contexts included.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

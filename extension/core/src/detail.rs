@@ -50,6 +50,18 @@ pub fn query_bloat(path: &ContextPath, (few, at_few): (u64, Live), (many, at_man
     )
 }
 
+/// Memory outside of contexts that is not given back.
+pub fn lost(kind: &str, before: Live, after: Live) -> String {
+    format!(
+        "{kind}: requested bytes grew by {} (before={} after={}); allocations before={} after={}",
+        after.bytes.saturating_sub(before.bytes),
+        before.bytes,
+        after.bytes,
+        before.allocations,
+        after.allocations,
+    )
+}
+
 /// `wrong_ctx_alloc` for memory in a global context.
 ///
 /// The documented sentence speaks of blocks. Where what was allocated still fitted into free space, it is the bytes in use

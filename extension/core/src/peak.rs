@@ -64,6 +64,9 @@ pub fn judge_peaks(
 
 /// The finding of a group of sites, if their peak grows with the rows.
 fn finding(paths: &PathTable, ladder: &[Rung], path: PathId, peaks: &[Peak]) -> Option<Finding> {
+    // Where something is in the contexts, that they were created goes without saying: an allocation of no bytes.
+    let filled: Vec<Peak> = peaks.iter().copied().filter(|peak| peak.held.bytes > 0).collect();
+    let peaks = if filled.is_empty() { peaks } else { &filled };
     let held = |rung: &Rung| {
         let same = rung.peaks.iter().filter(|peak| peaks.iter().any(|other| other.site == peak.site));
         same.fold(Live::default(), |sum, peak| Live {

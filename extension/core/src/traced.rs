@@ -17,8 +17,9 @@ use crate::thresholds::severity_of;
 /// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
 ///
 /// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
-/// from the context totals, unless they are the server's caches; those that the server has made for a target are counted,
-/// and so are portals and plans, whoever made them, where those are what is looked for.
+/// from the context totals, unless they are the server's caches. An allocation of no bytes stands for a context that a
+/// target has created. What the server has made for a target is counted in contexts, and so are portals and plans, whoever
+/// made them, where those are what is looked for.
 pub fn judge_traced(
     paths: &PathTable,
     marks: &[Mark],
@@ -27,26 +28,21 @@ pub fn judge_traced(
 ) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
     let curves = curves(paths, marks, &untraced, library);
-    let (handed_over, own): (Vec<&Curve>, Vec<&Curve>) =
-        curves.iter().partition(|curve| is_handed_over(paths.name(curve.path)));
-    let mut findings: Vec<Finding> = match rules.scenario {
-        ScenarioKind::CursorLeak => Vec::new(),
-        _ => own.into_iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect(),
-    };
-    findings.retain(|finding| rules.filter.reports(&finding.path));
-    let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
-    let site = |finding: &Finding| {
-        let of_it = |curve: &&&Curve| curve.growth() > 0 && paths.path(curve.path) == finding.path;
-        let most = handed_over.iter().filter(of_it).max_by_key(|curve| curve.growth())?;
-        Some(Site::numbered(most.site))
-    };
-    let piles = untraced.iter().map(|finding| Finding { site: site(finding), ..finding.clone() });
-    let piles: Vec<Finding> = piles
-        .filter(|finding| match rules.scenario {
-            ScenarioKind::CursorLeak => true,
-            _ if finding.site.is_some() => finding.objects > 0,
-            // Without a shape there were too few marks to tell a pile from a context that is made once.
-            _ => finding.objects > 0 && finding.shape.is_some() && !is_cache(finding) && !is_traced(finding),
+    let own = curves.iter().filter(|curve| match rules.scenario {
+        ScenarioKind::CursorLeak => matches!(curve.path, PathId::HEAP | PathId::DSM),
+        _ => !is_handed_over(paths.name(curve.path)),
+    });
+    let mut findings: Vec<Finding> = own.flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+    findings.retain(|finding| {
+        matches!(finding.check, CheckKind::MallocLeak | CheckKind::DsmLeak) || rules.filter.reports(&finding.path)
+    });
+    let piles: Vec<Finding> = untraced
+        .iter()
+        .filter(|finding| finding.objects > 0)
+        .filter_map(|finding| {
+            let is_traced = findings.iter().any(|traced| traced.path == finding.path);
+            let of_it = curves.iter().filter(|curve| paths.path(curve.path) == finding.path).collect();
+            pile(rules, finding, is_traced, of_it)
         })
         .collect();
     findings.extend(piles);
@@ -54,8 +50,33 @@ pub fn judge_traced(
     findings
 }
 
+/// A pile of contexts, as the totals show it, with what is known about who has made it.
+fn pile(rules: &Rules, finding: &Finding, is_traced: bool, curves: Vec<&Curve>) -> Option<Finding> {
+    let has_grown = |curve: &&Curve| curve.growth() > 0 || curve.last().allocations > curve.first().allocations;
+    let maker = curves.into_iter().filter(has_grown).max_by_key(|curve| curve.growth());
+    let is_handed_over = maker.is_some() && is_handed_over(finding.path.leaf());
+    if is_handed_over || rules.scenario == ScenarioKind::CursorLeak {
+        return Some(Finding { site: maker.map(|curve| Site::numbered(curve.site)), ..finding.clone() });
+    }
+    // Without a shape there were too few marks to tell a pile from a context that is made once.
+    let unknown = finding.shape.is_none() || is_traced || (maker.is_none() && is_cache(finding));
+    (!unknown).then(|| empty_pile(finding.clone(), maker))
+}
+
+/// A pile of contexts in which no target has allocated anything; perhaps one has created them.
+fn empty_pile(finding: Finding, creator: Option<&Curve>) -> Finding {
+    let Some(creator) = creator else { return finding };
+    Finding {
+        bytes: 0,
+        bytes_per_iter: 0.0,
+        site: Some(Site::numbered(creator.site)),
+        marks: creator.marks(),
+        ..finding
+    }
+}
+
 /// The path of the contexts that pile up and that this path is or lies below: a context leaked with its children is one bug.
-fn pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Option<PathId> {
+fn top_of_pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Option<PathId> {
     loop {
         let it = paths.path(path);
         if untraced.iter().any(|finding| finding.path == it && finding.objects > 0) {
@@ -88,6 +109,12 @@ impl Curve {
         self.points.last().map(|&(_, live)| live).unwrap_or_default()
     }
 
+    fn marks(&self) -> Vec<MarkPoint> {
+        let mark =
+            |&(iteration, live): &(u64, Live)| MarkPoint { iteration, used: live.bytes, objects: live.allocations };
+        self.points.iter().map(mark).collect()
+    }
+
     fn growth(&self) -> u64 {
         self.last().bytes.saturating_sub(self.first().bytes)
     }
@@ -112,7 +139,7 @@ fn curves(paths: &PathTable, marks: &[Mark], untraced: &[Finding], library: &dyn
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        let top = pile(paths, untraced, path).unwrap_or(path);
+        let top = top_of_pile(paths, untraced, path).unwrap_or(path);
         groups.entry((top, library(site))).or_default().push((path, site));
     }
     groups
@@ -121,10 +148,14 @@ fn curves(paths: &PathTable, marks: &[Mark], untraced: &[Finding], library: &dyn
             let live = |mark: &Mark, (path, site)| {
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
+            // Where something is in the contexts, that they were created goes without saying.
+            let filled: Vec<(PathId, SiteId)> =
+                sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();
+            let counted = if filled.is_empty() { &sites } else { &filled };
             let points = marks
                 .iter()
                 .map(|mark| {
-                    let sum = sites.iter().map(|&site| live(mark, site)).fold(Live::default(), |a, b| Live {
+                    let sum = counted.iter().map(|&site| live(mark, site)).fold(Live::default(), |a, b| Live {
                         bytes: a.bytes + b.bytes,
                         allocations: a.allocations + b.allocations,
                     });
@@ -139,6 +170,11 @@ fn curves(paths: &PathTable, marks: &[Mark], untraced: &[Finding], library: &dyn
 }
 
 fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding]) -> Vec<Finding> {
+    match curve.path {
+        PathId::HEAP => return lost(paths, rules, curve, CheckKind::MallocLeak).into_iter().collect(),
+        PathId::DSM => return lost(paths, rules, curve, CheckKind::DsmLeak).into_iter().collect(),
+        _ => {}
+    }
     let path = paths.path(curve.path);
     let allowed = rules.filter.allows(&path);
     let bytes = curve.growth_of(|live| live.bytes);
@@ -172,6 +208,20 @@ fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding
     }
 }
 
+/// What is lost outside of contexts is lost in every scenario; the filters are about contexts.
+fn lost(paths: &PathTable, rules: &Rules, curve: &Curve, check: CheckKind) -> Option<Finding> {
+    let bytes = curve.growth_of(|live| live.bytes);
+    let goes_on = match (rules.scenario, check) {
+        (ScenarioKind::Window, CheckKind::MallocLeak) => curve.growth() >= rules.thresholds.min_leak_bytes,
+        (ScenarioKind::Window, _) => curve.growth() > 0,
+        _ => bytes.is_some(),
+    };
+    let severity = if check == CheckKind::DsmLeak { Severity::Warning } else { severity_of(curve.growth()) };
+    let mut finding = finding(paths, rules, curve, bytes, check, severity);
+    finding.detail = detail::lost(paths.name(curve.path), curve.first(), curve.last());
+    goes_on.then_some(finding)
+}
+
 fn finding(
     paths: &PathTable,
     rules: &Rules,
@@ -198,11 +248,7 @@ fn finding(
         phase: rules.phase,
         source_lib: String::new(),
         site: Some(Site::numbered(curve.site)),
-        marks: curve
-            .points
-            .iter()
-            .map(|&(iteration, live)| MarkPoint { iteration, used: live.bytes, objects: live.allocations })
-            .collect(),
+        marks: curve.marks(),
         detail: detail::traced(&path, before, after),
         path,
     }
@@ -309,6 +355,41 @@ mod tests {
             trace.judge(ScenarioKind::WrongContextProbe),
             ["wrong_ctx_alloc WARNING TopMemoryContext 8000B x1000 8/iter site 1"]
         );
+    }
+
+    #[test]
+    fn who_creates_contexts_and_leaves_them_empty_is_named() {
+        let mut trace =
+            Trace::new().holds("mine", 1, |n| (0, n)).holds("full", 1, |n| (0, n)).holds("full", 2, |n| (100 * n, n));
+        for name in ["mine", "full"] {
+            let path = trace.path(name);
+            for mark in &mut trace.marks {
+                let objects = mark.iteration;
+                mark.census
+                    .add(path, crate::census::Totals { used: objects * 300, allocated: objects * 1024, objects });
+            }
+        }
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            [
+                "context_leak WARNING full 100000B x1000 100/iter site 2",
+                "context_leak WARNING mine 0B x1000 0/iter site 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_lost_in_the_heap_is_a_leak_in_every_scenario() {
+        let mut trace = Trace::new();
+        for mark in &mut trace.marks {
+            let (bytes, allocations) = (4096 * mark.iteration, mark.iteration);
+            mark.census.count_traced(PathId::HEAP, SiteId(1), Live { bytes, allocations });
+            mark.census.count_traced(PathId::HEAP, SiteId(100), Live { bytes: 1 << 20, allocations: 1 });
+        }
+        for scenario in [ScenarioKind::GrowthBenchmark, ScenarioKind::TxAbortLoop, ScenarioKind::WrongContextProbe] {
+            assert_eq!(trace.judge(scenario), ["malloc_leak ERROR malloc 4096000B x1000 4096/iter site 1"]);
+        }
+        assert_eq!(trace.judge(ScenarioKind::Window).len(), 1);
     }
 
     #[test]

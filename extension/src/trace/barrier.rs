@@ -1,12 +1,16 @@
 //! Functions of the server through which an extension has the server work on its own account.
 //!
 //! What is allocated below one of them - a plan, an entry of a cache, an error report - is the server's, though the
-//! extension's call is further up the stack.
+//! extension's call is further up the stack. Where one of them ends in a jump to a function that is not exported, that is
+//! one of them too: `SearchCatCache1` of catcache.c leaves no frame below `SearchCatCacheMiss`.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
-pub(super) const FUNCTIONS: &[&CStr] = &[
+use super::functions::{self, Functions};
+use super::modules::Module;
+
+const FUNCTIONS: &[&CStr] = &[
     c"planner",
     c"standard_planner",
     c"ExecutorStart",
@@ -49,6 +53,12 @@ pub(super) const FUNCTIONS: &[&CStr] = &[
     c"SearchSysCache3",
     c"SearchSysCache4",
     c"SearchSysCacheList",
+    c"SearchCatCache",
+    c"SearchCatCache1",
+    c"SearchCatCache2",
+    c"SearchCatCache3",
+    c"SearchCatCache4",
+    c"SearchCatCacheList",
     c"relation_open",
     c"RelationIdGetRelation",
     c"lookup_type_cache",
@@ -71,8 +81,31 @@ pub(super) struct Barrier(Vec<Range<usize>>);
 
 impl Barrier {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
-    pub(super) fn new() -> Self {
-        let mut ranges: Vec<Range<usize>> = FUNCTIONS.iter().filter_map(|name| code_of(name)).collect();
+    pub(super) fn new(server: &Module) -> Self {
+        Self::of(FUNCTIONS, server)
+    }
+
+    /// As [`Self::new`], with the functions of SPI only.
+    pub(super) fn spi(server: &Module) -> Self {
+        let functions: Vec<&CStr> =
+            FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
+        Self::of(&functions, server)
+    }
+
+    fn of(functions: &[&CStr], server: &Module) -> Self {
+        let mut ranges: Vec<Range<usize>> = functions.iter().filter_map(|name| code_of(name)).collect();
+        if let Some(functions) = Functions::of(server) {
+            let mut next = 0;
+            while let Some(range) = ranges.get(next).cloned() {
+                next += 1;
+                for start in functions::jumps(&range) {
+                    let known = ranges.iter().any(|range| range.contains(&start));
+                    if !known && let Some(function) = functions.starting_at(start).filter(|_| !is_exported(start)) {
+                        ranges.push(function);
+                    }
+                }
+            }
+        }
         ranges.sort_by_key(|range| range.start);
         Barrier(ranges)
     }
@@ -90,6 +123,15 @@ pub(super) fn code_of(name: &CStr) -> Option<Range<usize>> {
     // SAFETY: looks a name up.
     let start = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr();
     Some(start..start + size_of_symbol(start).filter(|_| start != 0)?)
+}
+
+/// Whether an exported symbol names this very address.
+fn is_exported(address: usize) -> bool {
+    // SAFETY: looks an address up.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        libc::dladdr(address as *const c_void, &mut info) != 0 && info.dli_saddr.addr() == address
+    }
 }
 
 /// The size of the exported function that an address is in.

@@ -4,12 +4,9 @@
 //! on: nobody else frees them.
 
 use std::ffi::CStr;
-use std::ops::Range;
 
 use memcheck_core::handed;
 use pgrx::pg_sys;
-
-use super::barrier;
 
 /// Whether a context belongs to the caller of SPI that had it made.
 pub(super) fn is_handed_over(context: pg_sys::MemoryContext) -> bool {
@@ -18,52 +15,48 @@ pub(super) fn is_handed_over(context: pg_sys::MemoryContext) -> bool {
     name.to_str().is_ok_and(handed::is_handed_over)
 }
 
-/// Where the code of SPI's functions is.
-pub(super) struct Spi(Vec<Range<usize>>);
+/// Follows a stack from an allocation outwards, to the innermost caller of SPI.
+///
+/// That need not be the frame of a target that is nearest to the allocation: a target's own executor hooks are inside of SPI.
+/// And what a target runs through SPI may itself use SPI, as PL/pgSQL does.
+#[derive(Default)]
+pub(super) struct Caller {
+    inside: bool,
+    found: usize,
+}
 
-impl Spi {
-    pub(super) fn new() -> Self {
-        let functions = barrier::FUNCTIONS.iter().filter(|name| name.to_bytes().starts_with(b"SPI_"));
-        Spi(functions.filter_map(|name| barrier::code_of(name)).collect())
-    }
-
-    fn contains(&self, pc: usize) -> bool {
-        self.0.iter().any(|code| code.start < pc && pc <= code.end)
-    }
-
-    /// The return address in the innermost caller of SPI, from the frames that are shown from the inside out by `frames`
-    /// until it is told to stop; 0 for none.
-    ///
-    /// It need not be the frame of a target that is nearest to the allocation: a target's own executor hooks are inside of
-    /// SPI. And what a target runs through SPI may itself use SPI, as PL/pgSQL does.
+impl Caller {
+    /// Takes a return address, which is in SPI or not. Whether to go on.
     #[inline(always)]
-    pub(super) fn caller(&self, frames: impl FnOnce(&mut dyn FnMut(usize) -> bool)) -> usize {
-        let (mut inside, mut caller) = (false, 0);
-        frames(&mut |pc| {
-            // One function of SPI may call another.
-            let spi = self.contains(pc);
-            if inside && !spi {
-                caller = pc;
-            }
-            inside |= spi;
-            caller == 0
-        });
-        caller
+    pub(super) fn passes(&mut self, pc: usize, is_spi: bool) -> bool {
+        // One function of SPI may call another.
+        if self.inside && !is_spi {
+            self.found = pc;
+        }
+        self.inside |= is_spi;
+        self.found == 0
+    }
+
+    /// The return address in the caller; 0 for none.
+    pub(super) fn found(&self) -> usize {
+        self.found
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Spi;
+    use super::Caller;
 
     #[test]
     fn the_innermost_caller_is_found() {
-        let spi = Spi(vec![100..200, 300..400]);
-        let caller = |stack: &[usize]| spi.caller(|visit| drop(stack.iter().find(|&&pc| !visit(pc))));
+        let caller = |stack: &[usize]| {
+            let mut caller = Caller::default();
+            let _ = stack.iter().find(|&&pc| !caller.passes(pc, (100..200).contains(&pc)));
+            caller.found()
+        };
         assert_eq!(caller(&[10, 50, 150, 500]), 500);
-        assert_eq!(caller(&[10, 150, 400, 500, 350, 600]), 500);
-        // At a function's start there is nothing yet to return to.
-        assert_eq!(caller(&[10, 100, 300, 500]), 0);
+        assert_eq!(caller(&[10, 150, 160, 500, 150, 600]), 500);
+        assert_eq!(caller(&[10, 500]), 0);
         assert_eq!(caller(&[10, 150]), 0);
         assert_eq!(caller(&[]), 0);
     }

@@ -1,15 +1,24 @@
 //! The allocator seen from inside: what the targets have allocated and not freed, where, and in which context.
 //!
-//! On while a window is open that asks for it, and at no cost otherwise. A wrapper around each method of the allocator
-//! ([`methods`]) looks for a target's code on the stack ([`walk`]), leaves out what the server does on its own account
-//! ([`barrier`]), and records the rest ([`table`], [`sites`]).
+//! On while a window is open that asks for it, and at no cost otherwise. Calls out of the targets are noted as they are made
+//! ([`calls`], put in place by [`interpose`]). While one is under way, the wrapper around each method of the allocator
+//! ([`methods`]) and around malloc ([`heap`]) looks for the target's code on the stack ([`walk`]), leaves out what the
+//! server does on its own account ([`barrier`]), and records the rest ([`table`], [`sites`]).
 //!
 //! Inside the wrappers nothing is allocated and nothing can raise an ERROR or panic, except what the server's own method
 //! raises; no value that would have to be dropped lives across that call.
 
+mod attribution;
 mod barrier;
+pub(crate) mod calls;
+mod created;
+mod dsm;
+mod functions;
+mod got;
 mod handed;
+mod heap;
 mod index;
+mod interpose;
 mod memory;
 mod methods;
 mod modules;
@@ -17,46 +26,44 @@ mod names;
 mod peak;
 mod sites;
 mod table;
+mod targets;
 mod walk;
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_void};
-use std::ops::Range;
 
-use memcheck_core::census::{Census, Live, SiteId};
+use memcheck_core::census::{Census, Live, PathId, SiteId};
 use memcheck_core::{Frame, Site};
 use pgrx::pg_sys;
 
 use crate::snapshot::Walker;
 use barrier::Barrier;
-use handed::Spi;
-use modules::Module;
+use dsm::Segments;
+use got::Changes;
 pub(crate) use peak::{peaks, start_step};
-use sites::{STACK_FRAMES, Sites};
+use sites::Sites;
 use table::LiveTable;
+use targets::Targets;
 use walk::{Registers, Walk};
 
-/// Frames between an allocation and a target's code at most; behind more than that it is not the target's doing.
-const NEAR_FRAMES: usize = 64;
+/// Stands for the context of what is allocated from the heap, which has none.
+const HEAP: usize = 1;
 
 /// Everything that tracing needs. Made when a window first asks for it, kept until the process ends.
 struct Trace {
     tables: methods::Tables,
     live: LiveTable,
+    /// As `live`, for malloc.
+    heap: LiveTable,
+    segments: Segments,
     sites: Sites,
     walk: Walk,
     barrier: Barrier,
-    spi: Spi,
+    /// The functions of SPI.
+    spi: Barrier,
     stack_end: usize,
-    modules: Vec<Module>,
-    generation: u64,
-    wanted: Vec<String>,
-    /// Where the targets' code is.
-    targets: Vec<Range<usize>>,
-    /// From the first of it to the last.
-    hull: Range<usize>,
-    /// Where the engine's own code is.
-    own: Range<usize>,
+    targets: Targets,
+    changes: Changes,
 }
 
 struct Shared {
@@ -89,8 +96,10 @@ pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
         None => slot.insert(Box::new(Trace::new()?)),
     };
     trace.live.clear();
-    trace.wanted = targets;
-    trace.generation = 0;
+    trace.heap.clear();
+    trace.segments.clear();
+    calls::start();
+    trace.targets.want(targets);
     trace.refresh();
     trace.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))?;
     // SAFETY: this process has one thread.
@@ -106,6 +115,7 @@ pub(crate) fn stop() {
         if let Some(trace) = &mut *TRACE.trace.get() {
             // The page was writable before; if it is not now, the wrappers stay and do nothing.
             let _ = trace.tables.exchange(false);
+            trace.changes.undo(&modules::loaded());
         }
     }
 }
@@ -132,10 +142,16 @@ pub(crate) fn refresh() {
 pub(crate) fn count(census: &mut Census, walker: &Walker) {
     if is_on() {
         with_trace(|trace| {
-            trace.live.for_each(|context, site, bytes| {
+            trace.live.for_each_since(0, |_, context, site, bytes| {
                 if let Some(path) = walker.path_at(context) {
                     census.count_traced(path, SiteId(site), Live { bytes, allocations: 1 });
                 }
+            });
+            trace.heap.for_each_since(0, |_, _, site, bytes| {
+                census.count_traced(PathId::HEAP, SiteId(site), Live { bytes, allocations: 1 });
+            });
+            trace.segments.for_each(|site, bytes| {
+                census.count_traced(PathId::DSM, SiteId(site), Live { bytes, allocations: 1 });
             });
         });
     }
@@ -145,19 +161,55 @@ pub(crate) fn count(census: &mut Census, walker: &Walker) {
 pub(crate) fn for_each_in(context: pg_sys::MemoryContext, mut show: impl FnMut(SiteId, Live)) {
     if is_on() {
         with_trace(|trace| {
-            trace.live.for_each_in(context.addr(), |_, site, bytes| show(SiteId(site), Live { bytes, allocations: 1 }));
+            trace
+                .live
+                .for_each_in(context.addr(), |_, _, site, bytes| show(SiteId(site), Live { bytes, allocations: 1 }));
         });
     }
 }
 
+/// A number for what has been allocated by now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Serial {
+    contexts: u64,
+    heap: u64,
+}
+
+/// The newest allocation; none while tracing is off.
+pub(crate) fn newest() -> Option<Serial> {
+    let newest = |trace: &mut Trace| Serial { contexts: trace.live.serial(), heap: trace.heap.serial() };
+    is_on().then(|| with_trace(newest)).flatten()
+}
+
+/// What the targets have allocated since, and still hold.
+pub(crate) fn census_since(serial: Serial, walker: &mut Walker) -> Census {
+    let mut census = Census::default();
+    with_trace(|trace| {
+        let live = |bytes| Live { bytes, allocations: 1 };
+        trace.live.for_each_since(serial.contexts, |_, context, site, bytes| {
+            // SAFETY: contexts are taken out of the table when they are deleted.
+            let path = unsafe { walker.climb(context as pg_sys::MemoryContext) };
+            census.count_traced(path, SiteId(site), live(bytes));
+        });
+        trace.heap.for_each_since(serial.heap, |_, _, site, bytes| {
+            census.count_traced(PathId::HEAP, SiteId(site), live(bytes));
+        });
+    });
+    census
+}
+
 /// Allocations outstanding, and allocations that found no room in the table.
 pub(crate) fn occupancy() -> (u64, u64) {
-    with_trace(|trace| (u64::from(trace.live.len()), trace.live.not_recorded())).unwrap_or_default()
+    with_trace(|trace| {
+        let (live, heap) = (&trace.live, &trace.heap);
+        (u64::from(live.len() + heap.len()), live.not_recorded() + heap.not_recorded())
+    })
+    .unwrap_or_default()
 }
 
 /// A number for the library that a site is in.
 pub(crate) fn library_of(site: SiteId) -> usize {
-    with_trace(|trace| trace.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
+    with_trace(|trace| trace.targets.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
 }
 
 /// Where a site is, and the stack it was first seen with.
@@ -183,120 +235,45 @@ impl Trace {
         let server =
             modules.iter().find(|module| module.is_executable()).ok_or_else(|| refused("no executable found"))?;
         let tables = methods::Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
-        let here = start as *const () as usize;
-        let own = modules.iter().find(|module| module.code.contains(&here)).map_or(0..0, |module| module.code.clone());
         let no_memory = || refused("no memory could be reserved for tracing");
         Ok(Trace {
             tables,
-            live: LiveTable::new().ok_or_else(no_memory)?,
+            live: LiveTable::new(21, 17).ok_or_else(no_memory)?,
+            heap: LiveTable::new(21, 4).ok_or_else(no_memory)?,
+            segments: Segments::new().ok_or_else(no_memory)?,
             sites: Sites::new().ok_or_else(no_memory)?,
-            walk: Walk::new(&modules),
-            barrier: Barrier::new(),
-            spi: Spi::new(),
+            walk: Walk::new(),
+            barrier: Barrier::new(server),
+            spi: Barrier::spi(server),
             stack_end: walk::stack_end().ok_or_else(|| refused("the end of the stack could not be found"))?,
-            modules,
-            generation: 0,
-            wanted: Vec::new(),
-            targets: Vec::new(),
-            hull: 0..0,
-            own,
+            changes: Changes::default(),
+            targets: Targets::new(modules),
         })
     }
 
+    /// Looks for libraries loaded since, and puts ours into their tables.
     fn refresh(&mut self) {
-        let generation = modules::generation();
-        if generation == self.generation {
+        if !self.targets.refresh() {
             return;
         }
-        self.generation = generation;
-        let modules = modules::loaded();
-        if let Walk::Tables(tables) = &mut self.walk {
-            let known = |module: &&Module| !self.modules.iter().any(|other| other.all == module.all);
-            modules.iter().filter(known).for_each(|module| tables.add(module));
+        let modules = &self.targets.modules;
+        self.walk.know(modules);
+        self.changes.forget_unloaded(modules);
+        for (module, &belongs) in modules.iter().zip(&self.targets.belonging) {
+            if !self.changes.include(module) {
+                interpose::apply(&mut self.changes, &self.targets, module, belongs);
+            }
         }
-        self.modules = modules;
-        let is_target = |module: &&Module| self.wanted.contains(&module.name);
-        self.targets = self.modules.iter().filter(is_target).map(|module| module.code.clone()).collect();
-        self.hull = self.targets.iter().cloned().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
-    }
-
-    fn module_at(&self, pc: usize) -> Option<usize> {
-        self.modules.iter().position(|module| module.code.contains(&pc))
     }
 
     fn frame(&self, pc: usize) -> Option<Frame> {
-        let module = &self.modules[self.module_at(pc)?];
+        let module = &self.targets.modules[self.targets.module_at(pc)?];
         Some(Frame {
             library: if module.is_executable() { "postgres".to_owned() } else { module.name.clone() },
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
             symbol: exported_symbol(pc),
         })
-    }
-
-    /// The site of an allocation: the nearest return address in a target, unless the server was working on its own account
-    /// in between.
-    #[inline(always)]
-    fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<u32> {
-        if self.hull.is_empty() || !self.walk.may_find(&self.hull, from, self.stack_end) {
-            return None;
-        }
-        // Mostly there is no target on the stack: nothing is kept on the way until one is found.
-        let mut found = 0;
-        let (start, length, targets) = (self.hull.start, self.hull.len(), &self.targets);
-        self.walk.frames(from, self.stack_end, |pc| {
-            let hit = pc.wrapping_sub(start) < length && targets.iter().any(|code| code.contains(&pc));
-            if hit {
-                found = pc;
-            }
-            !hit
-        });
-        if found != 0 && !self.is_its_own_doing(found, from) {
-            found = self.handed_to(from, context);
-        }
-        if found == 0 {
-            return None;
-        }
-        let (walk, stack_end, own) = (&mut self.walk, self.stack_end, &self.own);
-        let site = self.sites.number(found, |stack| {
-            let mut frames = 0;
-            walk.frames(from, stack_end, |pc| {
-                if !own.contains(&pc)
-                    && let Some(slot) = stack.get_mut(frames)
-                {
-                    *slot = pc;
-                    frames += 1;
-                }
-                frames < STACK_FRAMES
-            });
-            frames
-        });
-        (site != 0).then_some(site)
-    }
-}
-
-impl Trace {
-    /// Whether the server was not working on its own account between an allocation and the target's frame that was found.
-    #[inline(never)]
-    fn is_its_own_doing(&mut self, found: usize, from: Registers) -> bool {
-        let (mut frames, mut barred) = (0, false);
-        let barrier = &self.barrier;
-        self.walk.frames(from, self.stack_end, |pc| {
-            barred |= barrier.contains(pc);
-            frames += 1;
-            pc != found && !barred && frames < NEAR_FRAMES
-        });
-        !barred && frames < NEAR_FRAMES
-    }
-
-    /// The target's call of SPI for which the server is allocating, where what it allocates is then the target's; 0 for none.
-    fn handed_to(&mut self, from: Registers, context: pg_sys::MemoryContext) -> usize {
-        if !handed::is_handed_over(context) {
-            return 0;
-        }
-        let (walk, stack_end) = (&mut self.walk, self.stack_end);
-        let caller = self.spi.caller(|visit| walk.frames(from, stack_end, visit));
-        if self.targets.iter().any(|code| code.contains(&caller)) { caller } else { 0 }
     }
 }
 
@@ -359,4 +336,45 @@ fn on_reset(context: pg_sys::MemoryContext) {
 
 fn on_delete(context: pg_sys::MemoryContext) {
     on_reset(context);
+}
+
+/// The trace, inside a function that stands for one of malloc's family: none in a thread of a target's own.
+#[inline(always)]
+fn in_heap_function<'a>() -> Option<&'a mut Trace> {
+    if calls::is_this_thread() { in_wrapper() } else { None }
+}
+
+#[inline(always)]
+fn on_heap_alloc(chunk: *mut c_void, size: usize) {
+    if let Some(trace) = in_heap_function()
+        && !chunk.is_null()
+    {
+        // What was there before may have been freed in a way that is not seen here.
+        trace.heap.remove(chunk.addr());
+        if let Some(site) = trace.attribute_heap(Registers::here()) {
+            trace.heap.insert(chunk.addr(), size, HEAP, site);
+        }
+    }
+}
+
+#[inline(always)]
+fn on_heap_free(chunk: *mut c_void) {
+    if let Some(trace) = in_heap_function() {
+        trace.heap.remove(chunk.addr());
+    }
+}
+
+/// `before` was the chunk's address; a new size of 0 frees it.
+#[inline(always)]
+fn on_heap_realloc(before: usize, moved: *mut c_void, size: usize) {
+    if let Some(trace) = in_heap_function()
+        && (!moved.is_null() || size == 0)
+    {
+        let site_before = trace.heap.remove(before);
+        if !moved.is_null()
+            && let Some(site) = trace.attribute_heap(Registers::here()).or(site_before)
+        {
+            trace.heap.replace(moved.addr(), size, HEAP, site);
+        }
+    }
 }

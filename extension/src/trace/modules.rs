@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
+use super::got;
+
 /// A loaded object.
 #[derive(Clone)]
 pub(super) struct Module {
@@ -20,12 +22,59 @@ pub(super) struct Module {
     pub(super) relro: Range<usize>,
     /// The GNU build ID in hexadecimal; empty if there is none.
     pub(super) build_id: String,
+    /// The dynamic section; 0 if there is none.
+    pub(super) dynamic: usize,
+    /// Names, without suffix, of the libraries it was linked with.
+    pub(super) needed: Vec<String>,
+    /// Whether its frames are unwound by exceptions or panics: it is C++ or Rust.
+    pub(super) unwinds: bool,
 }
 
 impl Module {
     pub(super) fn is_executable(&self) -> bool {
         self.name.is_empty()
     }
+}
+
+/// How an object belongs to the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// It is a target.
+    Target,
+    /// It is a library that only targets need.
+    Private,
+    /// It is not the targets'.
+    Not,
+}
+
+/// How each object belongs to the targets of these names.
+pub(super) fn belonging(modules: &[Module], targets: &[String]) -> Vec<Belongs> {
+    let is_target = |module: &Module| targets.contains(&module.name);
+    let is_needed = |module: &Module| modules.iter().any(|other| other.needed.contains(&module.name));
+    // Other libraries that nobody needs are loaded on their own account, as the executable is.
+    let others = reach(modules, |module| module.is_executable() || (!is_needed(module) && !is_target(module)));
+    let ours = reach(modules, is_target);
+    let belongs = |(module, (ours, others))| match (ours, others) {
+        _ if is_target(module) => Belongs::Target,
+        (true, false) => Belongs::Private,
+        _ => Belongs::Not,
+    };
+    modules.iter().zip(ours.into_iter().zip(others)).map(belongs).collect()
+}
+
+/// Which objects are needed, directly or not, by those that `starts` selects.
+fn reach(modules: &[Module], starts: impl Fn(&Module) -> bool) -> Vec<bool> {
+    let mut reached: Vec<bool> = modules.iter().map(&starts).collect();
+    let mut next: Vec<usize> = (0..modules.len()).filter(|&i| reached[i]).collect();
+    while let Some(module) = next.pop() {
+        for (i, other) in modules.iter().enumerate() {
+            if !reached[i] && modules[module].needed.contains(&other.name) {
+                reached[i] = true;
+                next.push(i);
+            }
+        }
+    }
+    reached
 }
 
 /// All loaded objects.
@@ -36,17 +85,17 @@ pub(super) fn loaded() -> Vec<Module> {
     modules
 }
 
-/// A number that changes when an object is loaded.
+/// A number that changes when an object is loaded or unloaded.
 pub(super) fn generation() -> u64 {
     unsafe extern "C" fn read(info: *mut libc::dl_phdr_info, _size: libc::size_t, out: *mut c_void) -> c_int {
         // SAFETY: called by dl_iterate_phdr with what `generation` passes.
-        unsafe { *out.cast::<u64>() = (*info).dlpi_adds };
+        unsafe { *out.cast::<u64>() = (*info).dlpi_adds + (*info).dlpi_subs };
         1
     }
-    let mut adds = 0u64;
+    let mut number = 0u64;
     // SAFETY: the callback gets the integer it is passed, and stops at the first object.
-    unsafe { libc::dl_iterate_phdr(Some(read), (&raw mut adds).cast()) };
-    adds
+    unsafe { libc::dl_iterate_phdr(Some(read), (&raw mut number).cast()) };
+    number
 }
 
 unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _size: libc::size_t, modules: *mut c_void) -> c_int {
@@ -85,10 +134,8 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
         let end = loads().map(range).find(|load| load.contains(&frames))?.end;
         Some((header, frames..end))
     });
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let name = name.find(".so").map_or(name, |suffix| &name[..suffix]);
-    Some(Module {
-        name: name.to_owned(),
+    let mut module = Module {
+        name: without_suffix(&path).to_owned(),
         base,
         code,
         all,
@@ -100,7 +147,34 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
             .filter(|header| header.p_type == libc::PT_NOTE)
             .find_map(|header| unsafe { build_id(range(header)) })
             .unwrap_or_default(),
-    })
+        dynamic: find(libc::PT_DYNAMIC).map_or(0, |section| section.start),
+        needed: Vec::new(),
+        unwinds: false,
+    };
+    // SAFETY: the object is loaded.
+    module.needed = unsafe { needed(&module) };
+    module.unwinds = got::imports(&module, c"_Unwind_Resume");
+    Some(module)
+}
+
+/// A library's name: its file's name up to the suffix.
+fn without_suffix(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.find(".so").map_or(name, |suffix| &name[..suffix])
+}
+
+/// # Safety
+/// The object is loaded.
+unsafe fn needed(module: &Module) -> Vec<String> {
+    // SAFETY: by the caller's promise.
+    let entries = || unsafe { got::dynamic_entries(module) };
+    let strings = entries().find(|&(tag, _)| tag == got::DT_STRTAB).map_or(0, |(_, value)| value);
+    if !module.all.contains(&strings) {
+        return Vec::new();
+    }
+    // SAFETY: as above; the strings are mapped with the object.
+    let name = |(_, offset)| without_suffix(&unsafe { got::string(strings, offset) }.to_string_lossy()).to_owned();
+    entries().filter(|&(tag, _)| tag == got::DT_NEEDED).map(name).collect()
 }
 
 fn join(a: Range<usize>, b: Range<usize>) -> Range<usize> {
@@ -147,4 +221,58 @@ unsafe fn build_id(notes: Range<usize>) -> Option<String> {
         at = content + size.next_multiple_of(4);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(name: &str, needed: &[&str]) -> Module {
+        Module {
+            name: name.to_owned(),
+            base: 0,
+            code: 0..0,
+            all: 0..0,
+            unwind: None,
+            relro: 0..0,
+            build_id: String::new(),
+            dynamic: 0,
+            needed: needed.iter().map(|&name| name.to_owned()).collect(),
+            unwinds: false,
+        }
+    }
+
+    #[test]
+    fn libraries_that_only_targets_need_belong_to_them() {
+        let modules = [
+            module("", &["libc", "libssl"]),
+            module("libc", &["ld-linux-x86-64"]),
+            module("libssl", &["libcrypto", "libc"]),
+            module("libcrypto", &["libc"]),
+            module("ld-linux-x86-64", &[]),
+            module("pg_ext_memcheck", &["libc", "libgcc_s"]),
+            module("mine", &["libgeo", "libcrypto", "libc"]),
+            module("libgeo", &["libgeo_core", "libm"]),
+            module("libgeo_core", &["libc"]),
+            module("libm", &["libc"]),
+            module("libgcc_s", &["libc"]),
+            module("other", &["libm"]),
+        ];
+        let named = |wanted: Belongs| -> Vec<&str> {
+            let all = belonging(&modules, &["mine".to_owned()]);
+            modules.iter().zip(all).filter(|(_, b)| *b == wanted).map(|(m, _)| m.name.as_str()).collect()
+        };
+        assert_eq!(named(Belongs::Target), ["mine"]);
+        assert_eq!(named(Belongs::Private), ["libgeo", "libgeo_core"]);
+    }
+
+    /// Against what the linker wrote into this very program.
+    #[test]
+    fn loaded_objects_are_described() {
+        let modules = loaded();
+        let program = modules.iter().find(|module| module.is_executable()).unwrap();
+        assert!(program.code.contains(&(loaded_objects_are_described as *const () as usize)));
+        assert!(program.unwinds);
+        assert!(program.needed.iter().any(|name| name == "libc"), "{:?}", program.needed);
+    }
 }

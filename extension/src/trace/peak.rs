@@ -3,7 +3,7 @@
 //! It is counted where the live table changes, inside the allocator, so it lives in fixed memory and takes constant time.
 //! The contexts of a query are gone when it has ended: the names of one of them are copied while it lives.
 
-use memcheck_core::census::{Live, SiteId};
+use memcheck_core::census::{Live, PathId, SiteId};
 use memcheck_core::peak::Peak;
 
 use super::memory::{Reserved, Zeroed};
@@ -14,8 +14,8 @@ use crate::snapshot::Walker;
 /// A site in one step.
 #[derive(Clone, Copy, Default)]
 struct SitePeak {
-    /// The step that all of this belongs to; what is left from another is void.
-    step: u16,
+    /// The step that all of this belongs to, by its beginning; what is left from another is void.
+    since: u64,
     /// Allocated in this step and not freed.
     held: Live,
     /// The most of it, bytes and allocations each for itself.
@@ -35,46 +35,43 @@ unsafe impl Zeroed for SitePeak {}
 /// The peaks of all sites.
 pub(super) struct Peaks {
     sites: Reserved<SitePeak>,
-    /// The number of the present step; 0 while nothing is counted.
-    step: u16,
-    last_step: u16,
+    /// The serial of the last allocation before the present step; none while nothing is counted.
+    since: Option<u64>,
     /// The highest number of a site that was counted.
     last_site: u32,
     name: fn(usize, &mut Names),
 }
 
 impl Peaks {
-    /// `name` copies the names of the context at an address.
-    pub(super) fn new(name: fn(usize, &mut Names)) -> Option<Self> {
-        Some(Peaks { sites: Reserved::new(sites::MOST)?, step: 0, last_step: 0, last_site: 0, name })
+    pub(super) fn new() -> Option<Self> {
+        Some(Peaks { sites: Reserved::new(sites::MOST)?, since: None, last_site: 0, name: |_, _| {} })
     }
 
-    /// Begins a step: what was allocated before it does not count.
-    pub(super) fn start(&mut self) {
-        self.last_step = self.last_step.checked_add(1).unwrap_or(1);
-        self.step = self.last_step;
+    /// Begins a step behind the allocation with that serial. `name` copies the names of the live context at an address.
+    pub(super) fn start(&mut self, serial: u64, name: fn(usize, &mut Names)) {
+        self.since = Some(serial);
+        self.name = name;
     }
 
     /// Counts nothing any more.
     pub(super) fn stop(&mut self) {
-        self.step = 0;
+        self.since = None;
     }
 
-    /// Counts an allocation in a live context. Gives the step, for when it is freed.
+    /// Counts an allocation in a live context.
     #[inline(always)]
-    pub(super) fn add(&mut self, site: u32, bytes: u64, context: usize) -> u16 {
-        if self.step != 0 {
-            self.count(site, bytes, context);
+    pub(super) fn add(&mut self, site: u32, bytes: u64, context: usize) {
+        if let Some(since) = self.since {
+            self.count(since, site, bytes, context);
         }
-        self.step
     }
 
-    fn count(&mut self, site: u32, bytes: u64, context: usize) {
-        let (step, name) = (self.step, self.name);
+    fn count(&mut self, since: u64, site: u32, bytes: u64, context: usize) {
+        let name = self.name;
         self.last_site = self.last_site.max(site);
         let site = self.sites.at(site as usize);
-        if site.step != step {
-            *site = SitePeak { step, ..SitePeak::default() };
+        if site.since != since {
+            *site = SitePeak { since, ..SitePeak::default() };
         }
         site.held.bytes += bytes;
         site.held.allocations += 1;
@@ -95,10 +92,10 @@ impl Peaks {
         }
     }
 
-    /// Takes an allocation of a step out again.
+    /// Takes an allocation out again.
     #[inline(always)]
-    pub(super) fn subtract(&mut self, step: u16, site: u32, bytes: u64, context: usize) {
-        if step != 0 && step == self.step {
+    pub(super) fn subtract(&mut self, serial: u64, site: u32, bytes: u64, context: usize) {
+        if self.since.is_some_and(|since| serial > since) {
             let site = self.sites.at(site as usize);
             site.held.bytes -= bytes;
             site.held.allocations -= 1;
@@ -115,7 +112,7 @@ impl Peaks {
     fn for_each(&self, mut show: impl FnMut(u32, Live, &Names)) {
         for number in 1..=self.last_site {
             let site = self.sites.get(number as usize);
-            if site.step != 0 && site.step == self.step {
+            if Some(site.since) == self.since && site.peak.allocations > 0 {
                 show(number, site.peak, &site.names);
             }
         }
@@ -124,7 +121,10 @@ impl Peaks {
 
 /// Begins a step of a ladder.
 pub(crate) fn start_step() {
-    super::with_trace(|trace| trace.live.peaks().start());
+    super::with_trace(|trace| {
+        trace.live.start_step(Names::of_context);
+        trace.heap.start_step(|_, _| {});
+    });
 }
 
 /// What each site has held at most in the present step of a ladder.
@@ -134,6 +134,7 @@ pub(crate) fn peaks(walker: &mut Walker) -> Vec<Peak> {
         trace.live.peaks().for_each(|site, held, names| {
             peaks.push(Peak { site: SiteId(site), path: walker.path_named(names.outermost_first()), held });
         });
+        trace.heap.peaks().for_each(|site, held, _| peaks.push(Peak { site: SiteId(site), path: PathId::HEAP, held }));
     });
     peaks
 }
@@ -145,8 +146,8 @@ mod tests {
     const A: usize = 0xa0;
     const B: usize = 0xb0;
 
-    fn peaks() -> Peaks {
-        Peaks::new(|context, names| names.set([if context == A { c"a" } else { c"b" }])).unwrap()
+    fn name(context: usize, names: &mut Names) {
+        names.set([if context == A { c"a" } else { c"b" }]);
     }
 
     fn shown(peaks: &Peaks) -> Vec<(u32, u64, u64, String)> {
@@ -159,23 +160,23 @@ mod tests {
 
     #[test]
     fn the_most_held_at_a_time_is_kept() {
-        let mut peaks = peaks();
+        let mut peaks = Peaks::new().unwrap();
         // Before the first step nothing is counted.
-        let before = peaks.add(1, 1000, A);
-        peaks.start();
-        peaks.subtract(before, 1, 1000, A);
-        for _ in 0..10 {
-            let step = peaks.add(1, 100, A);
-            peaks.subtract(step, 1, 100, A);
+        peaks.add(1, 1000, A);
+        peaks.start(1, name);
+        peaks.subtract(1, 1, 1000, A);
+        for serial in 2..12 {
+            peaks.add(1, 100, A);
+            peaks.subtract(serial, 1, 100, A);
         }
-        let kept = peaks.add(2, 100, B);
+        peaks.add(2, 100, B);
         peaks.add(2, 50, B);
-        peaks.subtract(kept, 2, 100, B);
+        peaks.subtract(12, 2, 100, B);
         assert_eq!(shown(&peaks), [(1, 100, 1, "a".into()), (2, 150, 2, "b".into())]);
         // What is left of a step does not count in the next.
-        peaks.start();
+        peaks.start(13, name);
         assert_eq!(shown(&peaks), []);
-        peaks.subtract(kept, 2, 50, B);
+        peaks.subtract(13, 2, 50, B);
         peaks.add(2, 7, A);
         assert_eq!(shown(&peaks), [(2, 7, 1, "a".into())]);
         peaks.stop();
@@ -185,13 +186,13 @@ mod tests {
 
     #[test]
     fn a_site_is_told_by_the_context_in_which_it_holds_most() {
-        let mut peaks = peaks();
-        peaks.start();
-        for _ in 0..1000 {
+        let mut peaks = Peaks::new().unwrap();
+        peaks.start(0, name);
+        for n in 0..1000 {
             // Kept in one context, and as much again and for a moment in another: the peak is always reached there.
             peaks.add(1, 100, A);
-            let step = peaks.add(1, 100, B);
-            peaks.subtract(step, 1, 100, B);
+            peaks.add(1, 100, B);
+            peaks.subtract(2 * n + 2, 1, 100, B);
         }
         assert_eq!(shown(&peaks), [(1, 100_100, 1001, "a".into())]);
     }

@@ -13,6 +13,8 @@ pub(super) const STACK_FRAMES: usize = 32;
 /// A return address in a target, and the stack it was first seen with.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Site {
+    /// What tells sites apart: the return address, or a hash of several.
+    key: usize,
     pub(super) pc: usize,
     frames: u32,
     stack: [usize; STACK_FRAMES],
@@ -31,30 +33,35 @@ impl Site {
 /// All sites seen.
 pub(super) struct Sites {
     sites: Reserved<Site>,
-    by_pc: Index,
+    by_key: Index,
     last: u32,
 }
 
 impl Sites {
     pub(super) fn new() -> Option<Self> {
-        Some(Sites { sites: Reserved::new(MOST)?, by_pc: Index::new(BITS)?, last: 0 })
+        Some(Sites { sites: Reserved::new(MOST)?, by_key: Index::new(BITS)?, last: 0 })
     }
 
     /// The number of a site, given now if it has none yet; `stack` is asked for then. 0 when there is no room.
     #[inline(always)]
-    pub(super) fn number(&mut self, pc: usize, stack: impl FnOnce(&mut [usize; STACK_FRAMES]) -> usize) -> u32 {
+    pub(super) fn number(
+        &mut self,
+        key: usize,
+        pc: usize,
+        stack: impl FnOnce(&mut [usize; STACK_FRAMES]) -> usize,
+    ) -> u32 {
         let sites = &self.sites;
-        if let Some(number) = self.by_pc.find(pc, |number| sites.get(number as usize).pc == pc) {
+        if let Some(number) = self.by_key.find(key, |number| sites.get(number as usize).key == key) {
             return number;
         }
-        if self.by_pc.is_full() {
+        if self.by_key.is_full() {
             return 0;
         }
         self.last += 1;
         let site = self.sites.at(self.last as usize);
-        site.pc = pc;
+        (site.key, site.pc) = (key, pc);
         site.frames = stack(&mut site.stack) as u32;
-        self.by_pc.insert(pc, self.last);
+        self.by_key.insert(key, self.last);
         self.last
     }
 

@@ -6,29 +6,20 @@ use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::names::Names;
 use super::peak::Peaks;
-use super::sites;
-
-/// Outstanding allocations at most: 2^BITS * 3/4.
-const ALLOCATION_BITS: u32 = 21;
-/// Contexts with outstanding allocations at most: 2^BITS * 3/4.
-const CONTEXT_BITS: u32 = 17;
 
 /// One outstanding allocation.
 #[derive(Clone, Copy, Default)]
 struct Allocation {
     address: usize,
     bytes: u64,
-    site: u16,
-    /// The step of a ladder in which it was made; 0 for none.
-    step: u16,
+    /// Larger than those of all earlier ones.
+    serial: u64,
+    site: u32,
     context: u32,
     /// Neighbours in the context's list; 0 for none.
     next: u32,
     previous: u32,
 }
-
-// Numbers of sites fit.
-const _: () = assert!(sites::MOST <= 1 << u16::BITS);
 
 // SAFETY: integers.
 unsafe impl Zeroed for Allocation {}
@@ -55,30 +46,40 @@ pub(super) struct LiveTable {
     by_context: Index,
     free_context: u32,
     last_context: u32,
+    serial: u64,
     not_recorded: u64,
     peaks: Peaks,
 }
 
 impl LiveTable {
-    pub(super) fn new() -> Option<Self> {
+    /// Makes a table for up to three quarters of `2^allocations` outstanding allocations in three quarters of `2^contexts`
+    /// contexts.
+    pub(super) fn new(allocations: u32, contexts: u32) -> Option<Self> {
         Some(LiveTable {
-            allocations: Reserved::new(1 << ALLOCATION_BITS)?,
-            by_address: Index::new(ALLOCATION_BITS)?,
+            allocations: Reserved::new(1 << allocations)?,
+            by_address: Index::new(allocations)?,
             free_allocation: 0,
             last_allocation: 0,
             live: 0,
-            contexts: Reserved::new(1 << CONTEXT_BITS)?,
-            by_context: Index::new(CONTEXT_BITS)?,
+            contexts: Reserved::new(1 << contexts)?,
+            by_context: Index::new(contexts)?,
             free_context: 0,
             last_context: 0,
+            serial: 0,
             not_recorded: 0,
-            peaks: Peaks::new(Names::of_context)?,
+            peaks: Peaks::new()?,
         })
     }
 
-    /// What each site holds at most.
-    pub(super) fn peaks(&mut self) -> &mut Peaks {
-        &mut self.peaks
+    /// What each site holds at most, since a step was begun.
+    pub(super) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
+    /// Begins a step of a ladder: what has been allocated by now does not count in it. `name` copies the names of the live
+    /// context at an address.
+    pub(super) fn start_step(&mut self, name: fn(usize, &mut Names)) {
+        self.peaks.start(self.serial, name);
     }
 
     /// Allocations that found no room.
@@ -91,14 +92,29 @@ impl LiveTable {
         self.live
     }
 
+    /// The serial of the newest allocation.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Whether an allocation is recorded.
+    pub(super) fn holds(&self, address: usize) -> bool {
+        self.by_address.find(address, |number| self.allocations.get(number as usize).address == address).is_some()
+    }
+
+    /// Records an allocation where there may be another, of which it was not seen that it is gone.
+    pub(super) fn replace(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
+        self.remove(address);
+        self.insert(address, bytes, context, site);
+    }
+
     /// Records an allocation.
     pub(super) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
         if self.by_address.is_full() || self.by_context.is_full() {
             self.not_recorded += 1;
             return;
         }
-        let step = self.peaks.add(site, bytes as u64, context);
-        let site = site as u16;
+        self.peaks.add(site, bytes as u64, context);
         let context = self.context(context);
         let number = match self.free_allocation {
             0 => {
@@ -114,8 +130,9 @@ impl LiveTable {
         if next != 0 {
             self.allocations.at(next as usize).previous = number;
         }
+        self.serial += 1;
         *self.allocations.at(number as usize) =
-            Allocation { address, bytes: bytes as u64, site, context, next, previous: 0, step };
+            Allocation { address, bytes: bytes as u64, serial: self.serial, site, context, next, previous: 0 };
         self.by_address.insert(address, number);
         self.live += 1;
     }
@@ -138,7 +155,7 @@ impl LiveTable {
             self.allocations.at(next as usize).previous = previous;
         }
         self.release(number);
-        Some(site.into())
+        Some(site)
     }
 
     /// Forgets everything in a context that is reset or deleted.
@@ -178,29 +195,33 @@ impl LiveTable {
         self.peaks.stop();
     }
 
-    /// Shows every outstanding allocation: context, site, bytes.
-    pub(super) fn for_each(&self, mut show: impl FnMut(usize, u32, u64)) {
+    /// Shows every outstanding allocation that was made after another: address, context, site, bytes. 0 is before all.
+    pub(super) fn for_each_since(&self, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
         for context in 1..=self.last_context {
-            self.for_each_of(context, &mut show);
+            self.for_each_of(context, serial, &mut show);
         }
     }
 
     /// Shows every outstanding allocation of one context.
-    pub(super) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, u32, u64)) {
+    pub(super) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, usize, u32, u64)) {
         if let Some(context) = self.by_context.find(address, |n| self.contexts.get(n as usize).address == address) {
-            self.for_each_of(context, &mut show);
+            self.for_each_of(context, 0, &mut show);
         }
     }
 
-    fn for_each_of(&self, context: u32, show: &mut impl FnMut(usize, u32, u64)) {
-        let Context { address, first } = self.contexts.get(context as usize);
-        if address == 0 {
+    /// A context's list has the newest first.
+    fn for_each_of(&self, context: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
+        let Context { address: context, first } = self.contexts.get(context as usize);
+        if context == 0 {
             return;
         }
         let mut number = first;
         while number != 0 {
-            let Allocation { bytes, site, next, .. } = self.allocations.get(number as usize);
-            show(address, site.into(), bytes);
+            let Allocation { address, bytes, serial, site, next, .. } = self.allocations.get(number as usize);
+            if serial <= since {
+                break;
+            }
+            show(address, context, site, bytes);
             number = next;
         }
     }
@@ -227,8 +248,8 @@ impl LiveTable {
 
     /// Puts an allocation's record, already out of its context's list, among the free ones.
     fn release(&mut self, number: u32) {
-        let Allocation { address, bytes, site, context, step, .. } = self.allocations.get(number as usize);
-        self.peaks.subtract(step, site.into(), bytes, self.contexts.get(context as usize).address);
+        let Allocation { address, bytes, serial, site, context, .. } = self.allocations.get(number as usize);
+        self.peaks.subtract(serial, site, bytes, self.contexts.get(context as usize).address);
         let allocations = &self.allocations;
         self.by_address.remove(address, number, |n| allocations.get(n as usize).address);
         *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };
@@ -240,14 +261,16 @@ impl LiveTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
     use std::collections::hash_map::Entry;
+    use std::collections::{HashMap, HashSet};
 
     /// The table against a plain map, over a long random history.
     #[test]
     fn agrees_with_a_map() {
-        let mut table = LiveTable::new().unwrap();
+        let mut table = LiveTable::new(14, 7).unwrap();
         let mut map: HashMap<usize, (usize, u32, u64)> = HashMap::new();
+        // Where what was inserted last is.
+        let (mut since, mut late) = (0, HashSet::new());
         let mut state = 1u64;
         let mut random = move |below: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -262,26 +285,41 @@ mod tests {
                         let (site, bytes) = (random(7) as u32, random(500));
                         table.insert(address, bytes as usize, context, site);
                         entry.insert((context, site, bytes));
+                        late.insert(address);
                     }
                 }
-                10..=18 => assert_eq!(table.remove(address), map.remove(&address).map(|(_, site, _)| site)),
+                10..=18 => {
+                    assert_eq!(table.remove(address), map.remove(&address).map(|(_, site, _)| site));
+                    late.remove(&address);
+                }
                 _ => {
                     table.forget_context(context);
                     map.retain(|_, (held_in, ..)| *held_in != context);
+                    late.retain(|address| map.contains_key(address));
                 }
             }
             if step % 20_000 == 0 {
-                let mut seen: Vec<_> = Vec::new();
-                table.for_each(|context, site, bytes| seen.push((context, site, bytes)));
-                let mut expected: Vec<_> = map.values().copied().collect();
-                seen.sort_unstable();
-                expected.sort_unstable();
-                assert_eq!(seen, expected);
+                let seen = |since| {
+                    let mut seen = Vec::new();
+                    table.for_each_since(since, |_, context, site, bytes| seen.push((context, site, bytes)));
+                    seen.sort_unstable();
+                    seen
+                };
+                let expected = |chosen: &dyn Fn(&usize) -> bool| {
+                    let chosen = map.iter().filter(|(address, _)| chosen(address));
+                    let mut expected: Vec<_> = chosen.map(|(_, &allocation)| allocation).collect();
+                    expected.sort_unstable();
+                    expected
+                };
+                assert_eq!(seen(0), expected(&|_| true));
+                assert_eq!(seen(since), expected(&|address| late.contains(address)));
                 assert_eq!(table.len() as usize, map.len());
+                since = table.serial();
+                late.clear();
             }
         }
         table.clear();
         assert_eq!((table.len(), table.not_recorded()), (0, 0));
-        table.for_each(|_, _, _| panic!("nothing is left"));
+        table.for_each_since(0, |_, _, _, _| panic!("nothing is left"));
     }
 }

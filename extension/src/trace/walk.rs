@@ -2,31 +2,32 @@
 //!
 //! Debian's and similar servers are built with frame pointers: then a frame costs a nanosecond, and frames of a target that
 //! has none are no obstacle, because its return address stands in the frame of the server's function that it called. Other
-//! servers are unwound by their `.eh_frame` (framehop), but only if an address of a target's code is somewhere on the stack.
+//! servers are unwound by their `.eh_frame` (framehop), and so are the frames of libraries on the way.
 
 use std::arch::asm;
 use std::ops::Range;
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
-use framehop::{ExplicitModuleSectionInfo, MustNotAllocateDuringUnwind, Unwinder};
+use framehop::{ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnwind, Unwinder};
 
 use super::modules::Module;
 
 /// Frames looked at; a target below that many is not seen.
 pub(super) const MOST_FRAMES: usize = 128;
 
-/// How this server's stacks are walked.
-pub(super) enum Walk {
-    /// Along the frame pointers.
-    FramePointers,
-    /// By unwind tables.
-    Tables(Box<Tables>),
+/// How stacks are walked.
+pub(super) struct Walk {
+    /// Whether the server is built with frame pointers.
+    frame_pointers: bool,
+    tables: Box<Tables>,
 }
 
 /// What framehop needs.
-pub(super) struct Tables {
+struct Tables {
     unwinder: UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>,
     cache: CacheX86_64<MustNotAllocateDuringUnwind>,
+    /// The objects that it knows the tables of: where they are, and their names.
+    known: Vec<(Range<usize>, String)>,
 }
 
 /// Where a walk starts, and where the stack ends.
@@ -49,69 +50,96 @@ impl Registers {
         }
         Registers { pc, sp, bp }
     }
+
+    pub(super) fn sp(&self) -> usize {
+        self.sp
+    }
+
+    /// The address that the function these are of returns to.
+    pub(super) fn caller(&self) -> usize {
+        // SAFETY: the engine is built with frame pointers: above the saved one is the return address.
+        unsafe { (self.bp as *const usize).add(1).read() }
+    }
 }
 
 impl Walk {
-    /// Chooses by how the server's `palloc` begins, and prepares for the modules loaded.
-    pub(super) fn new(modules: &[Module]) -> Self {
+    /// Chooses by how the server's `palloc` begins.
+    pub(super) fn new() -> Self {
         // SAFETY: looks a name up.
         let palloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"palloc".as_ptr()) };
-        if !palloc.is_null() && has_frame_pointer(palloc.addr()) {
-            return Walk::FramePointers;
-        }
-        let mut tables = Box::new(Tables { unwinder: UnwinderX86_64::new(), cache: CacheX86_64::new_in() });
-        for module in modules {
-            tables.add(module);
-        }
-        Walk::Tables(tables)
+        let frame_pointers = !palloc.is_null() && has_frame_pointer(palloc.addr());
+        let tables =
+            Box::new(Tables { unwinder: UnwinderX86_64::new(), cache: CacheX86_64::new_in(), known: Vec::new() });
+        Walk { frame_pointers, tables }
     }
 
-    /// Shows the return addresses from the inside out, until `visit` says to stop.
-    #[inline(always)]
-    pub(super) fn frames(&mut self, from: Registers, stack_end: usize, mut visit: impl FnMut(usize) -> bool) {
-        match self {
-            Walk::FramePointers => {
-                let mut frame = from.bp;
-                for _ in 0..MOST_FRAMES {
-                    if frame < from.sp || frame + 16 > stack_end || frame & 7 != 0 {
-                        return;
-                    }
-                    // SAFETY: between the stack pointer and the end of the stack, and aligned.
-                    let (next, pc) = unsafe { ((frame as *const usize).read(), (frame as *const usize).add(1).read()) };
-                    if !visit(pc) || next <= frame {
-                        return;
-                    }
-                    frame = next;
-                }
-            }
-            Walk::Tables(tables) => tables.frames(from, stack_end, visit),
-        }
+    /// Takes note of the objects that are loaded now.
+    pub(super) fn know(&mut self, modules: &[Module]) {
+        self.tables.know(modules);
     }
 
-    /// Whether a walk can find code in this range. False only if it cannot; with frame pointers a walk is as cheap as asking.
+    /// Shows the return addresses from the inside out, each with its place on the stack, until `visit` says to stop: in the
+    /// quickest way that gets past the server's own frames. Says whether it got as far as `visit` wanted.
     #[inline(always)]
-    pub(super) fn may_find(&self, code: &Range<usize>, from: Registers, stack_end: usize) -> bool {
-        match self {
-            Walk::FramePointers => true,
-            Walk::Tables(_) => {
-                let words = stack_end.saturating_sub(from.sp) / size_of::<usize>();
-                // SAFETY: the stack between its pointer and its end is mapped.
-                let stack = unsafe { std::slice::from_raw_parts(from.sp as *const usize, words) };
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has it.
-                    unsafe { mentions_avx2(stack, code) }
-                } else {
-                    mentions(stack, code)
-                }
-            }
+    pub(super) fn frames(
+        &mut self,
+        from: Registers,
+        stack_end: usize,
+        mut visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        if !self.frame_pointers {
+            return self.tables.frames(from, stack_end, visit);
         }
+        let mut frame = from.bp;
+        for _ in 0..MOST_FRAMES {
+            if frame < from.sp || frame + 16 > stack_end || frame & 7 != 0 {
+                return false;
+            }
+            // SAFETY: between the stack pointer and the end of the stack, and aligned.
+            let (next, pc) = unsafe { ((frame as *const usize).read(), (frame as *const usize).add(1).read()) };
+            if !visit(pc, frame + size_of::<usize>()) {
+                return true;
+            }
+            if next <= frame {
+                return false;
+            }
+            frame = next;
+        }
+        false
+    }
+
+    /// As [`Self::frames`], through frames of every kind.
+    pub(super) fn all_frames(
+        &mut self,
+        from: Registers,
+        stack_end: usize,
+        visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        self.tables.frames(from, stack_end, visit)
     }
 }
 
 impl Tables {
-    pub(super) fn add(&mut self, module: &Module) {
+    fn know(&mut self, modules: &[Module]) {
+        let is = |module: &Module, known: &(Range<usize>, String)| (&module.all, &module.name) == (&known.0, &known.1);
+        self.known.retain(|known| {
+            let loaded = modules.iter().any(|module| is(module, known));
+            if !loaded {
+                self.unwinder.remove_module(known.0.start as u64);
+            }
+            loaded
+        });
+        for module in modules {
+            if !self.known.iter().any(|known| is(module, known)) {
+                self.known.push((module.all.clone(), module.name.clone()));
+                self.add(module);
+            }
+        }
+    }
+
+    fn add(&mut self, module: &Module) {
         let Some((header, frames)) = &module.unwind else { return };
-        // SAFETY: mapped with the object, which is never unloaded.
+        // SAFETY: mapped with the object, which is forgotten when it is unloaded.
         let bytes = |range: &Range<usize>| unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
         let relative = |range: &Range<usize>| (range.start - module.base) as u64..(range.end - module.base) as u64;
         let sections = ExplicitModuleSectionInfo {
@@ -127,7 +155,7 @@ impl Tables {
     }
 
     #[inline(never)]
-    fn frames(&mut self, from: Registers, stack_end: usize, mut visit: impl FnMut(usize) -> bool) {
+    fn frames(&mut self, from: Registers, stack_end: usize, mut visit: impl FnMut(usize, usize) -> bool) -> bool {
         let mut read = |address: u64| {
             let address = address as usize;
             // SAFETY: between the stack pointer and the end of the stack.
@@ -135,31 +163,20 @@ impl Tables {
                 .then(|| unsafe { (address as *const u64).read_unaligned() })
                 .ok_or(())
         };
-        let registers = UnwindRegsX86_64::new(from.pc as u64, from.sp as u64, from.bp as u64);
-        let mut frames = self.unwinder.iter_frames(from.pc as u64, registers, &mut self.cache, &mut read);
+        let mut registers = UnwindRegsX86_64::new(from.pc as u64, from.sp as u64, from.bp as u64);
+        let mut address = FrameAddress::from_instruction_pointer(from.pc as u64);
         for _ in 0..MOST_FRAMES {
-            match frames.next() {
-                Ok(Some(frame)) => {
-                    if !visit(frame.address() as usize) {
-                        return;
-                    }
-                }
-                _ => return,
+            let caller = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
+            let Ok(Some(pc)) = caller else { return false };
+            // The stack pointer is now what it was before the call.
+            if !visit(pc as usize, registers.sp() as usize - size_of::<usize>()) {
+                return true;
             }
+            let Some(return_address) = FrameAddress::from_return_address(pc) else { return false };
+            address = return_address;
         }
+        false
     }
-}
-
-/// Whether a word of the stack is an address in this range. Block by block, so that several words are compared at once.
-#[inline(always)]
-fn mentions(stack: &[usize], code: &Range<usize>) -> bool {
-    let length = code.end - code.start;
-    stack.chunks(64).any(|words| words.iter().fold(false, |hit, word| hit | (word.wrapping_sub(code.start) < length)))
-}
-
-#[target_feature(enable = "avx2")]
-fn mentions_avx2(stack: &[usize], code: &Range<usize>) -> bool {
-    mentions(stack, code)
 }
 
 /// Whether a function begins with `push rbp; mov rbp, rsp`, after `endbr64` perhaps.
