@@ -2,8 +2,8 @@
 //!
 //! That all is given back at the end is no excuse: a query over more rows needs more memory. But the result itself grows
 //! with the rows as well. A result is one allocation, or as many as there were at first, which gets larger; what is
-//! forgotten row by row is one allocation more for each row. So allocations are counted. Bytes in a constant number of
-//! allocations count only if they outgrow the rows.
+//! forgotten row by row is one allocation more for each row. So allocations are counted, and of what SPI hands to its caller
+//! whole results and plans. Bytes in a constant number of allocations count only if they outgrow the rows.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ pub struct Peak {
     pub site: SiteId,
     /// The contexts in which it held most of it.
     pub path: PathId,
-    /// The most bytes and the most allocations, not necessarily at the same moment.
+    /// The most bytes and the most allocations, not necessarily at the same moment. In contexts that the server has made for
+    /// a target, their number in place of that of allocations.
     pub held: Live,
 }
 

@@ -308,12 +308,11 @@ impl Observed {
             _ => (finding.severity, finding.severity),
         };
         let per = Per::of(finding.check);
-        // What the server has laid out itself has other sizes on another version, and is other allocations.
+        // What the server has laid out itself has another size on another version.
         let is_servers = is_handed_over(finding.path.leaf());
-        let counts = !is_servers || finding.check != CheckKind::QueryBloat;
         let range = || Size::Range {
             bucket: Bucket::of(finding.bytes_per_iter),
-            contexts: if counts { whole_number(finding.objects_per_iter) } else { 0 },
+            contexts: whole_number(finding.objects_per_iter),
             per,
         };
         let has_exact = finding.site.is_some() && policy != Policy::Bucket && !is_servers;
@@ -530,7 +529,7 @@ mod tests {
             (
                 &["SPI Proc", "SPI TupTable"],
                 CheckKind::QueryBloat,
-                "query_bloat|INFO/WARNING|SPI Proc/SPI TupTable|256B..512B/row|linear|buggy",
+                "query_bloat|INFO/WARNING|SPI Proc/SPI TupTable|256B..512B x1/row|linear|buggy",
             ),
             (
                 &["SPI Plan"],

@@ -56,6 +56,11 @@ impl Names {
         }
     }
 
+    /// The context's own name.
+    pub(super) fn innermost(&self) -> String {
+        self.outermost_first().pop().unwrap_or_default()
+    }
+
     /// The names, for a path.
     pub(super) fn outermost_first(&self) -> Vec<String> {
         let names = self.bytes[..self.length].split_inclusive(|&byte| byte == 0);

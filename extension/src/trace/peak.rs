@@ -4,6 +4,7 @@
 //! The contexts of a query are gone when it has ended: the names of one of them are copied while it lives.
 
 use memcheck_core::census::{Live, PathId, SiteId};
+use memcheck_core::handed::is_handed_over;
 use memcheck_core::peak::Peak;
 
 use super::memory::{Reserved, Zeroed};
@@ -20,6 +21,9 @@ struct SitePeak {
     held: Live,
     /// The most of it, bytes and allocations each for itself.
     peak: Live,
+    /// Contexts in which it was the first to allocate, and the most of them.
+    contexts: u64,
+    most_contexts: u64,
     /// A context in which it holds much, and by how many bytes more than in all others: a majority vote, so a guess where no
     /// context has the greater part.
     context: usize,
@@ -92,6 +96,23 @@ impl Peaks {
         }
     }
 
+    /// Counts a context in which a site that has just been counted is the first to allocate.
+    pub(super) fn open(&mut self, site: u32) {
+        if self.since.is_some() {
+            let site = self.sites.at(site as usize);
+            site.contexts += 1;
+            site.most_contexts = site.most_contexts.max(site.contexts);
+        }
+    }
+
+    /// Takes a context out again; it may be older than the step.
+    pub(super) fn close(&mut self, site: u32) {
+        let site = self.sites.at(site as usize);
+        if Some(site.since) == self.since {
+            site.contexts = site.contexts.saturating_sub(1);
+        }
+    }
+
     /// Takes an allocation out again.
     #[inline(always)]
     pub(super) fn subtract(&mut self, serial: u64, site: u32, bytes: u64, context: usize) {
@@ -108,12 +129,15 @@ impl Peaks {
         }
     }
 
-    /// Shows what every site held at most, and in which context.
+    /// Shows what every site held at most, and in which context. Of what the server makes for a target, contexts are counted:
+    /// a result is one thing, however many rows it has.
     fn for_each(&self, mut show: impl FnMut(u32, Live, &Names)) {
         for number in 1..=self.last_site {
             let site = self.sites.get(number as usize);
             if Some(site.since) == self.since && site.peak.allocations > 0 {
-                show(number, site.peak, &site.names);
+                let whole = is_handed_over(&site.names.innermost());
+                let allocations = if whole { site.most_contexts } else { site.peak.allocations };
+                show(number, Live { allocations, ..site.peak }, &site.names);
             }
         }
     }
@@ -147,7 +171,11 @@ mod tests {
     const B: usize = 0xb0;
 
     fn name(context: usize, names: &mut Names) {
-        names.set([if context == A { c"a" } else { c"b" }]);
+        names.set([match context {
+            A => c"a",
+            B => c"b",
+            _ => c"SPI TupTable",
+        }]);
     }
 
     fn shown(peaks: &Peaks) -> Vec<(u32, u64, u64, String)> {
@@ -182,6 +210,22 @@ mod tests {
         peaks.stop();
         peaks.add(2, 7, A);
         assert_eq!(shown(&peaks), []);
+    }
+
+    #[test]
+    fn results_are_counted_as_a_whole() {
+        let mut peaks = Peaks::new().unwrap();
+        peaks.start(0, name);
+        for context in [1, 2, 3] {
+            for row in 0..10 {
+                peaks.add(1, 100, context);
+                if row == 0 {
+                    peaks.open(1);
+                }
+            }
+        }
+        peaks.close(1);
+        assert_eq!(shown(&peaks), [(1, 3000, 3, "SPI TupTable".into())]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ struct Context {
     address: usize,
     /// First of its list; 0 for none. The next free record where this one is free.
     first: u32,
+    /// The site that was the first to allocate in it.
+    opened_by: u32,
 }
 
 // SAFETY: integers.
@@ -115,7 +117,7 @@ impl LiveTable {
             return;
         }
         self.peaks.add(site, bytes as u64, context);
-        let context = self.context(context);
+        let context = self.context(context, site);
         let number = match self.free_allocation {
             0 => {
                 self.last_allocation += 1;
@@ -179,7 +181,8 @@ impl LiveTable {
         }
         let contexts = &self.contexts;
         self.by_context.remove(address, context, |n| contexts.get(n as usize).address);
-        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context };
+        self.peaks.close(self.contexts.get(context as usize).opened_by);
+        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0 };
         self.free_context = context;
     }
 
@@ -211,7 +214,7 @@ impl LiveTable {
 
     /// A context's list has the newest first.
     fn for_each_of(&self, context: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
-        let Context { address: context, first } = self.contexts.get(context as usize);
+        let Context { address: context, first, .. } = self.contexts.get(context as usize);
         if context == 0 {
             return;
         }
@@ -226,7 +229,7 @@ impl LiveTable {
         }
     }
 
-    fn context(&mut self, address: usize) -> u32 {
+    fn context(&mut self, address: usize, site: u32) -> u32 {
         let contexts = &self.contexts;
         if let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) {
             return context;
@@ -241,7 +244,8 @@ impl LiveTable {
                 free
             }
         };
-        *self.contexts.at(context as usize) = Context { address, first: 0 };
+        *self.contexts.at(context as usize) = Context { address, first: 0, opened_by: site };
+        self.peaks.open(site);
         self.by_context.insert(address, context);
         context
     }
