@@ -84,8 +84,18 @@ const FUNCTIONS: &[&CStr] = &[
     c"RollbackAndReleaseCurrentSubTransaction",
 ];
 
-/// Where the code of those functions is, sorted.
-pub(super) struct Barrier(Vec<Range<usize>>);
+/// Where the code of those functions is.
+pub(super) struct Barrier {
+    /// Sorted.
+    ranges: Vec<Range<usize>>,
+    /// A bit for each block of the server's code in which there is one: most return addresses are in none.
+    blocks: Vec<u64>,
+    /// Where the server's code begins.
+    start: usize,
+}
+
+/// Bytes of code that a bit stands for.
+const BLOCK: usize = 1024;
 
 impl Barrier {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
@@ -101,7 +111,11 @@ impl Barrier {
     }
 
     fn of(functions: &[&CStr], server: &Module) -> Self {
-        let mut ranges: Vec<Range<usize>> = functions.iter().filter_map(|name| code_of(name)).collect();
+        let mut ranges: Vec<Range<usize>> = functions
+            .iter()
+            .filter_map(|name| code_of(name))
+            .filter(|range| server.code.contains(&range.start))
+            .collect();
         if let Some(functions) = Functions::of(server) {
             let mut next = 0;
             while let Some(range) = ranges.get(next).cloned() {
@@ -115,14 +129,28 @@ impl Barrier {
             }
         }
         ranges.sort_by_key(|range| range.start);
-        Barrier(ranges)
+        let start = server.code.start;
+        let mut blocks = vec![0; server.code.len() / BLOCK / 64 + 1];
+        for range in &ranges {
+            for block in (range.start - start) / BLOCK..=(range.end - start) / BLOCK {
+                blocks[block / 64] |= 1 << (block % 64);
+            }
+        }
+        Barrier { ranges, blocks, start }
     }
 
     /// Whether a return address lies in one of the functions.
+    #[inline(always)]
     pub(super) fn contains(&self, pc: usize) -> bool {
-        let after = self.0.partition_point(|range| range.start < pc);
+        let block = pc.wrapping_sub(self.start) / BLOCK;
+        self.blocks.get(block / 64).is_some_and(|bits| bits >> (block % 64) & 1 != 0) && self.find(pc)
+    }
+
+    #[inline(never)]
+    fn find(&self, pc: usize) -> bool {
+        let after = self.ranges.partition_point(|range| range.start < pc);
         // A call at a function's very end returns to the address behind it.
-        after > 0 && pc <= self.0[after - 1].end
+        after > 0 && pc <= self.ranges[after - 1].end
     }
 }
 

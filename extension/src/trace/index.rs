@@ -9,9 +9,11 @@ pub(super) struct Index {
     used: usize,
 }
 
+/// Neighbours in memory stay neighbours, so that a small working set takes few cache lines; regions are scattered.
 #[inline(always)]
 fn hash(key: usize) -> usize {
-    ((key >> 3) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> 20
+    let region = ((key >> 16) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    (key >> 4).wrapping_add((region as usize) << 3)
 }
 
 impl Index {

@@ -15,6 +15,10 @@ use super::modules::Module;
 /// Frames looked at; a target below that many is not seen.
 pub(super) const MOST_FRAMES: usize = 128;
 
+/// How many of framehop's caches there are, and how many places each has for addresses modulo that number.
+const CACHES: usize = 8;
+const CACHE_SIZE: usize = 509;
+
 /// How stacks are walked.
 pub(super) struct Walk {
     /// Whether the server is built with frame pointers.
@@ -25,7 +29,8 @@ pub(super) struct Walk {
 /// What framehop needs.
 struct Tables {
     unwinder: UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>,
-    cache: CacheX86_64<MustNotAllocateDuringUnwind>,
+    /// One remembers 509 return addresses, which is not enough for a query.
+    caches: [CacheX86_64<MustNotAllocateDuringUnwind>; CACHES],
     /// The objects that it knows the tables of: where they are, and their names.
     known: Vec<(Range<usize>, String)>,
 }
@@ -33,7 +38,6 @@ struct Tables {
 /// Where a walk starts, and where the stack ends.
 #[derive(Clone, Copy)]
 pub(super) struct Registers {
-    pc: usize,
     sp: usize,
     bp: usize,
 }
@@ -42,13 +46,12 @@ impl Registers {
     /// The caller's. It has to be built with frame pointers.
     #[inline(always)]
     pub(super) fn here() -> Self {
-        let (pc, sp, bp);
-        // SAFETY: reads three registers.
+        let (sp, bp);
+        // SAFETY: reads two registers.
         unsafe {
-            asm!("lea {}, [rip]", "mov {}, rsp", "mov {}, rbp", out(reg) pc, out(reg) sp, out(reg) bp,
-                 options(nomem, nostack, preserves_flags));
-        }
-        Registers { pc, sp, bp }
+            asm!("mov {}, rsp", "mov {}, rbp", out(reg) sp, out(reg) bp, options(nomem, nostack, preserves_flags))
+        };
+        Registers { sp, bp }
     }
 
     pub(super) fn sp(&self) -> usize {
@@ -60,6 +63,11 @@ impl Registers {
         // SAFETY: the engine is built with frame pointers: above the saved one is the return address.
         unsafe { (self.bp as *const usize).add(1).read() }
     }
+
+    fn caller_bp(&self) -> usize {
+        // SAFETY: as in `caller`.
+        unsafe { (self.bp as *const usize).read() }
+    }
 }
 
 impl Walk {
@@ -68,8 +76,11 @@ impl Walk {
         // SAFETY: looks a name up.
         let palloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"palloc".as_ptr()) };
         let frame_pointers = !palloc.is_null() && has_frame_pointer(palloc.addr());
-        let tables =
-            Box::new(Tables { unwinder: UnwinderX86_64::new(), cache: CacheX86_64::new_in(), known: Vec::new() });
+        let tables = Box::new(Tables {
+            unwinder: UnwinderX86_64::new(),
+            caches: std::array::from_fn(|_| CacheX86_64::new_in()),
+            known: Vec::new(),
+        });
         Walk { frame_pointers, tables }
     }
 
@@ -163,17 +174,20 @@ impl Tables {
                 .then(|| unsafe { (address as *const u64).read_unaligned() })
                 .ok_or(())
         };
-        let mut registers = UnwindRegsX86_64::new(from.pc as u64, from.sp as u64, from.bp as u64);
-        let mut address = FrameAddress::from_instruction_pointer(from.pc as u64);
+        // The engine's own frame has a frame pointer.
+        let (mut pc, mut slot) = (from.caller(), from.bp + size_of::<usize>());
+        let mut registers = UnwindRegsX86_64::new(pc as u64, slot as u64 + 8, from.caller_bp() as u64);
         for _ in 0..MOST_FRAMES {
-            let caller = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
-            let Ok(Some(pc)) = caller else { return false };
-            // The stack pointer is now what it was before the call.
-            if !visit(pc as usize, registers.sp() as usize - size_of::<usize>()) {
+            if !visit(pc, slot) {
                 return true;
             }
-            let Some(return_address) = FrameAddress::from_return_address(pc) else { return false };
-            address = return_address;
+            let Some(address) = FrameAddress::from_return_address(pc as u64) else { return false };
+            let cache = &mut self.caches[pc / CACHE_SIZE % CACHES];
+            let Ok(Some(caller)) = self.unwinder.unwind_frame(address, &mut registers, cache, &mut read) else {
+                return false;
+            };
+            // The stack pointer is now what it was before the call.
+            (pc, slot) = (caller as usize, registers.sp() as usize - size_of::<usize>());
         }
         false
     }
