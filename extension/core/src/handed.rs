@@ -13,6 +13,9 @@ const PLAN_QUERY: &str = "CachedPlanQuery";
 /// A portal, until it is closed (`CreatePortal` in portalmem.c).
 pub(crate) const PORTAL: &str = "PortalContext";
 
+/// What the names of these contexts begin with.
+pub const INITIALS: [u8; 3] = *b"SCP";
+
 /// Whether a context with this name belongs to the caller of SPI that had it made.
 ///
 /// Not so "CachedPlan": the server makes and drops generic plans as it sees fit.
@@ -22,12 +25,12 @@ pub fn is_handed_over(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_handed_over;
+    use super::{INITIALS, is_handed_over};
 
     #[test]
     fn results_plans_and_portals_are_the_callers() {
         for name in ["SPI TupTable", "SPI Plan", "CachedPlanSource", "CachedPlanQuery", "PortalContext"] {
-            assert!(is_handed_over(name), "{name}");
+            assert!(is_handed_over(name) && INITIALS.contains(&name.as_bytes()[0]), "{name}");
         }
         for name in ["CachedPlan", "SPI Proc", "SPI Exec", "ExecutorState", "PortalHoldContext", ""] {
             assert!(!is_handed_over(name), "{name}");

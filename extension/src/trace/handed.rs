@@ -9,10 +9,15 @@ use memcheck_core::handed;
 use pgrx::pg_sys;
 
 /// Whether a context belongs to the caller of SPI that had it made.
+#[inline(always)]
 pub(super) fn is_handed_over(context: pg_sys::MemoryContext) -> bool {
     // SAFETY: a live context, whose name is a C string.
-    let name = unsafe { CStr::from_ptr((*context).name) };
-    name.to_str().is_ok_and(handed::is_handed_over)
+    unsafe {
+        let name = (*context).name;
+        // Most are told by their first letter.
+        handed::INITIALS.contains(&name.cast::<u8>().read())
+            && CStr::from_ptr(name).to_str().is_ok_and(handed::is_handed_over)
+    }
 }
 
 /// Follows a stack from an allocation outwards, to the innermost caller of SPI.
