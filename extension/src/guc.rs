@@ -107,6 +107,12 @@ pub(crate) fn traced_libraries() -> Vec<String> {
     names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
+/// The library to trace where there is exactly one.
+pub(crate) fn only_target() -> Option<String> {
+    let mut libraries = traced_libraries();
+    libraries.pop().filter(|_| libraries.is_empty())
+}
+
 /// Whether sites are told apart by the calls that led to them.
 pub(crate) fn traces_stacks() -> bool {
     TRACE.get() == TraceMode::stacks

@@ -7,9 +7,13 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
+mod current_context;
+mod events;
 mod guc;
 mod hooks;
+mod log;
 mod nesting;
+mod parallel;
 mod scenario;
 mod shmem;
 mod snapshot;
@@ -35,4 +39,6 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    log::register();
+    current_context::register();
 }

@@ -6,13 +6,14 @@
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::judge::{Filter, Mark, Rules, judge};
+use memcheck_core::event::judge_events;
+use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
 use memcheck_core::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{guc, statement, trace};
+use crate::{current_context, events, guc, parallel, statement, trace};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -47,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) live_allocations: u64,
     /// Allocations of the targets that found no room in the table.
     pub(crate) not_recorded: u64,
+    /// Faults in the engine's own account of them; never any.
+    pub(crate) inconsistencies: u64,
     /// Violations lost from the ring since the window was opened, by any backend.
     pub(crate) violations_lost: u64,
 }
@@ -91,12 +94,15 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     let libraries = guc::traced_libraries();
     if libraries.is_empty() {
         trace::stop();
+        parallel::stop();
     } else {
-        trace::start(libraries, guc::traces_stacks())?;
+        trace::start(libraries.clone(), guc::traces_stacks())?;
+        parallel::start(&libraries);
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
-    let mark = Mark { iteration: 0, census, leftovers: Census::default() };
+    events::start();
+    let mark = Mark { census, ..Mark::default() };
     OPEN.set(Some(Window {
         rules,
         // SAFETY: reads the clock.
@@ -118,21 +124,36 @@ fn current(window: &Window) -> Census {
     census
 }
 
+/// What a mark holds now.
+fn mark_now(window: &Window, iteration: u64) -> Mark {
+    let mut census = current(window);
+    parallel::collect();
+    parallel::count(&mut census);
+    Mark {
+        iteration,
+        census,
+        leftovers: window.leftovers.clone(),
+        events: events::counts(),
+        calls: current_context::calls(),
+    }
+}
+
 /// Sets a mark. Iteration 0 starts the window anew.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().ok_or(BadMark::NoWindow)?;
-        let census = current(window);
+        let mut mark = mark_now(window, iteration);
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
             window.leftovers = Census::default();
+            mark.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
         {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
-        window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
+        window.marks.push(mark);
         if window.marks.len() > MOST_MARKS {
             let mut even = false;
             window.marks.retain(|_| {
@@ -188,12 +209,15 @@ pub(crate) fn add_scenario(findings: Vec<Finding>) {
 /// The findings so far. Marks set by hand are the window; without any it ends now.
 fn findings(window: &mut Window) -> Vec<Finding> {
     if window.marks.len() == 1 {
-        let census = current(window);
-        window.marks.push(Mark { iteration: 0, census, leftovers: window.leftovers.clone() });
+        let mark = mark_now(window, 0);
+        window.marks.push(mark);
     } else {
         statement::is_own();
     }
-    judged(&window.marks, &window.rules)
+    let mut findings = judged(&window.marks, &window.rules);
+    findings.extend(judge_events(&events::all(), &window.marks, &window.rules));
+    sort(&mut findings);
+    findings
 }
 
 /// Judges marks, by the trace where there is one.
@@ -202,10 +226,10 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
         if !trace::is_on() {
             return judge(walker.paths(), marks, rules);
         }
-        let mut findings = judge_traced(walker.paths(), marks, rules, &trace::group_of);
+        let mut findings = judge_traced(walker.paths(), marks, rules, &parallel::Places);
         for finding in &mut findings {
             if let Some(site) = &mut finding.site {
-                *site = trace::describe(site.id);
+                *site = parallel::describe(site.id);
                 let Frame { library, offset, symbol, .. } = &site.frame;
                 let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
                 finding.detail.push_str(&format!("; allocated at {at}"));
@@ -230,8 +254,15 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     counters.contexts = last.map_or(0, |mark| mark.census.contexts);
     counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
     counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
-    (counters.live_allocations, counters.not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
+    if trace::is_on() {
+        let workers = parallel::collect();
+        (counters.live_allocations, counters.not_recorded) = trace::occupancy();
+        counters.not_recorded += workers.not_recorded;
+        counters.inconsistencies = statement::with_walker(trace::inconsistencies) + workers.inconsistencies;
+        parallel::stop();
+    }
     trace::stop();
+    events::stop();
     CLOSED.set(Closed { findings: all, counters });
     Some((found, window.started))
 }

@@ -84,7 +84,7 @@ pub struct Finding {
     pub path: ContextPath,
     /// Bytes by which the contexts with this path grew over the window.
     pub bytes: u64,
-    /// Number of contexts that were added over the window.
+    /// Number of contexts that were added over the window; how often it happened where there are no bytes to it.
     pub objects: u64,
     /// Iterations of the window; 0 where nothing was iterated.
     pub iterations: u64,
@@ -105,4 +105,11 @@ pub struct Finding {
     pub marks: Vec<MarkPoint>,
     /// The sentence of the documented interface.
     pub detail: String,
+}
+
+impl Finding {
+    /// Whether it counts something that has no size, not even that of memory.
+    pub fn is_counted(&self) -> bool {
+        self.check == CheckKind::ResourceLeak
+    }
 }

@@ -1,5 +1,6 @@
 //! Shared memory.
 
+pub(crate) mod handover;
 pub(crate) mod ring;
 
 use pgrx::prelude::*;
@@ -27,6 +28,7 @@ unsafe extern "C-unwind" fn request() {
         unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| next()) };
     }
     ring::request();
+    handover::request();
 }
 
 #[pg_guard]
@@ -36,4 +38,5 @@ unsafe extern "C-unwind" fn startup() {
         unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| next()) };
     }
     ring::startup();
+    handover::startup();
 }

@@ -55,6 +55,11 @@ impl Targets {
         self.generation = 0;
     }
 
+    /// Whether a library (name without suffix) is a target by its name.
+    pub(super) fn is_wanted(&self, library: &[u8]) -> bool {
+        self.wanted.iter().any(|name| name.as_bytes() == library)
+    }
+
     /// Looks at the loaded objects again, if there are others than before.
     pub(super) fn refresh(&mut self) -> bool {
         let generation = modules::generation();

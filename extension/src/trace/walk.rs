@@ -214,7 +214,8 @@ pub(super) fn stack_end() -> Option<usize> {
     let here = Registers::here().sp;
     // SAFETY: the stack between its pointer and its end is mapped.
     let stack = unsafe { std::slice::from_raw_parts(here as *const usize, (end - here) / size_of::<usize>()) };
-    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main) < size);
+    // Not the address itself, which this very function has on the stack.
+    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main + 1) < size);
     Some(oldest.map_or(end, |index| here + (index + 1) * size_of::<usize>()))
 }
 

@@ -147,7 +147,9 @@ fn functions(site: &Site) -> impl Iterator<Item = String> {
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
 fn brief((owner, finding): &Owned) -> String {
-    let size = if finding.iterations > 1 {
+    let size = if finding.is_counted() {
+        format!("x{}", finding.objects)
+    } else if finding.iterations > 1 {
         format!("{} B/iter", short(finding.bytes_per_iter))
     } else {
         bucket::bytes(finding.bytes)
