@@ -21,7 +21,7 @@ use pgrx::pg_sys;
 use crate::events::{self, Key};
 use crate::shmem::handover::{self, Figures, Kind, Report};
 use crate::snapshot::Walker;
-use crate::{current_context, statement, trace};
+use crate::{current_context, guc, statement, trace};
 
 /// The context that a worker works in (`ParallelWorkerMain` in parallel.c).
 const WORKER_CONTEXT: &str = "Parallel worker";
@@ -62,7 +62,7 @@ pub(crate) fn executor_starts() {
     let Some((leader, targets)) = leader.and_then(|leader| Some((leader, handover::targets_of(leader)?))) else {
         return;
     };
-    if WORKER.with_borrow(Option::is_none) && trace::start(targets).is_ok() {
+    if WORKER.with_borrow(Option::is_none) && trace::start(targets, guc::traces_stacks()).is_ok() {
         events::start();
         WORKER.set(Some(Worker { leader, marks: Vec::new() }));
     }
@@ -215,8 +215,8 @@ pub(crate) fn count(census: &mut Census) {
 pub(crate) struct Places;
 
 impl parallel::Places for Places {
-    fn library(&self, site: SiteId) -> usize {
-        with_held(site, |held| trace::library_named(&held.frame.library)).unwrap_or_else(|| trace::library_of(site))
+    fn group(&self, site: SiteId) -> usize {
+        with_held(site, |held| trace::library_named(&held.frame.library)).unwrap_or_else(|| trace::group_of(site))
     }
 
     fn grows_in_worker(&self, worker: SiteId) -> bool {

@@ -96,7 +96,7 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
         trace::stop();
         parallel::stop();
     } else {
-        trace::start(libraries.clone())?;
+        trace::start(libraries.clone(), guc::traces_stacks())?;
         parallel::start(&libraries);
     }
     let census = statement::with_walker(|walker| walker.census(moment()));

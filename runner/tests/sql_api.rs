@@ -5,14 +5,15 @@ mod cluster;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Session, clusters};
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
 
+use cluster::{Cluster, Session, clusters};
+
 #[test]
 fn the_documented_interface() {
-    for cluster in clusters("buggy_pg_ext") {
-        let server = cluster.start(&["pg_ext_memcheck.ring_size = 16"]);
+    for cluster in clusters(&["buggy_pg_ext"]) {
+        let server = cluster.start(&["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
         signatures(&server);
         arguments_and_errors(&server);
         statements_without_a_window(&server);

@@ -40,8 +40,8 @@ fn finds(session: &mut Session, work: impl FnOnce(&mut Session), expected: &str)
 
 #[test]
 fn nothing_is_lost() {
-    for cluster in clusters("mem_corpus") {
-        let server = cluster.start(&[]);
+    for cluster in clusters(&["mem_corpus"]) {
+        let server = cluster.start(&["mem_corpus"], &[]);
         errors_in_the_middle_of_allocating(&server);
         nested_exceptions(&server);
         many_subtransactions(&server);

@@ -39,6 +39,17 @@ pub struct Frame {
     pub offset: u64,
     /// The function it is in, where that is known.
     pub symbol: Option<String>,
+    /// Where in the source, where that is known. The backend does not.
+    pub line: Option<Line>,
+}
+
+/// A line of a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The file as the compiler was given it, with the directory it ran in.
+    pub file: String,
+    /// Its number, from 1.
+    pub number: u32,
 }
 
 /// A place in a target's code that allocates.

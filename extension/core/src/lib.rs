@@ -22,7 +22,7 @@ pub mod traced;
 
 pub use check::{CheckKind, Severity};
 pub use event::Event;
-pub use finding::{Finding, Frame, MarkPoint, Phase, Site};
+pub use finding::{Finding, Frame, Line, MarkPoint, Phase, Site};
 pub use growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;

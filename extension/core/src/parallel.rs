@@ -40,8 +40,8 @@ pub fn grows_with_calls(points: &[Point]) -> bool {
 
 /// What is known of sites outside of the census.
 pub trait Places {
-    /// A number for the library that a site is in.
-    fn library(&self, site: SiteId) -> usize;
+    /// A number for what a site is judged together with.
+    fn group(&self, site: SiteId) -> usize;
 
     /// Whether what is held at a site in workers grows with the calls, in the worker that has made most of them.
     fn grows_in_worker(&self, worker: SiteId) -> bool;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
-use crate::finding::{Finding, MarkPoint, Phase};
+use crate::finding::{Finding, MarkPoint, Phase, Site};
 use crate::growth::Shape;
 use crate::thresholds;
 
@@ -299,6 +299,8 @@ pub struct Observed {
     pub row: Row,
     /// Bytes per iteration as measured.
     pub bytes_per_iter: f64,
+    /// Where it was allocated, where that is known; not part of what is recorded.
+    pub site: Option<Site>,
 }
 
 impl Observed {
@@ -336,6 +338,7 @@ impl Observed {
                 times: 1,
             },
             bytes_per_iter: finding.bytes_per_iter,
+            site: finding.site.clone(),
         }
     }
 

@@ -14,11 +14,10 @@ use crate::parallel::{Places, retain_leaks};
 use crate::scenario::ScenarioKind;
 use crate::thresholds::severity_of;
 
-/// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
+/// Judges a traced window: one finding for each context path and group of sites, by the site that holds most of it.
 ///
-/// Contexts that pile up without anything of a target's in them are taken
-/// from the context totals, unless they are the server's caches. An allocation of no bytes stands for a context that a
-/// target has created.
+/// Contexts that pile up without anything of a target's in them are taken from the context totals, unless they are the
+/// server's caches. An allocation of no bytes stands for a context that a target has created.
 pub fn judge_traced(paths: &PathTable, marks: &[Mark], rules: &Rules, places: &dyn Places) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
     let curves = curves(paths, marks, places);
@@ -57,7 +56,7 @@ fn is_cache(finding: &Finding) -> bool {
     finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
 }
 
-/// What the sites of one library hold in contexts with one path, over the marks.
+/// What the sites of one group hold in contexts with one path, over the marks.
 struct Curve {
     path: PathId,
     site: SiteId,
@@ -103,7 +102,7 @@ fn curves(paths: &PathTable, marks: &[Mark], places: &dyn Places) -> Vec<Curve> 
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        groups.entry((path, places.library(site))).or_default().push(site);
+        groups.entry((path, places.group(site))).or_default().push(site);
     }
     groups
         .into_iter()
@@ -231,7 +230,7 @@ mod tests {
     struct ByNumber;
 
     impl Places for ByNumber {
-        fn library(&self, site: SiteId) -> usize {
+        fn group(&self, site: SiteId) -> usize {
             usize::from(site.in_worker().unwrap_or(site.0) >= 100)
         }
 

@@ -111,6 +111,7 @@ impl Slot {
                 build_id: self.build_id.to_text(),
                 offset: self.offset,
                 symbol: Some(symbol).filter(|symbol| !symbol.is_empty()),
+                line: None,
             },
             path: path.split(SEPARATOR).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             detail: self.detail.to_text(),

@@ -179,7 +179,7 @@ fn findings() -> TableIterator<
 fn frames(stack: &[Frame]) -> serde_json::Value {
     stack
         .iter()
-        .map(|Frame { library, build_id, offset, symbol }| {
+        .map(|Frame { library, build_id, offset, symbol, .. }| {
             json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
         })
         .collect()

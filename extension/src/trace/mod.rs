@@ -80,8 +80,9 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Switches tracing on for these libraries (names without suffix), with an empty table.
-pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
+/// Switches tracing on for these libraries (names without suffix), with an empty table. With `by_calls`, an allocation is
+/// told by all the calls within the libraries that led to it.
+pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     stop();
     // SAFETY: off, so no wrapper uses it; this process has one thread.
     let slot = unsafe { &mut *TRACE.trace.get() };
@@ -93,7 +94,7 @@ pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
     trace.heap.clear();
     trace.segments.clear();
     calls::start();
-    trace.targets.want(targets);
+    trace.targets.want(targets, by_calls);
     trace.refresh();
     trace.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))?;
     // SAFETY: this process has one thread.
@@ -235,9 +236,11 @@ pub(crate) fn inconsistencies(walker: &mut Walker) -> u64 {
     .unwrap_or_default()
 }
 
-/// A number for the library that a site is in.
-pub(crate) fn library_of(site: SiteId) -> usize {
-    with_trace(|trace| trace.targets.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
+/// A number for what a site is judged together with: the library it is in, or nothing else.
+pub(crate) fn group_of(site: SiteId) -> usize {
+    let library = |trace: &mut Trace| trace.targets.module_at(trace.sites.get(site.0).pc);
+    let group = |trace: &mut Trace| if trace.targets.by_calls { Some(site.0 as usize) } else { library(trace) };
+    with_trace(group).flatten().unwrap_or(usize::MAX)
 }
 
 /// Whether a site is at a place that another process has described.
@@ -317,6 +320,7 @@ impl Trace {
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
             symbol: exported_symbol(pc),
+            line: None,
         })
     }
 }

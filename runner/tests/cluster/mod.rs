@@ -1,11 +1,13 @@
-//! Servers with the engine and one subject, and sessions on them.
+//! Servers for tests of the engine.
 //!
 //! Every installation that the engine is built for is tried, or those whose major versions are in `MCSPEC_TEST_PG`, separated
 //! by spaces. `make engine` builds it.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::path::PathBuf;
 
-use mcspec::config::{Config, SUPPORTED_MAJORS};
+use mcspec::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
 use postgres::{Client, SimpleQueryMessage};
 
@@ -15,6 +17,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Connects to the database `postgres`.
     pub(crate) fn open(server: &Server) -> Self {
         Session { client: server.connect("postgres").expect("connected") }
     }
@@ -39,37 +42,38 @@ impl Session {
         }
     }
 
+    /// Asks, and fails where the answer is another.
     #[track_caller]
     pub(crate) fn gives(&mut self, sql: &str, expected: &str) {
         assert_eq!(self.ask(sql), expected, "{sql}");
     }
 }
 
-/// A staged installation with the engine and a subject.
+/// An installation with the engine and the extensions under test.
 pub(crate) struct Cluster {
     pub(crate) installation: Installation,
     pub(crate) engine: PathBuf,
-    subject: String,
-    stage: Stage,
+    pub(crate) stage: Stage,
     pub(crate) template: Template,
     pub(crate) run: RunDirectory,
 }
 
 impl Cluster {
-    /// A server that preloads the engine and the subject, with these lines in its configuration.
-    pub(crate) fn start(&self, conf: &[&str]) -> Server {
-        let conf = conf.iter().map(|line| (*line).to_owned()).collect();
-        let options = ServerOptions { preload: vec![self.subject.clone()], conf, name: "test".into() };
+    /// A server with the engine's extension, these libraries preloaded and these lines in its postgresql.conf.
+    pub(crate) fn start(&self, preload: &[&str], conf: &[&str]) -> Server {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let options = ServerOptions { preload: owned(preload), conf: owned(conf), name: "test".into() };
         let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
         Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
         server
     }
 }
 
-/// One cluster for each installation for which there is an engine. None at all is a failure.
-pub(crate) fn clusters(subject: &str) -> Vec<Cluster> {
+/// One cluster with these extensions for each installation for which there is an engine. None at all is a failure.
+pub(crate) fn clusters(extensions: &[&str]) -> Vec<Cluster> {
     let config = Config::load().expect("a valid mcspec.toml");
-    let subject = config.extensions.get(subject).expect("the subject").clone();
+    let subjects: Vec<ExtensionSource> =
+        extensions.iter().map(|&name| config.extensions.get(name).expect("in mcspec.toml").clone()).collect();
     let wanted = std::env::var("MCSPEC_TEST_PG").ok();
     let is_wanted =
         |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
@@ -85,11 +89,11 @@ pub(crate) fn clusters(subject: &str) -> Vec<Cluster> {
         .into_iter()
         .map(|(installation, engine)| {
             let run = RunDirectory::create().expect("a run directory");
-            let stage = Stage::build(&installation, &run, Some(&engine), std::slice::from_ref(&subject))
-                .unwrap_or_else(|error| panic!("{error}"));
+            let stage =
+                Stage::build(&installation, &run, Some(&engine), &subjects).unwrap_or_else(|error| panic!("{error}"));
             let template = Template::create(&stage).unwrap_or_else(|error| panic!("{error}"));
             let engine = engine.library.parent().expect("a directory").to_owned();
-            Cluster { installation, engine, subject: subject.name.clone(), stage, template, run }
+            Cluster { installation, engine, stage, template, run }
         })
         .collect()
 }
