@@ -1,10 +1,12 @@
 //! Configuration parameters.
 
-use std::ffi::CString;
+use std::ffi::{CString, c_char, c_int, c_void};
 
 use memcheck_core::thresholds::Thresholds;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+use crate::tracing;
 
 /// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
@@ -18,7 +20,7 @@ pub(crate) enum MemcheckMode {
     none,
 }
 
-/// `pg_ext_memcheck.trace`: whether windows trace the targets' allocations.
+/// `pg_ext_memcheck.trace`: whether the targets' allocations are traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 #[allow(non_camel_case_types)]
 pub(crate) enum TraceMode {
@@ -70,22 +72,31 @@ pub(crate) fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    GucRegistry::define_enum_guc(
-        c"pg_ext_memcheck.trace",
-        c"Selects whether windows trace the allocations of the targets.",
-        c"Takes effect when a window is opened.",
-        &TRACE,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    GucRegistry::define_string_guc(
-        c"pg_ext_memcheck.targets",
-        c"Names the libraries whose allocations are traced, separated by commas.",
-        c"File names without directory and suffix.",
-        &TARGETS,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
+    // SAFETY: the assign hooks cannot panic.
+    unsafe {
+        GucRegistry::define_enum_guc_with_hooks(
+            c"pg_ext_memcheck.trace",
+            c"Selects whether the allocations of the targets are traced.",
+            c"Takes effect with the next statement, or when the window that is open is closed.",
+            &TRACE,
+            GucContext::Suset,
+            GucFlags::default(),
+            None,
+            Some(trace_assigned),
+            None,
+        );
+        GucRegistry::define_string_guc_with_hooks(
+            c"pg_ext_memcheck.targets",
+            c"Names the libraries whose allocations are traced, separated by commas.",
+            c"File names without directory and suffix.",
+            &TARGETS,
+            GucContext::Suset,
+            GucFlags::default(),
+            None,
+            Some(targets_assigned),
+            None,
+        );
+    }
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.ring_size",
         c"Sets the number of violations kept in shared memory.",
@@ -98,6 +109,14 @@ pub(crate) fn register() {
     );
     // SAFETY: a name that lives for ever; called once, while the library is loaded.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"pg_ext_memcheck".as_ptr()) };
+}
+
+unsafe extern "C-unwind" fn trace_assigned(_value: c_int, _extra: *mut c_void) {
+    tracing::parameters_changed();
+}
+
+unsafe extern "C-unwind" fn targets_assigned(_value: *const c_char, _extra: *mut c_void) {
+    tracing::parameters_changed();
 }
 
 /// The libraries to trace; empty where tracing is off.

@@ -8,10 +8,10 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 
-use pgrx::{pg_sys, pgrx_extern_c_guard};
+use pgrx::{pg_sys, pgrx_extern_c_guard, warning};
 
 use crate::nesting::{self, nested};
-use crate::{parallel, statement, trace};
+use crate::{parallel, statement, trace, tracing};
 
 /// How many places in the chain there are. A library that wraps the hooks more often than that hides what it allocates
 /// before the innermost call from `memcheck_mode`, not from windows.
@@ -148,6 +148,15 @@ macro_rules! call_next {
     }};
 }
 
+/// Has allocations traced as the session's parameters say, from this statement on.
+fn follow_parameters() {
+    if nesting::is_top_level()
+        && let Err(refused) = tracing::follow()
+    {
+        guarded(|| warning!("allocations cannot be traced: {refused}"));
+    }
+}
+
 /// Whether a statement at the top level is to be checked.
 fn is_checked_top_level() -> bool {
     statement::is_checked() && nesting::is_top_level()
@@ -174,6 +183,7 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
+    follow_parameters();
     let top_level = is_checked_top_level();
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.
@@ -187,6 +197,7 @@ unsafe extern "C-unwind" fn planner<const PLACE: usize>(
 }
 
 unsafe extern "C-unwind" fn executor_start<const PLACE: usize>(query: *mut pg_sys::QueryDesc, flags: c_int) {
+    follow_parameters();
     if is_checked_top_level() {
         // SAFETY: the descriptor is valid for the call, its text as long as the statement.
         guarded(|| statement::open(unsafe { statement_text((*query).sourceText) }));
@@ -242,6 +253,7 @@ unsafe extern "C-unwind" fn utility<const PLACE: usize>(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
+    follow_parameters();
     let top_level = is_checked_top_level();
     if top_level {
         // SAFETY: the server's statement text lives as long as the statement.

@@ -7,6 +7,8 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
+mod ask;
+mod catcache;
 mod current_context;
 mod events;
 mod guc;
@@ -20,6 +22,7 @@ mod snapshot;
 mod sql;
 mod statement;
 mod trace;
+mod tracing;
 mod window;
 
 use pgrx::prelude::*;
@@ -41,4 +44,7 @@ pub extern "C-unwind" fn _PG_init() {
     hooks::register();
     log::register();
     current_context::register();
+    ask::register();
+    window::outside::register();
+    trace::prepare();
 }

@@ -88,6 +88,15 @@ impl Walker {
         census
     }
 
+    /// Visits every context, those of the portal that is running as well.
+    pub(crate) fn all(&mut self, mut visit: impl FnMut(pg_sys::MemoryContext, PathId)) {
+        // SAFETY: as in `census`.
+        unsafe {
+            let top = pg_sys::TopMemoryContext;
+            self.walk(top, PathId::ROOT, std::ptr::null_mut(), |context, path, _| visit(context, path));
+        }
+    }
+
     /// The path of the context at an address, if the last walk met it.
     pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
@@ -249,6 +258,16 @@ unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
 /// # Safety
 /// `context` is live.
 pub(crate) unsafe fn totals(context: pg_sys::MemoryContext) -> (u64, u64) {
+    // SAFETY: by the caller's promise.
+    let counters = unsafe { counters(context) };
+    (counters.totalspace.saturating_sub(counters.freespace) as u64, counters.totalspace as u64)
+}
+
+/// The server's figures of one context, without its children.
+///
+/// # Safety
+/// `context` is live.
+pub(crate) unsafe fn counters(context: pg_sys::MemoryContext) -> pg_sys::MemoryContextCounters {
     let mut counters = pg_sys::MemoryContextCounters::default();
     // SAFETY: without a print function `stats` only adds to the counters (`MemoryContextMemConsumed` in mcxt.c).
     unsafe {
@@ -256,5 +275,5 @@ pub(crate) unsafe fn totals(context: pg_sys::MemoryContext) -> (u64, u64) {
             stats(context, None, std::ptr::null_mut(), &mut counters, false);
         }
     }
-    (counters.totalspace.saturating_sub(counters.freespace) as u64, counters.totalspace as u64)
+    counters
 }

@@ -94,13 +94,13 @@ pub(crate) fn transaction() -> u64 {
     TRANSACTION.get()
 }
 
-/// The mode in force: a window that was opened with mode none counts as all.
+/// The mode in force: where a window was opened with mode none, all.
 fn mode() -> MemcheckMode {
     if parallel::is_worker() {
         return MemcheckMode::none;
     }
     match guc::mode() {
-        MemcheckMode::none if window::is_open() => MemcheckMode::all,
+        MemcheckMode::none if window::checks_statements() => MemcheckMode::all,
         mode => mode,
     }
 }
@@ -179,14 +179,13 @@ pub(crate) fn open(text: Option<&CStr>) {
         return;
     }
     close();
-    trace::refresh();
     let bracket = with_walker(|walker| {
-        let mut bracket = Bracket::new(match window::is_open() {
+        let mut bracket = Bracket::new(match window::checks_statements() {
             false if trace::is_on() => None,
             false => Some(walker.census(Moment::default())),
             true => calls_engine.then(|| walker.census(window::moment())),
         });
-        if !window::is_open() {
+        if !window::checks_statements() {
             bracket.since = trace::newest();
         }
         if let (Some(before), Some(top)) = (&mut bracket.before, top_before_transaction()) {
@@ -241,7 +240,7 @@ pub(crate) fn close_ended() {
 /// Closes the bracket: hands over to the window what was left behind, or judges it on its own.
 fn close() {
     let Some(bracket) = BRACKET.take() else { return };
-    if window::is_open() {
+    if window::checks_statements() {
         match bracket.before {
             _ if !bracket.own => window::add_leftovers(&bracket.leftovers),
             Some(before) => {

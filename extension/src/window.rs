@@ -3,6 +3,8 @@
 //! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
 //! it. A session that ends with its window open reports it to the ring first.
 
+pub(crate) mod outside;
+
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
@@ -13,7 +15,7 @@ use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{current_context, events, guc, parallel, statement, trace};
+use crate::{current_context, events, guc, parallel, statement, trace, tracing};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -29,6 +31,8 @@ struct Window {
     /// Findings of `run_scenario()` inside the window.
     scenarios: Vec<Finding>,
     counters: Counters,
+    /// For a window that another backend opened.
+    transactions: Option<outside::Transactions>,
 }
 
 /// Figures of a window that say how much was looked at.
@@ -80,6 +84,11 @@ pub(crate) fn is_open() -> bool {
     OPEN.with_borrow(Option::is_some)
 }
 
+/// Whether there is a window that looks at the session's statements: one that the session has opened.
+pub(crate) fn checks_statements() -> bool {
+    OPEN.with_borrow(|open| open.as_ref().is_some_and(Window::is_own))
+}
+
 /// What a window's censuses can be compared by: each call of the engine comes in a message of its own.
 pub(crate) fn moment() -> Moment {
     Moment { message: None, transaction: Some(statement::transaction()), portals: true }
@@ -92,28 +101,97 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
     let libraries = guc::traced_libraries();
-    if libraries.is_empty() {
-        trace::stop();
-        parallel::stop();
-    } else {
-        trace::start(libraries.clone(), guc::traces_stacks())?;
+    tracing::for_window(libraries.clone())?;
+    if trace::is_on() {
         parallel::start(&libraries);
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
     events::start();
-    let mark = Mark { census, ..Mark::default() };
-    OPEN.set(Some(Window {
-        rules,
-        // SAFETY: reads the clock.
-        started: unsafe { pg_sys::GetCurrentTimestamp() },
-        marks: vec![mark],
-        leftovers: Census::default(),
-        own: (Census::default(), Census::default()),
-        scenarios: Vec::new(),
-        counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
-    }));
+    OPEN.set(Some(Window::new(rules, census)));
     Ok(())
+}
+
+impl Window {
+    fn new(rules: Rules, census: Census) -> Self {
+        Window {
+            rules,
+            // SAFETY: reads the clock.
+            started: unsafe { pg_sys::GetCurrentTimestamp() },
+            marks: vec![Mark { census, ..Mark::default() }],
+            leftovers: Census::default(),
+            own: (Census::default(), Census::default()),
+            scenarios: Vec::new(),
+            counters: Counters { violations_lost: ring::lost(), ..Counters::default() },
+            transactions: None,
+        }
+    }
+
+    /// Whether the session opened it itself.
+    fn is_own(&self) -> bool {
+        self.transactions.is_none()
+    }
+
+    /// Its figures, when it is closed.
+    fn figures(&self) -> Counters {
+        let mut figures = Counters {
+            contexts: self.marks.last().map_or(0, |mark| mark.census.contexts),
+            paths: statement::with_walker(|walker| walker.paths().len() as u64),
+            leftovers: self.leftovers.paths().map(|path| self.leftovers.totals(path).objects).sum(),
+            violations_lost: ring::lost() - self.counters.violations_lost,
+            ..self.counters
+        };
+        if trace::is_on() {
+            let workers = parallel::collect();
+            (figures.live_allocations, figures.not_recorded) = trace::occupancy();
+            figures.not_recorded += workers.not_recorded;
+            figures.inconsistencies = statement::with_walker(trace::inconsistencies) + workers.inconsistencies;
+        }
+        figures
+    }
+}
+
+impl Counters {
+    /// All of them, in the order in which they are declared.
+    pub(crate) fn to_array(self) -> [u64; 9] {
+        [
+            self.marks,
+            self.statements,
+            self.contexts,
+            self.paths,
+            self.leftovers,
+            self.live_allocations,
+            self.not_recorded,
+            self.inconsistencies,
+            self.violations_lost,
+        ]
+    }
+
+    /// Reads what `to_array` gives.
+    pub(crate) fn from_array(figures: [u64; 9]) -> Self {
+        let [
+            marks,
+            statements,
+            contexts,
+            paths,
+            leftovers,
+            live_allocations,
+            not_recorded,
+            inconsistencies,
+            violations_lost,
+        ] = figures;
+        Counters {
+            marks,
+            statements,
+            contexts,
+            paths,
+            leftovers,
+            live_allocations,
+            not_recorded,
+            inconsistencies,
+            violations_lost,
+        }
+    }
 }
 
 /// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
@@ -124,45 +202,41 @@ fn current(window: &Window) -> Census {
     census
 }
 
-/// What a mark holds now.
-fn mark_now(window: &Window, iteration: u64) -> Mark {
-    let mut census = current(window);
+/// A mark with this census, and everything else as it is now.
+fn mark_of(iteration: u64, mut census: Census, leftovers: Census) -> Mark {
     parallel::collect();
     parallel::count(&mut census);
-    Mark {
-        iteration,
-        census,
-        leftovers: window.leftovers.clone(),
-        events: events::counts(),
-        calls: current_context::calls(),
-    }
+    Mark { iteration, census, leftovers, events: events::counts(), calls: current_context::calls() }
 }
 
 /// Sets a mark. Iteration 0 starts the window anew.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
-        let window = open.as_mut().ok_or(BadMark::NoWindow)?;
-        let mut mark = mark_now(window, iteration);
+        let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
+        let census = current(window);
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
             window.leftovers = Census::default();
-            mark.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
         {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
-        window.marks.push(mark);
+        window.marks.push(mark_of(iteration, census, window.leftovers.clone()));
         if window.marks.len() > MOST_MARKS {
-            let mut even = false;
-            window.marks.retain(|_| {
-                even = !even;
-                even
-            });
+            thin_out(&mut window.marks);
         }
         Ok(())
     })
+}
+
+fn thin_out(marks: &mut Vec<Mark>) {
+    let mut even = false;
+    marks.retain(|_| {
+        even = !even;
+        even
+    });
 }
 
 /// Counts what a statement has left below MessageContext.
@@ -195,12 +269,12 @@ pub(crate) fn exclude(before: &Census, after: &Census) {
 
 /// The rules of the open window, for a scenario that runs inside it.
 pub(crate) fn rules() -> Option<Rules> {
-    OPEN.with_borrow(|open| open.as_ref().map(|window| window.rules.clone()))
+    OPEN.with_borrow(|open| open.as_ref().filter(|window| window.is_own()).map(|window| window.rules.clone()))
 }
 
 /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
 pub(crate) fn add_scenario(findings: Vec<Finding>) {
-    OPEN.with_borrow_mut(|open| match open {
+    OPEN.with_borrow_mut(|open| match open.as_mut().filter(|window| window.is_own()) {
         Some(window) => window.scenarios.extend(findings),
         None => CLOSED.set(Closed { findings, counters: Counters::default() }),
     });
@@ -209,13 +283,18 @@ pub(crate) fn add_scenario(findings: Vec<Finding>) {
 /// The findings so far. Marks set by hand are the window; without any it ends now.
 fn findings(window: &mut Window) -> Vec<Finding> {
     if window.marks.len() == 1 {
-        let mark = mark_now(window, 0);
-        window.marks.push(mark);
+        let census = current(window);
+        window.marks.push(mark_of(0, census, window.leftovers.clone()));
     } else {
         statement::is_own();
     }
-    let mut findings = judged(&window.marks, &window.rules);
-    findings.extend(judge_events(&events::all(), &window.marks, &window.rules));
+    all_judged(&window.marks, &window.rules)
+}
+
+/// Judges marks, and what was counted between them.
+fn all_judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+    let mut findings = judged(marks, rules);
+    findings.extend(judge_events(&events::all(), marks, rules));
     sort(&mut findings);
     findings
 }
@@ -244,34 +323,32 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
 /// is open.
 pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     statement::close_ended();
-    let mut window = OPEN.take()?;
+    let mut window = OPEN.with_borrow_mut(|open| open.take_if(|window| window.is_own()))?;
     let found = findings(&mut window);
     let mut all = std::mem::take(&mut window.scenarios);
     all.extend(found.iter().cloned());
-    let mut counters = window.counters;
-    counters.violations_lost = ring::lost() - counters.violations_lost;
-    let last = window.marks.last();
-    counters.contexts = last.map_or(0, |mark| mark.census.contexts);
-    counters.leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
-    counters.paths = statement::with_walker(|walker| walker.paths().len() as u64);
-    if trace::is_on() {
-        let workers = parallel::collect();
-        (counters.live_allocations, counters.not_recorded) = trace::occupancy();
-        counters.not_recorded += workers.not_recorded;
-        counters.inconsistencies = statement::with_walker(trace::inconsistencies) + workers.inconsistencies;
-        parallel::stop();
-    }
-    trace::stop();
-    events::stop();
-    CLOSED.set(Closed { findings: all, counters });
+    keep_closed(all, window.figures());
+    closed();
     Some((found, window.started))
+}
+
+/// Nothing is watched for a window any more.
+fn closed() {
+    events::stop();
+    parallel::stop();
+    tracing::window_closed();
+}
+
+/// Keeps the findings and figures of a window as those of the last closed one.
+pub(crate) fn keep_closed(findings: Vec<Finding>, counters: Counters) {
+    CLOSED.set(Closed { findings, counters });
 }
 
 /// Reports what the open window has found so far to the ring, and lets it start anew.
 pub(crate) fn flush() {
     statement::close_ended();
     let found = OPEN.with_borrow_mut(|open| {
-        let window = open.as_mut()?;
+        let window = open.as_mut().filter(|window| window.is_own())?;
         let found = findings(window);
         let last = window.marks.pop()?;
         window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];

@@ -92,6 +92,19 @@ pub fn checkpoints(iterations: u64) -> Vec<u64> {
     marks.split_off(marks.len().saturating_sub(MOST))
 }
 
+/// Of marks that were set at these iterations, ascending, the positions of those to judge by: the first, and those nearest to
+/// the [`checkpoints`] of the last.
+pub fn spaced(iterations: &[u64]) -> Vec<usize> {
+    let mut chosen: Vec<usize> = iterations.first().map(|_| 0).into_iter().collect();
+    for wanted in checkpoints(iterations.last().copied().unwrap_or(0)) {
+        let nearest = (0..iterations.len()).min_by_key(|&at| iterations[at].abs_diff(wanted));
+        chosen.extend(nearest.filter(|at| !chosen.contains(at)));
+    }
+    // Marks without iterations between them have nothing to be near to.
+    chosen.extend((1..iterations.len()).next_back().filter(|at| !chosen.contains(at)));
+    chosen
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +176,21 @@ mod tests {
         for &(name, values, expected) in table {
             let found = sustained(&points(values)).map(|g| (g.total, (g.rate * 10.0).round() / 10.0, g.shape));
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn marks_at_hand_stand_in_for_checkpoints() {
+        let table: &[(&[u64], &[usize])] = &[
+            (&[], &[]),
+            (&[0], &[0]),
+            (&[0, 0], &[0, 1]),
+            (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &[0, 1, 5, 10]),
+            // Every 16th transaction: 1 is nearest to the first mark.
+            (&[0, 16, 32, 48, 64, 80, 96, 112, 128, 144], &[0, 1, 4, 6, 9]),
+        ];
+        for &(iterations, expected) in table {
+            assert_eq!(spaced(iterations), expected, "{iterations:?}");
         }
     }
 

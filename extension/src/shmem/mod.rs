@@ -5,6 +5,8 @@ pub(crate) mod ring;
 
 use pgrx::prelude::*;
 
+use crate::ask;
+
 thread_local! {
     static NEXT_REQUEST: std::cell::Cell<pg_sys::shmem_request_hook_type> = const { std::cell::Cell::new(None) };
     static NEXT_STARTUP: std::cell::Cell<pg_sys::shmem_startup_hook_type> = const { std::cell::Cell::new(None) };
@@ -39,4 +41,5 @@ unsafe extern "C-unwind" fn startup() {
     }
     ring::startup();
     handover::startup();
+    ask::startup();
 }

@@ -1,8 +1,10 @@
 //! The SQL functions: arguments in, rows out.
 
+mod ask;
+mod catcache;
 mod log;
 mod objects;
-mod options;
+pub(crate) mod options;
 mod scenario;
 mod window;
 

@@ -29,6 +29,7 @@ extension_sql!(
     r#"
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ext_memcheck FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION live_allocations(integer), backend_contexts(integer), catcache_stats() TO pg_read_all_stats;
 GRANT SELECT ON violation_log, scenarios TO pg_read_all_stats;
 "#,
     name = "privileges",

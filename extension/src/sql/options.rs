@@ -1,4 +1,4 @@
-//! The arguments of `begin()`.
+//! The arguments of `begin()` and `begin_in()`.
 
 use memcheck_core::judge::{Filter, Rules};
 use memcheck_core::like::Like;
@@ -12,9 +12,9 @@ const PATTERN_CHARACTERS: usize = 63;
 
 /// An argument that cannot be used, with a hint.
 #[derive(Debug)]
-pub(super) struct BadOption {
-    pub(super) message: String,
-    pub(super) hint: Option<&'static str>,
+pub(crate) struct BadOption {
+    pub(crate) message: String,
+    pub(crate) hint: Option<&'static str>,
 }
 
 fn bad(message: String) -> BadOption {
@@ -22,13 +22,13 @@ fn bad(message: String) -> BadOption {
 }
 
 /// Options that mean something, and those that are accepted because they are documented but do nothing yet.
-pub(super) struct Parsed {
-    pub(super) rules: Rules,
-    pub(super) without_effect: Vec<&'static str>,
+pub(crate) struct Parsed {
+    pub(crate) rules: Rules,
+    pub(crate) without_effect: Vec<&'static str>,
 }
 
 /// Reads pattern and options.
-pub(super) fn parse(pattern: &str, options: Option<&Value>) -> Result<Parsed, BadOption> {
+pub(crate) fn parse(pattern: &str, options: Option<&Value>) -> Result<Parsed, BadOption> {
     if pattern.chars().count() > PATTERN_CHARACTERS {
         return Err(bad(format!("ext_context_pattern too long (max {PATTERN_CHARACTERS} characters)")));
     }

@@ -1,11 +1,12 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::{Finding, Frame};
+use memcheck_core::Finding;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
 
 use super::{options, raise, require_preload, timestamp};
+use crate::ask::wire;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::statement;
@@ -149,7 +150,7 @@ fn findings() -> TableIterator<
         .into_iter()
         .map(|finding| {
             let marks = marks(&finding);
-            let stack = finding.site.as_ref().map(|site| JsonB(frames(&site.stack)));
+            let stack = finding.site.as_ref().map(|site| JsonB(wire::frames(&site.stack)));
             let frame = finding.site.map(|site| site.frame);
             (
                 finding.check.to_string(),
@@ -176,15 +177,6 @@ fn findings() -> TableIterator<
     TableIterator::new(rows)
 }
 
-fn frames(stack: &[Frame]) -> serde_json::Value {
-    stack
-        .iter()
-        .map(|Frame { library, build_id, offset, symbol, .. }| {
-            json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
-        })
-        .collect()
-}
-
 fn marks(finding: &Finding) -> serde_json::Value {
     finding
         .marks
@@ -193,7 +185,8 @@ fn marks(finding: &Finding) -> serde_json::Value {
         .collect()
 }
 
-fn signed(value: u64) -> i64 {
+/// A figure as SQL has it.
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

@@ -1,9 +1,17 @@
 //! 15: a table for each kind of context, reached through contexts only; chunks are freed by their context.
 
+use std::sync::OnceLock;
+
 use super::*;
 
-/// The tables of AllocSet, Generation and Slab.
+/// The tables of AllocSet, Generation and Slab. They are the same in all processes.
 pub(super) fn tables() -> ([*mut MemoryContextMethods; KINDS], usize) {
+    static TABLES: OnceLock<[usize; KINDS]> = OnceLock::new();
+    let tables = TABLES.get_or_init(|| find().map(|table| table.expose_provenance()));
+    (tables.map(std::ptr::with_exposed_provenance_mut), 3)
+}
+
+fn find() -> [*mut MemoryContextMethods; KINDS] {
     let methods = |context: pg_sys::MemoryContext| {
         // SAFETY: a live context.
         unsafe { (*context).methods.cast_mut() }
@@ -16,7 +24,7 @@ pub(super) fn tables() -> ([*mut MemoryContextMethods; KINDS], usize) {
         let tables = [methods(top), methods(generation), methods(slab), std::ptr::null_mut()];
         pg_sys::MemoryContextDelete(generation);
         pg_sys::MemoryContextDelete(slab);
-        (tables, 3)
+        tables
     }
 }
 

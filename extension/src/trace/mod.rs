@@ -144,6 +144,16 @@ pub(crate) fn address_of(function: &Frame) -> Option<usize> {
     .flatten()
 }
 
+/// Whether tracing is on for these libraries, with sites told apart in this way.
+pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
+    is_on() && with_trace(|trace| trace.targets.are(targets, by_calls)).unwrap_or(false)
+}
+
+/// Learns in the postmaster what cannot be learnt without the allocator.
+pub(crate) fn prepare() {
+    methods::prepare();
+}
+
 /// What is recorded, while no wrapper runs.
 fn with_trace<R>(f: impl FnOnce(&mut Trace) -> R) -> Option<R> {
     // SAFETY: called between the server's allocations, and `f` makes none.

@@ -60,6 +60,11 @@ impl Targets {
         self.wanted.iter().any(|name| name.as_bytes() == library)
     }
 
+    /// Whether these are the libraries that are taken for the targets, and sites are told apart in this way.
+    pub(super) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
+        self.wanted == wanted && self.by_calls == by_calls
+    }
+
     /// Looks at the loaded objects again, if there are others than before.
     pub(super) fn refresh(&mut self) -> bool {
         let generation = modules::generation();

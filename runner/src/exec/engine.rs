@@ -12,7 +12,7 @@ use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
 use crate::plan::{self, Scenario, Sessions};
-use crate::spec::ast::Mode;
+use crate::spec::ast::{Mode, Trace};
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
@@ -38,6 +38,23 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
         session.set(MODE, "none", Some(&scenario.place))?;
     }
     mark(session, 0)
+}
+
+/// Opens a window in another backend. Its options hold what the session's parameters say for a window of its own.
+pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
+    let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
+    if scenario.trace != Trace::Off {
+        options["targets"] = json!(scenario.targets);
+    }
+    let sql = "SELECT ext_memcheck.begin_in($1::text::int, '', $2::text::jsonb)";
+    let parameters = [pid.to_string(), options.to_string()];
+    session.query(sql, &parameters.each_ref().map(String::as_str), &Step::Engine("begin_in"), Some(&scenario.place))?;
+    Ok(())
+}
+
+/// Closes it. [`window`] then tells what it has found.
+pub(super) fn end_in(session: &mut Session, pid: i32) -> Result<(), Failure> {
+    session.simple(&format!("SELECT ext_memcheck.end_in({pid})"), &Step::Engine("end_in"), None)
 }
 
 fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {

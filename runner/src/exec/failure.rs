@@ -22,6 +22,8 @@ pub enum Step {
     Setup,
     /// An execution of the workload before the window, from 1.
     WarmUp(u64),
+    /// A worker is waited for, or watched.
+    Worker(String),
     /// A call of the engine.
     Engine(&'static str),
     /// An iteration of the window, from 1.
@@ -43,6 +45,7 @@ impl fmt::Display for Step {
             Step::Setting(name) => write!(f, "setting \"{name}\""),
             Step::Setup => f.write_str("setup"),
             Step::WarmUp(n) => write!(f, "warm-up {n}"),
+            Step::Worker(name) => write!(f, "worker \"{name}\""),
             Step::Engine(function) => write!(f, "ext_memcheck.{function}()"),
             Step::Iteration(n) => write!(f, "iteration {n}"),
             Step::Teardown => f.write_str("teardown"),

@@ -13,6 +13,7 @@ mod queue;
 mod scenario;
 pub(crate) mod session;
 pub mod sessions;
+mod worker;
 mod workload;
 
 pub use pool::Installed;

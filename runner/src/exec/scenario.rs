@@ -10,6 +10,7 @@ use super::failure::{Failure, Step};
 use super::marks::marks;
 use super::outcome::{Message, ScenarioOutcome, Window};
 use super::session::Session;
+use super::worker;
 use super::workload::Workload;
 use crate::plan::{Case, Scenario};
 use crate::server::Server;
@@ -89,7 +90,9 @@ impl Runner<'_> {
         let scenario = self.scenario;
         session.settings(self.case.settings.iter().chain(&scenario.settings))?;
         session.blocks(&scenario.setup, &Step::Setup)?;
-        if scenario.iterate == Iterate::Server {
+        if let Some(watched) = &scenario.worker {
+            worker::watch(session, scenario, watched)?;
+        } else if scenario.iterate == Iterate::Server {
             self.iterated_by_the_server(session)?;
         } else {
             self.iterated_by_the_client(session, phase, wrapping)?;

@@ -12,7 +12,7 @@ use super::condition::{Environment, holds};
 use super::load::Loaded;
 use super::unsupported::unsupported;
 use super::variables::{Overrides, cells, suffix, variables};
-use super::{Case, Place, Problem, Scenario, Setting, Sql};
+use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
 use crate::spec::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
 };
@@ -232,6 +232,11 @@ impl Planner<'_> {
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
             settings: settings(&self.loaded.source, &scenario.settings).collect(),
             workload: self.workload(scenario),
+            worker: scenario.worker.as_ref().map(|(name, time)| Worker {
+                name: name.value.clone(),
+                time: *time,
+                place: Place { source: Arc::clone(&self.loaded.source), offset: name.span.start },
+            }),
             expected_error: expected_error.as_ref().map(|state| state.value.clone()),
             expects,
         };

@@ -131,12 +131,25 @@ pub struct Scenario {
     pub allow: Vec<String>,
     /// Parameters of its session, after the case's.
     pub settings: Vec<Setting>,
-    /// What is repeated.
+    /// What is repeated; nothing where a worker is watched.
     pub workload: Sql,
+    /// The process that is watched instead of a session.
+    pub worker: Option<Worker>,
     /// The SQLSTATE with which every iteration must fail.
     pub expected_error: Option<String>,
     /// The other `expect` clauses that apply here.
     pub expects: Vec<Expect>,
+}
+
+/// `worker 'name like' for D`
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// LIKE pattern of its type or application name.
+    pub name: String,
+    /// How long it is watched.
+    pub time: Duration,
+    /// The clause.
+    pub place: Place,
 }
 
 impl Case {

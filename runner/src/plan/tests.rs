@@ -203,7 +203,6 @@ fn what_is_not_supported_is_named() {
             "1:10: scenario \"cursor_leak\" is not yet supported",
         ),
         (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
-        (scenario("  worker 'my%' for 5s"), "2:10: \"worker\" is not yet supported"),
         (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
         (scenario("") + "  expect ctx_bloat from 'lib'\n", "4:25: \"from\" needs allocations that are traced"),
         (

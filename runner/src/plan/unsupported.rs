@@ -38,7 +38,6 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
         ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
         ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
         ("rows", scenario.rows.first().map(|rows| &rows.span)),
-        ("worker", scenario.worker.as_ref().map(|(worker, _)| &worker.span)),
         ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
         ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
     ];

@@ -89,6 +89,7 @@ impl Checker<'_> {
         self.unique("scenario", spec.scenarios.iter().map(|scenario| (title(scenario), &scenario.span)));
         for scenario in &spec.scenarios {
             self.number_of_workloads(scenario);
+            self.beside_worker(scenario);
             for workload in &scenario.workloads {
                 if let WorkloadSource::Inline(block) = &workload.source
                     && sql::split(&block.text).is_empty()
@@ -96,6 +97,40 @@ impl Checker<'_> {
                     // With its delimiters, of which there is at least one byte each.
                     self.error(&(block.span.start - 1..block.span.end + 1), "the workload has no statement");
                 }
+            }
+        }
+    }
+
+    /// Reports what does nothing in a scenario that watches a worker: the worker does its own work, in its own transactions.
+    fn beside_worker(&mut self, scenario: &Scenario) {
+        if scenario.worker.is_none() {
+            return;
+        }
+        const KINDS: [ScenarioKind; 3] =
+            [ScenarioKind::Window, ScenarioKind::GrowthBenchmark, ScenarioKind::WrongContextProbe];
+        if !KINDS.contains(&scenario.kind.value) {
+            let message = format!("scenario \"{}\" cannot watch a worker", scenario.kind.value);
+            let hint = "window, growth_benchmark and wrong_context_probe can".to_owned();
+            self.error_with_hint(&scenario.kind.span, message, hint);
+        }
+        let clauses = [
+            (
+                "workload",
+                scenario.workloads.first().map(|workload| match &workload.source {
+                    WorkloadSource::Inline(block) => block.span.clone(),
+                    WorkloadSource::File(file) => file.span.clone(),
+                }),
+            ),
+            ("iterations", scenario.iterations.as_ref().map(|clause| clause.span.clone())),
+            ("warmup", scenario.warmup.as_ref().map(|clause| clause.span.clone())),
+            ("iterate", scenario.iterate.as_ref().map(|clause| clause.span.clone())),
+            ("protocol", scenario.protocol.as_ref().map(|clause| clause.span.clone())),
+            ("mode", scenario.mode.as_ref().map(|clause| clause.span.clone())),
+        ];
+        for (name, span) in clauses {
+            if let Some(span) = span {
+                let hint = "the worker does what it does, and its iterations are its transactions".to_owned();
+                self.error_with_hint(&span, format!("\"{name}\" does not apply where a worker is watched"), hint);
             }
         }
     }

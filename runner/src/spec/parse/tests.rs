@@ -70,8 +70,8 @@ fn the_header() {
 
 #[test]
 fn scenarios() {
-    let text = "scenario tx_abort_loop undo # it\n iterations 2_000\n abort savepoint\n worker 'w%' for 5s\n\
-                workload a file 'x.sql'\n expect none # yes\n\nscenario growth_benchmark workload { }}";
+    let text = "scenario tx_abort_loop undo # it\n iterations 2_000\n abort savepoint\n\
+                workload a file 'x.sql'\n expect none # yes\n\nscenario window w worker 'w%' for 5s\n\nscenario growth_benchmark workload { }}";
     let errors = parse(&SourceFile::new("x", text)).unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:?}");
 
@@ -82,11 +82,12 @@ fn scenarios() {
     assert_eq!(&text[undo.span.clone()], "scenario tx_abort_loop undo");
     assert_eq!(undo.iterations.as_ref().unwrap().value, 2000);
     assert_eq!(undo.abort.as_ref().unwrap().value, Abort::One(Phase::Savepoint));
-    assert_eq!(undo.worker.as_ref().unwrap().1, Duration::from_secs(5));
     assert!(matches!(&undo.workloads[0].source, WorkloadSource::File(file) if file.value == "x.sql"));
     assert_eq!(undo.expects[0].what, Expectation::Nothing);
     assert_eq!(&text[undo.expects[0].span.clone()], "expect none");
-    assert_eq!(spec.scenarios[1].name, None);
+    let (worker, time) = spec.scenarios[1].worker.as_ref().unwrap();
+    assert_eq!((worker.value.as_str(), *time), ("w%", Duration::from_secs(5)));
+    assert_eq!(spec.scenarios[2].name, None);
 }
 
 #[test]

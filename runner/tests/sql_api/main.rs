@@ -1,5 +1,7 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
 
+mod ask;
+#[path = "../cluster/mod.rs"]
 mod cluster;
 
 use std::thread;
@@ -34,12 +36,22 @@ fn signatures(server: &Server) {
     session.gives(
         "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid) FROM pg_proc
           WHERE pronamespace = 'ext_memcheck'::regnamespace
-            AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations')
+            AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
+                            'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in')
           ORDER BY proname",
-        "begin|ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
+        "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
+         allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
+         begin|ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
+         begin_in|pid integer, ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
+         catcache_stats||TABLE(cache_id integer, relation text, index text, tuples integer, negative integer, bytes \
+         bigint)\n\
          clear_violations||void\n\
          end||TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib text)\n\
+         end_in|pid integer|TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib \
+         text)\n\
          flush_violations||integer\n\
+         live_allocations|pid integer DEFAULT pg_backend_pid()|TABLE(source_lib text, site_symbol text, site_offset \
+         bigint, build_id text, context_path text[], allocations bigint, bytes bigint, stack jsonb)\n\
          mark|iteration bigint|void\n\
          run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
          target text DEFAULT NULL::text, workers integer DEFAULT NULL::integer, reset_frequency integer DEFAULT \
@@ -376,7 +388,18 @@ fn without_preload(cluster: &Cluster) {
     let server = Server::start(&stage, &cluster.template, &options).unwrap_or_else(|error| panic!("{error}"));
     let mut session = Session::open(&server);
     session.gives("CREATE EXTENSION pg_ext_memcheck", "");
-    for function in ["begin()", "end()", "flush_violations()", "findings()", "run_scenario('growth_benchmark')"] {
+    for function in [
+        "begin()",
+        "end()",
+        "flush_violations()",
+        "findings()",
+        "run_scenario('growth_benchmark')",
+        "live_allocations()",
+        "backend_contexts(1)",
+        "catcache_stats()",
+        "begin_in(1)",
+        "end_in(1)",
+    ] {
         session.gives(
             &format!("SELECT ext_memcheck.{function}"),
             "55000 pg_ext_memcheck must be loaded via \"shared_preload_libraries\" HINT: Add pg_ext_memcheck to \

@@ -1,0 +1,177 @@
+//! Asking another backend.
+//!
+//! PostgreSQL lets no library add a reason to its signals between processes. But a process that is asked to log its memory
+//! contexts (`SendProcSignal` with `PROCSIG_LOG_MEMORY_CONTEXT`) does so at its next check for interrupts, also inside a
+//! function that never ends, and begins with a message to the log (`ProcessLogMemoryContextInterrupt` in mcxt.c). So a
+//! question is put where all processes see it ([`exchange`]) and that signal is sent. The process that is asked finds the
+//! question when its message passes emit_log_hook ([`hook`]), answers it ([`answers`]), and keeps the dump out of the log.
+//!
+//! There is one question at a time in the whole cluster. A process that is asked raises no ERROR and allocates nothing through
+//! palloc while it answers: it may be in the middle of anything that checks for interrupts.
+
+mod answers;
+mod exchange;
+mod hook;
+pub(crate) mod wire;
+
+use std::time::{Duration, Instant};
+
+use memcheck_core::thresholds::Thresholds;
+use pgrx::prelude::*;
+use serde_json::Value;
+
+use exchange::{Asked, Exchange};
+
+/// How long to wait for an answer, and before that for the answer to somebody else's question.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After how long to look first whether the process that was asked is still there, and to send it the signal again; each time
+/// after twice as long as before, and at last after so long.
+const LOOK: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(320)];
+
+/// What a backend can be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Question {
+    /// What the targets hold: see [`answers::live_allocations`].
+    LiveAllocations,
+    /// Its tree of contexts: see [`answers::contexts`].
+    Contexts,
+    /// Open a window.
+    Begin {
+        /// As for `begin()`.
+        pattern: String,
+        /// As for `begin()`.
+        options: Value,
+        /// The libraries to trace; none to go by context totals.
+        targets: Vec<String>,
+        /// Those of the asking session.
+        thresholds: Thresholds,
+    },
+    /// Close the window that `Begin` opened, and tell what it found.
+    End,
+}
+
+/// A backend that was asked has its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// No memory for questions could be reserved when the server was started.
+    NoExchange,
+    /// There is no such server process.
+    NoProcess(i32),
+    /// The process ended before it answered.
+    Ended(i32),
+    /// It did not answer in time.
+    Silent(i32),
+    /// Somebody else's question stood in the way all the time.
+    Occupied,
+    /// It is longer than can be asked (bytes).
+    QuestionTooLong(usize),
+    /// What came makes no sense.
+    Garbled(String),
+    /// It did answer: no.
+    Refused(Refusal),
+}
+
+/// Prepares for questions. Only while the postmaster preloads libraries.
+pub(crate) fn register() {
+    exchange::reserve();
+    hook::register();
+}
+
+/// Forgets all questions: the server is starting, perhaps again after a crash.
+pub(crate) fn startup() {
+    if let Some(exchange) = Exchange::get() {
+        exchange.reset();
+    }
+}
+
+/// Asks a process, which may be this one. Raises an ERROR if this backend is cancelled while it waits.
+pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
+    // SAFETY: a plain variable, set when the process was forked.
+    if pid == unsafe { pg_sys::MyProcPid } {
+        return answers::answer(question).map_err(NoAnswer::Refused);
+    }
+    let exchange = Exchange::get().ok_or(NoAnswer::NoExchange)?;
+    if !is_process(pid) {
+        return Err(NoAnswer::NoProcess(pid));
+    }
+    let question = wire::question(question).to_string();
+    let asked = occupy(exchange)?;
+    asked.put(pid, question.as_bytes()).map_err(NoAnswer::QuestionTooLong)?;
+    if !signal(pid) {
+        return Err(NoAnswer::Ended(pid));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let mut look = LOOK[0];
+    loop {
+        if let Some(answer) = asked.answer(wire::read_answer) {
+            return match answer {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(refusal)) => Err(NoAnswer::Refused(refusal)),
+                Err(reason) => Err(NoAnswer::Garbled(reason)),
+            };
+        }
+        if !is_process(pid) {
+            return Err(NoAnswer::Ended(pid));
+        }
+        if Instant::now() >= deadline {
+            return Err(NoAnswer::Silent(pid));
+        }
+        if !wait(look) {
+            // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
+            look = (look * 2).min(LOOK[1]);
+            if asked.is_still_asked() && !signal(pid) {
+                return Err(NoAnswer::Ended(pid));
+            }
+        }
+    }
+}
+
+/// Waits until nobody else is asking. The place is given up when the result is dropped.
+fn occupy(exchange: &'static Exchange) -> Result<Asked, NoAnswer> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(asked) = exchange.occupy() {
+            return Ok(asked);
+        }
+        if Instant::now() >= deadline {
+            return Err(NoAnswer::Occupied);
+        }
+        wait(LOOK[0]);
+    }
+}
+
+/// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
+fn wait(time: Duration) -> bool {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: this backend's own latch.
+    let woken = unsafe {
+        let woken = pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, time.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+        woken
+    };
+    pgrx::check_for_interrupts!();
+    woken as u32 & pg_sys::WL_LATCH_SET != 0
+}
+
+/// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own
+/// (`pg_log_backend_memory_contexts` in mcxtfuncs.c looks in the same places).
+fn is_process(pid: i32) -> bool {
+    // SAFETY: both only look into shared memory.
+    pid > 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() || !pg_sys::AuxiliaryPidGetProc(pid).is_null() }
+}
+
+/// Sends the signal. False if there is nobody any more who would get it.
+fn signal(pid: i32) -> bool {
+    /// Has `SendProcSignal` (procsignal.c) search by pid; the number would only make it faster.
+    const NO_NUMBER: i32 = -1;
+    let reason = pg_sys::ProcSignalReason::PROCSIG_LOG_MEMORY_CONTEXT;
+    // SAFETY: writes to the slot of that process in shared memory, if there is one.
+    unsafe { pg_sys::SendProcSignal(pid, reason, NO_NUMBER) == 0 }
+}

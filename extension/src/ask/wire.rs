@@ -1,0 +1,227 @@
+//! Questions, answers and findings as JSON.
+
+use memcheck_core::census::SiteId;
+use memcheck_core::thresholds::Thresholds;
+use memcheck_core::{ContextPath, Finding, Frame, MarkPoint, Site};
+use serde_json::{Value, json};
+
+use super::{Question, Refusal};
+use crate::window::Counters;
+
+/// A question, written.
+pub(super) fn question(question: &Question) -> Value {
+    match question {
+        Question::LiveAllocations => json!({"ask": "live_allocations"}),
+        Question::Contexts => json!({"ask": "contexts"}),
+        Question::Begin { pattern, options, targets, thresholds } => json!({
+            "ask": "begin", "pattern": pattern, "options": options, "targets": targets,
+            "min_leak_bytes": thresholds.min_leak_bytes, "bloat_min_bytes": thresholds.bloat_min_bytes,
+        }),
+        Question::End => json!({"ask": "end"}),
+    }
+}
+
+/// A question, read. The error says what is wrong with it.
+pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let read = || {
+        Some(match value["ask"].as_str()? {
+            "live_allocations" => Question::LiveAllocations,
+            "contexts" => Question::Contexts,
+            "begin" => Question::Begin {
+                pattern: value["pattern"].as_str()?.to_owned(),
+                options: value["options"].clone(),
+                targets: texts(&value["targets"])?,
+                thresholds: Thresholds {
+                    min_leak_bytes: value["min_leak_bytes"].as_u64()?,
+                    bloat_min_bytes: value["bloat_min_bytes"].as_u64()?,
+                },
+            },
+            "end" => Question::End,
+            _ => return None,
+        })
+    };
+    read().ok_or_else(|| format!("invalid question {value}"))
+}
+
+/// Writes an answer. Gives its length, or none if there is not enough room.
+pub(super) fn write_answer(answer: &Result<Value, Refusal>, room: &mut [u8]) -> Option<usize> {
+    let size = room.len();
+    let mut rest = room;
+    match answer {
+        Ok(value) => serde_json::to_writer(&mut rest, value),
+        Err(Refusal { message, hint }) => serde_json::to_writer(&mut rest, &json!({"refused": message, "hint": hint})),
+    }
+    .ok()?;
+    Some(size - rest.len())
+}
+
+/// Reads an answer; `cut_off` says that there was not enough room. The outer error says what is wrong with it.
+pub(super) fn read_answer(bytes: &[u8], cut_off: bool) -> Result<Result<Value, Refusal>, String> {
+    if cut_off {
+        return Err("it is too long".to_owned());
+    }
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    Ok(match value["refused"].as_str() {
+        Some(message) => Err(Refusal { message: message.to_owned(), hint: value["hint"].as_str().map(str::to_owned) }),
+        None => Ok(value),
+    })
+}
+
+/// What a window found, and its figures.
+pub(super) fn closed(findings: &[Finding], counters: &Counters) -> Value {
+    let findings: Vec<Value> = findings.iter().map(finding).collect();
+    json!({"findings": findings, "counters": counters.to_array()})
+}
+
+/// Reads what [`closed`] wrote.
+pub(crate) fn read_closed(value: &Value) -> Option<(Vec<Finding>, Counters)> {
+    let findings = value["findings"].as_array()?.iter().map(read_finding).collect::<Option<_>>()?;
+    let counters: Option<Vec<u64>> = value["counters"].as_array()?.iter().map(Value::as_u64).collect();
+    Some((findings, Counters::from_array(counters?.try_into().ok()?)))
+}
+
+fn finding(finding: &Finding) -> Value {
+    let marks: Vec<Value> = finding.marks.iter().map(|mark| json!([mark.iteration, mark.used, mark.objects])).collect();
+    json!({
+        "check": finding.check.as_str(),
+        "severity": finding.severity.as_str(),
+        "path": finding.path.names(),
+        "bytes": finding.bytes,
+        "objects": finding.objects,
+        "iterations": finding.iterations,
+        "bytes_per_iter": finding.bytes_per_iter,
+        "objects_per_iter": finding.objects_per_iter,
+        "shape": finding.shape.map(|shape| shape.as_str()),
+        "phase": finding.phase.map(|phase| phase.as_str()),
+        "source_lib": finding.source_lib,
+        "site": finding.site.as_ref().map(|site| json!({"frame": frame(&site.frame), "stack": frames(&site.stack)})),
+        "marks": marks,
+        "detail": finding.detail,
+    })
+}
+
+fn read_finding(value: &Value) -> Option<Finding> {
+    let word = |key: &str| value[key].as_str();
+    let number = |key: &str| value[key].as_u64();
+    let mark = |mark: &Value| {
+        Some(MarkPoint { iteration: mark[0].as_u64()?, used: mark[1].as_u64()?, objects: mark[2].as_u64()? })
+    };
+    Some(Finding {
+        check: word("check")?.parse().ok()?,
+        severity: word("severity")?.parse().ok()?,
+        path: ContextPath::new(texts(&value["path"])?),
+        bytes: number("bytes")?,
+        objects: number("objects")?,
+        iterations: number("iterations")?,
+        bytes_per_iter: value["bytes_per_iter"].as_f64()?,
+        objects_per_iter: value["objects_per_iter"].as_f64()?,
+        shape: word("shape").and_then(|word| word.parse().ok()),
+        phase: word("phase").and_then(|word| word.parse().ok()),
+        source_lib: word("source_lib")?.to_owned(),
+        site: match &value["site"] {
+            Value::Null => None,
+            // Its number means nothing outside the backend that gave it.
+            site => Some(Site {
+                id: SiteId(0),
+                frame: read_frame(&site["frame"])?,
+                stack: site["stack"].as_array()?.iter().map(read_frame).collect::<Option<_>>()?,
+            }),
+        },
+        marks: value["marks"].as_array()?.iter().map(mark).collect::<Option<_>>()?,
+        detail: word("detail")?.to_owned(),
+    })
+}
+
+/// A stack as users see it.
+pub(crate) fn frames(stack: &[Frame]) -> Value {
+    stack.iter().map(frame).collect()
+}
+
+fn frame(Frame { library, build_id, offset, symbol, .. }: &Frame) -> Value {
+    json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
+}
+
+/// Reads what [`frames`] wrote of one frame.
+pub(crate) fn read_frame(value: &Value) -> Option<Frame> {
+    Some(Frame {
+        library: value["library"].as_str()?.to_owned(),
+        build_id: value["build_id"].as_str()?.to_owned(),
+        offset: value["offset"].as_u64()?,
+        symbol: value["symbol"].as_str().map(str::to_owned),
+        line: None,
+    })
+}
+
+/// An array of strings.
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use memcheck_core::{CheckKind, Phase, Severity, Shape};
+
+    #[test]
+    fn questions_are_read_as_they_were_asked() {
+        for asked in [
+            Question::LiveAllocations,
+            Question::Contexts,
+            Question::Begin {
+                pattern: "my%".to_owned(),
+                options: json!({"scenario": "window"}),
+                targets: vec!["my_ext".to_owned()],
+                thresholds: Thresholds { min_leak_bytes: 1, bloat_min_bytes: 2 },
+            },
+            Question::End,
+        ] {
+            assert_eq!(read_question(question(&asked).to_string().as_bytes()), Ok(asked));
+        }
+        assert_eq!(read_question(br#"{"ask": "me"}"#), Err(r#"invalid question {"ask":"me"}"#.to_owned()));
+        assert!(read_question(b"").is_err());
+    }
+
+    #[test]
+    fn answers_are_read_as_they_were_given() {
+        let refused = |hint: Option<&str>| Err(Refusal { message: "no".to_owned(), hint: hint.map(str::to_owned) });
+        for given in [Ok(json!([1, {"a": "b"}])), refused(None), refused(Some("Ask again."))] {
+            let mut room = [0; 100];
+            let length = write_answer(&given, &mut room).unwrap();
+            assert_eq!(read_answer(&room[..length], false), Ok(given.clone()));
+            assert_eq!(write_answer(&given, &mut room[..length - 1]), None, "no room for {given:?}");
+        }
+        assert_eq!(read_answer(b"", true), Err("it is too long".to_owned()));
+    }
+
+    #[test]
+    fn findings_keep_everything_but_the_number_of_their_site() {
+        let frame = |symbol: Option<&str>| Frame {
+            library: "my_ext".to_owned(),
+            build_id: "ab".to_owned(),
+            offset: 16,
+            symbol: symbol.map(str::to_owned),
+        };
+        let traced = Finding {
+            check: CheckKind::ContextLeak,
+            severity: Severity::Warning,
+            path: ContextPath::new(["CacheMemoryContext", "mine"]),
+            bytes: 20_000,
+            objects: 100,
+            iterations: 100,
+            bytes_per_iter: 200.0,
+            objects_per_iter: 1.0,
+            shape: Some(Shape::Linear),
+            phase: Some(Phase::Rollback),
+            source_lib: "my_ext".to_owned(),
+            site: Some(Site { id: SiteId(0), frame: frame(None), stack: vec![frame(Some("f"))] }),
+            marks: vec![MarkPoint { iteration: 0, used: 1, objects: 2 }],
+            detail: "grew".to_owned(),
+        };
+        let plain = Finding { shape: None, phase: None, site: None, ..traced.clone() };
+        let counters = Counters { marks: 3, violations_lost: 4, ..Counters::default() };
+        let (findings, read) = read_closed(&closed(&[traced.clone(), plain.clone()], &counters)).unwrap();
+        assert_eq!(findings, [traced, plain]);
+        assert_eq!(read.to_array(), counters.to_array());
+    }
+}

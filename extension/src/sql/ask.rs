@@ -1,0 +1,207 @@
+//! Functions that ask another backend.
+
+use pgrx::JsonB;
+use pgrx::prelude::*;
+use serde_json::Value;
+
+use super::window::signed;
+use super::{options, raise, require_preload, timestamp};
+use crate::ask::{self, NoAnswer, Question, wire};
+use crate::{guc, statement, window};
+
+/// Asks, and raises an ERROR where there is no answer.
+fn answer_of(pid: i32, question: &Question) -> Value {
+    require_preload();
+    statement::is_own();
+    let (code, message, hint) = match ask::ask(pid, question) {
+        Ok(answer) => return answer,
+        Err(NoAnswer::NoExchange) => (
+            PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+            "no memory for questions could be reserved when the server was started".to_owned(),
+            None,
+        ),
+        Err(NoAnswer::NoProcess(pid)) => (
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("PID {pid} is not a PostgreSQL server process"),
+            Some("Workers without a database connection cannot be asked.".to_owned()),
+        ),
+        Err(NoAnswer::Ended(pid)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("process with PID {pid} ended before it answered"),
+            None,
+        ),
+        Err(NoAnswer::Silent(pid)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("process with PID {pid} did not answer within 5 seconds"),
+            Some(
+                "It answers when it next checks for interrupts, unless its log_min_messages is fatal or panic."
+                    .to_owned(),
+            ),
+        ),
+        Err(NoAnswer::Occupied) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            "another session is waiting for an answer".to_owned(),
+            Some("One process can be asked at a time; try again.".to_owned()),
+        ),
+        Err(NoAnswer::QuestionTooLong(bytes)) => (
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!("pattern, options and targets are too long ({bytes} bytes)"),
+            None,
+        ),
+        Err(NoAnswer::Garbled(reason)) => (
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            format!("the answer of the process with PID {pid} cannot be used: {reason}"),
+            None,
+        ),
+        Err(NoAnswer::Refused(refusal)) => {
+            (PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, refusal.message, refusal.hint)
+        }
+    };
+    raise(code, message, hint.as_deref())
+}
+
+fn garbled(pid: i32) -> ! {
+    raise(
+        PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+        format!("the answer of the process with PID {pid} cannot be used"),
+        None,
+    )
+}
+
+/// What the traced libraries have allocated and not freed in a backend, by site and context, the most first.
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn live_allocations(
+    pid: default!(i32, "pg_backend_pid()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(source_lib, String),
+        name!(site_symbol, Option<String>),
+        name!(site_offset, i64),
+        name!(build_id, String),
+        name!(context_path, Vec<String>),
+        name!(allocations, i64),
+        name!(bytes, i64),
+        name!(stack, JsonB),
+    ),
+> {
+    let answer = answer_of(pid, &Question::LiveAllocations);
+    if let Some(lost @ 1..) = answer["not_recorded"].as_u64() {
+        warning!("{lost} allocations are missing, because the table was full");
+    }
+    let row = |row: &Value| {
+        let frame = wire::read_frame(&row[1])?;
+        Some((
+            frame.library,
+            frame.symbol,
+            signed(frame.offset),
+            frame.build_id,
+            wire::texts(&row[0])?,
+            row[3].as_i64()?,
+            row[4].as_i64()?,
+            JsonB(row[2].clone()),
+        ))
+    };
+    let rows: Option<Vec<_>> = answer["rows"].as_array().and_then(|rows| rows.iter().map(row).collect());
+    TableIterator::new(rows.unwrap_or_else(|| garbled(pid)))
+}
+
+/// The memory contexts of a backend, parents first.
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn backend_contexts(
+    pid: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(path, Vec<String>),
+        name!(name, String),
+        name!(ident, Option<String>),
+        name!(level, i32),
+        name!(used_bytes, i64),
+        name!(allocated_bytes, i64),
+        name!(free_bytes, i64),
+        name!(blocks, i64),
+    ),
+> {
+    let answer = answer_of(pid, &Question::Contexts);
+    let row = |row: &Value| {
+        let path = wire::texts(&row[0])?;
+        let name = path.last()?.clone();
+        let level = i32::try_from(row[2].as_i64()?).ok()?;
+        let ident = row[1].as_str().map(str::to_owned);
+        Some((path, name, ident, level, row[3].as_i64()?, row[4].as_i64()?, row[5].as_i64()?, row[6].as_i64()?))
+    };
+    let rows: Option<Vec<_>> = answer.as_array().and_then(|rows| rows.iter().map(row).collect());
+    TableIterator::new(rows.unwrap_or_else(|| garbled(pid)))
+}
+
+/// Opens a check window in another backend, whose iterations are its transactions.
+///
+/// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced.
+#[pg_extern]
+fn begin_in(
+    pid: i32,
+    ext_context_pattern: default!(Option<&str>, "''"),
+    options: default!(Option<JsonB>, "NULL"),
+) -> &'static str {
+    require_preload();
+    // SAFETY: a plain variable, set when the process was forked.
+    if pid == unsafe { pg_sys::MyProcPid } {
+        raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("PID {pid} is this session's own"),
+            Some("Use ext_memcheck.begin()."),
+        );
+    }
+    let pattern = ext_context_pattern.unwrap_or_default().to_owned();
+    let mut options = options.map_or(Value::Null, |options| options.0);
+    let targets = match options.as_object_mut().and_then(|options| options.remove("targets")) {
+        None => Vec::new(),
+        Some(targets) => wire::texts(&targets).unwrap_or_else(|| {
+            let message = "option \"targets\" must be an array of strings";
+            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
+        }),
+    };
+    let parsed = match options::parse(&pattern, Some(&options)) {
+        Ok(parsed) => parsed,
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+    };
+    for option in parsed.without_effect {
+        warning!("option \"{option}\" has no effect in this version");
+    }
+    answer_of(pid, &Question::Begin { pattern, options, targets, thresholds: guc::thresholds() });
+    "Memory check session started."
+}
+
+/// Closes the check window that `begin_in()` opened, and returns what it found. `findings()` and `window_stats()` of this
+/// session then tell about it.
+#[pg_extern]
+#[allow(clippy::type_complexity)]
+fn end_in(
+    pid: i32,
+) -> TableIterator<
+    'static,
+    (
+        name!(check_type, String),
+        name!(severity, String),
+        name!(detail, String),
+        name!(ts, TimestampWithTimeZone),
+        name!(source_lib, String),
+    ),
+> {
+    let answer = answer_of(pid, &Question::End);
+    let (findings, counters) = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    let rows: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let (detail, library) = (finding.detail.clone(), finding.source_lib.clone());
+            (finding.check.to_string(), finding.severity.to_string(), detail, timestamp(now), library)
+        })
+        .collect();
+    window::keep_closed(findings, counters);
+    TableIterator::new(rows)
+}

@@ -1,0 +1,472 @@
+//! Asking another backend, on real servers: what it holds, its contexts, and windows in it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mcspec::server::Server;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::cluster::{Session, clusters};
+
+#[test]
+fn other_backends() {
+    for cluster in clusters(&["pgweb", "mem_corpus"]) {
+        let server = cluster.start(&[], &["log_min_messages = warning"]);
+        let mut session = Session::open(&server);
+        session.ask("CREATE EXTENSION pgweb");
+        session.ask("CREATE EXTENSION mem_corpus");
+        a_function_that_never_ends_tells_what_it_leaks(&server);
+        parameters_switch_tracing_on_and_off(&server);
+        who_cannot_be_asked(&server);
+        privileges(&server);
+        a_busy_process_is_given_up(&server);
+        contexts(&server);
+        a_genuine_dump_is_logged(&server);
+        catalog_caches(&server);
+        windows_in_workers(&server);
+        parallel_workers(&server);
+        after_a_crash(&server);
+        server.stop();
+    }
+}
+
+fn pid(session: &mut Session) -> i32 {
+    session.ask("SELECT pg_backend_pid()").parse().expect("a number")
+}
+
+fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).expect("sent");
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One request; the answer.
+fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    write!(stream, "GET {path} HTTP/1.1\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("received");
+    answer
+}
+
+/// Runs pgweb.serve() in a session of its own until it is told to stop. Sends pid and port.
+fn serve(server: &Server, settings: &[&str], started: &Sender<(i32, u16)>) {
+    let (ports, listening) = channel();
+    let mut client = server
+        .connect_with("postgres", move |notice| {
+            if let Some(port) = notice.message().strip_prefix("listening on 127.0.0.1:") {
+                ports.send(port.parse::<u16>().expect("a port")).expect("somebody waits");
+            }
+        })
+        .expect("connected");
+    // A test that fails does not wait for ever.
+    client.batch_execute("SET statement_timeout = '60s'").expect("set");
+    for setting in settings {
+        client.batch_execute(&format!("SET {setting}")).expect("set");
+    }
+    client.batch_execute("SELECT pgweb.register_get('/hello', 'hello')").expect("registered");
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).expect("a row").get(0);
+    thread::scope(|scope| {
+        scope.spawn(move || started.send((pid, listening.recv().expect("a port"))).expect("somebody waits"));
+        let _ = client.batch_execute("SELECT pgweb.serve('127.0.0.1', 0)");
+    });
+}
+
+/// The done-when of seeds/pgweb: the leaking site is named while requests are running.
+fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
+    let mut session = Session::open(server);
+    session.ask("CREATE FUNCTION hello(params json) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'Hello'; END $$");
+    let leaks = |session: &mut Session, pid: i32| {
+        session.ask(&format!(
+            "SELECT source_lib, context_path, allocations, bytes, site_offset > 0, build_id <> '', jsonb_array_length(stack) > 1
+               FROM ext_memcheck.live_allocations({pid}) WHERE context_path[2] = 'PGWRequestContext' LIMIT 1"
+        ))
+    };
+    let (started, starts) = channel();
+    let unmended = ["pgweb.reset_contexts = off"];
+    let traced = [unmended[0], "pg_ext_memcheck.trace = on", "pg_ext_memcheck.targets = 'pgweb'"];
+    thread::scope(|scope| {
+        scope.spawn(|| serve(server, &traced, &started));
+        let (pid, port) = starts.recv().expect("it serves");
+        for _ in 0..10 {
+            assert!(get(port, "/hello").ends_with("Hello"));
+        }
+        // Each request leaves a buffer of 8 kB and a byte.
+        let expected = "pgweb|{PGWServerContext,PGWRequestContext}|10|81930|t|t|t";
+        assert_eq!(leaks(&mut session, pid), expected);
+
+        // Also between two requests that come at the same time.
+        let busy = AtomicBool::new(true);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    get(port, "/hello");
+                }
+            });
+            let mut held = 0;
+            for _ in 0..20 {
+                let row = leaks(&mut session, pid);
+                let fields: Vec<&str> = row.split('|').collect();
+                let requests: u64 = fields[2].parse().expect("a number");
+                assert_eq!(fields[3].parse::<u64>().expect("a number"), requests * 8193, "{row}");
+                assert!(requests >= held, "{requests} after {held}");
+                held = requests;
+            }
+            assert!(held > 10, "{held}");
+            busy.store(false, Ordering::Relaxed);
+        });
+        get(port, "/_exit");
+
+        // Nobody has asked for tracing: a window in that process does.
+        scope.spawn(|| serve(server, &unmended, &started));
+        let (pid, port) = starts.recv().expect("it serves");
+        session.gives(
+            &format!("SELECT count(*) FROM ext_memcheck.live_allocations({pid})"),
+            "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on and \
+             pg_ext_memcheck.targets to the libraries' names.",
+        );
+        session.ask(&format!("SELECT ext_memcheck.begin_in({pid}, '', '{{\"targets\": [\"pgweb\"]}}')"));
+        for _ in 0..5 {
+            get(port, "/hello");
+        }
+        assert!(leaks(&mut session, pid).starts_with("pgweb|{PGWServerContext,PGWRequestContext}|5|40965|"));
+        session.gives(
+            &format!(
+                "SELECT check_type, severity, source_lib FROM ext_memcheck.end_in({pid}) WHERE detail ~ 'PGWRequest'"
+            ),
+            "context_leak|INFO|pgweb",
+        );
+        session.gives(
+            "SELECT context_path, objects >= 5, iterations FROM ext_memcheck.findings() WHERE subject ~ 'PGWRequest'",
+            "{PGWServerContext,PGWRequestContext}|t|0",
+        );
+        get(port, "/_exit");
+    });
+    session.ask("DROP FUNCTION hello");
+}
+
+fn parameters_switch_tracing_on_and_off(server: &Server) {
+    let mut session = Session::open(server);
+    let held = "SELECT source_lib, context_path, allocations, bytes FROM ext_memcheck.live_allocations()";
+    let off = "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on and \
+               pg_ext_memcheck.targets to the libraries' names.";
+    session.ask("LOAD 'mem_corpus'");
+    session.gives(held, off);
+    session.ask("SET pg_ext_memcheck.trace = on");
+    session.gives(held, off);
+    session.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
+    session.gives(held, "");
+    session.ask("SELECT mem_corpus.d06_bad('{1,2,2}')");
+    let first = session.ask(&format!("SELECT sum(allocations), sum(bytes) FROM ({held}) AS held"));
+    let (n, bytes) = first.split_once('|').expect("two fields");
+    let (n, bytes): (u64, u64) = (n.parse().expect("a number"), bytes.parse().expect("a number"));
+    assert!(n > 0 && bytes > 2000, "{first}");
+    // A window inside sees what is new, and leaves tracing on.
+    session.ask("SELECT ext_memcheck.begin()");
+    session.ask("SELECT mem_corpus.d06_bad('{1,2,2}')");
+    session.ask("SELECT ext_memcheck.end()");
+    session.gives(
+        &format!("SELECT sum(allocations), sum(bytes) FROM ({held}) AS held"),
+        &format!("{}|{}", 2 * n, 2 * bytes),
+    );
+    session.ask("SET pg_ext_memcheck.trace = off");
+    session.gives(held, off);
+    // A window without the parameters is without a trace, and one with them ends with it.
+    session.ask("SELECT ext_memcheck.begin()");
+    session.gives(held, off);
+    session.ask("SELECT ext_memcheck.end()");
+    session.gives(held, off);
+    // What is set for a transaction ends with it.
+    session.ask("BEGIN");
+    session.ask("SET LOCAL pg_ext_memcheck.trace = on");
+    session.gives(held, "");
+    session.ask("ROLLBACK");
+    session.gives(held, off);
+}
+
+fn who_cannot_be_asked(server: &Server) {
+    let mut session = Session::open(server);
+    let no = "HINT: Workers without a database connection cannot be asked.";
+    for (wrong, pid) in [("0", 0), ("-1", -1), ("1", 1)] {
+        session.gives(
+            &format!("SELECT count(*) FROM ext_memcheck.backend_contexts({wrong})"),
+            &format!("22023 PID {pid} is not a PostgreSQL server process {no}"),
+        );
+    }
+    session.gives("SELECT count(*) FROM ext_memcheck.backend_contexts(NULL)", "0");
+    // The server's own processes answer too.
+    session.gives(
+        "SELECT (SELECT count(*) > 3 FROM ext_memcheck.backend_contexts(pid))
+           FROM pg_stat_activity WHERE backend_type = 'checkpointer'",
+        "t",
+    );
+    let own = pid(&mut session);
+    session.gives(
+        &format!("SELECT ext_memcheck.begin_in({own})"),
+        &format!("22023 PID {own} is this session's own HINT: Use ext_memcheck.begin()."),
+    );
+    let mut other = Session::open(server);
+    let other_pid = pid(&mut other);
+    session.gives(
+        &format!("SELECT count(*) FROM ext_memcheck.end_in({other_pid})"),
+        "55000 no check window was opened in that process by another HINT: Open one with ext_memcheck.begin_in().",
+    );
+    for (options, error) in [
+        ("[]", "options must be a JSON object"),
+        (r#"{"targets": "x"}"#, "option \"targets\" must be an array of strings"),
+        (r#"{"scenario": "x"}"#, "unknown scenario \"x\""),
+    ] {
+        session
+            .gives(&format!("SELECT ext_memcheck.begin_in({other_pid}, '', '{options}')"), &format!("22023 {error}"));
+    }
+    session.gives(
+        &format!(
+            "SELECT ext_memcheck.begin_in({other_pid}, '', jsonb_build_object('watch', ARRAY[repeat('x', 9000)]))"
+        ),
+        "54000 pattern, options and targets are too long (9111 bytes)",
+    );
+    // The session's own window is its own business.
+    other.ask("SELECT ext_memcheck.begin()");
+    session.gives(
+        &format!("SELECT ext_memcheck.begin_in({other_pid})"),
+        "55000 a check window is already open in that process",
+    );
+    session.gives(
+        &format!("SELECT count(*) FROM ext_memcheck.end_in({other_pid})"),
+        "55000 no check window was opened in that process by another HINT: Open one with ext_memcheck.begin_in().",
+    );
+    other.ask("SELECT ext_memcheck.end()");
+    session.gives(&format!("SELECT ext_memcheck.begin_in({other_pid})"), "Memory check session started.");
+    other.gives(
+        "SELECT ext_memcheck.mark(1)",
+        "55000 no check window is open HINT: Open one with ext_memcheck.begin().",
+    );
+    other.gives("SELECT count(*) FROM ext_memcheck.end()", "0");
+    session.gives(&format!("SELECT count(*) FROM ext_memcheck.end_in({other_pid})"), "0");
+}
+
+fn privileges(server: &Server) {
+    let mut session = Session::open(server);
+    session.ask("CREATE ROLE nobody_special");
+    session.ask("CREATE ROLE reader IN ROLE pg_read_all_stats");
+    session.ask("GRANT USAGE ON SCHEMA ext_memcheck TO nobody_special");
+    let calls = [
+        ("SELECT count(*) > 0 FROM ext_memcheck.backend_contexts(pg_backend_pid())", "backend_contexts"),
+        ("SELECT count(*) > 0 FROM ext_memcheck.catcache_stats()", "catcache_stats"),
+        ("SELECT count(*) > 0 FROM ext_memcheck.live_allocations()", "live_allocations"),
+        ("SELECT ext_memcheck.begin_in(1)", "begin_in"),
+        ("SELECT ext_memcheck.end_in(1)", "end_in"),
+    ];
+    session.ask("SET ROLE nobody_special");
+    for (call, function) in calls {
+        session.gives(call, &format!("42501 permission denied for function {function}"));
+    }
+    session.ask("SET ROLE reader");
+    for (position, (call, function)) in calls.into_iter().enumerate() {
+        match position {
+            0 | 1 => session.gives(call, "t"),
+            2 => assert!(session.ask(call).starts_with("55000 allocations of that process are not traced")),
+            _ => session.gives(call, &format!("42501 permission denied for function {function}")),
+        }
+    }
+    session.ask("RESET ROLE");
+    session.ask("DROP ROLE nobody_special, reader");
+}
+
+/// A process that checks for no interrupts does not answer, and its late answer does not disturb.
+fn a_busy_process_is_given_up(server: &Server) {
+    let mut session = Session::open(server);
+    let mut deaf = Session::open(server);
+    let deaf_pid = pid(&mut deaf);
+    // What is logged at FATAL only is not logged here, so nothing is answered.
+    deaf.ask("SET log_min_messages = fatal");
+    let silent = format!(
+        "55000 process with PID {deaf_pid} did not answer within 5 seconds HINT: It answers when it next checks for \
+         interrupts, unless its log_min_messages is fatal or panic."
+    );
+    let ask = format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({deaf_pid})");
+    session.gives(&ask, &silent);
+    // A question that was cancelled leaves the place to the next.
+    session.ask("SET statement_timeout = '200ms'");
+    session.gives(&ask, "57014 canceling statement due to statement timeout");
+    session.ask("RESET statement_timeout");
+    deaf.ask("RESET log_min_messages");
+    session.gives(&ask, "t");
+    // A stopped process: the signal waits for it, and it answers when it goes on.
+    send(deaf_pid, Signal::SIGSTOP);
+    session.gives(&ask, &silent);
+    send(deaf_pid, Signal::SIGCONT);
+    session.gives(&ask, "t");
+    deaf.gives("SELECT 1", "1");
+    assert!(!server.log_tail(1000).contains("logging memory contexts"), "{}", server.log_tail(1000));
+
+    // A process that ends meanwhile.
+    send(deaf_pid, Signal::SIGSTOP);
+    let ended = thread::scope(|scope| {
+        let asks = scope.spawn(|| Session::open(server).ask(&ask));
+        thread::sleep(Duration::from_millis(500));
+        // While one asks, another waits.
+        let waits = scope.spawn(|| {
+            let mut other = Session::open(server);
+            let pid = pid(&mut session);
+            other.ask(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({pid})"))
+        });
+        thread::sleep(Duration::from_millis(200));
+        send(deaf_pid, Signal::SIGTERM);
+        send(deaf_pid, Signal::SIGCONT);
+        assert_eq!(waits.join().expect("answered"), "t");
+        asks.join().expect("answered")
+    });
+    assert!(ended == "t" || ended == format!("55000 process with PID {deaf_pid} ended before it answered"), "{ended}");
+}
+
+fn contexts(server: &Server) {
+    let mut session = Session::open(server);
+    let mut other = Session::open(server);
+    let other_pid = pid(&mut other);
+    other.ask("PREPARE secret AS SELECT 'do not tell'");
+    other.ask("EXECUTE secret");
+    session.gives(
+        &format!(
+            "SELECT path, name, ident, level, used_bytes + free_bytes = allocated_bytes, blocks > 0
+               FROM ext_memcheck.backend_contexts({other_pid}) WHERE level = 0 OR name = 'CacheMemoryContext'"
+        ),
+        "{TopMemoryContext}|TopMemoryContext||0|t|t\n{CacheMemoryContext}|CacheMemoryContext||1|t|t",
+    );
+    session.gives(
+        &format!(
+            "SELECT count(*) FILTER (WHERE name = 'index info' AND ident = 'pg_class_oid_index'),
+                    count(*) FILTER (WHERE name = 'CachedPlanSource' AND ident IS NULL),
+                    count(*) FILTER (WHERE ident LIKE '%do not tell%')
+               FROM ext_memcheck.backend_contexts({other_pid})"
+        ),
+        "1|1|0",
+    );
+    // The server's own view of this session agrees, but for what the query itself makes.
+    session.gives(
+        "SELECT count(*) FROM ext_memcheck.backend_contexts(pg_backend_pid()) AS ours
+           JOIN pg_backend_memory_contexts AS theirs ON theirs.name = ours.name
+          WHERE ours.name = 'Timezones' AND ours.used_bytes = theirs.used_bytes AND allocated_bytes = total_bytes
+            AND blocks = total_nblocks",
+        "1",
+    );
+}
+
+fn a_genuine_dump_is_logged(server: &Server) {
+    let mut session = Session::open(server);
+    let mut other = Session::open(server);
+    let other_pid = pid(&mut other);
+    session.ask(&format!("SELECT count(*) FROM ext_memcheck.backend_contexts({other_pid})"));
+    session.gives(&format!("SELECT pg_log_backend_memory_contexts({other_pid})"), "t");
+    let head = format!("logging memory contexts of PID {other_pid}");
+    eventually("the dump is logged", || {
+        let log = server.log_tail(2000);
+        log.contains(&head) && log.contains("Grand total: ")
+    });
+    assert_eq!(server.log_tail(2000).matches("logging memory contexts").count(), 1);
+}
+
+fn catalog_caches(server: &Server) {
+    let mut session = Session::open(server);
+    let of_class = "SELECT tuples, negative, bytes >= 200 * (tuples + negative) FROM ext_memcheck.catcache_stats()
+                     WHERE index = 'pg_class_relname_nsp_index'";
+    session.gives(
+        "SELECT count(*) > 70, count(DISTINCT cache_id) = count(*), min(cache_id), max(cache_id) = count(*) - 1,
+                count(relation) = count(*), count(index) = count(*) FROM ext_memcheck.catcache_stats()",
+        "t|t|0|t|t|t",
+    );
+    let count = |session: &mut Session| -> Vec<i64> {
+        let row = session.ask(of_class);
+        assert!(row.ends_with("|t"), "{row}");
+        row.split('|').take(2).map(|field| field.parse().expect("a number")).collect()
+    };
+    count(&mut session);
+    let before = count(&mut session);
+    session.ask("SELECT to_regclass('pg_catalog.no_such_relation')");
+    session.ask("SELECT to_regclass('pg_catalog.pg_rewrite')");
+    let after = count(&mut session);
+    assert_eq!((after[0] - before[0], after[1] - before[1]), (1, 1));
+}
+
+fn windows_in_workers(server: &Server) {
+    let mut session = Session::open(server);
+    let mut watch = |ok: bool| {
+        let worker: i32 = session.ask(&format!("SELECT mem_corpus.d05_launch({ok})")).parse().expect("a pid");
+        eventually("the worker is connected", || {
+            session.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {worker}")) == "1"
+        });
+        let options = r#"{"scenario": "wrong_context_probe", "targets": ["mem_corpus"]}"#;
+        session.gives(
+            &format!("SELECT ext_memcheck.begin_in({worker}, '', '{options}')"),
+            "Memory check session started.",
+        );
+        thread::sleep(Duration::from_millis(1500));
+        let found = session.ask(&format!("SELECT check_type, source_lib FROM ext_memcheck.end_in({worker})"));
+        session.gives(&format!("SELECT pg_terminate_backend({worker}, 5000)"), "t");
+        let rows = session.ask(
+            "SELECT context_path, bytes = 20 * iterations, objects = iterations, iterations > 20, bytes_per_iter = 20
+               FROM ext_memcheck.findings()",
+        );
+        (found, rows)
+    };
+    assert_eq!(watch(false), ("wrong_ctx_alloc|mem_corpus".to_owned(), "{TopMemoryContext}|t|t|t|t".to_owned()));
+    assert_eq!(watch(true), (String::new(), String::new()));
+}
+
+/// They answer, and trace as the session that has started them.
+fn parallel_workers(server: &Server) {
+    let mut session = Session::open(server);
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| {
+            let mut leader = Session::open(server);
+            // The parameter has another name before 16.
+            leader.ask("SET force_parallel_mode = on");
+            leader.ask("SET debug_parallel_query = on");
+            leader.ask("SET max_parallel_workers_per_gather = 2");
+            leader.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
+            leader.ask("SET pg_ext_memcheck.trace = on");
+            leader.ask("SELECT pg_sleep(3)")
+        });
+        let mut worker = String::new();
+        eventually("there is a parallel worker", || {
+            worker = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+            !worker.is_empty()
+        });
+        session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({worker})"), "t");
+        session.gives(&format!("SELECT count(*) FROM ext_memcheck.live_allocations({worker})"), "0");
+        leader.join().expect("it has slept");
+    });
+}
+
+/// The process that asks is killed, and all others with it: nobody stands in the way of the next question.
+fn after_a_crash(server: &Server) {
+    let mut stopped = Session::open(server);
+    let stopped_pid = pid(&mut stopped);
+    let mut asker = server.connect("postgres").expect("connected");
+    let asker_pid: i32 = asker.query_one("SELECT pg_backend_pid()", &[]).expect("a row").get(0);
+    send(stopped_pid, Signal::SIGSTOP);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let ask = format!("SELECT count(*) FROM ext_memcheck.backend_contexts({stopped_pid})");
+            asker.batch_execute(&ask).expect_err("killed");
+        });
+        thread::sleep(Duration::from_millis(300));
+        send(asker_pid, Signal::SIGKILL);
+    });
+    eventually("the server is there again", || server.connect("postgres").is_ok());
+    let mut session = Session::open(server);
+    let mut other = Session::open(server);
+    let other_pid = pid(&mut other);
+    session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({other_pid})"), "t");
+}
