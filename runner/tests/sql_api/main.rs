@@ -2,6 +2,7 @@
 
 mod ask;
 mod cluster;
+mod tracing;
 
 use std::thread;
 use std::time::{Duration, Instant};
