@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine run test test-all lint bench clean
+.PHONY: help setup build engine rust-corpus run test test-all lint bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -28,19 +28,24 @@ engine: setup ## Build the engine for each version of PG (default: 15)
 		cargo run -q -p xtask -- engine --release --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
 	done
 
-run: build engine ## Run the schedule on a private server
+rust-corpus: setup
+	@for major in $(PG); do \
+		cargo run -q -p xtask -- rust-corpus --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
+	done
+
+run: build engine rust-corpus ## Run the schedule on a private server
 	target/release/mcspec run schedule --pg $(PG_LIST)
 
 lint: setup ## Check format and lints of all crates
 	cargo fmt --all --check
-	cargo clippy --workspace --exclude pg_ext_memcheck --all-targets -- -D warnings
+	cargo clippy --workspace --exclude pg_ext_memcheck --exclude rust_corpus --all-targets -- -D warnings
 	@for major in $(PG); do \
 		cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
 	done
 
-test test-all: lint engine
+test test-all: lint engine rust-corpus
 	cargo run -q -p xtask -- test-engine --pg-config "$$(scripts/pg-config.sh $(firstword $(PG)))"
-	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck
+	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck --exclude rust_corpus
 	target/debug/mcspec run schedule --pg $(PG_LIST)
 
 test: ## Pass every test, on PostgreSQL 15 and 18

@@ -28,6 +28,8 @@ pub(crate) enum TraceMode {
     off,
     /// Every allocation of a target is recorded with its site.
     on,
+    /// One site is several where different calls within the targets led to it, and each is judged by itself.
+    stacks,
 }
 
 static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::off);
@@ -119,9 +121,20 @@ unsafe extern "C-unwind" fn targets_assigned(_value: *const c_char, _extra: *mut
 
 /// The libraries to trace; empty where tracing is off.
 pub(crate) fn traced_libraries() -> Vec<String> {
-    let names = TARGETS.get().filter(|_| TRACE.get() == TraceMode::on);
+    let names = TARGETS.get().filter(|_| TRACE.get() != TraceMode::off);
     let names = names.map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
     names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The library to trace where there is exactly one.
+pub(crate) fn only_target() -> Option<String> {
+    let mut libraries = traced_libraries();
+    libraries.pop().filter(|_| libraries.is_empty())
+}
+
+/// Whether sites are told apart by the calls that led to them.
+pub(crate) fn traces_stacks() -> bool {
+    TRACE.get() == TraceMode::stacks
 }
 
 pub(crate) fn mode() -> MemcheckMode {

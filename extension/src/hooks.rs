@@ -11,7 +11,7 @@ use std::ffi::{CStr, c_char, c_int};
 use pgrx::{pg_sys, pgrx_extern_c_guard, warning};
 
 use crate::nesting::{self, nested};
-use crate::{statement, trace, tracing};
+use crate::{parallel, statement, trace, tracing};
 
 /// How many places in the chain there are. A library that wraps the hooks more often than that hides what it allocates
 /// before the innermost call from `memcheck_mode`, not from windows.
@@ -201,6 +201,8 @@ unsafe extern "C-unwind" fn executor_start<const PLACE: usize>(query: *mut pg_sy
     if is_checked_top_level() {
         // SAFETY: the descriptor is valid for the call, its text as long as the statement.
         guarded(|| statement::open(unsafe { statement_text((*query).sourceText) }));
+    } else if parallel::is_worker() && nesting::is_top_level() {
+        guarded(parallel::executor_starts);
     }
     call_next!(PLACE.start, standard_ExecutorStart(query, flags));
 }
@@ -235,6 +237,8 @@ unsafe extern "C-unwind" fn executor_end<const PLACE: usize>(query: *mut pg_sys:
     // The statement may have been the one that switched checking on.
     if top_level || is_checked_top_level() {
         guarded(statement::ends);
+    } else if parallel::is_worker() && nesting::is_top_level() {
+        guarded(parallel::executor_ends);
     }
 }
 

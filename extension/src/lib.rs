@@ -9,9 +9,13 @@ compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic 
 
 mod ask;
 mod catcache;
+mod current_context;
+mod events;
 mod guc;
 mod hooks;
+mod log;
 mod nesting;
+mod parallel;
 mod scenario;
 mod shmem;
 mod snapshot;
@@ -41,4 +45,6 @@ pub extern "C-unwind" fn _PG_init() {
     ask::register();
     window::outside::register();
     trace::prepare();
+    log::register();
+    current_context::register();
 }

@@ -4,11 +4,13 @@
 //! does. Its path is worked out then; after that a walk handles addresses and numbers only, and takes time proportional to
 //! the number of contexts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_char};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
+use memcheck_core::path::TOP_MEMORY_CONTEXT;
 use pgrx::pg_sys;
 
 use crate::trace;
@@ -98,6 +100,38 @@ impl Walker {
     /// The path of the context at an address, if the last walk met it.
     pub(crate) fn path_at(&self, address: usize) -> Option<PathId> {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
+    }
+
+    /// The path of a context of another process, by its names from the root.
+    pub(crate) fn named(&mut self, names: &[String]) -> PathId {
+        let names = names.iter().filter(|name| *name != TOP_MEMORY_CONTEXT);
+        names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, name))
+    }
+
+    /// The addresses of all contexts.
+    pub(crate) fn contexts(&mut self) -> HashSet<usize> {
+        let mut contexts = HashSet::new();
+        // SAFETY: as in `census`.
+        unsafe {
+            self.walk(pg_sys::TopMemoryContext, PathId::ROOT, std::ptr::null_mut(), |context, _, _| {
+                contexts.insert(context.addr());
+            });
+        }
+        contexts
+    }
+
+    /// The path of a context; none if there is no such context any more.
+    pub(crate) fn path_of(&mut self, wanted: pg_sys::MemoryContext) -> Option<ContextPath> {
+        let mut found = None;
+        // SAFETY: as in `census`.
+        unsafe {
+            self.walk(pg_sys::TopMemoryContext, PathId::ROOT, std::ptr::null_mut(), |context, path, _| {
+                if context == wanted {
+                    found = Some(path);
+                }
+            });
+        }
+        found.map(|path| self.paths.path(path))
     }
 
     /// The path of a context, by way of its parents.

@@ -24,7 +24,7 @@ use pgrx::prelude::*;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::snapshot::{self, Walker};
-use crate::{hooks, nesting, trace, window};
+use crate::{hooks, nesting, parallel, trace, window};
 
 /// The statements of one transaction under check.
 struct Bracket {
@@ -96,8 +96,7 @@ pub(crate) fn transaction() -> u64 {
 
 /// The mode in force: where a window was opened with mode none, all.
 fn mode() -> MemcheckMode {
-    // SAFETY: a plain variable; -1 except in parallel workers.
-    if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
+    if parallel::is_worker() {
         return MemcheckMode::none;
     }
     match guc::mode() {
@@ -258,7 +257,7 @@ fn close() {
     let rules = window::plain_rules();
     if let Some(since) = bracket.since.filter(|_| trace::is_on()) {
         let after = with_walker(|walker| trace::census_since(since, walker));
-        let mark = |census, leftovers| Mark { iteration: 0, census, leftovers };
+        let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
         let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
         ring::push(&window::judged(&marks, &rules));
         return;
@@ -270,8 +269,8 @@ fn close() {
             before.copy_from(&after, |path| walker.paths().is_cache(path));
         }
         let marks = [
-            Mark { iteration: 0, census: before, leftovers: Census::default() },
-            Mark { iteration: 0, census: after, leftovers: bracket.leftovers },
+            Mark { census: before, ..Mark::default() },
+            Mark { census: after, leftovers: bracket.leftovers, ..Mark::default() },
         ];
         judge(walker.paths(), &marks, &rules)
     });

@@ -8,13 +8,14 @@ pub(crate) mod outside;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::judge::{Filter, Mark, Rules, judge};
+use memcheck_core::event::judge_events;
+use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
 use memcheck_core::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
-use crate::{guc, statement, trace, tracing};
+use crate::{current_context, events, guc, parallel, statement, trace, tracing};
 
 /// More marks than this are thinned out: every second one goes.
 const MOST_MARKS: usize = 128;
@@ -51,6 +52,8 @@ pub(crate) struct Counters {
     pub(crate) live_allocations: u64,
     /// Allocations of the targets that found no room in the table.
     pub(crate) not_recorded: u64,
+    /// Faults in the engine's own account of them; never any.
+    pub(crate) inconsistencies: u64,
     /// Violations lost from the ring since the window was opened, by any backend.
     pub(crate) violations_lost: u64,
 }
@@ -97,7 +100,13 @@ pub(crate) fn moment() -> Moment {
 pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
-    tracing::for_window(guc::traced_libraries())?;
+    let libraries = guc::traced_libraries();
+    if libraries.is_empty() {
+        parallel::stop();
+    } else {
+        parallel::start(&libraries);
+    }
+    tracing::for_window(libraries, guc::traces_stacks())?;
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
     OPEN.set(Some(Window::new(rules, census)));
@@ -106,11 +115,12 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
 
 impl Window {
     fn new(rules: Rules, census: Census) -> Self {
+        events::start();
         Window {
             rules,
             // SAFETY: reads the clock.
             started: unsafe { pg_sys::GetCurrentTimestamp() },
-            marks: vec![Mark { iteration: 0, census, leftovers: Census::default() }],
+            marks: vec![Mark { census, ..Mark::default() }],
             leftovers: Census::default(),
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
@@ -126,31 +136,61 @@ impl Window {
 
     /// Its figures, when it is closed.
     fn figures(&self) -> Counters {
-        let (live_allocations, not_recorded) = if trace::is_on() { trace::occupancy() } else { (0, 0) };
+        let mut counters = self.counters;
+        if trace::is_on() {
+            (counters.live_allocations, counters.not_recorded) = trace::occupancy();
+            counters.inconsistencies = statement::with_walker(trace::inconsistencies);
+        }
         Counters {
             contexts: self.marks.last().map_or(0, |mark| mark.census.contexts),
             paths: statement::with_walker(|walker| walker.paths().len() as u64),
             leftovers: self.leftovers.paths().map(|path| self.leftovers.totals(path).objects).sum(),
-            live_allocations,
-            not_recorded,
             violations_lost: ring::lost() - self.counters.violations_lost,
-            ..self.counters
+            ..counters
         }
     }
 }
 
 impl Counters {
     /// All of them, in the order in which they are declared.
-    pub(crate) fn to_array(self) -> [u64; 8] {
-        let Counters { marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost } =
-            self;
-        [marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost]
+    pub(crate) fn to_array(self) -> [u64; 9] {
+        [
+            self.marks,
+            self.statements,
+            self.contexts,
+            self.paths,
+            self.leftovers,
+            self.live_allocations,
+            self.not_recorded,
+            self.inconsistencies,
+            self.violations_lost,
+        ]
     }
 
     /// Reads what `to_array` gives.
-    pub(crate) fn from_array(figures: [u64; 8]) -> Self {
-        let [marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost] = figures;
-        Counters { marks, statements, contexts, paths, leftovers, live_allocations, not_recorded, violations_lost }
+    pub(crate) fn from_array(figures: [u64; 9]) -> Self {
+        let [
+            marks,
+            statements,
+            contexts,
+            paths,
+            leftovers,
+            live_allocations,
+            not_recorded,
+            inconsistencies,
+            violations_lost,
+        ] = figures;
+        Counters {
+            marks,
+            statements,
+            contexts,
+            paths,
+            leftovers,
+            live_allocations,
+            not_recorded,
+            inconsistencies,
+            violations_lost,
+        }
     }
 }
 
@@ -162,21 +202,36 @@ fn current(window: &Window) -> Census {
     census
 }
 
+/// What a mark holds now.
+fn mark_now(window: &Window, iteration: u64) -> Mark {
+    let mut census = current(window);
+    parallel::collect();
+    parallel::count(&mut census);
+    Mark {
+        iteration,
+        census,
+        leftovers: window.leftovers.clone(),
+        events: events::counts(),
+        calls: current_context::calls(),
+    }
+}
+
 /// Sets a mark. Iteration 0 starts the window anew.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
-        let census = current(window);
+        let mut mark = mark_now(window, iteration);
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
             window.leftovers = Census::default();
+            mark.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
         {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
-        window.marks.push(Mark { iteration, census, leftovers: window.leftovers.clone() });
+        window.marks.push(mark);
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
         }
@@ -236,12 +291,20 @@ pub(crate) fn add_scenario(findings: Vec<Finding>) {
 /// The findings so far. Marks set by hand are the window; without any it ends now.
 fn findings(window: &mut Window) -> Vec<Finding> {
     if window.marks.len() == 1 {
-        let census = current(window);
-        window.marks.push(Mark { iteration: 0, census, leftovers: window.leftovers.clone() });
+        let mark = mark_now(window, 0);
+        window.marks.push(mark);
     } else {
         statement::is_own();
     }
-    judged(&window.marks, &window.rules)
+    judged_with_events(&window.marks, &window.rules)
+}
+
+/// Judges the marks of a window, and the events that it has counted.
+fn judged_with_events(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+    let mut findings = judged(marks, rules);
+    findings.extend(judge_events(&events::all(), marks, rules));
+    sort(&mut findings);
+    findings
 }
 
 /// Judges marks, by the trace where there is one.
@@ -250,10 +313,10 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
         if !trace::is_on() {
             return judge(walker.paths(), marks, rules);
         }
-        let mut findings = judge_traced(walker.paths(), marks, rules, &trace::library_of);
+        let mut findings = judge_traced(walker.paths(), marks, rules, &parallel::Places);
         for finding in &mut findings {
             if let Some(site) = &mut finding.site {
-                *site = trace::describe(site.id);
+                *site = parallel::describe(site.id);
                 let Frame { library, offset, symbol, .. } = &site.frame;
                 let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
                 finding.detail.push_str(&format!("; allocated at {at}"));
@@ -272,7 +335,15 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     let found = findings(&mut window);
     let mut all = std::mem::take(&mut window.scenarios);
     all.extend(found.iter().cloned());
-    keep_closed(all, window.figures());
+    let mut counters = window.figures();
+    if trace::is_on() {
+        let workers = parallel::collect();
+        counters.not_recorded += workers.not_recorded;
+        counters.inconsistencies += workers.inconsistencies;
+        parallel::stop();
+    }
+    events::stop();
+    keep_closed(all, counters);
     tracing::window_closed();
     Some((found, window.started))
 }

@@ -7,8 +7,8 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcheck_core::Finding;
 use memcheck_core::row::{Observed, Policy, Row, Size};
+use memcheck_core::{Finding, Site};
 
 use self::expectation::miss;
 use crate::exec::failure::Failure;
@@ -90,6 +90,8 @@ pub enum Fault {
         length: usize,
         /// What was found instead.
         closest: String,
+        /// Where that was allocated, where that is known.
+        site: Option<Site>,
     },
     /// The run differs from its golden.
     Differs {
@@ -110,7 +112,7 @@ pub enum Fault {
         /// Where it would be.
         path: PathBuf,
         /// What would be in it.
-        blocks: Vec<Block>,
+        blocks: Vec<Seen>,
         /// Whether the spec has an `expect`.
         has_expect: bool,
     },
@@ -217,14 +219,14 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
 /// The `expect` clauses that these findings do not meet.
 fn unmet(case: &Case, expects: &[Expect], findings: &[(Option<&str>, &Finding)]) -> Vec<Fault> {
     let failed = |expect: &Expect| {
-        let closest = miss(&expect.what, findings)?;
+        let miss = miss(&expect.what, findings)?;
         // What the clause is about, not all of it.
         let span = match &expect.what {
             Expectation::No { check, .. } => &check.span,
             Expectation::Violation(expected) => &expected.check.span,
             _ => &expect.span,
         };
-        Some(Fault::Unmet { place: case.place(span.start), length: span.len(), closest })
+        Some(Fault::Unmet { place: case.place(span.start), length: span.len(), closest: miss.closest, site: miss.site })
     };
     expects.iter().filter_map(failed).collect()
 }
@@ -263,8 +265,7 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
         // A run that was cut short is not worth recording: the failure is what there is to say.
         Record::Missing(_) if !complete => Vec::new(),
         Record::Missing(path) => {
-            let blocks = observed(case, outcome).into_iter().map(Seen::into_block).collect();
-            vec![Fault::NotRecorded { path, blocks, has_expect }]
+            vec![Fault::NotRecorded { path, blocks: observed(case, outcome), has_expect }]
         }
         Record::Found(recorded) => {
             let mut faults = Vec::new();

@@ -14,4 +14,5 @@ pub mod plan;
 pub mod report;
 pub mod server;
 pub mod spec;
+pub mod symbols;
 pub mod transcript;

@@ -17,13 +17,14 @@ use indicatif::ProgressBar;
 use mcspec::exec::event::Event;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
-use mcspec::golden::{Axes, Block, Difference};
+use mcspec::golden::{Axes, Difference, Seen};
 use mcspec::judge::{Fault, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
 use memcheck_core::census::SiteId;
-use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Severity, Shape, Site};
+use memcheck_core::row::Observed;
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Line, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\
 title 'for the reporters'
@@ -59,24 +60,39 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     let row = |line: &str| line.parse().unwrap();
     let expect = case.scenarios[0].expects[0].span.start;
     let title = case.scenarios[0].title.clone();
-    let unmet =
-        Fault::Unmet { place: case.place(expect + 7), length: 9, closest: "closest: WARNING, 136 B/iter".into() };
+    let found = |line: &str, site| Observed { row: row(line), bytes_per_iter: 1.0, site };
+    let unmet = Fault::Unmet {
+        place: case.place(expect + 7),
+        length: 9,
+        closest: "closest: WARNING, 136 B/iter".into(),
+        site: Some(site()),
+    };
+    let frame = Frame { library: "other".into(), offset: 0x1234, ..Frame::default() };
+    let stripped = Site { frame: frame.clone(), stack: vec![frame], ..Site::numbered(SiteId(2)) };
     let differs = Fault::Differs {
         title: title.clone(),
         differences: vec![
             Difference::Changed {
                 golden: row("ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|buggy_pg_ext"),
-                observed: row("ctx_bloat|WARNING|TopMemoryContext|128B..256B/iter|linear|buggy_pg_ext"),
+                observed: found("ctx_bloat|WARNING|TopMemoryContext|128B..256B/iter|linear|buggy_pg_ext", Some(site())),
             },
             Difference::Missing(row("context_leak|INFO|gone|<64B/iter|linear|-")),
-            Difference::Unexpected(row("context_leak@rollback|INFO|new|<64B x1/iter|linear|-")),
+            Difference::Unexpected(found(
+                "context_leak@rollback|INFO|new|<64B x1/iter|linear|-",
+                Some(stripped.clone()),
+            )),
+            Difference::Unexpected(found("context_leak|INFO|newer|<64B x1/iter|linear|-", Some(stripped))),
         ],
     };
     let not_recorded = |has_expect| Fault::NotRecorded {
         path: "expected/new.out".into(),
         blocks: vec![
-            Block::new(title.clone(), vec![], vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")]),
-            Block::new("scenario window", vec![], vec![]),
+            Seen {
+                title: title.clone(),
+                rows: vec![found("ctx_bloat|INFO|a|<64B/iter|linear|-", Some(site()))],
+                ..Seen::default()
+            },
+            Seen { title: "scenario window".into(), ..Seen::default() },
         ],
         has_expect,
     };
@@ -158,17 +174,29 @@ fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>)
     text.replace(&format!("{}/", directory.path().display()), "specs/")
 }
 
+/// A place that allocates, with callers that take more than a line.
+fn site() -> Site {
+    let frame = |library: &str, symbol: &str| Frame {
+        library: library.into(),
+        build_id: "0123ab".into(),
+        offset: 0x1234,
+        symbol: Some(symbol.into()),
+        line: None,
+    };
+    let line = Some(Line { file: "/src/buggy_pg_ext/buggy_pg_ext.c".into(), number: 71 });
+    let own = Frame { line, ..frame("buggy_pg_ext", "buggy_executor_start") };
+    let callers =
+        ["PortalStart", "exec_simple_query", "PostgresMain", "BackendStartup", "ServerLoop", "PostmasterMain"];
+    let stack = [frame("postgres", "palloc"), own.clone()].into_iter();
+    let stack = stack.chain(callers.map(|caller| frame("postgres", caller))).collect();
+    Site { frame: own, stack, ..Site::numbered(SiteId(1)) }
+}
+
 /// What a case found that ran to its end.
 fn outcome(verdict: &Verdict) -> Outcome {
     if verdict.axes.is_none() || verdict.faults.iter().any(|fault| matches!(fault, Fault::Failure(_))) {
         return Outcome::default();
     }
-    let frame = Frame {
-        library: "buggy_pg_ext".into(),
-        build_id: "0123ab".into(),
-        offset: 0x1234,
-        symbol: Some("buggy_executor_start".into()),
-    };
     let finding = Finding {
         check: CheckKind::CtxBloat,
         severity: Severity::Warning,
@@ -181,7 +209,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
         shape: Some(Shape::Linear),
         phase: None,
         source_lib: "buggy_pg_ext.so".into(),
-        site: Some(Site { frame: frame.clone(), stack: vec![frame], ..Site::numbered(SiteId(1)) }),
+        site: Some(site()),
         marks: vec![MarkPoint { iteration: 1000, used: 136_000, objects: 1 }],
         detail: "used grew".into(),
     };

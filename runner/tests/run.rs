@@ -74,6 +74,26 @@ fn a_changed_digit_of_a_golden_is_shown() {
 }
 
 #[test]
+fn a_traced_failure_names_functions_and_lines() {
+    let traced = "extension leak_shapes\ntrace on\ngolden none\nscenario growth_benchmark\n  iterations 20\n  \
+                  workload { SELECT leak_shapes.top_100(); }\n  expect none\n";
+    let project = Project::new(&[("specs/traced.mcspec", traced), ("schedule", "test: traced\n")]);
+    let ended = project.run("--report tap --report json=report.json");
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let origin = Regex::new(
+        r"(?m)^#      allocated at  allocate_in_top  leak_shapes\.c:[0-9]+\n#              from  top_100 <- ",
+    );
+    assert!(origin.unwrap().is_match(&ended.stdout), "{}", ended.stdout);
+
+    let report = RunReport::parse(&project.read("report.json")).unwrap();
+    let site = report.cases[0].scenarios[0].findings[0].site.clone().unwrap();
+    let lines = |function: &str| {
+        site.stack.iter().filter(|f| f.symbol.as_deref() == Some(function) && f.line.is_some()).count()
+    };
+    assert_eq!((lines("allocate_in_top"), lines("top_100")), (1, 1), "{site:?}");
+}
+
+#[test]
 fn bad_input_starts_no_server() {
     let misspelt = "scenario window\n  iteratons 5\n  workload { SELECT 1 }\n";
     let project = Project::new(&[

@@ -88,6 +88,37 @@ CREATE FUNCTION d14_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C ST
 CREATE FUNCTION d15_bad(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d15_ok(n int) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- r01: the number of columns; leaves the relation open
+CREATE FUNCTION r01_bad(regclass) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION r01_ok(regclass) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- r02: whether n is one of 0 to 7; where it is, leaves the scan of a hash table open
+CREATE FUNCTION r02_bad(n int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION r02_ok(n int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- r03: the number of columns; keeps a reference to the descriptor of the row type
+CREATE FUNCTION r03_bad(regtype) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION r03_ok(regtype) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- r04: the first value of a query's result; stays connected to SPI
+CREATE FUNCTION r04_bad(query text) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION r04_ok(query text) RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- c03: the length of the longest text so far; where that is not this one, leaves the context "c03 scratch" current
+CREATE FUNCTION c03_bad(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION c03_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- c03_throws: fails with SQLSTATE 38000 while "c03 scratch" is current; c03_rows: the numbers from 1 to n. Neither is a bug.
+CREATE FUNCTION c03_throws() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION c03_rows(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- x01: fails with SQLSTATE 38000 while it works on n chunks; keeps a chunk of so many bytes in TopMemoryContext, 0 for none
+CREATE FUNCTION x01_throws(n int, keep int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- x02: asks for too much: "invalid" and "palloc" fail, "repalloc" fails and leaves 24 bytes in TopMemoryContext, any other
+-- way gets no memory and does not fail
+CREATE FUNCTION x02_too_much(way text) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- d20: a segment of dynamic shared memory of that many kB, pinned; it outlives the session
 CREATE FUNCTION d20_bad(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d20_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -1,4 +1,4 @@
-//! Builds the engine for one PostgreSQL and lays it out as the runner expects it.
+//! Builds the engine, or an extension that tests are about, for one PostgreSQL, and lays it out as the runner expects it.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,29 @@ use crate::error::{self, Error};
 use crate::workspace::Workspace;
 use crate::{libclang, script};
 
-const NAME: &str = "pg_ext_memcheck";
+/// An extension made with pgrx.
+pub(crate) struct Package {
+    /// The name of the crate and of the extension.
+    name: &'static str,
+    /// The crate's directory, which has the control file.
+    sources: &'static str,
+    /// Where it is laid out, in a sub-directory for each major version.
+    layout: &'static str,
+}
 
-/// Builds the engine for the PostgreSQL of `pg_config` and writes library, control file and install script to
-/// `target/engine/MAJOR`. Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
-pub(crate) fn build(workspace: &Workspace, pg_config: &Path, release: bool) -> Result<(), Error> {
+/// The engine.
+pub(crate) const ENGINE: Package = Package { name: "pg_ext_memcheck", sources: "extension", layout: "target/engine" };
+
+/// Known memory bugs in Rust.
+pub(crate) const RUST_CORPUS: Package =
+    Package { name: "rust_corpus", sources: "tests/corpus/rust_corpus", layout: "target/rust_corpus" };
+
+/// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and install script to its layout.
+/// Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
+pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, release: bool) -> Result<(), Error> {
+    let name = package.name;
     let major = major_version(pg_config)?;
-    let mut cargo = cargo(workspace, pg_config, major, "build")?;
+    let mut cargo = cargo(workspace, package, pg_config, major, "build")?;
     cargo.arg("--lib");
     if release {
         cargo.arg("--release");
@@ -22,25 +38,25 @@ pub(crate) fn build(workspace: &Workspace, pg_config: &Path, release: bool) -> R
     error::run(&mut cargo)?;
 
     let profile = if release { "release" } else { "debug" };
-    let built = workspace.engine_target().join(profile).join(format!("lib{NAME}.so"));
-    let control = workspace.extension().join(format!("{NAME}.control"));
+    let built = workspace.engine_target().join(profile).join(format!("lib{name}.so"));
+    let control = workspace.root().join(package.sources).join(format!("{name}.control"));
     let control = fs::read_to_string(&control).map_err(Error::file("read", &control))?;
     let version = default_version(&control)?;
-    let sql = script::generate(&built, &control, NAME)?;
+    let sql = script::generate(&built, &control, name)?;
     let library = fs::read(&built).map_err(Error::file("read", &built))?;
 
-    let directory = workspace.engine(major);
+    let directory = workspace.root().join(package.layout).join(major.to_string());
     fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
-    write_if_different(&directory.join(format!("{NAME}.so")), &library)?;
-    write_if_different(&directory.join(format!("{NAME}.control")), control.as_bytes())?;
-    write_if_different(&directory.join(format!("{NAME}--{version}.sql")), sql.as_bytes())
+    write_if_different(&directory.join(format!("{name}.so")), &library)?;
+    write_if_different(&directory.join(format!("{name}.control")), control.as_bytes())?;
+    write_if_different(&directory.join(format!("{name}--{version}.sql")), sql.as_bytes())
 }
 
-/// Runs clippy on the engine with the bindings of the PostgreSQL of `pg_config`; a warning is an error. It checks the
+/// Runs clippy on a package with the bindings of the PostgreSQL of `pg_config`; a warning is an error. It checks the
 /// release profile, for which the bindings have been generated already.
-pub(crate) fn lint(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
+pub(crate) fn lint(workspace: &Workspace, package: &Package, pg_config: &Path) -> Result<(), Error> {
     let major = major_version(pg_config)?;
-    error::run(cargo(workspace, pg_config, major, "clippy")?.args([
+    error::run(cargo(workspace, package, pg_config, major, "clippy")?.args([
         "--release",
         "--all-targets",
         "--",
@@ -52,18 +68,24 @@ pub(crate) fn lint(workspace: &Workspace, pg_config: &Path) -> Result<(), Error>
 /// Runs the engine's unit tests. They link as long as they reach no function of the server.
 pub(crate) fn test(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
     let major = major_version(pg_config)?;
-    error::run(cargo(workspace, pg_config, major, "test")?.args(["--release", "--lib"]))
+    error::run(cargo(workspace, &ENGINE, pg_config, major, "test")?.args(["--release", "--lib"]))
 }
 
-/// `cargo SUBCOMMAND` on the engine with the feature and the environment that select one PostgreSQL.
-fn cargo(workspace: &Workspace, pg_config: &Path, major: u32, subcommand: &str) -> Result<Command, Error> {
+/// `cargo SUBCOMMAND` on a package with the feature and the environment that select one PostgreSQL.
+fn cargo(
+    workspace: &Workspace,
+    package: &Package,
+    pg_config: &Path,
+    major: u32,
+    subcommand: &str,
+) -> Result<Command, Error> {
     // The build script runs in another directory.
     let pg_config = &std::path::absolute(pg_config).map_err(Error::file("find", pg_config))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(workspace.root())
         .arg(subcommand)
-        .args(["-p", NAME, "--no-default-features", "--features", &format!("pg{major}"), "--target-dir"])
+        .args(["-p", package.name, "--no-default-features", "--features", &format!("pg{major}"), "--target-dir"])
         .arg(workspace.engine_target())
         .env("PGRX_PG_CONFIG_PATH", pg_config)
         .envs(libclang::environment(workspace)?);

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::engine::{ENGINE, RUST_CORPUS};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -34,7 +35,13 @@ enum Chore {
         #[arg(long)]
         release: bool,
     },
-    /// Run clippy on the engine as it is built for one PostgreSQL
+    /// Build the Rust extension with known memory bugs for one PostgreSQL and lay it out in target/rust_corpus/MAJOR
+    RustCorpus {
+        /// The pg_config of the PostgreSQL to build for
+        #[arg(long, value_name = "PATH")]
+        pg_config: PathBuf,
+    },
+    /// Run clippy on the engine and on the Rust extension with known memory bugs, as they are built for one PostgreSQL
     LintEngine {
         /// The pg_config of the PostgreSQL to build for
         #[arg(long, value_name = "PATH")]
@@ -70,8 +77,11 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<(), Error> {
     let workspace = Workspace::locate();
     match chore {
-        Chore::Engine { pg_config, release } => engine::build(&workspace, &pg_config, release),
-        Chore::LintEngine { pg_config } => engine::lint(&workspace, &pg_config),
+        Chore::Engine { pg_config, release } => engine::build(&workspace, &ENGINE, &pg_config, release),
+        Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, true),
+        Chore::LintEngine { pg_config } => {
+            [ENGINE, RUST_CORPUS].iter().try_for_each(|package| engine::lint(&workspace, package, &pg_config))
+        }
         Chore::TestEngine { pg_config } => engine::test(&workspace, &pg_config),
         Chore::Servers { majors } => majors.into_iter().try_for_each(|major| servers::fetch(&workspace, major)),
     }

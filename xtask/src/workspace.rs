@@ -19,17 +19,7 @@ impl Workspace {
         &self.root
     }
 
-    /// The engine's crate.
-    pub(crate) fn extension(&self) -> PathBuf {
-        self.root.join("extension")
-    }
-
-    /// The finished engine for `major`: library, control file, install script.
-    pub(crate) fn engine(&self, major: u32) -> PathBuf {
-        self.root.join("target/engine").join(major.to_string())
-    }
-
-    /// Cargo's target directory for the engine. It is apart from the runner's, whose artefacts would otherwise be
+    /// Cargo's target directory for what is loaded into a server. It is apart from the runner's, whose artefacts would otherwise be
     /// rebuilt whenever the features change, and common to all majors, which share every crate but the bindings.
     pub(crate) fn engine_target(&self) -> PathBuf {
         self.root.join("target/engine-build")

@@ -39,6 +39,17 @@ pub struct Frame {
     pub offset: u64,
     /// The function it is in, where that is known.
     pub symbol: Option<String>,
+    /// Where in the source, where that is known. The backend does not.
+    pub line: Option<Line>,
+}
+
+/// A line of a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The file as the compiler was given it, with the directory it ran in.
+    pub file: String,
+    /// Its number, from 1.
+    pub number: u32,
 }
 
 /// A place in a target's code that allocates.
@@ -73,7 +84,7 @@ pub struct Finding {
     pub path: ContextPath,
     /// Bytes by which the contexts with this path grew over the window.
     pub bytes: u64,
-    /// Number of contexts that were added over the window.
+    /// Number of contexts that were added over the window; how often it happened where there are no bytes to it.
     pub objects: u64,
     /// Iterations of the window; 0 where nothing was iterated.
     pub iterations: u64,
@@ -94,4 +105,11 @@ pub struct Finding {
     pub marks: Vec<MarkPoint>,
     /// The sentence of the documented interface.
     pub detail: String,
+}
+
+impl Finding {
+    /// Whether it counts something that has no size, not even that of memory.
+    pub fn is_counted(&self) -> bool {
+        self.check == CheckKind::ResourceLeak
+    }
 }

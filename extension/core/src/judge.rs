@@ -20,6 +20,10 @@ pub struct Mark {
     /// What statements had left behind below MessageContext when they ended, summed since the window was opened. It is gone
     /// with the next message, so no later census shows it.
     pub leftovers: Census,
+    /// How often each [`crate::Event`] had happened, by its place in the list of all; shorter than that where it had not yet.
+    pub events: Vec<u64>,
+    /// How often this backend had called functions of the targets.
+    pub calls: u64,
 }
 
 /// Which contexts are reported.
@@ -75,7 +79,7 @@ pub fn judge(paths: &PathTable, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
 }
 
 /// Worst first, then by path, check and phase.
-pub(crate) fn sort(findings: &mut [Finding]) {
+pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         b.severity
             .cmp(&a.severity)
@@ -305,7 +309,7 @@ mod tests {
                 .enumerate()
                 .map(|(i, &iteration)| {
                     let moment = Moment { message: Some(i as u64), transaction: Some(i as u64), portals: true };
-                    Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment) }
+                    Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment), ..Mark::default() }
                 })
                 .collect();
             Tree { paths: PathTable::default(), marks }

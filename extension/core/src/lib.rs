@@ -6,11 +6,14 @@
 pub mod bucket;
 pub mod census;
 pub mod check;
+pub mod complaint;
 pub mod detail;
+pub mod event;
 pub mod finding;
 pub mod growth;
 pub mod judge;
 pub mod like;
+pub mod parallel;
 pub mod path;
 pub mod row;
 pub mod scenario;
@@ -18,7 +21,8 @@ pub mod thresholds;
 pub mod traced;
 
 pub use check::{CheckKind, Severity};
-pub use finding::{Finding, Frame, MarkPoint, Phase, Site};
+pub use event::Event;
+pub use finding::{Finding, Frame, Line, MarkPoint, Phase, Site};
 pub use growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;

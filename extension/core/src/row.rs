@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
-use crate::finding::{Finding, MarkPoint, Phase};
+use crate::finding::{Finding, MarkPoint, Phase, Site};
 use crate::growth::Shape;
 use crate::thresholds;
 
@@ -58,6 +58,15 @@ pub enum Size {
         /// What it is relative to.
         per: Per,
     },
+    /// How often something happened that has no size: `x1/iter`, `x3/100 iter`.
+    Count {
+        /// Times in one period.
+        times: u64,
+        /// Iterations or rows in one period.
+        period: u64,
+        /// What the period counts.
+        per: Per,
+    },
 }
 
 impl fmt::Display for Size {
@@ -70,6 +79,8 @@ impl fmt::Display for Size {
             }
             Size::Range { bucket, contexts: 0, per } => write!(f, "{bucket}/{}", per.as_str()),
             Size::Range { bucket, contexts, per } => write!(f, "{bucket} x{contexts}/{}", per.as_str()),
+            Size::Count { times, period: 1, per } => write!(f, "x{times}/{}", per.as_str()),
+            Size::Count { times, period, per } => write!(f, "x{times}/{period} {}", per.as_str()),
         }
     }
 }
@@ -108,6 +119,9 @@ impl FromStr for Size {
             "row" => Per::Row,
             _ => return Err(bad()),
         };
+        if let Some(times) = amount.strip_prefix('x') {
+            return Ok(Size::Count { times: times.parse().map_err(|_| bad())?, period, per });
+        }
         let (amount, times) = match amount.split_once(" x") {
             Some((amount, times)) => (amount, Some(times.parse().map_err(|_| bad())?)),
             None => (amount, None),
@@ -285,6 +299,8 @@ pub struct Observed {
     pub row: Row,
     /// Bytes per iteration as measured.
     pub bytes_per_iter: f64,
+    /// Where it was allocated, where that is known; not part of what is recorded.
+    pub site: Option<Site>,
 }
 
 impl Observed {
@@ -302,8 +318,13 @@ impl Observed {
             contexts: whole_number(finding.objects_per_iter),
             per: Per::Iteration,
         };
-        let exact = finding.site.as_ref().and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
-        let size = exact.unwrap_or_else(range);
+        let size = if finding.is_counted() {
+            count(finding)
+        } else {
+            let exact =
+                finding.site.as_ref().and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
+            exact.unwrap_or_else(range)
+        };
         Observed {
             row: Row {
                 owner: None,
@@ -317,6 +338,7 @@ impl Observed {
                 times: 1,
             },
             bytes_per_iter: finding.bytes_per_iter,
+            site: finding.site.clone(),
         }
     }
 
@@ -371,6 +393,13 @@ fn exact_size(marks: &[MarkPoint]) -> Option<Size> {
             .is_some_and(|(n, b, a)| n % period == 0 && b == n / period * bytes && a == n / period * allocations)
     });
     repeats.then_some(Size::Exact { bytes, allocations, period, per: Per::Iteration })
+}
+
+/// How often it happened over the whole window: a WARNING of the server that comes once is as good as one that comes each time.
+fn count(finding: &Finding) -> Size {
+    let iterations = finding.iterations.max(1);
+    let divisor = gcd(finding.objects, iterations);
+    Size::Count { times: finding.objects / divisor, period: iterations / divisor, per: Per::Iteration }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -433,6 +462,8 @@ mod tests {
             "context_leak@rollback|INFO/WARNING|a\\|b|2920 x1/8 iter|-|my_ext x3",
             "query_bloat|-|x|512 x2/row|superlinear|-",
             "use_after_free|ERROR|my ctx|-|-|my_ext",
+            "resource_leak|WARNING|relation|x1/iter|linear|my_ext",
+            "resource_leak|WARNING|hash scan|x3/100 iter|-|-",
             "ctx_bloat|INFO|x|<64B/iter|linear|-",
         ] {
             let row: Row = line.parse().unwrap();
@@ -496,6 +527,20 @@ mod tests {
             observed(&finding, Policy::Auto).row.to_string(),
             "ctx_bloat|INFO/WARNING|TopMemoryContext|64B..128B/iter|linear|buggy"
         );
+    }
+
+    #[test]
+    fn what_has_no_size_is_counted() {
+        let table = [(1000, "x1/iter"), (2000, "x2/iter"), (30, "x3/100 iter"), (1, "x1/1000 iter")];
+        for (times, size) in table {
+            let mut finding = finding(0, 0.0, 0.0);
+            finding.check = CheckKind::ResourceLeak;
+            finding.objects = times;
+            finding.severity = Severity::Warning;
+            let row = observed(&finding, Policy::Auto).row.to_string();
+            assert_eq!(row, format!("resource_leak|WARNING|TopMemoryContext|{size}|linear|buggy"));
+            assert_eq!(observed(&finding, Policy::Bucket).row.to_string(), row);
+        }
     }
 
     #[test]

@@ -10,22 +10,17 @@ use crate::detail;
 use crate::finding::{Finding, MarkPoint, Site};
 use crate::growth::{Growth, Point, Shape, sustained};
 use crate::judge::{Mark, Rules, judge, sort};
+use crate::parallel::{Places, retain_leaks};
 use crate::scenario::ScenarioKind;
 use crate::thresholds::severity_of;
 
-/// Judges a traced window: one finding for each context path and library, by the site that holds most of it.
+/// Judges a traced window: one finding for each context path and group of sites, by the site that holds most of it.
 ///
-/// `library` numbers the library that a site is in. Contexts that pile up without anything of a target's in them are taken
-/// from the context totals, unless they are the server's caches. An allocation of no bytes stands for a context that a
-/// target has created.
-pub fn judge_traced(
-    paths: &PathTable,
-    marks: &[Mark],
-    rules: &Rules,
-    library: &dyn Fn(SiteId) -> usize,
-) -> Vec<Finding> {
+/// Contexts that pile up without anything of a target's in them are taken from the context totals, unless they are the
+/// server's caches. An allocation of no bytes stands for a context that a target has created.
+pub fn judge_traced(paths: &PathTable, marks: &[Mark], rules: &Rules, places: &dyn Places) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
-    let curves = curves(paths, marks, library);
+    let curves = curves(paths, marks, places);
     let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
     findings.retain(|finding| {
         matches!(finding.check, CheckKind::MallocLeak | CheckKind::DsmLeak) || rules.filter.reports(&finding.path)
@@ -61,7 +56,7 @@ fn is_cache(finding: &Finding) -> bool {
     finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
 }
 
-/// What the sites of one library hold in contexts with one path, over the marks.
+/// What the sites of one group hold in contexts with one path, over the marks.
 struct Curve {
     path: PathId,
     site: SiteId,
@@ -98,7 +93,7 @@ impl Curve {
     }
 }
 
-fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) -> Vec<Curve> {
+fn curves(paths: &PathTable, marks: &[Mark], places: &dyn Places) -> Vec<Curve> {
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
     // Memory of the message or the transaction is compared within it only, or as what statements left behind.
     let comparable = |path| first.census.is_comparable(&last.census, paths.lifetime(path));
@@ -107,14 +102,15 @@ fn curves(paths: &PathTable, marks: &[Mark], library: &dyn Fn(SiteId) -> usize) 
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        groups.entry((path, library(site))).or_default().push(site);
+        groups.entry((path, places.group(site))).or_default().push(site);
     }
     groups
         .into_iter()
-        .filter_map(|((path, _), sites)| {
+        .filter_map(|((path, _), mut sites)| {
             let live = |mark: &Mark, site| {
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
+            retain_leaks(&mut sites, marks, places, |mark, site| live(mark, site).bytes);
             // Where something is in the contexts, that they were created goes without saying.
             let filled: Vec<SiteId> = sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();
             let counted = if filled.is_empty() { &sites } else { &filled };
@@ -229,6 +225,24 @@ mod tests {
 
     const MARKS: [u64; 6] = [0, 1, 10, 100, 500, 1000];
 
+    /// Sites below 100 are in one library, the others in another; those in workers have the number of the leader's, and the
+    /// even ones grow.
+    struct ByNumber;
+
+    impl Places for ByNumber {
+        fn group(&self, site: SiteId) -> usize {
+            usize::from(site.in_worker().unwrap_or(site.0) >= 100)
+        }
+
+        fn grows_in_worker(&self, worker: SiteId) -> bool {
+            worker.in_worker().is_some_and(|number| number % 2 == 0)
+        }
+
+        fn is_same(&self, worker: SiteId, own: SiteId) -> bool {
+            worker.in_worker() == Some(own.0)
+        }
+    }
+
     struct Trace {
         paths: PathTable,
         marks: Vec<Mark>,
@@ -238,7 +252,7 @@ mod tests {
         fn new() -> Self {
             let mark = |(i, &iteration): (usize, &u64)| {
                 let moment = Moment { message: None, transaction: Some(i as u64), portals: true };
-                Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment) }
+                Mark { iteration, census: Census::new(moment), leftovers: Census::new(moment), ..Mark::default() }
             };
             Trace { paths: PathTable::default(), marks: MARKS.iter().enumerate().map(mark).collect() }
         }
@@ -274,8 +288,7 @@ mod tests {
 
         fn judge(&self, scenario: ScenarioKind) -> Vec<String> {
             let rules = Rules { scenario, thresholds: Thresholds::default(), filter: Filter::default(), phase: None };
-            // Sites below 100 are in one library, the others in another.
-            judge_traced(&self.paths, &self.marks, &rules, &|site| usize::from(site.0 >= 100))
+            judge_traced(&self.paths, &self.marks, &rules, &ByNumber)
                 .into_iter()
                 .map(|f| {
                     format!(
@@ -346,6 +359,32 @@ mod tests {
             assert_eq!(trace.judge(scenario), ["malloc_leak ERROR malloc 4096000B x1000 4096/iter site 1"]);
         }
         assert_eq!(trace.judge(ScenarioKind::Window).len(), 1);
+    }
+
+    #[test]
+    fn the_leader_says_what_is_a_leak_in_workers() {
+        let (worker, quiet) = (SiteId::of_worker(2).0, SiteId::of_worker(3).0);
+        let with_calls = |mut trace: Trace, calls: u64| {
+            trace.marks.iter_mut().for_each(|mark| mark.calls = calls * mark.iteration);
+            trace.judge(ScenarioKind::GrowthBenchmark)
+        };
+        let workers =
+            || Trace::new().holds("mine", worker, |n| (800 * n, 100 * n)).holds("mine", quiet, |n| (100 * n, n));
+        let found = |bytes: u64, times: u64| {
+            vec![format!("ctx_bloat WARNING mine {bytes}B x{times} {}/iter site {worker}", bytes / 1000)]
+        };
+        // It did not call: only the workers tell.
+        assert_eq!(with_calls(workers(), 0), found(800_000, 100_000));
+        // It did, and leaks there as well: one finding for all.
+        assert_eq!(with_calls(workers().holds("mine", 2, |n| (80 * n, 10 * n)), 10), found(880_000, 110_000));
+        // It did, and does not: a cache, which every worker has to fill anew.
+        assert_eq!(with_calls(workers(), 10), Vec::<String>::new());
+        assert_eq!(with_calls(workers().holds("mine", 2, |n| (n.min(1) * 5000, n.min(1))), 10), Vec::<String>::new());
+        // It leaks elsewhere.
+        assert_eq!(
+            with_calls(workers().holds("mine", 4, |n| (80 * n, 10 * n)), 10),
+            ["ctx_bloat WARNING mine 80000B x10000 80/iter site 4"]
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod workload;
 
-use memcheck_core::census::{Census, Moment};
+use memcheck_core::census::Moment;
 use memcheck_core::growth::checkpoints;
 use memcheck_core::judge::{Mark, Rules};
 use memcheck_core::{Finding, ScenarioKind};
@@ -64,5 +64,5 @@ fn findings(kind: ScenarioKind, marks: &[Mark]) -> Vec<Finding> {
 fn mark(iteration: u64) -> Mark {
     let moment = Moment { message: Some(0), transaction: Some(statement::transaction()), portals: true };
     let census = statement::with_walker(|walker| walker.census(moment));
-    Mark { iteration, census, leftovers: Census::default() }
+    Mark { iteration, census, ..Mark::default() }
 }

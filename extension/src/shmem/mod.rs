@@ -1,5 +1,6 @@
 //! Shared memory.
 
+pub(crate) mod handover;
 pub(crate) mod ring;
 
 use pgrx::prelude::*;
@@ -29,6 +30,7 @@ unsafe extern "C-unwind" fn request() {
         unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| next()) };
     }
     ring::request();
+    handover::request();
 }
 
 #[pg_guard]
@@ -39,4 +41,5 @@ unsafe extern "C-unwind" fn startup() {
     }
     ring::startup();
     ask::startup();
+    handover::startup();
 }

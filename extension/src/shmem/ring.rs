@@ -22,13 +22,13 @@ const LIBRARY_BYTES: usize = 64;
 /// Text of limited length.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Text<const N: usize> {
+pub(super) struct Text<const N: usize> {
     length: u16,
     bytes: [u8; N],
 }
 
 impl<const N: usize> Text<N> {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let mut length = text.len().min(N);
         while !text.is_char_boundary(length) {
             length -= 1;
@@ -38,7 +38,7 @@ impl<const N: usize> Text<N> {
         Text { length: length as u16, bytes }
     }
 
-    fn to_text(self) -> String {
+    pub(super) fn to_text(self) -> String {
         String::from_utf8_lossy(&self.bytes[..usize::from(self.length).min(N)]).into_owned()
     }
 }

@@ -200,6 +200,7 @@ fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(va
     TableIterator::new([
         ("contexts", signed(counters.contexts)),
         ("context_paths", signed(counters.paths)),
+        ("inconsistencies", signed(counters.inconsistencies)),
         ("leftover_contexts", signed(counters.leftovers)),
         ("live_allocations", signed(counters.live_allocations)),
         ("marks", signed(counters.marks)),

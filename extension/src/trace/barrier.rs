@@ -63,6 +63,8 @@ const FUNCTIONS: &[&CStr] = &[
     c"RelationIdGetRelation",
     c"lookup_type_cache",
     c"load_file",
+    // What it keeps with a function that is called through it, as calls of targets are while they are traced.
+    c"fmgr_security_definer",
     c"load_external_function",
     c"errstart",
     c"errmsg",

@@ -54,13 +54,13 @@ pub(super) fn jumps(code: &Range<usize>) -> impl Iterator<Item = usize> {
     // SAFETY: code of a loaded object.
     let bytes = unsafe { std::slice::from_raw_parts(code.start as *const u8, code.len()) };
     let start = code.start;
-    bytes.windows(6).enumerate().filter_map(move |(at, window)| {
-        let (length, distance) = match window {
-            [0xe9, distance @ ..] => (5, &distance[..4]),
-            [0x0f, 0x80..=0x8f, distance @ ..] => (6, distance),
+    (0..bytes.len()).filter_map(move |at| {
+        let (length, distance) = match bytes[at..] {
+            [0xe9, a, b, c, d, ..] => (5, [a, b, c, d]),
+            [0x0f, 0x80..=0x8f, a, b, c, d, ..] => (6, [a, b, c, d]),
             _ => return None,
         };
-        let distance = i32::from_le_bytes(distance.try_into().ok()?);
+        let distance = i32::from_le_bytes(distance);
         (start + at + length).checked_add_signed(distance as isize)
     })
 }
@@ -88,9 +88,10 @@ mod tests {
 
     #[test]
     fn jumps_are_decoded() {
-        let code: &'static [u8] = &[0x90, 0xe9, 1, 0, 0, 0, 0x90, 0x0f, 0x84, 0xff, 0xff, 0xff, 0xff, 0x90, 0x90];
+        // The last one is where a function ends, as jumps to other functions mostly are.
+        let code: &'static [u8] = &[0x90, 0xe9, 1, 0, 0, 0, 0x90, 0x0f, 0x84, 0xff, 0xff, 0xff, 0xff, 0xe9, 2, 0, 0, 0];
         let start = code.as_ptr().addr();
         let found: Vec<usize> = jumps(&(start..start + code.len())).map(|address| address - start).collect();
-        assert_eq!(found, [7, 12]);
+        assert_eq!(found, [7, 12, 20]);
     }
 }

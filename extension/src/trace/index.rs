@@ -24,6 +24,11 @@ impl Index {
         Some(Index { slots, mask, used: 0 })
     }
 
+    /// Number of numbers.
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.used > self.mask / 4 * 3
     }

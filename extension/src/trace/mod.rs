@@ -80,8 +80,9 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Switches tracing on for these libraries (names without suffix), with an empty table.
-pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
+/// Switches tracing on for these libraries (names without suffix), with an empty table. With `by_calls`, an allocation is
+/// told by all the calls within the libraries that led to it.
+pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     stop();
     // SAFETY: off, so no wrapper uses it; this process has one thread.
     let slot = unsafe { &mut *TRACE.trace.get() };
@@ -93,7 +94,7 @@ pub(crate) fn start(targets: Vec<String>) -> Result<(), Refused> {
     trace.heap.clear();
     trace.segments.clear();
     calls::start();
-    trace.targets.want(targets);
+    trace.targets.want(targets, by_calls);
     trace.refresh();
     trace.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))?;
     // SAFETY: this process has one thread.
@@ -119,14 +120,38 @@ pub(crate) fn is_on() -> bool {
     unsafe { *TRACE.on.get() }
 }
 
-/// Whether tracing is on for these libraries.
-pub(crate) fn is_of(targets: &[String]) -> bool {
-    is_on() && with_trace(|trace| trace.targets.are(targets)).unwrap_or(false)
+/// Whether tracing is on for these libraries, in this way.
+pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
+    is_on() && with_trace(|trace| trace.targets.are(targets, by_calls)).unwrap_or(false)
 }
 
 /// Learns in the postmaster what cannot be learnt without the allocator.
 pub(crate) fn prepare() {
     methods::prepare();
+}
+
+/// Whether a library (name without directory and suffix) is a target.
+pub(crate) fn is_target(library: &[u8]) -> bool {
+    is_on() && with_trace(|trace| trace.targets.is_wanted(library)).unwrap_or(false)
+}
+
+/// Whether an address is in a target's code.
+pub(crate) fn is_target_code(address: usize) -> bool {
+    is_on() && with_trace(|trace| trace.targets.contain(address)).unwrap_or(false)
+}
+
+/// The function that begins at an address, as if it returned to behind its first instruction.
+pub(crate) fn function_at(address: usize) -> Option<Frame> {
+    with_trace(|trace| trace.frame(address + 1)).flatten()
+}
+
+/// The address of such a function that another process has described.
+pub(crate) fn address_of(function: &Frame) -> Option<usize> {
+    with_trace(|trace| {
+        let module = trace.targets.modules.iter().find(|module| module.name == function.library)?;
+        Some(module.base + function.offset as usize - 1)
+    })
+    .flatten()
 }
 
 /// What is recorded, while no wrapper runs.
@@ -211,9 +236,38 @@ pub(crate) fn occupancy() -> (u64, u64) {
     .unwrap_or_default()
 }
 
-/// A number for the library that a site is in.
-pub(crate) fn library_of(site: SiteId) -> usize {
-    with_trace(|trace| trace.targets.module_at(trace.sites.get(site.0).pc)).flatten().unwrap_or(usize::MAX)
+/// Counts what is wrong with the tables; 0 unless the engine is.
+pub(crate) fn inconsistencies(walker: &mut Walker) -> u64 {
+    let contexts = walker.contexts();
+    with_trace(|trace| {
+        let heap = trace.heap.inconsistencies(|context| context == HEAP);
+        heap + trace.live.inconsistencies(|context| contexts.contains(&context))
+    })
+    .unwrap_or_default()
+}
+
+/// A number for what a site is judged together with: the library it is in, or nothing else.
+pub(crate) fn group_of(site: SiteId) -> usize {
+    let library = |trace: &mut Trace| trace.targets.module_at(trace.sites.get(site.0).pc);
+    let group = |trace: &mut Trace| if trace.targets.by_calls { Some(site.0 as usize) } else { library(trace) };
+    with_trace(group).flatten().unwrap_or(usize::MAX)
+}
+
+/// Whether a site is at a place that another process has described.
+pub(crate) fn is_at(site: SiteId, place: &Frame) -> bool {
+    with_trace(|trace| {
+        let pc = trace.sites.get(site.0).pc;
+        let module = trace.targets.module_at(pc).map(|number| &trace.targets.modules[number]);
+        module.is_some_and(|module| module.name == place.library && (pc - module.base) as u64 == place.offset)
+    })
+    .unwrap_or(false)
+}
+
+/// The same number for a library by its name.
+pub(crate) fn library_named(name: &str) -> usize {
+    with_trace(|trace| trace.targets.modules.iter().position(|module| module.name == name))
+        .flatten()
+        .unwrap_or(usize::MAX)
 }
 
 /// Where a site is, and the stack it was first seen with.
@@ -276,6 +330,7 @@ impl Trace {
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
             symbol: exported_symbol(pc),
+            line: None,
         })
     }
 }

@@ -209,6 +209,47 @@ impl LiveTable {
         }
     }
 
+    /// Counts what is wrong: records that the indexes do not lead to, lists that are not linked both ways, contexts that are not
+    /// there any more, and counters that do not add up. A sound table has none of it.
+    pub(super) fn inconsistencies(&self, is_there: impl Fn(usize) -> bool) -> u64 {
+        let mut wrong = 0;
+        let mut check = |is_right: bool| wrong += u64::from(!is_right);
+        let (mut allocations, mut contexts) = (0, 0);
+        for context in 1..=self.last_context {
+            let Context { address, first } = self.contexts.get(context as usize);
+            if address == 0 {
+                continue;
+            }
+            contexts += 1;
+            check(is_there(address));
+            check(self.by_context.find(address, |n| n == context).is_some());
+            let (mut number, mut before) = (first, 0);
+            // A list that leads into itself ends as well.
+            while number != 0 && allocations <= self.last_allocation {
+                let allocation = self.allocations.get(number as usize);
+                check(allocation.context == context && allocation.previous == before && allocation.site != 0);
+                check(self.by_address.find(allocation.address, |n| n == number).is_some());
+                allocations += 1;
+                (before, number) = (number, allocation.next);
+            }
+        }
+        check(allocations == self.live && self.by_address.len() == self.live as usize);
+        check(self.by_context.len() == contexts as usize);
+        let mut free = 0;
+        let mut number = self.free_allocation;
+        while number != 0 && free <= self.last_allocation {
+            (free, number) = (free + 1, self.allocations.get(number as usize).next);
+        }
+        check(free + self.live == self.last_allocation);
+        let mut free = 0;
+        let mut number = self.free_context;
+        while number != 0 && free <= self.last_context {
+            (free, number) = (free + 1, self.contexts.get(number as usize).first);
+        }
+        check(free + contexts == self.last_context);
+        wrong
+    }
+
     fn context(&mut self, address: usize) -> u32 {
         let contexts = &self.contexts;
         if let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) {
@@ -264,7 +305,7 @@ mod tests {
             match random(20) {
                 0..=9 => {
                     if let Entry::Vacant(entry) = map.entry(address) {
-                        let (site, bytes) = (random(7) as u32, random(500));
+                        let (site, bytes) = (1 + random(7) as u32, random(500));
                         table.insert(address, bytes as usize, context, site);
                         entry.insert((context, site, bytes));
                         late.insert(address);
@@ -296,6 +337,7 @@ mod tests {
                 assert_eq!(seen(0), expected(&|_| true));
                 assert_eq!(seen(since), expected(&|address| late.contains(address)));
                 assert_eq!(table.len() as usize, map.len());
+                assert_eq!(table.inconsistencies(|_| true), 0);
                 since = table.serial();
                 late.clear();
             }
@@ -303,5 +345,33 @@ mod tests {
         table.clear();
         assert_eq!((table.len(), table.not_recorded()), (0, 0));
         table.for_each_since(0, |_, _, _, _| panic!("nothing is left"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_counted() {
+        type Harm = fn(&mut LiveTable);
+        let harms: [Harm; 6] = [
+            |table| table.live += 1,
+            |table| table.allocations.at(2).previous = 1,
+            |table| table.allocations.at(2).address += 16,
+            |table| table.allocations.at(1).next = 3,
+            |table| table.contexts.at(2).first = 0,
+            |table| table.free_allocation = 0,
+        ];
+        let table = || {
+            let mut table = LiveTable::new(8, 4).unwrap();
+            for number in 1..=4 {
+                table.insert(0x7000 + number * 16, 8, 0x5000 + number % 2 * 64, 1);
+            }
+            table.remove(0x7000 + 4 * 16);
+            table
+        };
+        assert_eq!(table().inconsistencies(|_| true), 0);
+        assert_eq!(table().inconsistencies(|context| context == 0x5000), 1);
+        for (number, harm) in harms.iter().enumerate() {
+            let mut table = table();
+            harm(&mut table);
+            assert!(table.inconsistencies(|_| true) > 0, "{number}");
+        }
     }
 }

@@ -16,6 +16,8 @@ struct Code {
 /// The loaded objects, seen from the targets.
 pub(super) struct Targets {
     wanted: Vec<String>,
+    /// Whether the calls within the targets that lead to an allocation are always part of its site.
+    pub(super) by_calls: bool,
     generation: u64,
     pub(super) modules: Vec<Module>,
     pub(super) belonging: Vec<Belongs>,
@@ -36,6 +38,7 @@ impl Targets {
         };
         Targets {
             wanted: Vec::new(),
+            by_calls: false,
             generation: 0,
             belonging: vec![Belongs::Not; modules.len()],
             code: Vec::new(),
@@ -47,14 +50,19 @@ impl Targets {
     }
 
     /// Takes other libraries (names without suffix) for the targets.
-    pub(super) fn want(&mut self, wanted: Vec<String>) {
-        self.wanted = wanted;
+    pub(super) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
+        (self.wanted, self.by_calls) = (wanted, by_calls);
         self.generation = 0;
     }
 
-    /// Whether these are the libraries that are taken for the targets.
-    pub(super) fn are(&self, wanted: &[String]) -> bool {
-        self.wanted == wanted
+    /// Whether these are the libraries that are taken for the targets, in this way.
+    pub(super) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
+        self.wanted == wanted && self.by_calls == by_calls
+    }
+
+    /// Whether a library (name without suffix) is a target by its name.
+    pub(super) fn is_wanted(&self, library: &[u8]) -> bool {
+        self.wanted.iter().any(|name| name.as_bytes() == library)
     }
 
     /// Looks at the loaded objects again, if there are others than before.
@@ -90,7 +98,7 @@ impl Targets {
 
     /// Whether such an address alone tells who allocates.
     pub(super) fn is_plain(&self, pc: usize) -> bool {
-        self.find(pc).is_some_and(|code| code.is_plain)
+        !self.by_calls && self.find(pc).is_some_and(|code| code.is_plain)
     }
 
     /// Whether such an address is in a private library.

@@ -14,8 +14,8 @@ use memcheck_core::growth::spaced;
 use memcheck_core::judge::{Mark, Rules};
 use pgrx::prelude::*;
 
-use super::{Counters, MOST_MARKS, OPEN, Window, judged};
-use crate::{statement, trace, tracing};
+use super::{Counters, MOST_MARKS, OPEN, Window, judged_with_events};
+use crate::{current_context, events, statement, trace, tracing};
 
 /// The transactions of a window that another backend opened.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +42,12 @@ pub(crate) fn register() {
 }
 
 /// Opens a window for another backend.
-pub(crate) fn open(rules: Rules, targets: Vec<String>) -> Result<(), Refused> {
+pub(crate) fn open(rules: Rules, targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     if super::is_open() {
         return Err(Refused::Open);
     }
     statement::close_ended();
-    tracing::for_window(targets).map_err(Refused::Trace)?;
+    tracing::for_window(targets, by_calls).map_err(Refused::Trace)?;
     let mut window = Window::new(rules, census(0));
     window.transactions = Some(Transactions { ended: None, stride: 1 });
     OPEN.set(Some(window));
@@ -58,13 +58,14 @@ pub(crate) fn open(rules: Rules, targets: Vec<String>) -> Result<(), Refused> {
 pub(crate) fn close() -> Option<(Vec<Finding>, Counters)> {
     let mut window = OPEN.with_borrow_mut(|open| open.take_if(|window| window.transactions.is_some()))?;
     if let [only] = window.marks.as_slice() {
-        let now = Mark { iteration: only.iteration, census: census(0), leftovers: Census::default() };
+        let now = mark(only.iteration, 0);
         window.marks.push(now);
     }
     let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
     let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
-    let found = judged(&chosen, &window.rules);
+    let found = judged_with_events(&chosen, &window.rules);
     let counters = window.figures();
+    events::stop();
     tracing::window_closed();
     Some((found, counters))
 }
@@ -73,6 +74,16 @@ pub(crate) fn close() -> Option<(Vec<Finding>, Counters)> {
 fn census(transaction: u64) -> Census {
     let moment = Moment { message: None, transaction: Some(transaction), portals: true };
     statement::with_walker(|walker| walker.census(moment))
+}
+
+fn mark(iteration: u64, transaction: u64) -> Mark {
+    Mark {
+        iteration,
+        census: census(transaction),
+        events: events::counts(),
+        calls: current_context::calls(),
+        ..Mark::default()
+    }
 }
 
 #[pg_guard]
@@ -105,7 +116,7 @@ impl Window {
         }
         trace::refresh();
         // 0 is the moment at which it was opened.
-        self.marks.push(Mark { iteration: ended, census: census(ended + 1), leftovers: Census::default() });
+        self.marks.push(mark(ended, ended + 1));
         self.counters.marks += 1;
         if self.marks.len() > MOST_MARKS {
             super::thin_out(&mut self.marks);

@@ -11,9 +11,9 @@ use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
-use super::symbols::Symbols;
-use crate::plan::{self, Scenario};
-use crate::spec::ast::Mode;
+use crate::plan::{self, Scenario, Sessions};
+use crate::spec::ast::{Mode, Trace};
+use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
 const MODE: &str = "pg_ext_memcheck.memcheck_mode";
@@ -26,7 +26,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
-    session.set(TRACE, if scenario.trace { "on" } else { "off" }, Some(&scenario.place))?;
+    session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
     session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if let Some(phase) = phase {
@@ -43,8 +43,9 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Ph
 /// Opens a window in another backend. Its options hold what the session's parameters say for a window of its own.
 pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
-    if scenario.trace {
+    if scenario.trace != Trace::Off {
         options["targets"] = json!(scenario.targets);
+        options["stacks"] = json!(scenario.trace == Trace::Stacks);
     }
     let sql = "SELECT ext_memcheck.begin_in($1::text::int, '', $2::text::jsonb)";
     let parameters = [pid.to_string(), options.to_string()];
@@ -69,10 +70,12 @@ fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
 }
 
 /// What opens the window of a session that takes part in permutations, and sets its first mark.
-pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
+pub(super) fn begin_session(sessions: &Sessions, session: &plan::Session) -> [String; 4] {
+    let trace = format!("SET {TRACE} = {}", sessions.trace.as_str());
+    let targets = format!("SET {TARGETS} = {}", quoted(&sessions.targets.join(","), '\''));
     let options = options(ScenarioKind::Window, &session.watch, &session.allow);
     let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
-    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+    [trace, targets, begin, "SELECT ext_memcheck.mark(0)".to_owned()]
 }
 
 /// What closes it.
@@ -100,8 +103,8 @@ pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Wind
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
     let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
     let mut window = read_window(phase, &findings, &statistics)?;
-    if window.findings.iter().any(|finding| finding.site.is_some()) {
-        name_functions(session, &mut window.findings)?;
+    if has_sites(&window) {
+        name_functions(&mut window, &session.query(DIRECTORIES, &[], &Step::Engine("findings"), None)?);
     }
     Ok(window)
 }
@@ -116,18 +119,21 @@ pub(super) fn read_window(phase: Option<Phase>, findings: &[Row], statistics: &[
     Ok(Window { phase, findings, statistics })
 }
 
-/// Puts names to functions that the libraries do not export.
-fn name_functions(session: &mut Session, findings: &mut [Finding]) -> Result<(), Failure> {
-    let sql = "SELECT setting FROM pg_config WHERE name IN ('PKGLIBDIR', 'BINDIR') ORDER BY name DESC";
-    let directories = session.query(sql, &[], &Step::Engine("findings"), None)?;
-    let [libraries, programs] = directories.as_slice() else { return Ok(()) };
-    let mut symbols = Symbols::new(libraries.get::<_, String>(0).into(), programs.get::<_, String>(0).into());
-    for site in findings.iter_mut().filter_map(|finding| finding.site.as_mut()) {
-        for frame in site.stack.iter_mut().chain([&mut site.frame]).filter(|frame| frame.symbol.is_none()) {
-            frame.symbol = symbols.function(&frame.library, frame.offset);
-        }
-    }
-    Ok(())
+/// Where the server's libraries and programs are, for [`name_functions`].
+pub(super) const DIRECTORIES: &str = "\
+    SELECT (SELECT setting FROM pg_catalog.pg_config WHERE name = 'PKGLIBDIR'),
+           (SELECT setting FROM pg_catalog.pg_config WHERE name = 'BINDIR')";
+
+/// Whether a window has found anything whose place in the code is known.
+pub(super) fn has_sites(window: &Window) -> bool {
+    window.findings.iter().any(|finding| finding.site.is_some())
+}
+
+/// Puts functions and lines to what a window has found, from the files in [`DIRECTORIES`].
+pub(super) fn name_functions(window: &mut Window, directories: &[Row]) {
+    let directory = |i| directories.first()?.try_get::<_, Option<String>>(i).ok()?;
+    let mut symbols = Symbols::new(directory(0).unwrap_or_default().into(), directory(1).unwrap_or_default().into());
+    window.findings.iter_mut().filter_map(|finding| finding.site.as_mut()).for_each(|site| symbols.describe(site));
 }
 
 /// What the engine counted in the window that was closed last.
@@ -178,6 +184,7 @@ fn finding(row: &Row) -> Result<Finding, String> {
                     build_id: text(14)?.unwrap_or_default(),
                     offset: u64::try_from(offset).unwrap_or(0),
                     symbol: text(16)?,
+                    line: None,
                 },
                 stack: stack(&text(17)?.unwrap_or_default())?,
             }),
@@ -199,7 +206,13 @@ fn stack(json: &str) -> Result<Vec<Frame>, String> {
         let text = |key: &str| frame[key].as_str().map(str::to_owned);
         let offset = frame["offset"].as_u64().ok_or_else(|| format!("invalid frame {frame}"))?;
         let library = text("library").ok_or_else(|| format!("invalid frame {frame}"))?;
-        Ok(Frame { library, build_id: text("build_id").unwrap_or_default(), offset, symbol: text("symbol") })
+        Ok(Frame {
+            library,
+            build_id: text("build_id").unwrap_or_default(),
+            offset,
+            symbol: text("symbol"),
+            line: None,
+        })
     };
     value.as_array().ok_or_else(|| format!("invalid stack {json}"))?.iter().map(frame).collect()
 }
@@ -231,6 +244,7 @@ mod tests {
             build_id: build_id.into(),
             offset,
             symbol: symbol.map(str::to_owned),
+            line: None,
         };
         assert_eq!(stack(json), Ok(vec![frame("x", "ab", 16, None), frame("y", "", 1, Some("f"))]));
         assert_eq!(stack(""), Ok(vec![]));

@@ -13,7 +13,6 @@ mod queue;
 mod scenario;
 pub(crate) mod session;
 pub mod sessions;
-mod symbols;
 mod worker;
 mod workload;
 

@@ -140,7 +140,10 @@ mod tests {
     use crate::golden::results::{RowResult, ScenarioResult, ServerRecord};
 
     fn result(label: &str, major: u32, rows: &[(&str, f64)]) -> CaseResult {
-        let rows = rows.iter().map(|&(row, bytes_per_iter)| RowResult { row: row.into(), bytes_per_iter }).collect();
+        let rows = rows
+            .iter()
+            .map(|&(row, bytes_per_iter)| RowResult { row: row.into(), bytes_per_iter, site: None })
+            .collect();
         CaseResult {
             format: CaseResult::FORMAT,
             case: "knn".into(),

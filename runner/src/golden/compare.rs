@@ -6,18 +6,18 @@ use super::Seen;
 use super::file::Block;
 
 /// One way in which a run differs from its golden.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Difference {
     /// Recorded, but not found.
     Missing(Row),
     /// Found, but not recorded.
-    Unexpected(Row),
+    Unexpected(Observed),
     /// Found in the same place with other properties.
     Changed {
         /// As recorded.
         golden: Row,
         /// As found.
-        observed: Row,
+        observed: Observed,
     },
     /// Recorded, but did not happen.
     NotHappened(String),
@@ -63,9 +63,9 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
         };
         differences.push(match left.iter().position(same_place) {
             Some(position) => {
-                Difference::Changed { golden: golden[left.remove(position)].clone(), observed: observed.row.clone() }
+                Difference::Changed { golden: golden[left.remove(position)].clone(), observed: observed.clone() }
             }
-            None => Difference::Unexpected(observed.row.clone()),
+            None => Difference::Unexpected(observed.clone()),
         });
     }
     differences.extend(left.into_iter().map(|row| Difference::Missing(golden[row].clone())));
@@ -111,7 +111,7 @@ mod tests {
     fn observed(lines: &[&str]) -> Vec<Observed> {
         let one = |line: &&str| {
             let (row, bytes) = line.split_once(" @ ").unwrap();
-            Observed { row: row.parse().unwrap(), bytes_per_iter: bytes.parse().unwrap() }
+            Observed { row: row.parse().unwrap(), bytes_per_iter: bytes.parse().unwrap(), site: None }
         };
         lines.iter().map(one).collect()
     }
@@ -119,25 +119,27 @@ mod tests {
     #[test]
     fn differences_are_told_apart() {
         let row = |line: &str| line.parse::<Row>().unwrap();
+        let found = |line| observed(&[line]).remove(0);
+        let unexpected = |line| Difference::Unexpected(found(line));
         let table = [
             (&["ctx_bloat|INFO|a|64B..128B/iter|-|-"][..], &["ctx_bloat|INFO|a|64B..128B/iter|-|- @ 100"][..], vec![]),
             // Within 64 B of the edge.
             (&["ctx_bloat|INFO|a|64B..128B/iter|-|-"], &["ctx_bloat|INFO|a|128B..256B/iter|-|- @ 140"], vec![]),
-            (&[], &["ctx_bloat|INFO|a|-|-|- @ 1"], vec![Difference::Unexpected(row("ctx_bloat|INFO|a|-|-|-"))]),
+            (&[], &["ctx_bloat|INFO|a|-|-|- @ 1"], vec![unexpected("ctx_bloat|INFO|a|-|-|- @ 1")]),
             (&["ctx_bloat|INFO|a|-|-|-"], &[], vec![Difference::Missing(row("ctx_bloat|INFO|a|-|-|-"))]),
             (
                 &["ctx_bloat|INFO|a|8kB..16kB/iter|-|-"],
                 &["ctx_bloat|WARNING|a|16kB..32kB/iter|-|- @ 20000"],
                 vec![Difference::Changed {
                     golden: row("ctx_bloat|INFO|a|8kB..16kB/iter|-|-"),
-                    observed: row("ctx_bloat|WARNING|a|16kB..32kB/iter|-|-"),
+                    observed: found("ctx_bloat|WARNING|a|16kB..32kB/iter|-|- @ 20000"),
                 }],
             ),
             (
                 &["ctx_bloat|INFO|a|-|-|-", "ctx_bloat|INFO|b|-|-|-"],
                 &["context_leak|INFO|b|-|-|- @ 1"],
                 vec![
-                    Difference::Unexpected(row("context_leak|INFO|b|-|-|-")),
+                    unexpected("context_leak|INFO|b|-|-|- @ 1"),
                     Difference::Missing(row("ctx_bloat|INFO|a|-|-|-")),
                     Difference::Missing(row("ctx_bloat|INFO|b|-|-|-")),
                 ],

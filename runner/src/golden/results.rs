@@ -6,8 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use memcheck_core::census::SiteId;
 use memcheck_core::row::Observed;
-use memcheck_core::{Finding, Frame, Site};
+use memcheck_core::{Finding, Frame, Line, Site};
 use serde::{Deserialize, Serialize};
 
 use super::file::Golden;
@@ -106,6 +107,9 @@ pub struct RowResult {
     pub row: String,
     /// Measured bytes per iteration.
     pub bytes_per_iter: f64,
+    /// Where it was allocated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteResult>,
 }
 
 /// A window of a scenario.
@@ -175,6 +179,12 @@ pub struct FrameResult {
     pub offset: u64,
     /// The function.
     pub symbol: Option<String>,
+    /// The source file; none where the library has no debug information.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(default)]
+    pub line: Option<u32>,
 }
 
 impl From<&Site> for SiteResult {
@@ -185,8 +195,23 @@ impl From<&Site> for SiteResult {
 
 impl From<&Frame> for FrameResult {
     fn from(frame: &Frame) -> Self {
-        let Frame { library, build_id, offset, symbol } = frame.clone();
-        FrameResult { library, build_id, offset, symbol }
+        let Frame { library, build_id, offset, symbol, line } = frame.clone();
+        let (file, line) = line.map(|line| (line.file, line.number)).unzip();
+        FrameResult { library, build_id, offset, symbol, file, line }
+    }
+}
+
+impl From<&SiteResult> for Site {
+    fn from(site: &SiteResult) -> Self {
+        let stack = site.stack.iter().map(Into::into).collect();
+        Site { frame: (&site.frame).into(), stack, ..Site::numbered(SiteId(0)) }
+    }
+}
+
+impl From<&FrameResult> for Frame {
+    fn from(frame: &FrameResult) -> Self {
+        let FrameResult { library, build_id, offset, symbol, file, line } = frame.clone();
+        Frame { library, build_id, offset, symbol, line: file.zip(line).map(|(file, number)| Line { file, number }) }
     }
 }
 
@@ -213,7 +238,11 @@ impl From<&Finding> for FindingResult {
 
 impl From<&Observed> for RowResult {
     fn from(observed: &Observed) -> Self {
-        RowResult { row: observed.row.to_string(), bytes_per_iter: observed.bytes_per_iter }
+        RowResult {
+            row: observed.row.to_string(),
+            bytes_per_iter: observed.bytes_per_iter,
+            site: observed.site.as_ref().map(Into::into),
+        }
     }
 }
 
@@ -263,7 +292,7 @@ impl CaseResult {
     pub fn observed(&self) -> Result<Vec<Seen>, String> {
         let row = |row: &RowResult| {
             let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
-            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter })
+            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter, site: row.site.as_ref().map(Into::into) })
         };
         let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
         ended

@@ -9,7 +9,7 @@ use super::results::CaseResult;
 use super::{GoldenError, Seen, write};
 
 /// A golden that a run would change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
     /// The golden.
     pub file: PathBuf,
@@ -22,7 +22,7 @@ pub struct Changed {
 }
 
 /// One block of a golden that a run would change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hunk {
     /// The scenario or permutation.
     pub title: String,
@@ -31,7 +31,7 @@ pub struct Hunk {
 }
 
 /// What there is to decide about one golden.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Pending {
     /// These hunks.
     Changed(Changed),
@@ -116,7 +116,7 @@ mod tests {
             warmup: 10,
             trace: vec![],
             failure: None,
-            rows: rows.iter().map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0 }).collect(),
+            rows: rows.iter().map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0, site: None }).collect(),
             findings: vec![],
             windows: vec![],
             messages: vec![],

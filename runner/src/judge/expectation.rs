@@ -1,26 +1,47 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
-use memcheck_core::{Finding, Frame, bucket};
+use memcheck_core::{Finding, Frame, Site, bucket};
 
 use crate::plan::admits;
+use crate::report::function;
 use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
 
 /// A finding with the session that owns it; none outside permutations.
 type Owned<'a> = (Option<&'a str>, &'a Finding);
 
-/// Why an expectation is not met, as what was found instead; none if it is met.
-pub(super) fn miss(expectation: &Expectation, findings: &[Owned]) -> Option<String> {
+/// Why an expectation is not met.
+pub(super) struct Miss {
+    /// What was found instead.
+    pub(super) closest: String,
+    /// Where that was allocated, where that is known.
+    pub(super) site: Option<Site>,
+}
+
+impl Miss {
+    fn none(closest: String) -> Option<Self> {
+        Some(Miss { closest, site: None })
+    }
+
+    fn of(finding: &Finding, closest: String) -> Option<Self> {
+        Some(Miss { closest, site: finding.site.clone() })
+    }
+}
+
+/// Why an expectation is not met; none if it is.
+pub(super) fn miss(expectation: &Expectation, findings: &[Owned]) -> Option<Miss> {
     match expectation {
         Expectation::Nothing => match findings {
             [] => None,
-            [only] => Some(format!("found {}", brief(only))),
-            [first, ..] => Some(format!("found {} violations, among them {}", findings.len(), brief(first))),
+            [only] => Miss::of(only.1, format!("found {}", brief(only))),
+            [first, ..] => {
+                Miss::of(first.1, format!("found {} violations, among them {}", findings.len(), brief(first)))
+            }
         },
         Expectation::No { check, contexts } => {
             let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
             let bad = |(_, finding): &&Owned| finding.check == check.value && is_in(finding, &contexts);
-            findings.iter().find(bad).map(|finding| format!("found {}", brief(finding)))
+            findings.iter().find(bad).and_then(|owned| Miss::of(owned.1, format!("found {}", brief(owned))))
         }
         Expectation::Violation(expected) => miss_violation(expected, findings),
         // Met or failed while the scenario ran.
@@ -32,7 +53,7 @@ fn is_in(finding: &Finding, contexts: &[Like]) -> bool {
     contexts.is_empty() || contexts.iter().any(|pattern| finding.path.matches(pattern))
 }
 
-fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<String> {
+fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<Miss> {
     let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
     let misses: Vec<(&Finding, Vec<String>)> = findings
         .iter()
@@ -48,17 +69,17 @@ fn miss_violation(expected: &ExpectedViolation, findings: &[Owned]) -> Option<St
         return None;
     }
     if met > 0 {
-        return Some(format!("found {met}"));
+        return Miss::none(format!("found {met}"));
     }
     // A violation in the right place is closer than one that is right in everything else.
     let distance = |(finding, differing): &(&Finding, Vec<String>)| (!is_in(finding, &contexts), differing.len());
-    Some(match misses.into_iter().min_by_key(distance) {
-        Some((_, differing)) => format!("closest: {}", differing.join(", ")),
+    match misses.into_iter().min_by_key(distance) {
+        Some((finding, differing)) => Miss::of(finding, format!("closest: {}", differing.join(", "))),
         None => match findings {
-            [] => "no violation found".to_owned(),
-            [first, ..] => format!("no {} found; there is {}", expected.check.value, brief(first)),
+            [] => Miss::none("no violation found".to_owned()),
+            [first, ..] => Miss::of(first.1, format!("no {} found; there is {}", expected.check.value, brief(first))),
         },
-    })
+    }
 }
 
 /// The properties of a finding that are not as expected.
@@ -98,8 +119,9 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(format!("from {library}"));
     }
     if let Some(at) = &expected.at {
-        let place = finding.site.as_ref().map(|site| place(&site.frame));
-        if !place.as_ref().is_some_and(|place| Like::new(&*at.value).matches(place)) {
+        let pattern = Like::new(&*at.value);
+        if !finding.site.as_ref().is_some_and(|site| functions(site).any(|function| pattern.matches(&function))) {
+            let place = finding.site.as_ref().map(|site| function(&site.frame));
             differing.push(format!("at {}", place.as_deref().unwrap_or("an unknown place")));
         }
     }
@@ -116,14 +138,18 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
     differing
 }
 
-/// The function, or library and offset where it is not known.
-fn place(frame: &Frame) -> String {
-    frame.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", frame.library, frame.offset))
+/// The function of a site, and those that the compiler made it part of.
+fn functions(site: &Site) -> impl Iterator<Item = String> {
+    let frame = &site.frame;
+    let same_call = move |other: &&Frame| other.offset == frame.offset && other.library == frame.library;
+    std::iter::once(frame).chain(site.stack.iter().filter(same_call)).map(function)
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
 fn brief((owner, finding): &Owned) -> String {
-    let size = if finding.iterations > 1 {
+    let size = if finding.is_counted() {
+        format!("x{}", finding.objects)
+    } else if finding.iterations > 1 {
         format!("{} B/iter", short(finding.bytes_per_iter))
     } else {
         bucket::bytes(finding.bytes)
@@ -141,11 +167,12 @@ fn short(number: f64) -> String {
 mod tests {
     use super::*;
     use crate::spec::{SourceFile, parse};
+    use memcheck_core::census::SiteId;
     use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
 
     fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
         let owned: Vec<Owned> = findings.iter().map(|finding| (None, finding)).collect();
-        super::miss(expectation, &owned)
+        super::miss(expectation, &owned).map(|miss| miss.closest)
     }
 
     fn expectation(clause: &str) -> Expectation {
@@ -197,6 +224,19 @@ mod tests {
         for (clause, findings, expected) in table {
             let findings: Vec<Finding> = findings.into_iter().cloned().collect();
             assert_eq!(miss(&expectation(clause), &findings).as_deref(), expected, "{clause}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_also_known_by_what_it_was_inlined_into() {
+        let frame = |offset, symbol: &str| Frame { offset, symbol: Some(symbol.into()), ..Frame::default() };
+        let stack = vec![frame(8, "helper"), frame(8, "caller"), frame(16, "far")];
+        let site = Site { frame: frame(8, "helper"), stack, ..Site::numbered(SiteId(1)) };
+        let bloat = finding(CheckKind::CtxBloat, Severity::Error, &["TopMemoryContext"], 8208.0);
+        let bloat = [Finding { site: Some(site), ..bloat }];
+        for (pattern, expected) in [("helper", None), ("call%", None), ("far", Some("closest: at helper"))] {
+            let missed = miss(&expectation(&format!("ctx_bloat at '{pattern}'")), &bloat);
+            assert_eq!(missed.as_deref(), expected, "{pattern}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::case::{Planner, settings};
+use super::case::{Planner, settings, targets, trace};
 use super::sessions::{
     Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
     trim,
@@ -27,7 +27,8 @@ impl Planner<'_> {
             blocks.map(|(source, block)| self.batch(source, block)).collect()
         };
         let (setup, teardown) = (fixtures(|spec| &spec.setup), fixtures(|spec| &spec.teardown));
-        let mut planned = Sessions { setup, teardown, ..Sessions::default() };
+        let (trace, targets) = (trace(&loaded.spec, None), targets(&loaded.spec));
+        let mut planned = Sessions { setup, teardown, trace, targets, ..Sessions::default() };
         for session in &loaded.spec.sessions {
             let copies = session.copies.as_ref().map_or(1, |copies| copies.value);
             for copy in 1..=copies {

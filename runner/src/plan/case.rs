@@ -13,7 +13,9 @@ use super::load::Loaded;
 use super::unsupported::unsupported;
 use super::variables::{Overrides, cells, suffix, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
-use crate::spec::ast::{self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, WorkloadSource};
+use crate::spec::ast::{
+    self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
+};
 use crate::spec::sql::Variables;
 use crate::spec::{Diagnostic, SourceFile};
 
@@ -224,7 +226,7 @@ impl Planner<'_> {
             protocol: scenario.protocol.as_ref().map(|protocol| protocol.value).unwrap_or_default(),
             mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
             phases,
-            trace: scenario.trace.as_ref().is_some_and(|trace| trace.value == "on"),
+            trace: trace(&self.loaded.spec, Some(scenario)),
             targets: targets(&self.loaded.spec),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
@@ -284,8 +286,14 @@ impl Planner<'_> {
     }
 }
 
+/// Whether and how allocations are traced, in a scenario or else in sessions.
+pub(super) fn trace(spec: &ast::Spec, scenario: Option<&ast::Scenario>) -> Trace {
+    let trace = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
+    trace.map(|trace| trace.value).unwrap_or_default()
+}
+
 /// The libraries that are charged with what they allocate.
-fn targets(spec: &ast::Spec) -> Vec<String> {
+pub(super) fn targets(spec: &ast::Spec) -> Vec<String> {
     if !spec.targets.is_empty() {
         return spec.targets.iter().map(|target| target.value.clone()).collect();
     }

@@ -24,7 +24,7 @@ use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
 use crate::spec::SourceFile;
-use crate::spec::ast::{Expect, Extension, Iterate, Mode, Protocol};
+use crate::spec::ast::{Expect, Extension, Iterate, Mode, Protocol, Trace};
 
 pub use bind::{Sql, Statement};
 pub use case::{Defaults, cases};
@@ -121,8 +121,8 @@ pub struct Scenario {
     pub mode: Mode,
     /// The ways of undoing the workload, in order; empty but for `tx_abort_loop`.
     pub phases: Vec<Phase>,
-    /// Whether the targets' allocations are traced.
-    pub trace: bool,
+    /// Whether and how the targets' allocations are traced.
+    pub trace: Trace,
     /// The libraries that are charged: `target`, or else those of `extension` and `preload`.
     pub targets: Vec<String>,
     /// LIKE patterns of the contexts to report; empty means all.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Place, Setting};
-use crate::spec::ast::{self, Expect};
+use crate::spec::ast::{self, Expect, Trace};
 
 /// How many interleavings are run without being asked for by name.
 pub const MANY: u128 = 500;
@@ -16,6 +16,10 @@ pub struct Sessions {
     pub setup: Vec<Batch>,
     /// Run on the control connection after each permutation.
     pub teardown: Vec<Batch>,
+    /// Whether and how the targets' allocations are traced.
+    pub trace: Trace,
+    /// The libraries that are charged.
+    pub targets: Vec<String>,
     /// In the order of the spec, each copy for itself.
     pub sessions: Vec<Session>,
     /// Every step of every session.

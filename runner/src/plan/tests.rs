@@ -202,14 +202,17 @@ fn what_is_not_supported_is_named() {
             "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cursor_leak\" is not yet supported",
         ),
-        (scenario("  trace stacks"), "2:9: \"trace stacks\" is not yet supported"),
         (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
         (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
+        (scenario("") + "  expect ctx_bloat from 'lib'\n", "4:25: \"from\" needs allocations that are traced"),
         (
-            scenario("") + "  expect ctx_bloat from 'lib'\n",
-            "4:25: \"from\" needs a scenario whose allocations are traced",
+            "trace on\n".to_owned() + &scenario("  trace off") + "  expect ctx_bloat at 'f%'\n",
+            "5:23: \"at\" needs allocations that are traced",
         ),
-        (scenario("") + "  expect ctx_bloat at 'f%'\n", "4:23: \"at\" needs a scenario whose allocations are traced"),
+        (
+            "session s\nstep a { SELECT 1 }\npermutation a\n  expect ctx_bloat at 'f%'\n".to_owned(),
+            "4:23: \"at\" needs allocations that are traced",
+        ),
     ];
     for (text, message) in table {
         let case = one(&text);

@@ -2,17 +2,18 @@
 
 use memcheck_core::ScenarioKind;
 
+use super::case::trace;
 use crate::spec::Diagnostic;
-use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec};
+use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec, Trace};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for scenario in &spec.scenarios {
-        scenario_clauses(scenario, &mut found);
+        scenario_clauses(spec, scenario, &mut found);
     }
     for expect in spec.permutations.iter().flat_map(|permutation| &permutation.expects) {
-        expectation(expect, false, &mut found);
+        expectation(expect, trace(spec, None), "the header", &mut found);
     }
     found
 }
@@ -21,7 +22,7 @@ fn clause(name: &str, span: &Span, hint: &str) -> Diagnostic {
     Diagnostic::new(span.clone(), format!("\"{name}\" is not yet supported")).with_hint(hint.to_owned())
 }
 
-fn scenario_clauses(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
+fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic>) {
     let kind = &scenario.kind;
     if !kind.value.is_supported() {
         let supported: Vec<&str> =
@@ -37,18 +38,17 @@ fn scenario_clauses(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
         ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
         ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
         ("rows", scenario.rows.first().map(|rows| &rows.span)),
-        ("trace stacks", scenario.trace.as_ref().filter(|trace| trace.value == "stacks").map(|trace| &trace.span)),
         ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
         ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
     ];
     found.extend(clauses.into_iter().filter_map(|(name, span)| Some(clause(name, span?, REMOVE))));
-    let traced = scenario.trace.as_ref().is_some_and(|trace| trace.value != "off");
     for expect in &scenario.expects {
-        expectation(expect, traced, found);
+        expectation(expect, trace(spec, Some(scenario)), "the scenario", found);
     }
 }
 
-fn expectation(expect: &Expect, traced: bool, found: &mut Vec<Diagnostic>) {
+/// `traced_by` is where a clause would switch tracing on.
+fn expectation(expect: &Expect, trace: Trace, traced_by: &str, found: &mut Vec<Diagnostic>) {
     match &expect.what {
         Expectation::Crash => {
             found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
@@ -58,10 +58,10 @@ fn expectation(expect: &Expect, traced: bool, found: &mut Vec<Diagnostic>) {
             let per_row = per_row.map(|(range, _)| clause("per row", &range.span, "sizes are measured per iteration"));
             found.extend(per_row);
             let sites = [("from", &violation.from), ("at", &violation.at)];
-            for (name, site) in sites.into_iter().filter(|_| !traced) {
+            for (name, site) in sites.into_iter().filter(|_| trace == Trace::Off) {
                 let untraced = |site: &Spanned<String>| {
-                    let message = format!("\"{name}\" needs a scenario whose allocations are traced");
-                    Diagnostic::new(site.span.clone(), message).with_hint("add \"trace on\" to the scenario".to_owned())
+                    let message = format!("\"{name}\" needs allocations that are traced");
+                    Diagnostic::new(site.span.clone(), message).with_hint(format!("add \"trace on\" to {traced_by}"))
                 };
                 found.extend(site.as_ref().map(untraced));
             }

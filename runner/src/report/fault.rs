@@ -3,6 +3,9 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use memcheck_core::row::Observed;
+
+use super::origin;
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
@@ -21,6 +24,8 @@ pub enum Tone {
     Missing,
     /// A row that is not recorded.
     Unexpected,
+    /// Where something was allocated.
+    Origin,
     /// What to do about it.
     Hint,
 }
@@ -35,20 +40,40 @@ pub struct Line {
 }
 
 impl Line {
-    fn new(tone: Tone, indent: usize, text: impl AsRef<str>) -> Self {
+    pub(super) fn new(tone: Tone, indent: usize, text: impl AsRef<str>) -> Self {
         Line { tone, text: format!("{:indent$}{}", "", text.as_ref()) }
     }
 }
 
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
 pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
-    let mut lines: Vec<Line> = verdict.faults.iter().flat_map(|fault| fault_lines(fault, verdict)).collect();
+    let all: Vec<Line> = verdict.faults.iter().flat_map(|fault| fault_lines(fault, verdict)).collect();
+    let mut lines = without_repetition(all);
     let recordable = |fault: &Fault| matches!(fault, Fault::Differs { .. } | Fault::NotRecorded { .. });
     let only_record = verdict.faults.iter().all(recordable);
     if only_record && !verdict.faults.is_empty() {
         lines.push(Line::new(Tone::Hint, 2, format!("HINT:  intended? run \"mcspec bless {name}\"")));
     }
     lines
+}
+
+/// Several violations may come from one place: its callers are named once. So is every hint.
+fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
+    let mut said: Vec<&[Line]> = Vec::new();
+    let together = |a: &Line, b: &Line| a.tone == Tone::Origin && b.tone == Tone::Origin;
+    let mut kept = Vec::new();
+    for group in lines.chunk_by(together) {
+        let again = said.contains(&group);
+        let callers = group.iter().position(|line| line.text.trim_start().starts_with("from "));
+        let shown = match group[0].tone {
+            Tone::Origin if again => &group[..callers.unwrap_or(group.len())],
+            Tone::Hint if again => &[],
+            _ => group,
+        };
+        kept.extend_from_slice(shown);
+        said.push(group);
+    }
+    kept
 }
 
 fn fault_lines(fault: &Fault, verdict: &Verdict) -> Vec<Line> {
@@ -89,12 +114,16 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details: problem.diagnostic.hint.iter().map(|text| hint(text)).collect(),
         },
         Fault::Failure(failure) => described_failure(failure),
-        Fault::Unmet { place, length, closest } => Described {
-            kind: "expectation",
-            place: Some(place.clone()),
-            message: "expectation not met".to_owned(),
-            details: excerpt(place, *length, closest).into(),
-        },
+        Fault::Unmet { place, length, closest, site } => {
+            let excerpt = excerpt(place, *length, closest).into_iter();
+            let origin = site.iter().flat_map(|site| origin::lines(site, 6));
+            Described {
+                kind: "expectation",
+                place: Some(place.clone()),
+                message: "expectation not met".to_owned(),
+                details: excerpt.chain(origin).chain(site.as_ref().and_then(origin::hint)).collect(),
+            }
+        }
         Fault::Differs { title, differences } => {
             let golden = verdict.golden.as_ref().map_or(String::new(), |path| path.display().to_string());
             let axes = verdict.axes.as_ref().map_or(String::new(), |axes| format!(" ({axes})"));
@@ -117,12 +146,13 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             let mut details = Vec::new();
             for block in blocks {
                 details.push(Line::new(Tone::Plain, 4, &block.title));
-                let happened = block.trace.iter().cloned().chain(block.rows.iter().map(ToString::to_string));
-                details.extend(happened.map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
+                details.extend(block.trace.iter().map(|line| Line::new(Tone::Unexpected, 4, format!("+ {line}"))));
+                details.extend(block.rows.iter().flat_map(found));
                 if block.rows.is_empty() {
                     details.push(Line::new(Tone::Plain, 4, "(0 violations)"));
                 }
             }
+            details.extend(hints(blocks.iter().flat_map(|block| &block.rows)));
             with("not recorded", message, details)
         }
         Fault::NoExpectation => with(
@@ -204,15 +234,28 @@ fn counts(differences: &[Difference]) -> String {
 /// `- recorded`, `+ found`
 pub fn difference_lines(differences: &[Difference]) -> Vec<Line> {
     let missing = |row: &dyn Display| Line::new(Tone::Missing, 4, format!("- {row}"));
-    let unexpected = |row: &dyn Display| Line::new(Tone::Unexpected, 4, format!("+ {row}"));
-    differences
-        .iter()
-        .flat_map(|difference| match difference {
-            Difference::Missing(row) => vec![missing(row)],
-            Difference::Unexpected(row) => vec![unexpected(row)],
-            Difference::Changed { golden, observed } => vec![missing(golden), unexpected(observed)],
-            Difference::NotHappened(line) => vec![missing(line)],
-            Difference::Happened(line) => vec![unexpected(line)],
-        })
-        .collect()
+    let lines = differences.iter().flat_map(|difference| match difference {
+        Difference::Missing(row) => vec![missing(row)],
+        Difference::Unexpected(observed) => found(observed),
+        Difference::Changed { golden, observed } => [vec![missing(golden)], found(observed)].concat(),
+        Difference::NotHappened(line) => vec![missing(line)],
+        Difference::Happened(line) => vec![Line::new(Tone::Unexpected, 4, format!("+ {line}"))],
+    });
+    let unexpected = differences.iter().filter_map(|difference| match difference {
+        Difference::Unexpected(observed) | Difference::Changed { observed, .. } => Some(observed),
+        _ => None,
+    });
+    lines.chain(hints(unexpected)).collect()
+}
+
+/// A violation and where it was allocated.
+fn found(observed: &Observed) -> Vec<Line> {
+    let row = Line::new(Tone::Unexpected, 4, format!("+ {}", observed.row));
+    std::iter::once(row).chain(observed.site.iter().flat_map(|site| origin::lines(site, 6))).collect()
+}
+
+fn hints<'a>(observed: impl Iterator<Item = &'a Observed>) -> Vec<Line> {
+    let mut hints: Vec<Line> = observed.filter_map(|observed| origin::hint(observed.site.as_ref()?)).collect();
+    hints.dedup();
+    hints
 }

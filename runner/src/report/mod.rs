@@ -8,6 +8,7 @@ mod junit;
 mod markdown;
 mod matrix;
 pub mod measured;
+mod origin;
 mod pretty;
 mod tap;
 
@@ -27,6 +28,7 @@ pub use github::Github;
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
+pub(crate) use origin::function;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
 pub use tap::Tap;

@@ -40,6 +40,7 @@ pub(crate) fn tone(tone: Tone) -> Style {
         Tone::Source | Tone::Hint => AnsiColor::Cyan.on_default(),
         Tone::Missing => AnsiColor::Red.on_default(),
         Tone::Unexpected => AnsiColor::Green.on_default(),
+        Tone::Origin => Style::new().bold(),
     }
 }
 

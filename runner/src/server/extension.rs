@@ -39,14 +39,16 @@ pub(super) fn install(
             make(source, &path, arguments, installation, run)
         }
         Build::Files { library, control, sql } => {
+            let major = installation.version.major().to_string();
+            let matching = |pattern: &str| matching(source, &path, &pattern.replace("{major}", &major));
             for pattern in library {
-                for file in matching(source, &path, pattern)? {
+                for file in matching(pattern)? {
                     let name = installed_library_name(&file, &source.name);
                     stage::install(&file, &installation.pkglib_dir, name.as_deref())?;
                 }
             }
             for pattern in control.iter().chain(sql) {
-                for file in matching(source, &path, pattern)? {
+                for file in matching(pattern)? {
                     stage::install(&file, &installation.extension_dir(), None)?;
                 }
             }
@@ -88,12 +90,21 @@ fn make(
         .env_remove("MFLAGS")
         .env_remove("MAKEOVERRIDES")
         .env_remove("DESTDIR")
+        .env("COPT", debug_options(&copy, &source.path))
         .env("LC_ALL", "C");
     let status = run_logged(make, None, &log)?;
     if status.success() {
         return Ok(());
     }
     Err(ServerError::Build { extension: source.name.clone(), status, output: log_tail(&log, OUTPUT_LINES) })
+}
+
+/// The caller's `COPT`, with which PGXS compiles, and debug information that names the sources instead of the copy.
+fn debug_options(copy: &Path, sources: &Path) -> String {
+    let map = format!("-fdebug-prefix-map={}={}", copy.display(), sources.display());
+    let is_plain = map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
+    let map = if is_plain { map } else { String::new() };
+    format!("{} -g {map}", std::env::var("COPT").unwrap_or_default()).trim().to_owned()
 }
 
 /// What make may have left from another build, and what is no source at all, stays behind.
@@ -187,6 +198,14 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|file| top.path().join(file)).collect();
             assert_eq!(matching_files(top.path(), &glob), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn debug_information_names_the_sources() {
+        let options = |sources: &str| debug_options(Path::new("/tmp/run/build-x"), Path::new(sources));
+        assert!(options("src/x").ends_with("-g -fdebug-prefix-map=/tmp/run/build-x=src/x"));
+        // The shell of a recipe would take it apart.
+        assert!(options("my sources").ends_with("-g"));
     }
 
     #[test]

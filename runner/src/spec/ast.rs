@@ -30,6 +30,8 @@ pub struct Spec {
     pub preload: Vec<Spanned<String>>,
     /// `target 'lib' {, 'lib'}`
     pub targets: Vec<Spanned<String>>,
+    /// `trace on|off|stacks`, for every scenario and every session.
+    pub trace: Option<Spanned<Trace>>,
     /// `requires COND {, COND}`: all have to hold.
     pub requires: Vec<Condition>,
     /// `skip [when COND] 'reason'`
@@ -218,7 +220,7 @@ pub struct Scenario {
     /// `mode executor|all|none`
     pub mode: Option<Spanned<Mode>>,
     /// `trace on|off|stacks`
-    pub trace: Option<Spanned<String>>,
+    pub trace: Option<Spanned<Trace>>,
     /// `guard off|redzone|pages`
     pub guard: Option<Spanned<String>>,
     /// `watch 'like' {, 'like'}`
@@ -331,6 +333,29 @@ pub enum Mode {
     Executor,
     /// Nothing between the marks.
     None,
+}
+
+/// `pg_ext_memcheck.trace`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trace {
+    /// Context totals only.
+    #[default]
+    Off,
+    /// Allocations of the targets are charged to the functions that made them.
+    On,
+    /// Those that came about by different calls within the targets are told apart as well.
+    Stacks,
+}
+
+impl Trace {
+    /// The word for it, in the language and in the engine.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Trace::Off => "off",
+            Trace::On => "on",
+            Trace::Stacks => "stacks",
+        }
+    }
 }
 
 /// One `expect` clause.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Outcome};
 use super::performance::{Halt, Happening, Performance};
 use crate::exec::case::quoted;
-use crate::exec::engine::{END_SESSION, FINDINGS, STATISTICS, begin_session, read_window};
+use crate::exec::engine::{
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, begin_session, has_sites, name_functions, read_window,
+};
 use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::outcome::{PermutationOutcome, PermutationRun, Window};
 use crate::exec::session::sentence;
@@ -180,7 +182,7 @@ impl<'a> Checked<'a> {
     }
 
     fn open(&mut self, session: usize) -> Result<(), Failure> {
-        let calls = begin_session(&self.case.sessions.sessions[session]);
+        let calls = begin_session(&self.case.sessions, &self.case.sessions.sessions[session]);
         self.call(session, "begin", &calls)
     }
 
@@ -193,7 +195,11 @@ impl<'a> Checked<'a> {
                 Failure::new(Step::Engine("findings"), Cause::Protocol(message))
             })
         };
-        read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?)
+        let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?)?;
+        if has_sites(&window) {
+            name_functions(&mut window, &rows(DIRECTORIES)?);
+        }
+        Ok(window)
     }
 
     fn call(&mut self, session: usize, function: &'static str, calls: &[impl AsRef<str>]) -> Result<(), Failure> {

@@ -116,7 +116,7 @@ pub(super) const CLAUSES: &[Clause] = &[
     clause("protocol", Rule::protocol, &[Scenario]),
     clause("worker", Rule::worker, &[Scenario]),
     clause("mode", Rule::mode, &[Scenario]),
-    clause("trace", Rule::trace, &[Scenario]),
+    clause("trace", Rule::trace, &[Header, Scenario]),
     clause("guard", Rule::guard, &[Scenario]),
     clause("watch", Rule::watch, &[Scenario, Session]),
     clause("allow", Rule::allow, &[Scenario, Session]),

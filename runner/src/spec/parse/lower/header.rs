@@ -30,6 +30,7 @@ impl Lower<'_> {
                 }
             }
             Rule::target => spec.targets.extend(texts(node, Rule::string)),
+            Rule::trace => self.once(node, &mut spec.trace, Self::trace),
             Rule::requires => spec.requires.extend(self.conditions(node)),
             Rule::skip => spec.skips.extend(self.exemption(node)),
             Rule::xfail => spec.xfails.extend(self.exemption(node)),

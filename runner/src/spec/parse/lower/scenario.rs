@@ -3,7 +3,7 @@
 use memcheck_core::{Phase, ScenarioKind};
 
 use super::{Lower, Within, likes, text_of, word_of};
-use crate::spec::ast::{Abort, Iterate, Mode, Protocol, Scenario, Spanned, Workload, WorkloadSource};
+use crate::spec::ast::{Abort, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource};
 use crate::spec::number;
 use crate::spec::parse::grammar::{Node, Rule};
 use crate::spec::suggest;
@@ -23,7 +23,7 @@ const PROTOCOLS: &[(&str, Protocol)] =
 
 const MODES: &[(&str, Mode)] = &[("executor", Mode::Executor), ("all", Mode::All), ("none", Mode::None)];
 
-const TRACE_LEVELS: &[&str] = &["on", "off", "stacks"];
+const TRACES: &[(&str, Trace)] = &[("on", Trace::On), ("off", Trace::Off), ("stacks", Trace::Stacks)];
 
 const GUARD_LEVELS: &[&str] = &["off", "redzone", "pages"];
 
@@ -79,9 +79,7 @@ impl Lower<'_> {
             }),
             Rule::mode => self
                 .once(node, &mut scenario.mode, |lower, node| lower.choice(&node.get(Rule::mode_name)?, "mode", MODES)),
-            Rule::trace => self.once(node, &mut scenario.trace, |lower, node| {
-                lower.level(&node.get(Rule::trace_level)?, "trace level", TRACE_LEVELS)
-            }),
+            Rule::trace => self.once(node, &mut scenario.trace, Self::trace),
             Rule::guard => self.once(node, &mut scenario.guard, |lower, node| {
                 lower.level(&node.get(Rule::guard_level)?, "guard level", GUARD_LEVELS)
             }),
@@ -104,6 +102,10 @@ impl Lower<'_> {
         };
         let kinds: Vec<_> = kinds.iter().map(|kind| kind.to_string()).collect();
         self.error(node.span(), format!("\"{what}\" applies to {}, not to {here}", suggest::join(&kinds)));
+    }
+
+    pub(super) fn trace(&mut self, node: &Node) -> Option<Spanned<Trace>> {
+        self.choice(&node.get(Rule::trace_level)?, "trace level", TRACES)
     }
 
     fn level(&mut self, node: &Node, what: &str, levels: &[&str]) -> Option<Spanned<String>> {

@@ -1,11 +1,15 @@
-//! Servers for tests of the engine's SQL interface.
+//! Servers for tests of the engine.
 //!
 //! Every installation that the engine is built for is tried, or those whose major versions are in `MCSPEC_TEST_PG`, separated
 //! by spaces. `make engine` builds it.
 
-use std::path::PathBuf;
+#![allow(dead_code, reason = "no test uses all of it")]
 
-use mcspec::config::{Config, SUPPORTED_MAJORS};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mcspec::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
 use postgres::{Client, SimpleQueryMessage};
 
@@ -15,6 +19,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Connects to the database `postgres`.
     pub(crate) fn open(server: &Server) -> Self {
         Session { client: server.connect("postgres").expect("connected") }
     }
@@ -39,35 +44,38 @@ impl Session {
         }
     }
 
+    /// Asks, and fails where the answer is another.
     #[track_caller]
     pub(crate) fn gives(&mut self, sql: &str, expected: &str) {
         assert_eq!(self.ask(sql), expected, "{sql}");
     }
 }
 
+/// An installation with the engine and the extensions under test.
 pub(crate) struct Cluster {
     pub(crate) installation: Installation,
     pub(crate) engine: PathBuf,
-    stage: Stage,
+    pub(crate) stage: Stage,
     pub(crate) template: Template,
     pub(crate) run: RunDirectory,
 }
 
 impl Cluster {
-    /// A server with the engine created in its maintenance database.
+    /// A server with the engine's extension, these libraries preloaded and these lines in its postgresql.conf.
     pub(crate) fn start(&self, preload: &[&str], conf: &[&str]) -> Server {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let options = ServerOptions { preload: texts(preload), conf: texts(conf), name: "sql_api".into() };
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let options = ServerOptions { preload: owned(preload), conf: owned(conf), name: "test".into() };
         let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
         Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
         server
     }
 }
 
-/// One cluster for each installation for which there is an engine, with these subjects. None at all is a failure.
-pub(crate) fn clusters(subjects: &[&str]) -> Vec<Cluster> {
+/// One cluster with these extensions for each installation for which there is an engine. None at all is a failure.
+pub(crate) fn clusters(extensions: &[&str]) -> Vec<Cluster> {
     let config = Config::load().expect("a valid mcspec.toml");
-    let subjects: Vec<_> = subjects.iter().map(|name| config.extensions[*name].clone()).collect();
+    let subjects: Vec<ExtensionSource> =
+        extensions.iter().map(|&name| config.extensions.get(name).expect("in mcspec.toml").clone()).collect();
     let wanted = std::env::var("MCSPEC_TEST_PG").ok();
     let is_wanted =
         |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
@@ -90,4 +98,14 @@ pub(crate) fn clusters(subjects: &[&str]) -> Vec<Cluster> {
             Cluster { installation, engine, stage, template, run }
         })
         .collect()
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

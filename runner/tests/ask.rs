@@ -1,51 +1,37 @@
 //! Asking another backend, on real servers: who answers, who does not, and what is said.
 
-use std::thread;
-use std::time::{Duration, Instant};
+mod cluster;
 
+use std::thread;
+use std::time::Duration;
+
+use cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::{Session, clusters};
-use crate::tracing;
-
 #[test]
 fn other_backends() {
-    for cluster in clusters(&["pgweb", "mem_corpus"]) {
+    for cluster in clusters(&[]) {
         let server = cluster.start(&[], &["log_min_messages = warning"]);
-        let mut session = Session::open(&server);
-        session.ask("CREATE EXTENSION pgweb");
-        session.ask("CREATE EXTENSION mem_corpus");
-        tracing::a_function_that_never_ends_tells_what_it_leaks(&server);
-        tracing::parameters_switch_tracing_on_and_off(&server);
         who_cannot_be_asked(&server);
         privileges(&server);
         a_busy_process_is_given_up(&server);
         contexts(&server);
         a_genuine_dump_is_logged(&server);
         catalog_caches(&server);
-        tracing::windows_in_workers(&server);
         parallel_workers(&server);
         after_a_crash(&server);
         server.stop();
     }
 }
 
-pub(crate) fn pid(session: &mut Session) -> i32 {
+fn pid(session: &mut Session) -> i32 {
     session.ask("SELECT pg_backend_pid()").parse().expect("a number")
 }
 
 fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("sent");
-}
-
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn who_cannot_be_asked(server: &Server) {

@@ -1,15 +1,14 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
 
-mod ask;
 mod cluster;
-mod tracing;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, Session, clusters};
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
+
+use cluster::{Cluster, Session, clusters};
 
 #[test]
 fn the_documented_interface() {
@@ -225,8 +224,8 @@ fn windows(server: &Server) {
     );
     session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts leftover_contexts live_allocations marks not_recorded ring_entries ring_size statements \
-         violations_lost violations_lost_total",
+        "context_paths contexts inconsistencies leftover_contexts live_allocations marks not_recorded ring_entries ring_size \
+         statements violations_lost violations_lost_total",
     );
 
     // flush_violations() takes what the open window has found so far.

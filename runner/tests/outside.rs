@@ -1,5 +1,7 @@
 //! Tracing outside of the session's own windows: by parameters, and by windows in other backends.
 
+mod cluster;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +9,22 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
 
-use crate::ask::eventually;
-use crate::cluster::Session;
+#[test]
+fn other_ways_to_trace() {
+    for cluster in clusters(&["pgweb", "mem_corpus"]) {
+        let server = cluster.start(&[], &[]);
+        let mut session = Session::open(&server);
+        session.ask("CREATE EXTENSION pgweb");
+        session.ask("CREATE EXTENSION mem_corpus");
+        a_function_that_never_ends_tells_what_it_leaks(&server);
+        parameters_switch_tracing_on_and_off(&server);
+        windows_in_workers(&server);
+        server.stop();
+    }
+}
 
 /// One request; the answer.
 fn get(port: u16, path: &str) -> String {
@@ -45,7 +59,7 @@ fn serve(server: &Server, settings: &[&str], started: &Sender<(i32, u16)>) {
 }
 
 /// The done-when of seeds/pgweb: the leaking site is named while requests are running.
-pub(crate) fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
+fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
     let mut session = Session::open(server);
     session.ask("CREATE FUNCTION hello(params json) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'Hello'; END $$");
     let leaks = |session: &mut Session, pid: i32| {
@@ -117,7 +131,7 @@ pub(crate) fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
     session.ask("DROP FUNCTION hello");
 }
 
-pub(crate) fn parameters_switch_tracing_on_and_off(server: &Server) {
+fn parameters_switch_tracing_on_and_off(server: &Server) {
     let mut session = Session::open(server);
     let held = "SELECT source_lib, context_path, allocations, bytes FROM ext_memcheck.live_allocations()";
     let off = "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on and \
@@ -156,7 +170,7 @@ pub(crate) fn parameters_switch_tracing_on_and_off(server: &Server) {
     session.gives(held, off);
 }
 
-pub(crate) fn windows_in_workers(server: &Server) {
+fn windows_in_workers(server: &Server) {
     let mut session = Session::open(server);
     let mut watch = |ok: bool| {
         let worker: i32 = session.ask(&format!("SELECT mem_corpus.d05_launch({ok})")).parse().expect("a pid");
