@@ -42,9 +42,9 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    log::register();
+    current_context::register();
     ask::register();
     window::outside::register();
     trace::prepare();
-    log::register();
-    current_context::register();
 }

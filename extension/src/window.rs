@@ -101,21 +101,21 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
     let libraries = guc::traced_libraries();
-    if libraries.is_empty() {
-        parallel::stop();
-    } else {
+    tracing::for_window(libraries.clone(), guc::traces_stacks())?;
+    if trace::is_on() {
         parallel::start(&libraries);
+    } else {
+        parallel::stop();
     }
-    tracing::for_window(libraries, guc::traces_stacks())?;
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
+    events::start();
     OPEN.set(Some(Window::new(rules, census)));
     Ok(())
 }
 
 impl Window {
     fn new(rules: Rules, census: Census) -> Self {
-        events::start();
         Window {
             rules,
             // SAFETY: reads the clock.
@@ -136,18 +136,20 @@ impl Window {
 
     /// Its figures, when it is closed.
     fn figures(&self) -> Counters {
-        let mut counters = self.counters;
-        if trace::is_on() {
-            (counters.live_allocations, counters.not_recorded) = trace::occupancy();
-            counters.inconsistencies = statement::with_walker(trace::inconsistencies);
-        }
-        Counters {
+        let mut figures = Counters {
             contexts: self.marks.last().map_or(0, |mark| mark.census.contexts),
             paths: statement::with_walker(|walker| walker.paths().len() as u64),
             leftovers: self.leftovers.paths().map(|path| self.leftovers.totals(path).objects).sum(),
             violations_lost: ring::lost() - self.counters.violations_lost,
-            ..counters
+            ..self.counters
+        };
+        if trace::is_on() {
+            let workers = parallel::collect();
+            (figures.live_allocations, figures.not_recorded) = trace::occupancy();
+            figures.not_recorded += workers.not_recorded;
+            figures.inconsistencies = statement::with_walker(trace::inconsistencies) + workers.inconsistencies;
         }
+        figures
     }
 }
 
@@ -202,36 +204,28 @@ fn current(window: &Window) -> Census {
     census
 }
 
-/// What a mark holds now.
-fn mark_now(window: &Window, iteration: u64) -> Mark {
-    let mut census = current(window);
+/// A mark with this census, and everything else as it is now.
+fn mark_of(iteration: u64, mut census: Census, leftovers: Census) -> Mark {
     parallel::collect();
     parallel::count(&mut census);
-    Mark {
-        iteration,
-        census,
-        leftovers: window.leftovers.clone(),
-        events: events::counts(),
-        calls: current_context::calls(),
-    }
+    Mark { iteration, census, leftovers, events: events::counts(), calls: current_context::calls() }
 }
 
 /// Sets a mark. Iteration 0 starts the window anew.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
-        let mut mark = mark_now(window, iteration);
+        let census = current(window);
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
             window.leftovers = Census::default();
-            mark.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
         {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
-        window.marks.push(mark);
+        window.marks.push(mark_of(iteration, census, window.leftovers.clone()));
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
         }
@@ -291,16 +285,16 @@ pub(crate) fn add_scenario(findings: Vec<Finding>) {
 /// The findings so far. Marks set by hand are the window; without any it ends now.
 fn findings(window: &mut Window) -> Vec<Finding> {
     if window.marks.len() == 1 {
-        let mark = mark_now(window, 0);
-        window.marks.push(mark);
+        let census = current(window);
+        window.marks.push(mark_of(0, census, window.leftovers.clone()));
     } else {
         statement::is_own();
     }
-    judged_with_events(&window.marks, &window.rules)
+    all_judged(&window.marks, &window.rules)
 }
 
-/// Judges the marks of a window, and the events that it has counted.
-fn judged_with_events(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+/// Judges marks, and what was counted between them.
+fn all_judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
     let mut findings = judged(marks, rules);
     findings.extend(judge_events(&events::all(), marks, rules));
     sort(&mut findings);
@@ -335,17 +329,16 @@ pub(crate) fn close() -> Option<(Vec<Finding>, pg_sys::TimestampTz)> {
     let found = findings(&mut window);
     let mut all = std::mem::take(&mut window.scenarios);
     all.extend(found.iter().cloned());
-    let mut counters = window.figures();
-    if trace::is_on() {
-        let workers = parallel::collect();
-        counters.not_recorded += workers.not_recorded;
-        counters.inconsistencies += workers.inconsistencies;
-        parallel::stop();
-    }
-    events::stop();
-    keep_closed(all, counters);
-    tracing::window_closed();
+    keep_closed(all, window.figures());
+    closed();
     Some((found, window.started))
+}
+
+/// Nothing is watched for a window any more.
+fn closed() {
+    events::stop();
+    parallel::stop();
+    tracing::window_closed();
 }
 
 /// Keeps the findings and figures of a window as those of the last closed one.

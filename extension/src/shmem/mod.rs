@@ -40,6 +40,6 @@ unsafe extern "C-unwind" fn startup() {
         unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| next()) };
     }
     ring::startup();
-    ask::startup();
     handover::startup();
+    ask::startup();
 }

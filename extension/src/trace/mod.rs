@@ -120,16 +120,6 @@ pub(crate) fn is_on() -> bool {
     unsafe { *TRACE.on.get() }
 }
 
-/// Whether tracing is on for these libraries, in this way.
-pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
-    is_on() && with_trace(|trace| trace.targets.are(targets, by_calls)).unwrap_or(false)
-}
-
-/// Learns in the postmaster what cannot be learnt without the allocator.
-pub(crate) fn prepare() {
-    methods::prepare();
-}
-
 /// Whether a library (name without directory and suffix) is a target.
 pub(crate) fn is_target(library: &[u8]) -> bool {
     is_on() && with_trace(|trace| trace.targets.is_wanted(library)).unwrap_or(false)
@@ -152,6 +142,16 @@ pub(crate) fn address_of(function: &Frame) -> Option<usize> {
         Some(module.base + function.offset as usize - 1)
     })
     .flatten()
+}
+
+/// Whether tracing is on for these libraries, with sites told apart in this way.
+pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
+    is_on() && with_trace(|trace| trace.targets.are(targets, by_calls)).unwrap_or(false)
+}
+
+/// Learns in the postmaster what cannot be learnt without the allocator.
+pub(crate) fn prepare() {
+    methods::prepare();
 }
 
 /// What is recorded, while no wrapper runs.

@@ -55,14 +55,14 @@ impl Targets {
         self.generation = 0;
     }
 
-    /// Whether these are the libraries that are taken for the targets, in this way.
-    pub(super) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
-        self.wanted == wanted && self.by_calls == by_calls
-    }
-
     /// Whether a library (name without suffix) is a target by its name.
     pub(super) fn is_wanted(&self, library: &[u8]) -> bool {
         self.wanted.iter().any(|name| name.as_bytes() == library)
+    }
+
+    /// Whether these are the libraries that are taken for the targets, and sites are told apart in this way.
+    pub(super) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
+        self.wanted == wanted && self.by_calls == by_calls
     }
 
     /// Looks at the loaded objects again, if there are others than before.

@@ -14,8 +14,8 @@ use memcheck_core::growth::spaced;
 use memcheck_core::judge::{Mark, Rules};
 use pgrx::prelude::*;
 
-use super::{Counters, MOST_MARKS, OPEN, Window, judged_with_events};
-use crate::{current_context, events, statement, trace, tracing};
+use super::{Counters, MOST_MARKS, OPEN, Window, all_judged, mark_of};
+use crate::{events, statement, trace, tracing};
 
 /// The transactions of a window that another backend opened.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,7 @@ pub(crate) fn open(rules: Rules, targets: Vec<String>, by_calls: bool) -> Result
     }
     statement::close_ended();
     tracing::for_window(targets, by_calls).map_err(Refused::Trace)?;
+    events::start();
     let mut window = Window::new(rules, census(0));
     window.transactions = Some(Transactions { ended: None, stride: 1 });
     OPEN.set(Some(window));
@@ -58,15 +59,14 @@ pub(crate) fn open(rules: Rules, targets: Vec<String>, by_calls: bool) -> Result
 pub(crate) fn close() -> Option<(Vec<Finding>, Counters)> {
     let mut window = OPEN.with_borrow_mut(|open| open.take_if(|window| window.transactions.is_some()))?;
     if let [only] = window.marks.as_slice() {
-        let now = mark(only.iteration, 0);
+        let now = mark_of(only.iteration, census(0), Census::default());
         window.marks.push(now);
     }
     let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
     let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
-    let found = judged_with_events(&chosen, &window.rules);
+    let found = all_judged(&chosen, &window.rules);
     let counters = window.figures();
-    events::stop();
-    tracing::window_closed();
+    super::closed();
     Some((found, counters))
 }
 
@@ -74,16 +74,6 @@ pub(crate) fn close() -> Option<(Vec<Finding>, Counters)> {
 fn census(transaction: u64) -> Census {
     let moment = Moment { message: None, transaction: Some(transaction), portals: true };
     statement::with_walker(|walker| walker.census(moment))
-}
-
-fn mark(iteration: u64, transaction: u64) -> Mark {
-    Mark {
-        iteration,
-        census: census(transaction),
-        events: events::counts(),
-        calls: current_context::calls(),
-        ..Mark::default()
-    }
 }
 
 #[pg_guard]
@@ -116,7 +106,7 @@ impl Window {
         }
         trace::refresh();
         // 0 is the moment at which it was opened.
-        self.marks.push(mark(ended, ended + 1));
+        self.marks.push(mark_of(ended, census(ended + 1), Census::default()));
         self.counters.marks += 1;
         if self.marks.len() > MOST_MARKS {
             super::thin_out(&mut self.marks);
