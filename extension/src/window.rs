@@ -104,9 +104,11 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
     let libraries = guc::traced_libraries();
-    tracing::for_window(libraries.clone())?;
+    tracing::for_window(libraries.clone(), guc::traces_stacks())?;
     if trace::is_on() {
         parallel::start(&libraries);
+    } else {
+        parallel::stop();
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);

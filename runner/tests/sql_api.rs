@@ -1,7 +1,5 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
 
-mod ask;
-#[path = "../cluster/mod.rs"]
 mod cluster;
 
 use std::thread;
