@@ -176,7 +176,7 @@ fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding
     let bytes = curve.growth_of(|live| live.bytes);
     let total = curve.growth();
     let piles_up = untraced.iter().any(|finding| finding.path == path && finding.objects > 0);
-    let enough = total >= rules.thresholds.min_leak_bytes;
+    let enough = total > 0 && total >= rules.thresholds.min_leak_bytes;
     let long_lived = paths.lifetime(curve.path) == Lifetime::Backend;
     let global = paths.is_global(curve.path) || (piles_up && paths.is_global(paths.parent(curve.path)));
     let make = |check, severity| finding(paths, rules, curve, bytes, check, severity);
@@ -207,9 +207,9 @@ fn findings(paths: &PathTable, rules: &Rules, curve: &Curve, untraced: &[Finding
 /// What is lost outside of contexts is lost in every scenario; the filters are about contexts.
 fn lost(paths: &PathTable, rules: &Rules, curve: &Curve, check: CheckKind) -> Option<Finding> {
     let bytes = curve.growth_of(|live| live.bytes);
-    let goes_on = match (rules.scenario, check) {
-        (ScenarioKind::Window, CheckKind::MallocLeak) => curve.growth() >= rules.thresholds.min_leak_bytes,
-        (ScenarioKind::Window, _) => curve.growth() > 0,
+    let least = if check == CheckKind::MallocLeak { rules.thresholds.min_leak_bytes.max(1) } else { 1 };
+    let goes_on = match rules.scenario {
+        ScenarioKind::Window => curve.growth() >= least,
         _ => bytes.is_some(),
     };
     let severity = if check == CheckKind::DsmLeak { Severity::Warning } else { severity_of(curve.growth()) };

@@ -89,7 +89,8 @@ CREATE FUNCTION core_typcache(type regtype) RETURNS void AS 'MODULE_PATHNAME' LA
 -- All that running a query takes
 CREATE FUNCTION core_spi_execute(query text) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
--- Runs a saved plan, whose sixth execution may make a generic plan. Only the first call in a session saves anything.
+-- Runs a saved plan, whose sixth execution may make a generic plan. The first call in a session saves it, and then it is the
+-- library's.
 CREATE FUNCTION core_spi_plan(arguments int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
 -- n errors, each caught and flushed
