@@ -277,6 +277,7 @@ fn after_a_crash(server: &Server) {
         thread::sleep(Duration::from_millis(300));
         send(asker_pid, Signal::SIGKILL);
     });
+    eventually("the crash has ended all processes", || kill(Pid::from_raw(stopped_pid), None).is_err());
     eventually("the server is there again", || server.connect("postgres").is_ok());
     let mut session = Session::open(server);
     let mut other = Session::open(server);
