@@ -170,7 +170,7 @@ pub(crate) fn collect() -> Figures {
 fn add(held: &mut Vec<Held>, report: Report) {
     let path = statement::with_walker(|walker| match report.path.as_slice() {
         [] => PathId::HEAP,
-        path => walker.named(path),
+        path => walker.path_named(path.iter().cloned()),
     });
     let known = held.iter().position(|held| {
         held.path == path && held.frame.library == report.frame.library && held.frame.offset == report.frame.offset

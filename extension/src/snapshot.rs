@@ -102,10 +102,10 @@ impl Walker {
         self.known.get(&address).filter(|known| known.walk == self.walks).map(|known| known.path)
     }
 
-    /// The path of a context of another process, by its names from the root.
-    pub(crate) fn named(&mut self, names: &[String]) -> PathId {
-        let names = names.iter().filter(|name| *name != TOP_MEMORY_CONTEXT);
-        names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, name))
+    /// The path of these names below TopMemoryContext.
+    pub(crate) fn path_named(&mut self, names: impl IntoIterator<Item = String>) -> PathId {
+        let names = names.into_iter().filter(|name| name != TOP_MEMORY_CONTEXT);
+        names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, &name))
     }
 
     /// The addresses of all contexts.
@@ -244,7 +244,7 @@ impl Walker {
 ///
 /// # Safety
 /// `context` is live.
-unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
+pub(crate) unsafe fn label(context: pg_sys::MemoryContext) -> (*const c_char, bool) {
     // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c), and the identifier of a hash
     // table lives inside it (`hash_create` in dynahash.c).
     unsafe {

@@ -20,16 +20,16 @@ pub(crate) fn parameters_changed() {
 pub(crate) fn follow() -> Result<(), trace::Refused> {
     if CHANGED.get() && !window::is_open() {
         CHANGED.set(false);
-        return trace_these(guc::traced_libraries());
+        return trace_these(guc::traced_libraries(), guc::traces_stacks());
     }
     trace::refresh();
     Ok(())
 }
 
 /// Traces what a window asks for. What is recorded for these libraries already is kept.
-pub(crate) fn for_window(libraries: Vec<String>) -> Result<(), trace::Refused> {
+pub(crate) fn for_window(libraries: Vec<String>, by_calls: bool) -> Result<(), trace::Refused> {
     CHANGED.set(true);
-    trace_these(libraries)
+    trace_these(libraries, by_calls)
 }
 
 /// The window is closed: goes back to what the parameters ask for.
@@ -39,8 +39,7 @@ pub(crate) fn window_closed() {
     let _ = follow();
 }
 
-fn trace_these(libraries: Vec<String>) -> Result<(), trace::Refused> {
-    let by_calls = guc::traces_stacks();
+fn trace_these(libraries: Vec<String>, by_calls: bool) -> Result<(), trace::Refused> {
     if libraries.is_empty() {
         trace::stop();
         Ok(())

@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::event::judge_events;
 use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
+use memcheck_core::peak::{Rung, judge_peaks};
 use memcheck_core::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
@@ -24,6 +25,8 @@ struct Window {
     rules: Rules,
     started: pg_sys::TimestampTz,
     marks: Vec<Mark>,
+    /// The steps of `query_peak`.
+    ladder: Vec<Rung>,
     /// What statements have left below MessageContext so far.
     leftovers: Census,
     /// Growth made by the engine's own statements: the sums before and after them.
@@ -101,9 +104,11 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
     let libraries = guc::traced_libraries();
-    tracing::for_window(libraries.clone())?;
+    tracing::for_window(libraries.clone(), guc::traces_stacks())?;
     if trace::is_on() {
         parallel::start(&libraries);
+    } else {
+        parallel::stop();
     }
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
@@ -119,6 +124,7 @@ impl Window {
             // SAFETY: reads the clock.
             started: unsafe { pg_sys::GetCurrentTimestamp() },
             marks: vec![Mark { census, ..Mark::default() }],
+            ladder: Vec::new(),
             leftovers: Census::default(),
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
@@ -209,7 +215,8 @@ fn mark_of(iteration: u64, mut census: Census, leftovers: Census) -> Mark {
     Mark { iteration, census, leftovers, events: events::counts(), calls: current_context::calls() }
 }
 
-/// Sets a mark. Iteration 0 starts the window anew.
+/// Sets a mark. Iteration 0 starts the window anew. In `query_peak` iterations are rows, and a mark ends a step of the
+/// ladder.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
@@ -217,6 +224,7 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
         window.counters.marks += 1;
         if iteration == 0 {
             window.marks.clear();
+            window.ladder.clear();
             window.leftovers = Census::default();
         } else if let Some(last) = window.marks.last()
             && last.iteration >= iteration
@@ -224,6 +232,12 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
         window.marks.push(mark_of(iteration, census, window.leftovers.clone()));
+        if window.rules.scenario == ScenarioKind::QueryPeak {
+            if iteration > 0 {
+                window.ladder.push(Rung { rows: iteration, peaks: statement::with_walker(trace::peaks) });
+            }
+            trace::start_step();
+        }
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
         }
@@ -288,14 +302,30 @@ fn findings(window: &mut Window) -> Vec<Finding> {
     } else {
         statement::is_own();
     }
-    all_judged(&window.marks, &window.rules)
+    let mut findings = match window.rules.scenario {
+        ScenarioKind::QueryPeak => judged_ladder(&window.ladder, &window.rules),
+        _ => judged(&window.marks, &window.rules),
+    };
+    count_events(&mut findings, &window.marks, &window.rules);
+    findings
+}
+
+fn judged_ladder(ladder: &[Rung], rules: &Rules) -> Vec<Finding> {
+    let mut findings = statement::with_walker(|walker| judge_peaks(walker.paths(), ladder, rules, &parallel::Places));
+    findings.iter_mut().for_each(name_site);
+    findings
+}
+
+/// Adds what was counted between the marks.
+fn count_events(findings: &mut Vec<Finding>, marks: &[Mark], rules: &Rules) {
+    findings.extend(judge_events(&events::all(), marks, rules));
+    sort(findings);
 }
 
 /// Judges marks, and what was counted between them.
 fn all_judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
     let mut findings = judged(marks, rules);
-    findings.extend(judge_events(&events::all(), marks, rules));
-    sort(&mut findings);
+    count_events(&mut findings, marks, rules);
     findings
 }
 
@@ -306,17 +336,20 @@ pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
             return judge(walker.paths(), marks, rules);
         }
         let mut findings = judge_traced(walker.paths(), marks, rules, &parallel::Places);
-        for finding in &mut findings {
-            if let Some(site) = &mut finding.site {
-                *site = parallel::describe(site.id);
-                let Frame { library, offset, symbol, .. } = &site.frame;
-                let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
-                finding.detail.push_str(&format!("; allocated at {at}"));
-                finding.source_lib = library.clone();
-            }
-        }
+        findings.iter_mut().for_each(name_site);
         findings
     })
+}
+
+/// Says where a finding's site is.
+fn name_site(finding: &mut Finding) {
+    if let Some(site) = &mut finding.site {
+        *site = parallel::describe(site.id);
+        let Frame { library, offset, symbol, .. } = &site.frame;
+        let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
+        finding.detail.push_str(&format!("; allocated at {at}"));
+        finding.source_lib = library.clone();
+    }
 }
 
 /// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
@@ -352,6 +385,7 @@ pub(crate) fn flush() {
         let found = findings(window);
         let last = window.marks.pop()?;
         window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+        window.ladder.clear();
         window.leftovers = Census::default();
         Some(found)
     });

@@ -1,7 +1,6 @@
 //! Traced windows under what is hard on them: errors through the allocator, subtransactions, parallel workers, a backend that
 //! is ended. The counts are exact, and the tables sound.
 
-#[allow(dead_code, reason = "it has what other tests need as well")]
 mod cluster;
 
 use std::thread;

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * controls.c
- *		Functions that use much memory and lose none: n1, n2, n6, n7.
+ *		Functions that use much memory and lose none: n1, n2, n6, n7, n10.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "funcapi.h"
 #include "utils/memutils.h"
 
 #define N1_BYTES		(1024 * 1024)
@@ -130,4 +131,25 @@ n7_malloc(PG_FUNCTION_ARGS)
 	used = snprintf(buffer, size, "%d", size);
 	free(buffer);
 	PG_RETURN_INT32(used);
+}
+
+/*
+ * n10: n rows in a tuplestore, which is the result.
+ */
+PG_FUNCTION_INFO_V1(n10_rows);
+Datum
+n10_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int32		n = PG_GETARG_INT32(0);
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	for (int32 i = 0; i < n; i++)
+	{
+		Datum		value = Int32GetDatum(i);
+		bool		isnull = false;
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
+	}
+	return (Datum) 0;
 }

@@ -127,6 +127,10 @@ CREATE FUNCTION d20_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRI
 CREATE FUNCTION d20_mapped_bad(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d20_mapped_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- d21: whether a query has rows; a holdable cursor, for the rest of the session
+CREATE FUNCTION d21_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d21_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- Controls, which have no bug
 
 -- n1: 1 MB in the context "n1 cache", on the first call in a session
@@ -140,3 +144,6 @@ CREATE FUNCTION n6_contexts() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
 
 -- n7: malloc and free of size bytes
 CREATE FUNCTION n7_malloc(size int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- n10: n rows
+CREATE FUNCTION n10_rows(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spi.c
- *		Plans and results of SPI that are kept too long: d14, d15.
+ *		Plans, results and cursors of SPI that are kept too long: d14, d15, d21.
  *
  *-------------------------------------------------------------------------
  */
@@ -108,6 +108,49 @@ d15_ok(PG_FUNCTION_ARGS)
 		rows += SPI_processed;
 		SPI_freetuptable(SPI_tuptable);
 	}
+	SPI_finish();
+
+	PG_RETURN_INT64(rows);
+}
+
+/*
+ * d21: every call opens a holdable cursor, reads a row and forgets it; the
+ * cursor stays until the session ends.  The fix closes it.
+ */
+PG_FUNCTION_INFO_V1(d21_bad);
+Datum
+d21_bad(PG_FUNCTION_ARGS)
+{
+	char	   *query = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	SPIPlanPtr	plan;
+	Portal		portal;
+	int64		rows;
+
+	SPI_connect();
+	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_HOLD);
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	SPI_cursor_fetch(portal, true, 1);
+	rows = SPI_processed;
+	SPI_finish();
+
+	PG_RETURN_INT64(rows);
+}
+
+PG_FUNCTION_INFO_V1(d21_ok);
+Datum
+d21_ok(PG_FUNCTION_ARGS)
+{
+	char	   *query = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	SPIPlanPtr	plan;
+	Portal		portal;
+	int64		rows;
+
+	SPI_connect();
+	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_HOLD);
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	SPI_cursor_fetch(portal, true, 1);
+	rows = SPI_processed;
+	SPI_cursor_close(portal);
 	SPI_finish();
 
 	PG_RETURN_INT64(rows);

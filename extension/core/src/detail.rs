@@ -36,6 +36,20 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
     )
 }
 
+/// `query_bloat`: the peaks at the smallest and at the largest number of rows.
+pub fn query_bloat(path: &ContextPath, (few, at_few): (u64, Live), (many, at_many): (u64, Live)) -> String {
+    format!(
+        "context '{}' (depth {}): peak grew from {} bytes in {} allocations at {few} rows to {} bytes in {} allocations \
+         at {many} rows",
+        path.leaf(),
+        path.depth(),
+        at_few.bytes,
+        at_few.allocations,
+        at_many.bytes,
+        at_many.allocations,
+    )
+}
+
 /// Memory outside of contexts that is not given back.
 pub fn lost(kind: &str, before: Live, after: Live) -> String {
     format!(
@@ -132,6 +146,15 @@ mod tests {
                 traced(&top, Live { bytes: 8, allocations: 1 }, Live { bytes: 808, allocations: 101 }),
                 "context 'TopMemoryContext' (depth 0): requested bytes grew by 800 (before=8 after=808); allocations before=1 \
                  after=101",
+            ),
+            (
+                query_bloat(
+                    &child,
+                    (500, Live { bytes: 4000, allocations: 500 }),
+                    (2000, Live { bytes: 16_000, allocations: 2000 }),
+                ),
+                "context 'BuggyPlannerLeakCtx' (depth 2): peak grew from 4000 bytes in 500 allocations at 500 rows to 16000 \
+                 bytes in 2000 allocations at 2000 rows",
             ),
             (
                 new_global_child(&ContextPath::new(["CacheMemoryContext", "mine"]), "CacheMemoryContext", 1),

@@ -20,9 +20,10 @@ words! {
 /// Totals of one context path at one mark of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarkPoint {
-    /// Iterations done when the mark was set; 0 is the start of the window.
+    /// Iterations done when the mark was set, 0 being the start of the window; the number of rows in `query_bloat`.
     pub iteration: u64,
-    /// Bytes in use (allocated less free) of all contexts with this path; requested bytes in a traced finding.
+    /// Bytes in use (allocated less free) of all contexts with this path; requested bytes in a traced finding, at their
+    /// peak in `query_bloat`.
     pub used: u64,
     /// Number of contexts with this path; of allocations in a traced finding.
     pub objects: u64,
@@ -73,7 +74,7 @@ impl Site {
 /// A violation.
 ///
 /// `bytes` and `objects` are growth over the window; `bytes_per_iter` and `objects_per_iter` the slope the judgement is
-/// based on, which leaves out what a first iteration fills once.
+/// based on, which leaves out what a first iteration fills once. In `query_bloat` they count rows, not iterations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// What was found.

@@ -2,6 +2,7 @@
 
 use crate::census::{Census, Lifetime, PathId, PathTable, Totals};
 use crate::check::{CheckKind, Severity};
+use crate::cursor;
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Phase};
 use crate::growth::{Growth, Point, Shape, sustained};
@@ -72,6 +73,10 @@ pub fn judge(paths: &PathTable, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
         }
     }
     fold_children(paths, &mut curves);
+    if rules.scenario == ScenarioKind::CursorLeak {
+        curves.retain(|curve| curve.piles_up() && cursor::is_portal_or_plan(paths, curve.path));
+        fold(&mut curves, |piles, path| cursor::told_by(paths, piles, path));
+    }
     let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| window.findings(curve)).collect();
     findings.retain(|finding| rules.filter.reports(&finding.path));
     sort(&mut findings);
@@ -152,6 +157,9 @@ impl Window<'_> {
             ScenarioKind::WrongContextProbe => self.wrong_context(curve).into_iter().collect(),
             ScenarioKind::Window => self.difference(curve).into_iter().chain(self.wrong_context(curve)).collect(),
             _ if self.rules.filter.allows(&self.paths.path(curve.path)) => Vec::new(),
+            ScenarioKind::CursorLeak => {
+                self.benchmark(curve).into_iter().filter(|found| found.check == CheckKind::ContextLeak).collect()
+            }
             _ => self.benchmark(curve).into_iter().collect(),
         }
     }
@@ -263,27 +271,32 @@ impl Window<'_> {
 /// Counts contexts that pile up below contexts that pile up as part of those: one context leaked with its children is one
 /// bug.
 fn fold_children(paths: &PathTable, curves: &mut Vec<Curve>) {
-    let piles: Vec<PathId> = curves.iter().filter(|curve| curve.piles_up()).map(|curve| curve.path).collect();
-    let topmost = |mut path: PathId| {
-        let mut found = None;
+    fold(curves, |piles, mut path| {
+        let mut topmost = None;
         while path != PathId::ROOT {
             path = paths.parent(path);
             if piles.contains(&path) {
-                found = Some(path);
+                topmost = Some(path);
             }
         }
-        found
-    };
+        topmost
+    });
+}
+
+/// Adds the bytes of contexts that pile up to those of others that pile up, and drops them; `into` says which, given all
+/// that do.
+fn fold(curves: &mut Vec<Curve>, into: impl Fn(&[PathId], PathId) -> Option<PathId>) {
+    let piles: Vec<PathId> = curves.iter().filter(|curve| curve.piles_up()).map(|curve| curve.path).collect();
     let mut folded: Vec<(PathId, Vec<(u64, Totals)>)> = Vec::new();
-    curves.retain_mut(|curve| match topmost(curve.path) {
-        Some(top) if curve.piles_up() => {
-            folded.push((top, std::mem::take(&mut curve.points)));
+    curves.retain_mut(|curve| match into(&piles, curve.path) {
+        Some(other) if curve.piles_up() => {
+            folded.push((other, std::mem::take(&mut curve.points)));
             false
         }
         _ => true,
     });
-    for (top, points) in folded {
-        let Some(into) = curves.iter_mut().find(|curve| curve.path == top) else { continue };
+    for (other, points) in folded {
+        let Some(into) = curves.iter_mut().find(|curve| curve.path == other) else { continue };
         for ((_, sum), (_, part)) in into.points.iter_mut().zip(points) {
             sum.used += part.used;
             sum.allocated += part.allocated;
@@ -476,6 +489,40 @@ mod tests {
             bloat.judge(ScenarioKind::GrowthBenchmark, allowed),
             ["ctx_bloat WARNING Buggy 100000B 100/iter 0 contexts 0.0/iter linear"]
         );
+    }
+
+    #[test]
+    fn a_portal_or_a_plan_is_one_finding_of_cursor_leak() {
+        let cursors = |tree: &Tree| tree.judge(ScenarioKind::CursorLeak, Filter::default());
+        let tree = Tree::new(&MARKS)
+            .set("CacheMemoryContext/CachedPlan", &piling(100))
+            .set("CacheMemoryContext/CachedPlanSource", &piling(2000))
+            .set("CacheMemoryContext/CachedPlanSource/CachedPlanQuery", &piling(1000))
+            .set("CacheMemoryContext/SPI Plan", &piling(300))
+            .set("TopPortalContext/PortalContext", &piling(40))
+            .set("TopPortalContext/PortalHoldContext", &piling(60))
+            .set("scratch", &piling(1000))
+            .set("TopMemoryContext", &linear(100));
+        assert_eq!(
+            cursors(&tree),
+            [
+                "context_leak ERROR CacheMemoryContext/SPI Plan 3400000B 3400/iter 1000 contexts 1.0/iter linear",
+                "context_leak WARNING TopPortalContext/PortalContext 100000B 100/iter 1000 contexts 1.0/iter linear",
+            ]
+        );
+        // Prepared by SQL or by the client.
+        let tree = Tree::new(&MARKS)
+            .set("CacheMemoryContext/CachedPlanSource", &piling(2000))
+            .set("CacheMemoryContext/CachedPlan", &piling(100));
+        assert_eq!(
+            cursors(&tree),
+            ["context_leak ERROR CacheMemoryContext/CachedPlanSource 2100000B 2100/iter 1000 contexts 1.0/iter linear"]
+        );
+        // A cursor that stands, and plans that are made once.
+        let tree = Tree::new(&MARKS)
+            .set("TopPortalContext/PortalContext", &linear(100))
+            .set("CacheMemoryContext/SPI Plan", &[(0, 0), (900, 3), (900, 3), (900, 3), (900, 3), (900, 3)]);
+        assert!(cursors(&tree).is_empty());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! been warm for long, and what grows at a place there is a leak in the workers too. Where it does not, what a worker holds
 //! has to grow with the calls, and go on after many.
 
-use crate::census::SiteId;
+use crate::census::{PathId, SiteId};
 use crate::growth::{Point, sustained};
 use crate::judge::Mark;
 
@@ -50,24 +50,24 @@ pub trait Places {
     fn is_same(&self, worker: SiteId, own: SiteId) -> bool;
 }
 
-/// Takes out those sites in workers that do not count. `bytes` is what a site held at a mark.
+/// Takes out those sites in workers that do not count. `bytes` is what a site held at a mark in contexts with a path.
 pub(crate) fn retain_leaks(
-    sites: &mut Vec<SiteId>,
+    sites: &mut Vec<(PathId, SiteId)>,
     marks: &[Mark],
     places: &dyn Places,
-    bytes: impl Fn(&Mark, SiteId) -> u64,
+    bytes: impl Fn(&Mark, (PathId, SiteId)) -> u64,
 ) {
-    let own: Vec<SiteId> = sites.iter().copied().filter(|site| site.in_worker().is_none()).collect();
+    let own: Vec<(PathId, SiteId)> = sites.iter().copied().filter(|(_, site)| site.in_worker().is_none()).collect();
     if own.len() == sites.len() {
         return;
     }
     let recent = &marks[marks.len().saturating_sub(3)..];
     let (Some(first), Some(last)) = (recent.first(), recent.last()) else { return };
     let leader_calls = last.calls > first.calls;
-    sites.retain(|&site| {
+    sites.retain(|&(_, site)| {
         site.in_worker().is_none()
             || if leader_calls {
-                own.iter().any(|&own| places.is_same(site, own) && bytes(last, own) > bytes(first, own))
+                own.iter().any(|&own| places.is_same(site, own.1) && bytes(last, own) > bytes(first, own))
             } else {
                 places.grows_in_worker(site)
             }
@@ -75,8 +75,26 @@ pub(crate) fn retain_leaks(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Sites below 100 are in one library, the others in another; those in workers have the number of the leader's, and the
+    /// even ones grow.
+    pub(crate) struct ByNumber;
+
+    impl Places for ByNumber {
+        fn group(&self, site: SiteId) -> usize {
+            usize::from(site.in_worker().unwrap_or(site.0) >= 100)
+        }
+
+        fn grows_in_worker(&self, worker: SiteId) -> bool {
+            worker.in_worker().is_some_and(|number| number % 2 == 0)
+        }
+
+        fn is_same(&self, worker: SiteId, own: SiteId) -> bool {
+            worker.in_worker() == Some(own.0)
+        }
+    }
 
     #[test]
     fn growth_by_call_is_told_from_caches() {

@@ -12,6 +12,7 @@ use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
 use crate::finding::{Finding, MarkPoint, Phase, Site};
 use crate::growth::Shape;
+use crate::handed::is_handed_over;
 use crate::thresholds;
 
 /// What a size is relative to.
@@ -24,7 +25,16 @@ pub enum Per {
 }
 
 impl Per {
-    const fn as_str(self) -> &'static str {
+    /// What the sizes of a check are relative to.
+    pub const fn of(check: CheckKind) -> Self {
+        match check {
+            CheckKind::QueryBloat => Per::Row,
+            _ => Per::Iteration,
+        }
+    }
+
+    /// `iter` or `row`.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Per::Iteration => "iter",
             Per::Row => "row",
@@ -313,18 +323,17 @@ impl Observed {
             }
             _ => (finding.severity, finding.severity),
         };
+        let per = Per::of(finding.check);
+        // What the server has laid out itself has another size on another version.
+        let is_servers = is_handed_over(finding.path.leaf());
         let range = || Size::Range {
             bucket: Bucket::of(finding.bytes_per_iter),
             contexts: whole_number(finding.objects_per_iter),
-            per: Per::Iteration,
+            per,
         };
-        let size = if finding.is_counted() {
-            count(finding)
-        } else {
-            let exact =
-                finding.site.as_ref().and_then(|_| exact_size(&finding.marks)).filter(|_| policy != Policy::Bucket);
-            exact.unwrap_or_else(range)
-        };
+        let has_exact = finding.site.is_some() && policy != Policy::Bucket && !is_servers;
+        let exact = if has_exact { exact_size(&finding.marks, per) } else { None };
+        let size = if finding.is_counted() { count(finding) } else { exact.unwrap_or_else(range) };
         Observed {
             row: Row {
                 owner: None,
@@ -372,7 +381,7 @@ impl Observed {
 ///
 /// The last two intervals between marks decide, as in [`crate::growth::sustained`]. The period is the smallest number of
 /// iterations that holds whole allocations in both; growth that needs a longer one than an interval has no pattern.
-fn exact_size(marks: &[MarkPoint]) -> Option<Size> {
+fn exact_size(marks: &[MarkPoint], per: Per) -> Option<Size> {
     let recent = &marks[marks.len().saturating_sub(3)..];
     let (first, last) = (recent.first()?, recent.last()?);
     let grown = |from: &MarkPoint, to: &MarkPoint| {
@@ -392,7 +401,7 @@ fn exact_size(marks: &[MarkPoint]) -> Option<Size> {
         grown(&pair[0], &pair[1])
             .is_some_and(|(n, b, a)| n % period == 0 && b == n / period * bytes && a == n / period * allocations)
     });
-    repeats.then_some(Size::Exact { bytes, allocations, period, per: Per::Iteration })
+    repeats.then_some(Size::Exact { bytes, allocations, period, per })
 }
 
 /// How often it happened over the whole window: a WARNING of the server that comes once is as good as one that comes each time.
@@ -544,6 +553,36 @@ mod tests {
     }
 
     #[test]
+    fn sizes_of_what_the_server_lays_out_are_ranges() {
+        let traced = |path: &[&str], check| {
+            let mark = |n: u64| MarkPoint { iteration: n * 100, used: n * 25_600, objects: n * 100 };
+            let site = Some(crate::Site::numbered(crate::census::SiteId(1)));
+            let path = ContextPath::new(path.iter().copied());
+            Finding { check, path, site, marks: (1..=4).map(mark).collect(), ..finding(76_800, 256.0, 1.0) }
+        };
+        let table = [
+            (
+                &["ExecutorState"][..],
+                CheckKind::QueryBloat,
+                "query_bloat|INFO/WARNING|ExecutorState|256 x1/row|linear|buggy",
+            ),
+            (
+                &["SPI Proc", "SPI TupTable"],
+                CheckKind::QueryBloat,
+                "query_bloat|INFO/WARNING|SPI Proc/SPI TupTable|256B..512B x1/row|linear|buggy",
+            ),
+            (
+                &["SPI Plan"],
+                CheckKind::ContextLeak,
+                "context_leak|INFO/WARNING|SPI Plan|256B..512B x1/iter|linear|buggy",
+            ),
+        ];
+        for (path, check, line) in table {
+            assert_eq!(observed(&traced(path, check), Policy::Auto).row.to_string(), line);
+        }
+    }
+
+    #[test]
     fn traced_sizes_are_exact_where_they_repeat() {
         type Marks = &'static [(u64, u64, u64)];
         let table: &[(Marks, Option<&str>)] = &[
@@ -560,7 +599,11 @@ mod tests {
         for &(marks, expected) in table {
             let marks: Vec<MarkPoint> =
                 marks.iter().map(|&(iteration, used, objects)| MarkPoint { iteration, used, objects }).collect();
-            assert_eq!(exact_size(&marks).map(|size| size.to_string()).as_deref(), expected, "{marks:?}");
+            assert_eq!(
+                exact_size(&marks, Per::Iteration).map(|size| size.to_string()).as_deref(),
+                expected,
+                "{marks:?}"
+            );
         }
     }
 }

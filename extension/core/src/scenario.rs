@@ -47,6 +47,13 @@ impl ScenarioKind {
                 | ScenarioKind::GrowthBenchmark
                 | ScenarioKind::TxAbortLoop
                 | ScenarioKind::WrongContextProbe
+                | ScenarioKind::QueryPeak
+                | ScenarioKind::CursorLeak
         )
+    }
+
+    /// Whether `run_scenario()` can run it, inside one call.
+    pub const fn runs_inside_a_call(self) -> bool {
+        matches!(self, ScenarioKind::GrowthBenchmark | ScenarioKind::TxAbortLoop | ScenarioKind::WrongContextProbe)
     }
 }

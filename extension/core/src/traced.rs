@@ -9,6 +9,7 @@ use crate::check::{CheckKind, Severity};
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Site};
 use crate::growth::{Growth, Point, Shape, sustained};
+use crate::handed::is_handed_over;
 use crate::judge::{Mark, Rules, judge, sort};
 use crate::parallel::{Places, retain_leaks};
 use crate::scenario::ScenarioKind;
@@ -17,27 +18,44 @@ use crate::thresholds::severity_of;
 /// Judges a traced window: one finding for each context path and group of sites, by the site that holds most of it.
 ///
 /// Contexts that pile up without anything of a target's in them are taken from the context totals, unless they are the
-/// server's caches. An allocation of no bytes stands for a context that a target has created.
+/// server's caches. An allocation of no bytes stands for a context that a target has created. What the server has made for
+/// a target is counted in contexts, and so are portals and plans, whoever made them, where those are what is looked for.
 pub fn judge_traced(paths: &PathTable, marks: &[Mark], rules: &Rules, places: &dyn Places) -> Vec<Finding> {
     let untraced = judge(paths, marks, rules);
-    let curves = curves(paths, marks, places);
-    let mut findings: Vec<Finding> = curves.iter().flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
+    let curves = curves(paths, marks, &untraced, places);
+    let own = curves.iter().filter(|curve| match rules.scenario {
+        ScenarioKind::CursorLeak => matches!(curve.path, PathId::HEAP | PathId::DSM),
+        _ => !is_handed_over(paths.name(curve.path)),
+    });
+    let mut findings: Vec<Finding> = own.flat_map(|curve| findings(paths, rules, curve, &untraced)).collect();
     findings.retain(|finding| {
         matches!(finding.check, CheckKind::MallocLeak | CheckKind::DsmLeak) || rules.filter.reports(&finding.path)
     });
-    let is_traced = |finding: &Finding| findings.iter().any(|traced| traced.path == finding.path);
-    // Without a shape there were too few marks to tell a pile from a context that is made once.
     let piles: Vec<Finding> = untraced
         .iter()
-        .filter(|finding| finding.objects > 0 && finding.shape.is_some() && !is_traced(finding))
+        .filter(|finding| finding.objects > 0)
         .filter_map(|finding| {
-            let creator = curves.iter().find(|curve| paths.path(curve.path) == finding.path);
-            if creator.is_none() && is_cache(finding) { None } else { Some(empty_pile(finding.clone(), creator)) }
+            let is_traced = findings.iter().any(|traced| traced.path == finding.path);
+            let of_it = curves.iter().filter(|curve| paths.path(curve.path) == finding.path).collect();
+            pile(rules, finding, is_traced, of_it)
         })
         .collect();
     findings.extend(piles);
     sort(&mut findings);
     findings
+}
+
+/// A pile of contexts, as the totals show it, with what is known about who has made it.
+fn pile(rules: &Rules, finding: &Finding, is_traced: bool, curves: Vec<&Curve>) -> Option<Finding> {
+    let has_grown = |curve: &&Curve| curve.growth() > 0 || curve.last().allocations > curve.first().allocations;
+    let maker = curves.into_iter().filter(has_grown).max_by_key(|curve| curve.growth());
+    let is_handed_over = maker.is_some() && is_handed_over(finding.path.leaf());
+    if is_handed_over || rules.scenario == ScenarioKind::CursorLeak {
+        return Some(Finding { site: maker.map(|curve| Site::numbered(curve.site)), ..finding.clone() });
+    }
+    // Without a shape there were too few marks to tell a pile from a context that is made once.
+    let unknown = finding.shape.is_none() || is_traced || (maker.is_none() && is_cache(finding));
+    (!unknown).then(|| empty_pile(finding.clone(), maker))
 }
 
 /// A pile of contexts in which no target has allocated anything; perhaps one has created them.
@@ -49,6 +67,20 @@ fn empty_pile(finding: Finding, creator: Option<&Curve>) -> Finding {
         site: Some(Site::numbered(creator.site)),
         marks: creator.marks(),
         ..finding
+    }
+}
+
+/// The path of the contexts that pile up and that this path is or lies below: a context leaked with its children is one bug.
+fn top_of_pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Option<PathId> {
+    loop {
+        let it = paths.path(path);
+        if untraced.iter().any(|finding| finding.path == it && finding.objects > 0) {
+            return Some(path);
+        }
+        if path == PathId::ROOT {
+            return None;
+        }
+        path = paths.parent(path);
     }
 }
 
@@ -93,26 +125,28 @@ impl Curve {
     }
 }
 
-fn curves(paths: &PathTable, marks: &[Mark], places: &dyn Places) -> Vec<Curve> {
+fn curves(paths: &PathTable, marks: &[Mark], untraced: &[Finding], places: &dyn Places) -> Vec<Curve> {
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
     // Memory of the message or the transaction is compared within it only, or as what statements left behind.
     let comparable = |path| first.census.is_comparable(&last.census, paths.lifetime(path));
-    let mut groups: BTreeMap<(PathId, usize), Vec<SiteId>> = BTreeMap::new();
+    let mut groups: BTreeMap<(PathId, usize), Vec<(PathId, SiteId)>> = BTreeMap::new();
     let standing = last.census.traced().filter(|&(path, ..)| comparable(path));
     let left =
         last.leftovers.traced().filter(|&(path, ..)| !comparable(path) && paths.lifetime(path) == Lifetime::Message);
     for (path, site, _) in standing.chain(left) {
-        groups.entry((path, places.group(site))).or_default().push(site);
+        let top = top_of_pile(paths, untraced, path).unwrap_or(path);
+        groups.entry((top, places.group(site))).or_default().push((path, site));
     }
     groups
         .into_iter()
         .filter_map(|((path, _), mut sites)| {
-            let live = |mark: &Mark, site| {
+            let live = |mark: &Mark, (path, site)| {
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
-            retain_leaks(&mut sites, marks, places, |mark, site| live(mark, site).bytes);
+            retain_leaks(&mut sites, marks, places, |mark, held| live(mark, held).bytes);
             // Where something is in the contexts, that they were created goes without saying.
-            let filled: Vec<SiteId> = sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();
+            let filled: Vec<(PathId, SiteId)> =
+                sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();
             let counted = if filled.is_empty() { &sites } else { &filled };
             let points = marks
                 .iter()
@@ -124,8 +158,8 @@ fn curves(paths: &PathTable, marks: &[Mark], places: &dyn Places) -> Vec<Curve> 
                     (mark.iteration, sum)
                 })
                 .collect();
-            let grown = |site: &SiteId| live(last, *site).bytes.saturating_sub(live(first, *site).bytes);
-            let site = sites.iter().copied().max_by_key(grown)?;
+            let grown = |&place: &(PathId, SiteId)| live(last, place).bytes.saturating_sub(live(first, place).bytes);
+            let (_, site) = sites.iter().copied().max_by_key(grown)?;
             Some(Curve { path, site, points })
         })
         .collect()
@@ -221,27 +255,10 @@ mod tests {
     use super::*;
     use crate::census::{Census, Moment};
     use crate::judge::Filter;
+    use crate::parallel::tests::ByNumber;
     use crate::thresholds::Thresholds;
 
     const MARKS: [u64; 6] = [0, 1, 10, 100, 500, 1000];
-
-    /// Sites below 100 are in one library, the others in another; those in workers have the number of the leader's, and the
-    /// even ones grow.
-    struct ByNumber;
-
-    impl Places for ByNumber {
-        fn group(&self, site: SiteId) -> usize {
-            usize::from(site.in_worker().unwrap_or(site.0) >= 100)
-        }
-
-        fn grows_in_worker(&self, worker: SiteId) -> bool {
-            worker.in_worker().is_some_and(|number| number % 2 == 0)
-        }
-
-        fn is_same(&self, worker: SiteId, own: SiteId) -> bool {
-            worker.in_worker() == Some(own.0)
-        }
-    }
 
     struct Trace {
         paths: PathTable,
@@ -270,6 +287,16 @@ mod tests {
             for mark in &mut self.marks {
                 let (bytes, allocations) = at(mark.iteration);
                 mark.census.count_traced(path, SiteId(site), Live { bytes, allocations });
+            }
+            self
+        }
+
+        /// A context with that path for each iteration, each with so many bytes in use.
+        fn piles(mut self, path: &str, used: u64) -> Self {
+            let path = self.path(path);
+            for mark in &mut self.marks {
+                let (used, objects) = (used * mark.iteration, mark.iteration);
+                mark.census.add(path, crate::census::Totals { used, allocated: used * 2, objects });
             }
             self
         }
@@ -406,6 +433,47 @@ mod tests {
         assert_eq!(
             trace.judge(ScenarioKind::GrowthBenchmark),
             ["context_leak ERROR MessageContext/Leak 8192000B x1000 8192/iter site 1"]
+        );
+    }
+
+    #[test]
+    fn what_the_server_made_for_a_target_is_counted_in_contexts() {
+        let plans = |trace: Trace| {
+            trace
+                .piles("CacheMemoryContext/SPI Plan", 300)
+                .piles("CacheMemoryContext/CachedPlanSource", 2000)
+                .piles("CacheMemoryContext/CachedPlanSource/CachedPlanQuery", 1000)
+                .piles("CacheMemoryContext/CachedPlan", 800)
+        };
+        let traced = plans(Trace::new())
+            .holds("CacheMemoryContext/SPI Plan", 1, |n| (200 * n, 3 * n))
+            .holds("CacheMemoryContext/CachedPlanSource", 1, |n| (500 * n, 4 * n))
+            .holds("CacheMemoryContext/CachedPlanSource/CachedPlanQuery", 2, |n| (900 * n, 20 * n));
+        assert_eq!(
+            traced.judge(ScenarioKind::GrowthBenchmark),
+            [
+                "context_leak ERROR CacheMemoryContext/CachedPlanSource 3000000B x1000 3000/iter site 2",
+                "context_leak WARNING CacheMemoryContext/SPI Plan 300000B x1000 300/iter site 1",
+            ]
+        );
+        let plan = "context_leak ERROR CacheMemoryContext/SPI Plan 4100000B x1000 4100/iter site";
+        assert_eq!(traced.judge(ScenarioKind::CursorLeak), [format!("{plan} 1")]);
+        // A plan that the target keeps once is not what piles up.
+        let nobodys = plans(Trace::new()).holds("CacheMemoryContext/SPI Plan", 1, |_| (200, 3));
+        assert_eq!(nobodys.judge(ScenarioKind::GrowthBenchmark), [""; 0]);
+        assert_eq!(nobodys.judge(ScenarioKind::CursorLeak), [format!("{plan} -1")]);
+    }
+
+    #[test]
+    fn a_context_leaked_with_its_children_is_one_finding() {
+        let trace = Trace::new().piles("mine", 1000).piles("mine/child", 500).holds("mine", 1, |n| (100 * n, n)).holds(
+            "mine/child",
+            2,
+            |n| (300 * n, n),
+        );
+        assert_eq!(
+            trace.judge(ScenarioKind::GrowthBenchmark),
+            ["context_leak WARNING mine 400000B x2000 400/iter site 2"]
         );
     }
 }

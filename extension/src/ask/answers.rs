@@ -33,11 +33,11 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
     match question {
         Question::LiveAllocations => live_allocations(),
         Question::Contexts => Ok(contexts()),
-        Question::Begin { pattern, options, targets, thresholds } => {
+        Question::Begin { pattern, options, targets, by_calls, thresholds } => {
             let parsed = options::parse(pattern, Some(options)).map_err(|bad| refusal(bad.message, bad.hint))?;
             let mut rules = parsed.rules;
             rules.thresholds = *thresholds;
-            outside::open(rules, targets.clone()).map(|()| Value::Null).map_err(|error| match error {
+            outside::open(rules, targets.clone(), *by_calls).map(|()| Value::Null).map_err(|error| match error {
                 outside::Refused::Open => refusal("a check window is already open in that process", None),
                 outside::Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
             })

@@ -129,6 +129,18 @@ impl Exchange {
         self.quiet[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
+    /// Has the next dump of the process that is asked not logged, if that is so.
+    fn quiet_if(&self, condition: impl FnOnce() -> bool) -> bool {
+        let pid = self.pid.load(Ordering::Relaxed);
+        // First, because the process may follow the signal at any moment.
+        self.quiet[place(pid)].store(pid, Ordering::SeqCst);
+        let holds = condition();
+        if !holds {
+            let _ = self.quiet[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        holds
+    }
+
     fn change(&self, turn: u64, to: u64) -> bool {
         self.turn.compare_exchange(turn, with_state(turn, to), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -136,9 +148,8 @@ impl Exchange {
     /// The asker leaves, whatever his question has come to.
     fn leave(&self) {
         let turn = self.turn.load(Ordering::Acquire);
-        if state(turn) == ASKED && self.change(turn, NONE) {
-            let pid = self.pid.load(Ordering::Relaxed);
-            self.quiet[place(pid)].store(pid, Ordering::Relaxed);
+        if state(turn) == ASKED && self.quiet_if(|| self.change(turn, NONE)) {
+            // Nobody has seen the question.
         } else if self.change(with_state(turn, ANSWERING), ABANDONED) {
             // Whoever answers clears up.
             return;
@@ -196,13 +207,8 @@ impl Asked {
 
     /// Whether the question was not taken yet. The process may then be sent the signal again.
     pub(super) fn is_still_asked(&self) -> bool {
-        let exchange = self.exchange;
-        let is_asked = || state(exchange.turn.load(Ordering::Acquire)) == ASKED;
-        if is_asked() {
-            let pid = exchange.pid.load(Ordering::Relaxed);
-            exchange.quiet[place(pid)].store(pid, Ordering::Release);
-        }
-        is_asked()
+        let is_asked = || state(self.exchange.turn.load(Ordering::SeqCst)) == ASKED;
+        is_asked() && self.exchange.quiet_if(is_asked)
     }
 
     /// The answer, read by `read`, if it is there.

@@ -43,6 +43,8 @@ pub(crate) enum Question {
         options: Value,
         /// The libraries to trace; none to go by context totals.
         targets: Vec<String>,
+        /// Whether their allocations are told by all the calls that led to them.
+        by_calls: bool,
         /// Those of the asking session.
         thresholds: Thresholds,
     },

@@ -13,8 +13,8 @@ pub(super) fn question(question: &Question) -> Value {
     match question {
         Question::LiveAllocations => json!({"ask": "live_allocations"}),
         Question::Contexts => json!({"ask": "contexts"}),
-        Question::Begin { pattern, options, targets, thresholds } => json!({
-            "ask": "begin", "pattern": pattern, "options": options, "targets": targets,
+        Question::Begin { pattern, options, targets, by_calls, thresholds } => json!({
+            "ask": "begin", "pattern": pattern, "options": options, "targets": targets, "by_calls": by_calls,
             "min_leak_bytes": thresholds.min_leak_bytes, "bloat_min_bytes": thresholds.bloat_min_bytes,
         }),
         Question::End => json!({"ask": "end"}),
@@ -32,6 +32,7 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
                 pattern: value["pattern"].as_str()?.to_owned(),
                 options: value["options"].clone(),
                 targets: texts(&value["targets"])?,
+                by_calls: value["by_calls"].as_bool()?,
                 thresholds: Thresholds {
                     min_leak_bytes: value["min_leak_bytes"].as_u64()?,
                     bloat_min_bytes: value["bloat_min_bytes"].as_u64()?,
@@ -172,6 +173,7 @@ mod tests {
                 pattern: "my%".to_owned(),
                 options: json!({"scenario": "window"}),
                 targets: vec!["my_ext".to_owned()],
+                by_calls: true,
                 thresholds: Thresholds { min_leak_bytes: 1, bloat_min_bytes: 2 },
             },
             Question::End,
@@ -201,6 +203,7 @@ mod tests {
             build_id: "ab".to_owned(),
             offset: 16,
             symbol: symbol.map(str::to_owned),
+            line: None,
         };
         let traced = Finding {
             check: CheckKind::ContextLeak,

@@ -139,7 +139,8 @@ fn backend_contexts(
 
 /// Opens a check window in another backend, whose iterations are its transactions.
 ///
-/// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced.
+/// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced, and "stacks", whether
+/// as by `pg_ext_memcheck.trace = stacks`.
 #[pg_extern]
 fn begin_in(
     pid: i32,
@@ -157,6 +158,13 @@ fn begin_in(
     }
     let pattern = ext_context_pattern.unwrap_or_default().to_owned();
     let mut options = options.map_or(Value::Null, |options| options.0);
+    let by_calls = match options.as_object_mut().and_then(|options| options.remove("stacks")) {
+        None => false,
+        Some(stacks) => stacks.as_bool().unwrap_or_else(|| {
+            let message = "option \"stacks\" must be true or false";
+            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
+        }),
+    };
     let targets = match options.as_object_mut().and_then(|options| options.remove("targets")) {
         None => Vec::new(),
         Some(targets) => wire::texts(&targets).unwrap_or_else(|| {
@@ -171,7 +179,7 @@ fn begin_in(
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
-    answer_of(pid, &Question::Begin { pattern, options, targets, thresholds: guc::thresholds() });
+    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds: guc::thresholds() });
     "Memory check session started."
 }
 

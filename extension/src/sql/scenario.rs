@@ -23,7 +23,7 @@ fn run_scenario(
     require_preload();
     let name = scenario_name.unwrap_or_default();
     let kind = match name.parse::<ScenarioKind>() {
-        Ok(kind) if kind.is_supported() && kind != ScenarioKind::Window => kind,
+        Ok(kind) if kind.runs_inside_a_call() => kind,
         _ => raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("Unknown scenario: {name}"),

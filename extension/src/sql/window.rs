@@ -1,6 +1,6 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::Finding;
+use memcheck_core::{Finding, ScenarioKind};
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
@@ -25,6 +25,13 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         warning!("option \"{option}\" has no effect in this version");
     }
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
+    if parsed.rules.scenario == ScenarioKind::QueryPeak && guc::traced_libraries().is_empty() {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "scenario query_peak needs libraries whose allocations are traced",
+            Some("Name them in pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on."),
+        );
+    }
     info!("Memory check session started: pattern='{shown}', allowed_contexts={}", parsed.rules.filter.allowed.len());
     if guc::mode() == MemcheckMode::none {
         guc::set_mode(MemcheckMode::all);

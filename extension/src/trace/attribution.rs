@@ -2,8 +2,11 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+use pgrx::pg_sys;
+
 use super::Trace;
 use super::calls::{self, UnderWay};
+use super::handed::{self, Caller};
 use super::sites::STACK_FRAMES;
 use super::walk::Registers;
 
@@ -13,9 +16,10 @@ const TELLING_FRAMES: usize = 8;
 impl Trace {
     /// The site of an allocation from a context; none if no target made it.
     #[inline(always)]
-    pub(super) fn attribute(&mut self, from: Registers) -> Option<u32> {
+    pub(super) fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<u32> {
         let under_way = calls::under_way(&self.targets.hull, from.sp(), self.stack_end)?;
-        self.attribute_call(from, under_way)
+        let own = self.attribute_call(from, under_way);
+        if own.is_none() && handed::is_handed_over(context) { self.attribute_handed(from, under_way) } else { own }
     }
 
     #[inline(never)]
@@ -39,6 +43,20 @@ impl Trace {
             self.walk.all_frames(from, self.stack_end, &mut visit);
         }
         if found == 0 || barred { None } else { self.number(found, from) }
+    }
+
+    /// The site of what the server makes for a target that has called SPI.
+    #[inline(never)]
+    fn attribute_handed(&mut self, from: Registers, under_way: UnderWay) -> Option<u32> {
+        let spi = &self.spi;
+        let follow = |caller: &mut Caller, pc, slot| caller.passes(pc, spi.contains(pc)) && slot < under_way.oldest;
+        let mut caller = Caller::default();
+        let arrived = self.walk.frames(from, self.stack_end, |pc, slot| follow(&mut caller, pc, slot));
+        if !arrived {
+            caller = Caller::default();
+            self.walk.all_frames(from, self.stack_end, |pc, slot| follow(&mut caller, pc, slot));
+        }
+        if self.targets.contain(caller.found()) { self.number(caller.found(), from) } else { None }
     }
 
     /// The site of a call that a target makes itself; `from` is the frame of the function that it called.

@@ -73,6 +73,14 @@ const FUNCTIONS: &[&CStr] = &[
     c"errfinish",
     c"InvokeObjectPostAlterHook",
     c"AcceptInvalidationMessages",
+    // Copies are kept up to work_mem, and on disk beyond.
+    c"tuplestore_puttupleslot",
+    c"tuplestore_puttuple",
+    c"tuplestore_putvalues",
+    c"tuplesort_puttupleslot",
+    c"tuplesort_putheaptuple",
+    c"tuplesort_putindextuplevalues",
+    c"tuplesort_putdatum",
     c"BeginInternalSubTransaction",
     c"ReleaseCurrentSubTransaction",
     c"RollbackAndReleaseCurrentSubTransaction",
@@ -94,7 +102,18 @@ const BLOCK: usize = 1024;
 impl Barrier {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
     pub(super) fn new(server: &Module) -> Self {
-        let mut ranges: Vec<Range<usize>> = FUNCTIONS
+        Self::of(FUNCTIONS, server)
+    }
+
+    /// As [`Self::new`], with the functions of SPI only.
+    pub(super) fn spi(server: &Module) -> Self {
+        let functions: Vec<&CStr> =
+            FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
+        Self::of(&functions, server)
+    }
+
+    fn of(functions: &[&CStr], server: &Module) -> Self {
+        let mut ranges: Vec<Range<usize>> = functions
             .iter()
             .filter_map(|name| code_of(name))
             .filter(|range| server.code.contains(&range.start))
@@ -137,7 +156,8 @@ impl Barrier {
     }
 }
 
-fn code_of(name: &CStr) -> Option<Range<usize>> {
+/// Where the code of an exported function is.
+pub(super) fn code_of(name: &CStr) -> Option<Range<usize>> {
     // SAFETY: looks a name up.
     let start = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr();
     Some(start..start + size_of_symbol(start).filter(|_| start != 0)?)

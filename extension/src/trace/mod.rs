@@ -15,12 +15,15 @@ mod created;
 mod dsm;
 mod functions;
 mod got;
+mod handed;
 mod heap;
 mod index;
 mod interpose;
 mod memory;
 mod methods;
 mod modules;
+mod names;
+mod peak;
 mod sites;
 mod table;
 mod targets;
@@ -37,6 +40,7 @@ use crate::snapshot::Walker;
 use barrier::Barrier;
 use dsm::Segments;
 use got::Changes;
+pub(crate) use peak::{peaks, start_step};
 use sites::Sites;
 use table::LiveTable;
 use targets::Targets;
@@ -55,6 +59,8 @@ struct Trace {
     sites: Sites,
     walk: Walk,
     barrier: Barrier,
+    /// The functions of SPI.
+    spi: Barrier,
     stack_end: usize,
     targets: Targets,
     changes: Changes,
@@ -302,6 +308,7 @@ impl Trace {
             sites: Sites::new().ok_or_else(no_memory)?,
             walk: Walk::new(),
             barrier: Barrier::new(server),
+            spi: Barrier::spi(server),
             stack_end: walk::stack_end().ok_or_else(|| refused("the end of the stack could not be found"))?,
             changes: Changes::default(),
             targets: Targets::new(modules),
@@ -360,7 +367,7 @@ fn in_wrapper<'a>() -> Option<&'a mut Trace> {
 fn on_alloc(chunk: *mut c_void, size: usize, context: pg_sys::MemoryContext) {
     if let Some(trace) = in_wrapper()
         && !chunk.is_null()
-        && let Some(site) = trace.attribute(Registers::here())
+        && let Some(site) = trace.attribute(Registers::here(), context)
     {
         trace.live.insert(chunk.addr(), size, context.addr(), site);
     }
@@ -380,7 +387,7 @@ fn on_realloc(chunk: *mut c_void, moved: *mut c_void, size: usize, context: pg_s
         && !moved.is_null()
     {
         let before = trace.live.remove(chunk.addr());
-        if let Some(site) = trace.attribute(Registers::here()).or(before) {
+        if let Some(site) = trace.attribute(Registers::here(), context).or(before) {
             trace.live.insert(moved.addr(), size, context.addr(), site);
         }
     }

@@ -5,6 +5,8 @@ use super::memory::{Reserved, Zeroed};
 
 /// Sites at most: 2^BITS * 3/4.
 const BITS: u32 = 14;
+/// All numbers of sites are below this.
+pub(super) const MOST: usize = 1 << BITS;
 /// Frames kept of a stack.
 pub(super) const STACK_FRAMES: usize = 32;
 
@@ -37,7 +39,7 @@ pub(super) struct Sites {
 
 impl Sites {
     pub(super) fn new() -> Option<Self> {
-        Some(Sites { sites: Reserved::new(1 << BITS)?, by_key: Index::new(BITS)?, last: 0 })
+        Some(Sites { sites: Reserved::new(MOST)?, by_key: Index::new(BITS)?, last: 0 })
     }
 
     /// The number of a site, given now if it has none yet; `stack` is asked for then. 0 when there is no room.

@@ -4,6 +4,8 @@
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
+use super::names::Names;
+use super::peak::Peaks;
 
 /// One outstanding allocation.
 #[derive(Clone, Copy, Default)]
@@ -28,6 +30,8 @@ struct Context {
     address: usize,
     /// First of its list; 0 for none. The next free record where this one is free.
     first: u32,
+    /// The site that was the first to allocate in it.
+    opened_by: u32,
 }
 
 // SAFETY: integers.
@@ -46,6 +50,7 @@ pub(super) struct LiveTable {
     last_context: u32,
     serial: u64,
     not_recorded: u64,
+    peaks: Peaks,
 }
 
 impl LiveTable {
@@ -64,7 +69,19 @@ impl LiveTable {
             last_context: 0,
             serial: 0,
             not_recorded: 0,
+            peaks: Peaks::new()?,
         })
+    }
+
+    /// What each site holds at most, since a step was begun.
+    pub(super) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
+    /// Begins a step of a ladder: what has been allocated by now does not count in it. `name` copies the names of the live
+    /// context at an address.
+    pub(super) fn start_step(&mut self, name: fn(usize, &mut Names)) {
+        self.peaks.start(self.serial, name);
     }
 
     /// Allocations that found no room.
@@ -99,7 +116,8 @@ impl LiveTable {
             self.not_recorded += 1;
             return;
         }
-        let context = self.context(context);
+        self.peaks.add(site, bytes as u64, context);
+        let context = self.context(context, site);
         let number = match self.free_allocation {
             0 => {
                 self.last_allocation += 1;
@@ -163,7 +181,8 @@ impl LiveTable {
         }
         let contexts = &self.contexts;
         self.by_context.remove(address, context, |n| contexts.get(n as usize).address);
-        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context };
+        self.peaks.close(self.contexts.get(context as usize).opened_by);
+        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0 };
         self.free_context = context;
     }
 
@@ -176,6 +195,7 @@ impl LiveTable {
             }
         }
         self.not_recorded = 0;
+        self.peaks.stop();
     }
 
     /// Shows every outstanding allocation that was made after another: address, context, site, bytes. 0 is before all.
@@ -194,7 +214,7 @@ impl LiveTable {
 
     /// A context's list has the newest first.
     fn for_each_of(&self, context: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
-        let Context { address: context, first } = self.contexts.get(context as usize);
+        let Context { address: context, first, .. } = self.contexts.get(context as usize);
         if context == 0 {
             return;
         }
@@ -216,7 +236,7 @@ impl LiveTable {
         let mut check = |is_right: bool| wrong += u64::from(!is_right);
         let (mut allocations, mut contexts) = (0, 0);
         for context in 1..=self.last_context {
-            let Context { address, first } = self.contexts.get(context as usize);
+            let Context { address, first, .. } = self.contexts.get(context as usize);
             if address == 0 {
                 continue;
             }
@@ -250,7 +270,7 @@ impl LiveTable {
         wrong
     }
 
-    fn context(&mut self, address: usize) -> u32 {
+    fn context(&mut self, address: usize, site: u32) -> u32 {
         let contexts = &self.contexts;
         if let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) {
             return context;
@@ -265,14 +285,16 @@ impl LiveTable {
                 free
             }
         };
-        *self.contexts.at(context as usize) = Context { address, first: 0 };
+        *self.contexts.at(context as usize) = Context { address, first: 0, opened_by: site };
+        self.peaks.open(site);
         self.by_context.insert(address, context);
         context
     }
 
     /// Puts an allocation's record, already out of its context's list, among the free ones.
     fn release(&mut self, number: u32) {
-        let address = self.allocations.get(number as usize).address;
+        let Allocation { address, bytes, serial, site, context, .. } = self.allocations.get(number as usize);
+        self.peaks.subtract(serial, site, bytes, self.contexts.get(context as usize).address);
         let allocations = &self.allocations;
         self.by_address.remove(address, number, |n| allocations.get(n as usize).address);
         *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };

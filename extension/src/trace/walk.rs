@@ -214,9 +214,16 @@ pub(super) fn stack_end() -> Option<usize> {
     let here = Registers::here().sp;
     // SAFETY: the stack between its pointer and its end is mapped.
     let stack = unsafe { std::slice::from_raw_parts(here as *const usize, (end - here) / size_of::<usize>()) };
-    // Not the address itself, which this very function has on the stack.
-    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main + 1) < size);
+    // The function's own address lies about as well, if only because it was just looked up.
+    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main) < size && follows_call(*word));
     Some(oldest.map_or(end, |index| here + (index + 1) * size_of::<usize>()))
+}
+
+/// Whether a call instruction ends at an address of the server's code: a direct one, or one through a register or memory.
+fn follows_call(address: usize) -> bool {
+    // SAFETY: functions of the server have others before them.
+    let before = unsafe { std::slice::from_raw_parts((address - 7) as *const u8, 7) };
+    before[2] == 0xe8 || (2..=7).any(|length| before[7 - length] == 0xff && before[8 - length] >> 3 & 7 == 2)
 }
 
 fn end_of_thread_stack() -> Option<usize> {

@@ -42,12 +42,12 @@ pub(crate) fn register() {
 }
 
 /// Opens a window for another backend.
-pub(crate) fn open(rules: Rules, targets: Vec<String>) -> Result<(), Refused> {
+pub(crate) fn open(rules: Rules, targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     if super::is_open() {
         return Err(Refused::Open);
     }
     statement::close_ended();
-    tracing::for_window(targets).map_err(Refused::Trace)?;
+    tracing::for_window(targets, by_calls).map_err(Refused::Trace)?;
     events::start();
     let mut window = Window::new(rules, census(0));
     window.transactions = Some(Transactions { ended: None, stride: 1 });

@@ -45,6 +45,7 @@ pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> 
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     if scenario.trace != Trace::Off {
         options["targets"] = json!(scenario.targets);
+        options["stacks"] = json!(scenario.trace == Trace::Stacks);
     }
     let sql = "SELECT ext_memcheck.begin_in($1::text::int, '', $2::text::jsonb)";
     let parameters = [pid.to_string(), options.to_string()];

@@ -28,6 +28,8 @@ pub enum Step {
     Engine(&'static str),
     /// An iteration of the window, from 1.
     Iteration(u64),
+    /// A step of a ladder: the number of rows.
+    Rows(u64),
     /// `teardown`
     Teardown,
     /// A step of a session.
@@ -48,6 +50,7 @@ impl fmt::Display for Step {
             Step::Worker(name) => write!(f, "worker \"{name}\""),
             Step::Engine(function) => write!(f, "ext_memcheck.{function}()"),
             Step::Iteration(n) => write!(f, "iteration {n}"),
+            Step::Rows(n) => write!(f, "the workload at {n} rows"),
             Step::Teardown => f.write_str("teardown"),
             Step::SessionStep(name) => write!(f, "step \"{name}\""),
             Step::Permutation => f.write_str("the permutation"),

@@ -12,7 +12,7 @@ use super::outcome::{Message, ScenarioOutcome, Window};
 use super::session::Session;
 use super::worker;
 use super::workload::Workload;
-use crate::plan::{Case, Scenario};
+use crate::plan::{Case, Scenario, Values};
 use crate::server::Server;
 use crate::spec::ast::Iterate;
 
@@ -36,7 +36,8 @@ pub(super) fn run(
         let phases = scenario.phases.iter().map(|&phase| (Some(phase), undone(phase)));
         std::iter::once((None, COMMITTED)).chain(phases).collect()
     };
-    let total = windows.len() as u64 * (scenario.warmup + scenario.iterations);
+    let steps = scenario.rows.len().max(1) as u64;
+    let total = windows.len() as u64 * (scenario.warmup + scenario.iterations * steps);
     let mut runner = Runner { server, database, case, scenario, done: 0, total, told: started, progress };
     let mut outcome = ScenarioOutcome { scenario: position, ..ScenarioOutcome::default() };
     for (phase, wrapping) in windows {
@@ -124,18 +125,27 @@ impl Runner<'_> {
         if in_one_transaction {
             session.simple("BEGIN", &Step::Setup, Some(&scenario.place))?;
         }
+        let (few, many) = (scenario.rows.first().copied(), scenario.rows.last().copied());
         for n in 1..=scenario.warmup {
-            workload.run(session, &Step::WarmUp(n), self.done)?;
-            self.count();
+            // The last time at the top of the ladder: what is cached for each row is there before it is climbed.
+            let rows = if n < scenario.warmup { few } else { many };
+            self.execute(session, &workload, &Step::WarmUp(n), rows)?;
         }
         engine::begin(session, scenario, phase)?;
-        let mut marks = marks(scenario.iterations).into_iter().peekable();
-        for n in 1..=scenario.iterations {
-            workload.run(session, &Step::Iteration(n), self.done)?;
-            self.count();
-            if marks.next_if_eq(&n).is_some() {
-                engine::mark(session, n)?;
+        if scenario.rows.is_empty() {
+            let mut marks = marks(scenario.iterations).into_iter().peekable();
+            for n in 1..=scenario.iterations {
+                self.execute(session, &workload, &Step::Iteration(n), None)?;
+                if marks.next_if_eq(&n).is_some() {
+                    engine::mark(session, n)?;
+                }
             }
+        }
+        for &rows in &scenario.rows {
+            for _ in 0..scenario.iterations {
+                self.execute(session, &workload, &Step::Rows(rows), Some(rows))?;
+            }
+            engine::mark(session, rows)?;
         }
         engine::end(session)?;
         if in_one_transaction {
@@ -144,11 +154,19 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn count(&mut self) {
+    fn execute(
+        &mut self,
+        session: &mut Session,
+        workload: &Workload,
+        step: &Step,
+        rows: Option<u64>,
+    ) -> Result<(), Failure> {
+        workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() })?;
         self.done += 1;
         if self.told.elapsed() >= PROGRESS {
             self.told = Instant::now();
             (self.progress)(self.done, self.total);
         }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use postgres::{Client, Row};
 use super::deadline::Deadline;
 use super::failure::{Cause, Failure, SqlError, Step};
 use super::outcome::Message;
-use crate::plan::{Place, Setting, Sql};
+use crate::plan::{Place, Setting, Sql, Values};
 use crate::server::{Server, ServerError};
 
 /// How long to wait for the postmaster to log why a backend ended.
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
     /// Sends the statements of blocks one by one.
     pub(super) fn blocks(&mut self, blocks: &[Sql], step: &Step) -> Result<(), Failure> {
         for statement in blocks.iter().flat_map(|block| &block.statements) {
-            self.simple(&statement.text(0), step, Some(&statement.place))?;
+            self.simple(&statement.text(Values::default()), step, Some(&statement.place))?;
         }
         Ok(())
     }

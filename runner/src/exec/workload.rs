@@ -3,7 +3,7 @@
 use super::abort::Wrapping;
 use super::failure::{Cause, Failure, Step};
 use super::session::Session;
-use crate::plan::{Scenario, Statement};
+use crate::plan::{Scenario, Statement, Values};
 use crate::spec::ast::Protocol;
 
 /// SQLSTATE of a statement in a transaction that has already failed (in_failed_sql_transaction).
@@ -23,7 +23,7 @@ impl<'a> Workload<'a> {
         let mut prepared = Vec::new();
         if scenario.protocol == Protocol::Prepared {
             for statement in &scenario.workload.statements {
-                let text = statement.text(0);
+                let text = statement.text(Values::default());
                 let step = Step::WarmUp(1);
                 prepared.push(session.run(&step, Some(&statement.place), |client| client.prepare(&text))?);
             }
@@ -31,14 +31,14 @@ impl<'a> Workload<'a> {
         Ok(Workload { scenario, wrapping, prepared })
     }
 
-    /// Runs one iteration. `i` is the value of `:i`.
-    pub(super) fn run(&self, session: &mut Session, step: &Step, i: u64) -> Result<(), Failure> {
+    /// Runs one iteration.
+    pub(super) fn run(&self, session: &mut Session, step: &Step, values: Values) -> Result<(), Failure> {
         for sql in self.wrapping.before {
             session.simple(sql, step, Some(&self.scenario.place))?;
         }
         let mut failed_as_expected = false;
         for (position, statement) in self.scenario.workload.statements.iter().enumerate() {
-            if let Err(failure) = self.send(session, step, statement, position, i) {
+            if let Err(failure) = self.send(session, step, statement, position, values) {
                 failed_as_expected = self.is_expected(failure, failed_as_expected)?;
             }
         }
@@ -65,13 +65,13 @@ impl<'a> Workload<'a> {
         step: &Step,
         statement: &Statement,
         position: usize,
-        i: u64,
+        values: Values,
     ) -> Result<(), Failure> {
         let place = Some(&statement.place);
         match self.scenario.protocol {
-            Protocol::Simple => session.simple(&statement.text(i), step, place),
+            Protocol::Simple => session.simple(&statement.text(values), step, place),
             Protocol::Extended => {
-                let text = statement.text(i);
+                let text = statement.text(values);
                 session.run(step, place, |client| client.execute_typed(&text, &[]).map(drop))
             }
             Protocol::Prepared => {

@@ -139,11 +139,11 @@ pub struct FindingResult {
     pub bytes: u64,
     /// Contexts added over the window.
     pub objects: u64,
-    /// Iterations of the window.
+    /// Iterations of the window; in `query_bloat` the most rows.
     pub iterations: u64,
-    /// Bytes per iteration.
+    /// Bytes per iteration, or per row.
     pub bytes_per_iter: f64,
-    /// Contexts per iteration.
+    /// Contexts or allocations per iteration, or per row.
     pub objects_per_iter: f64,
     /// How it grew.
     pub shape: Option<String>,

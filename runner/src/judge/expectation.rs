@@ -1,6 +1,7 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
+use memcheck_core::row::Per;
 use memcheck_core::{Finding, Frame, Site, bucket};
 
 use crate::plan::admits;
@@ -101,7 +102,8 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
     if let Some((range, rate)) = &expected.bytes {
         let (bytes, unit) = match rate {
             Rate::Total => (finding.bytes as f64, "B"),
-            Rate::PerIteration | Rate::PerRow => (finding.bytes_per_iter, "B/iter"),
+            Rate::PerIteration => (finding.bytes_per_iter, "B/iter"),
+            Rate::PerRow => (finding.bytes_per_iter, "B/row"),
         };
         if !range.value.contains(bytes) {
             differing.push(format!("{} {unit}", short(bytes)));
@@ -150,7 +152,7 @@ fn brief((owner, finding): &Owned) -> String {
     let size = if finding.is_counted() {
         format!("x{}", finding.objects)
     } else if finding.iterations > 1 {
-        format!("{} B/iter", short(finding.bytes_per_iter))
+        format!("{} B/{}", short(finding.bytes_per_iter), Per::of(finding.check).as_str())
     } else {
         bucket::bytes(finding.bytes)
     };
@@ -238,6 +240,20 @@ mod tests {
             let missed = miss(&expectation(&format!("ctx_bloat at '{pattern}'")), &bloat);
             assert_eq!(missed.as_deref(), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn sizes_of_query_bloat_are_per_row() {
+        let bloat = finding(CheckKind::QueryBloat, Severity::Warning, &["ExecutorState"], 256.0);
+        let expect = |clause: &str| {
+            let text =
+                format!("scenario query_peak\n  rows in (1, 2)\n  workload {{ SELECT :rows }}\n  expect {clause}\n");
+            let spec = parse(&SourceFile::new("x.mcspec", text)).unwrap();
+            miss(&spec.scenarios[0].expects[0].what, std::slice::from_ref(&bloat))
+        };
+        assert_eq!(expect("query_bloat bytes 200 .. 300 per row"), None);
+        assert_eq!(expect("query_bloat bytes > 300 per row").as_deref(), Some("closest: 256 B/row"));
+        assert_eq!(expect("none").as_deref(), Some("found query_bloat WARNING in \"ExecutorState\", 256 B/row"));
     }
 
     #[test]

@@ -15,14 +15,52 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// Whether a statement's text differs from one iteration to the next.
+    /// Whether a statement's text differs from one execution to the next.
     pub fn varies(&self) -> bool {
         self.statements.iter().any(Statement::varies)
     }
 
+    /// Whether a statement's text depends on the number of rows.
+    pub fn has_rows(&self) -> bool {
+        self.statements.iter().any(|statement| matches!(statement.text, Text::Varying { rows: true, .. }))
+    }
+
     /// The statements as one text, for the server to repeat.
     pub fn joined(&self) -> String {
-        self.statements.iter().map(|statement| statement.text(0)).collect::<Vec<_>>().join(";\n")
+        self.statements.iter().map(|statement| statement.text(Values::default())).collect::<Vec<_>>().join(";\n")
+    }
+}
+
+/// The values of the variables that differ from one execution of a workload to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Values {
+    /// `:i`
+    pub i: u64,
+    /// `:rows`; means nothing but in `query_peak`.
+    pub rows: u64,
+}
+
+/// Which of them a block has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Varying {
+    /// None: it is no workload.
+    Nothing,
+    /// `:i`
+    Iteration,
+    /// `:i` and `:rows`
+    Ladder,
+}
+
+impl Varying {
+    fn set(self, variables: &Variables, Values { i, rows }: Values) -> Variables {
+        let mut variables = Variables::clone(variables);
+        if self != Varying::Nothing {
+            variables.set("i", i.to_string());
+        }
+        if self == Varying::Ladder {
+            variables.set("rows", rows.to_string());
+        }
+        variables
     }
 }
 
@@ -37,33 +75,34 @@ pub struct Statement {
 #[derive(Debug, Clone)]
 enum Text {
     Fixed(Arc<str>),
-    /// Uses `:i`.
-    PerIteration {
+    /// Uses `:i`, or `:rows`.
+    Varying {
         template: Arc<str>,
         variables: Arc<Variables>,
+        rows: bool,
     },
 }
 
 impl Statement {
-    /// Whether the text depends on the iteration.
+    /// Whether the text differs from one execution to the next.
     pub fn varies(&self) -> bool {
-        matches!(self.text, Text::PerIteration { .. })
+        matches!(self.text, Text::Varying { .. })
     }
 
-    /// The text to send in an iteration.
-    pub fn text(&self, iteration: u64) -> Cow<'_, str> {
+    /// The text to send.
+    pub fn text(&self, values: Values) -> Cow<'_, str> {
         match &self.text {
             Text::Fixed(text) => Cow::Borrowed(text),
-            Text::PerIteration { template, variables } => {
-                let mut variables = Variables::clone(variables);
-                variables.set("i", iteration.to_string());
+            Text::Varying { template, variables, rows } => {
+                let varying = if *rows { Varying::Ladder } else { Varying::Iteration };
+                let variables = varying.set(variables, values);
                 substitute(template, &variables).expect("every variable was known when the statement was bound")
             }
         }
     }
 }
 
-/// Splits the text that stands at `offset` in `source` and binds its variables; `:i` only where it means something.
+/// Splits the text that stands at `offset` in `source` and binds its variables; those that vary only where they mean something.
 ///
 /// # Errors
 ///
@@ -73,36 +112,31 @@ pub(super) fn bind(
     text: &str,
     offset: usize,
     variables: &Arc<Variables>,
-    iterated: bool,
+    varying: Varying,
 ) -> Result<Sql, Vec<Problem>> {
     let mut statements = Vec::new();
     let mut problems = Vec::new();
-    let with_i = |i| {
-        let mut variables = Variables::clone(variables);
-        if iterated {
-            variables.set("i", i);
-        }
-        variables
-    };
-    let (first, second) =
-        if iterated { (with_i("0"), with_i("1")) } else { (Variables::clone(variables), Variables::clone(variables)) };
+    let with = |i, rows| varying.set(variables, Values { i, rows });
+    let (first, other_i, other_rows) = (with(0, 0), with(1, 0), with(0, 1));
     for statement in split(text) {
         let place = Place { source: Arc::clone(source), offset: offset + statement.offset };
-        match (substitute(&statement.text, &first), substitute(&statement.text, &second)) {
-            (Ok(text), Ok(other)) => {
-                let text = if text == other {
+        let bound = |variables| substitute(&statement.text, variables);
+        match (bound(&first), bound(&other_i), bound(&other_rows)) {
+            (Ok(text), Ok(with_other_i), Ok(with_other_rows)) => {
+                let rows = text != with_other_rows;
+                let text = if text == with_other_i && !rows {
                     Text::Fixed(text.into())
                 } else {
-                    Text::PerIteration { template: statement.text.as_str().into(), variables: Arc::clone(variables) }
+                    Text::Varying { template: statement.text.as_str().into(), variables: Arc::clone(variables), rows }
                 };
                 statements.push(Statement { text, place });
             }
-            (Err(unknown), _) | (_, Err(unknown)) => {
+            (Err(unknown), ..) | (_, Err(unknown), _) | (.., Err(unknown)) => {
                 let start = place.offset + unknown.offset;
-                let hint = if unknown.name == "i" {
-                    "\":i\" is the iteration, which only a workload has".to_owned()
-                } else {
-                    format!("define it with \"var {} = ...\", or write \"-v {0}=...\"", unknown.name)
+                let hint = match unknown.name.as_str() {
+                    "i" => "\":i\" is the iteration, which only a workload has".to_owned(),
+                    "rows" => "\":rows\" is the number of rows, which only a workload of query_peak has".to_owned(),
+                    name => format!("define it with \"var {name} = ...\", or write \"-v {name}=...\""),
                 };
                 let span = start..start + unknown.name.len() + 1;
                 let message = format!("variable \"{}\" is not defined", unknown.name);

@@ -7,7 +7,7 @@ use memcheck_core::row::Policy;
 use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
-use super::bind::bind;
+use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
 use super::unsupported::unsupported;
@@ -19,7 +19,7 @@ use crate::spec::ast::{
 use crate::spec::sql::Variables;
 use crate::spec::{Diagnostic, SourceFile};
 
-/// Iterations of a scenario that does not say how many; a plain window has one.
+/// Iterations of a scenario that does not say how many; a plain window has one, and so has a step of a ladder.
 const ITERATIONS: u64 = 100;
 
 /// What a spec does not say.
@@ -174,12 +174,12 @@ impl Planner<'_> {
         loaded
             .parts()
             .flat_map(|(source, spec)| blocks(spec).iter().map(move |block| (source, block)))
-            .map(|(source, block)| self.bind(source, &block.text, block.span.start, false))
+            .map(|(source, block)| self.bind(source, &block.text, block.span.start, Varying::Nothing))
             .collect()
     }
 
-    fn bind(&mut self, source: &Arc<SourceFile>, text: &str, offset: usize, iterated: bool) -> Sql {
-        bind(source, text, offset, &self.variables, iterated).unwrap_or_else(|problems| {
+    fn bind(&mut self, source: &Arc<SourceFile>, text: &str, offset: usize, varying: Varying) -> Sql {
+        bind(source, text, offset, &self.variables, varying).unwrap_or_else(|problems| {
             self.problems.extend(problems);
             Sql::default()
         })
@@ -187,7 +187,7 @@ impl Planner<'_> {
 
     fn own_blocks(&mut self, blocks: &[Block]) -> Vec<Sql> {
         let source = &self.loaded.source;
-        blocks.iter().map(|block| self.bind(source, &block.text, block.span.start, false)).collect()
+        blocks.iter().map(|block| self.bind(source, &block.text, block.span.start, Varying::Nothing)).collect()
     }
 
     fn scenario(&mut self, scenario: &ast::Scenario, timeout: Duration) -> Scenario {
@@ -196,7 +196,10 @@ impl Planner<'_> {
             Some(name) => format!("scenario {kind} {}", name.value),
             None => format!("scenario {kind}"),
         };
-        let default_iterations = if kind == ScenarioKind::Window { 1 } else { ITERATIONS };
+        let default_iterations = match kind {
+            ScenarioKind::Window | ScenarioKind::QueryPeak => 1,
+            _ => ITERATIONS,
+        };
         let phases = match scenario.abort.as_ref().map(|abort| abort.value) {
             _ if kind != ScenarioKind::TxAbortLoop => Vec::new(),
             Some(Abort::One(phase)) => vec![phase],
@@ -220,6 +223,7 @@ impl Planner<'_> {
             setup: self.own_blocks(&scenario.setup),
             teardown: self.own_blocks(&scenario.teardown),
             iterations: scenario.iterations.as_ref().map_or(default_iterations, |iterations| iterations.value),
+            rows: scenario.rows.iter().map(|rows| rows.value).collect(),
             warmup: scenario.warmup.as_ref().map_or(self.defaults.warmup, |warmup| warmup.value),
             timeout: scenario.timeout.as_ref().map_or(timeout, |timeout| timeout.value),
             iterate: scenario.iterate.as_ref().map(|iterate| iterate.value).unwrap_or_default(),
@@ -240,6 +244,7 @@ impl Planner<'_> {
             expected_error: expected_error.as_ref().map(|state| state.value.clone()),
             expects,
         };
+        self.check_ladder(scenario, &planned);
         self.check_repetition(scenario, &planned, expected_error.as_ref().map(|state| &state.span));
         planned
     }
@@ -247,11 +252,13 @@ impl Planner<'_> {
     fn workload(&mut self, scenario: &ast::Scenario) -> Sql {
         // None, or several, only for kinds that are not supported.
         let [workload] = scenario.workloads.as_slice() else { return Sql::default() };
+        let ladder = scenario.kind.value == ScenarioKind::QueryPeak;
+        let varying = if ladder { Varying::Ladder } else { Varying::Iteration };
         match &workload.source {
-            WorkloadSource::Inline(block) => self.bind(&self.loaded.source, &block.text, block.span.start, true),
+            WorkloadSource::Inline(block) => self.bind(&self.loaded.source, &block.text, block.span.start, varying),
             WorkloadSource::File(file) => {
                 let source = &self.loaded.workload_files[&file.value];
-                let sql = self.bind(source, &source.text, 0, true);
+                let sql = self.bind(source, &source.text, 0, varying);
                 if sql.statements.is_empty() && self.problems.is_empty() {
                     let message = format!("\"{}\" has no statement", source.path.display());
                     self.complain(file.span.clone(), &message, None);
@@ -261,12 +268,37 @@ impl Planner<'_> {
         }
     }
 
+    /// What a ladder needs: somebody to charge, and something to climb.
+    fn check_ladder(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
+        if planned.kind != ScenarioKind::QueryPeak {
+            return;
+        }
+        let said = scenario.trace.as_ref().or(self.loaded.spec.trace.as_ref());
+        if let Some(trace) = said.filter(|trace| trace.value == Trace::Off) {
+            self.complain(trace.span.clone(), "scenario query_peak goes by traced allocations", None);
+        }
+        if planned.targets.is_empty() {
+            let hint = "name the library with \"extension\", \"preload\" or \"target\"";
+            self.complain(scenario.kind.span.clone(), "scenario query_peak has no library to charge", Some(hint));
+        }
+        if !planned.workload.statements.is_empty() && !planned.workload.has_rows() {
+            let hint = "put \":rows\" where the workload says how many rows there are";
+            let message = "the workload is the same at every number of rows";
+            self.complain(scenario.kind.span.clone(), message, Some(hint));
+        }
+    }
+
     /// Ways of repeating the workload that exclude each other.
     fn check_repetition(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
         if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
             let span = iterate.span.clone();
             if planned.kind == ScenarioKind::TxAbortLoop && iterate.value == Iterate::Transaction {
                 self.complain(span, "scenario tx_abort_loop makes its own transactions", None);
+            } else if iterate.value == Iterate::Server
+                && matches!(planned.kind, ScenarioKind::QueryPeak | ScenarioKind::CursorLeak)
+            {
+                let message = format!("scenario {} is repeated by the client only", planned.kind);
+                self.complain(span, &message, None);
             } else if let Some(error) = error {
                 let hint = "with \"iterate statement\", every iteration has its own transaction";
                 self.complain(error.clone(), "an error ends the transaction of all iterations", Some(hint));
@@ -286,10 +318,15 @@ impl Planner<'_> {
     }
 }
 
-/// Whether and how allocations are traced, in a scenario or else in sessions.
+/// Whether and how allocations are traced, in a scenario or else in sessions: as they or the header say; and where that is
+/// what a scenario goes by, unless it says no.
 pub(super) fn trace(spec: &ast::Spec, scenario: Option<&ast::Scenario>) -> Trace {
-    let trace = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
-    trace.map(|trace| trace.value).unwrap_or_default()
+    let said = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
+    said.map(|trace| trace.value).unwrap_or_else(|| match scenario.map(|scenario| scenario.kind.value) {
+        Some(ScenarioKind::QueryPeak) => Trace::On,
+        Some(ScenarioKind::CursorLeak) if !targets(spec).is_empty() => Trace::On,
+        _ => Trace::Off,
+    })
 }
 
 /// The libraries that are charged with what they allocate.

@@ -26,7 +26,7 @@ use regex::Regex;
 use crate::spec::SourceFile;
 use crate::spec::ast::{Expect, Extension, Iterate, Mode, Protocol, Trace};
 
-pub use bind::{Sql, Statement};
+pub use bind::{Sql, Statement, Values};
 pub use case::{Defaults, cases};
 pub use condition::Environment;
 pub(crate) use condition::admits;
@@ -107,8 +107,10 @@ pub struct Scenario {
     pub setup: Vec<Sql>,
     /// Run in the checked session after the window.
     pub teardown: Vec<Sql>,
-    /// Iterations in the window, at least 1.
+    /// Iterations in the window, at least 1; of each step of a ladder, if there is one.
     pub iterations: u64,
+    /// The ladder: the values of `:rows`, increasing; empty but for `query_peak`.
+    pub rows: Vec<u64>,
     /// Iterations before the window.
     pub warmup: u64,
     /// Time from the first connection to the end of the teardown; each window of `tx_abort_loop` has it for itself.

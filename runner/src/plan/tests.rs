@@ -48,6 +48,9 @@ fn what_a_spec_does_not_say_has_defaults() {
     assert_eq!(growth.phases, []);
     assert_eq!(abort.phases, [Phase::Savepoint]);
     assert_eq!(one("scenario tx_abort_loop\n  workload { SELECT 1 }\n").scenarios[0].phases, Phase::ALL);
+    let ladder = one("extension e\nscenario query_peak\n  rows in (5, 10)\n  workload { SELECT :rows }\n");
+    let [ladder] = ladder.scenarios.as_slice() else { panic!("one scenario") };
+    assert_eq!((ladder.iterations, ladder.rows.as_slice(), ladder.trace), (1, &[5, 10][..], Trace::On));
     assert_eq!(one("timeout 2min\nscenario window\n  workload { SELECT 1 }\n").timeout, Duration::from_secs(120));
 }
 
@@ -61,10 +64,36 @@ scenario window
   workload { SELECT :shared, :env, :own, :'spec', :pg_version_num, :seed; SELECT :i, :own }
 ";
     let case = plan(text, &[], &[("shared", "command")]).unwrap().remove(0);
+    let values = Values { i: 7, rows: 0 };
     let [fixed, varying] = case.scenarios[0].workload.statements.as_slice() else { panic!("two statements") };
-    assert_eq!(fixed.text(7).trim(), "SELECT command, environment, spec, 'x', 180006, 1");
+    assert_eq!(fixed.text(values).trim(), "SELECT command, environment, spec, 'x', 180006, 1");
     assert_eq!((fixed.varies(), varying.varies()), (false, true));
-    assert_eq!(varying.text(7).trim(), "SELECT 7, spec");
+    assert_eq!(varying.text(values).trim(), "SELECT 7, spec");
+}
+
+#[test]
+fn a_ladder_binds_the_number_of_rows() {
+    let text = "extension e\nscenario query_peak\n  rows in (1, 2)\n  workload { SELECT :rows, :i; SELECT :i; SELECT ':rows' }\n";
+    let case = one(text);
+    let values = Values { i: 3, rows: 500 };
+    let texts: Vec<String> =
+        case.scenarios[0].workload.statements.iter().map(|sql| sql.text(values).trim().to_owned()).collect();
+    assert_eq!(texts, ["SELECT 500, 3", "SELECT 3", "SELECT ':rows'"]);
+}
+
+#[test]
+fn what_goes_by_allocations_is_traced() {
+    let traced = |text: &str| one(text).scenarios[0].trace;
+    let cursors = |head: &str, clause: &str| {
+        traced(&format!("{head}\nscenario cursor_leak\n{clause}\n  workload {{ SELECT 1 }}\n"))
+    };
+    assert_eq!(cursors("extension e", ""), Trace::On);
+    assert_eq!(cursors("target 'e'", ""), Trace::On);
+    assert_eq!(cursors("extension e", "  trace off"), Trace::Off);
+    assert_eq!(cursors("trace off\nextension e", ""), Trace::Off);
+    assert_eq!(cursors("", ""), Trace::Off);
+    assert_eq!(traced("extension e\nscenario window\n  workload { SELECT 1 }\n"), Trace::Off);
+    assert_eq!(traced("extension e\nscenario window\n  trace on\n  workload { SELECT 1 }\n"), Trace::On);
 }
 
 #[test]
@@ -110,7 +139,7 @@ scenario window new
     assert_eq!(skip("skip 'because'"), Some("because".into()));
     assert_eq!(skip("requires pg >= 99, bits = 64"), Some("requires pg >= 99".into()));
     assert_eq!(skip("requires not feature lz4, scenario window"), None);
-    assert_eq!(skip("requires scenario query_peak"), Some("requires scenario query_peak".into()));
+    assert_eq!(skip("requires scenario cancel_storm"), Some("requires scenario cancel_storm".into()));
 }
 
 #[test]
@@ -153,6 +182,27 @@ fn mistakes_are_found_before_anything_runs() {
         ),
         (with("setup { SELECT :nope }"), &[], "x.mcspec:1:16: variable \"nope\" is not defined"),
         (with("setup { SELECT :i }"), &[], "x.mcspec:1:16: variable \"i\" is not defined"),
+        (with("setup { SELECT :rows }"), &[], "x.mcspec:1:16: variable \"rows\" is not defined"),
+        (
+            "scenario query_peak\n  rows in (1, 2)\n  workload { SELECT :rows }\n".into(),
+            &[],
+            "x.mcspec:1:10: scenario query_peak has no library to charge",
+        ),
+        (
+            "target 'x'\nscenario query_peak\n  rows in (1, 2)\n  trace off\n  workload { SELECT :rows }\n".into(),
+            &[],
+            "x.mcspec:4:9: scenario query_peak goes by traced allocations",
+        ),
+        (
+            "target 'x'\nscenario query_peak\n  rows in (1, 2)\n  workload { SELECT :i }\n".into(),
+            &[],
+            "x.mcspec:2:10: the workload is the same at every number of rows",
+        ),
+        (
+            "target 'x'\nscenario query_peak\n  rows in (1, 2)\n  iterate server\n  workload { SELECT :rows }\n".into(),
+            &[],
+            "x.mcspec:4:11: scenario query_peak is repeated by the client only",
+        ),
         (with("requires pg >= soon"), &[], "x.mcspec:1:16: \"soon\" is not a version"),
         (
             "scenario window\n  workload file 'w.sql'\n".into(),
@@ -199,8 +249,8 @@ fn what_is_not_supported_is_named() {
             "4:3: \"expect crash\" is not yet supported",
         ),
         (
-            "scenario cursor_leak\n  workload { SELECT 1 }\n".to_owned(),
-            "1:10: scenario \"cursor_leak\" is not yet supported",
+            "scenario cancel_storm\n  workload { SELECT 1 }\n".to_owned(),
+            "1:10: scenario \"cancel_storm\" is not yet supported",
         ),
         (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
         (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),

@@ -4,7 +4,7 @@ use memcheck_core::ScenarioKind;
 
 use super::case::trace;
 use crate::spec::Diagnostic;
-use crate::spec::ast::{Expect, Expectation, Rate, Scenario, Span, Spanned, Spec, Trace};
+use crate::spec::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
@@ -37,7 +37,6 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
     let clauses = [
         ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
         ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
-        ("rows", scenario.rows.first().map(|rows| &rows.span)),
         ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
         ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
     ];
@@ -54,9 +53,6 @@ fn expectation(expect: &Expect, trace: Trace, traced_by: &str, found: &mut Vec<D
             found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
         }
         Expectation::Violation(violation) => {
-            let per_row = violation.bytes.as_ref().filter(|(_, rate)| *rate == Rate::PerRow);
-            let per_row = per_row.map(|(range, _)| clause("per row", &range.span, "sizes are measured per iteration"));
-            found.extend(per_row);
             let sites = [("from", &violation.from), ("at", &violation.at)];
             for (name, site) in sites.into_iter().filter(|_| trace == Trace::Off) {
                 let untraced = |site: &Spanned<String>| {

@@ -90,6 +90,10 @@ impl Checker<'_> {
         for scenario in &spec.scenarios {
             self.number_of_workloads(scenario);
             self.beside_worker(scenario);
+            if scenario.kind.value == ScenarioKind::QueryPeak && scenario.rows.is_empty() {
+                let hint = "say at which numbers of rows: \"rows in (500, 1000, 2000)\"".to_owned();
+                self.error_with_hint(&scenario.span, format!("scenario \"{}\" has no rows", title(scenario)), hint);
+            }
             for workload in &scenario.workloads {
                 if let WorkloadSource::Inline(block) = &workload.source
                     && sql::split(&block.text).is_empty()

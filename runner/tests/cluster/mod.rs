@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mcspec::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
@@ -96,4 +98,14 @@ pub(crate) fn clusters(extensions: &[&str]) -> Vec<Cluster> {
             Cluster { installation, engine, stage, template, run }
         })
         .collect()
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -23,7 +23,7 @@ fn scenario(kind: &str, clauses: &str) -> Scenario {
 }
 
 fn violation(expect: &str) -> ExpectedViolation {
-    match scenario("query_peak", expect).expects.remove(0).what {
+    match scenario("query_peak", &format!("rows in (1, 2)\n {expect}")).expects.remove(0).what {
         Expectation::Violation(violation) => *violation,
         other => panic!("{other:?}"),
     }

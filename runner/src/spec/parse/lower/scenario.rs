@@ -120,6 +120,8 @@ impl Lower<'_> {
             self.error(pair[1].span.clone(), "the numbers of rows must increase");
         } else if rows.len() < 2 {
             self.error(node.span(), "at least two numbers of rows are needed");
+        } else if rows[0].value == 0 {
+            self.error(rows[0].span.clone(), "\"rows\" must be at least 1");
         }
         rows
     }

@@ -1,7 +1,5 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
 
-mod ask;
-#[path = "../cluster/mod.rs"]
 mod cluster;
 
 use std::thread;
@@ -92,8 +90,18 @@ fn arguments_and_errors(server: &Server) {
         ("SELECT ext_memcheck.begin('', '{\"track_dsm\": 1}')", "22023 option \"track_dsm\" must be true or false"),
         ("SELECT ext_memcheck.begin('', '{\"scenario\": \"x\"}')", "22023 unknown scenario \"x\""),
         (
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"query_peak\"}')",
+            "55000 scenario query_peak needs libraries whose allocations are traced HINT: Name them in \
+             pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on.",
+        ),
+        (
             "SELECT ext_memcheck.run_scenario('x')",
             "22023 Unknown scenario: x HINT: See the view ext_memcheck.scenarios for those that this version can run.",
+        ),
+        (
+            "SELECT ext_memcheck.run_scenario('query_peak')",
+            "22023 Unknown scenario: query_peak HINT: See the view ext_memcheck.scenarios for those that this version can \
+             run.",
         ),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', -1)", "22023 Iterations must be a positive integer"),

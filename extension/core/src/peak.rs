@@ -1,0 +1,246 @@
+//! Judgement of a ladder: one statement at growing numbers of rows, by what the targets held at most while it ran.
+//!
+//! That all is given back at the end is no excuse: a query over more rows needs more memory. But the result itself grows
+//! with the rows as well. A result is one allocation, or as many as there were at first, which gets larger; what is
+//! forgotten row by row is one allocation more for each row. So allocations are counted, and of what SPI hands to its caller
+//! whole results and plans. Bytes in a constant number of allocations count only if they outgrow the rows.
+
+use std::collections::BTreeMap;
+
+use crate::census::{Live, PathId, PathTable, SiteId};
+use crate::check::CheckKind;
+use crate::detail;
+use crate::finding::{Finding, MarkPoint, Site};
+use crate::growth::{Growth, Point, Shape, sustained};
+use crate::judge::{Rules, sort};
+use crate::parallel::Places;
+use crate::thresholds::severity_of;
+
+/// What a site held at most in one step of a ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peak {
+    /// The site.
+    pub site: SiteId,
+    /// The contexts in which it held most of it.
+    pub path: PathId,
+    /// The most bytes and the most allocations, not necessarily at the same moment. In contexts that the server has made for
+    /// a target, their number in place of that of allocations.
+    pub held: Live,
+}
+
+/// One step of a ladder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rung {
+    /// Number of rows.
+    pub rows: u64,
+    /// What each site held at most.
+    pub peaks: Vec<Peak>,
+}
+
+/// So many allocations more is not the growth of a list or a hash table by doubling.
+const ALLOCATIONS: u64 = 8;
+/// A rate that falls to less than this part of the one before: allocations of growing size, each twice the one before, come
+/// at half the rate.
+const DOUBLING: f64 = 0.75;
+
+/// Judges a ladder: one finding for each context path and library, by the site that holds most of it.
+///
+/// A site counts for the path that it has at the largest number of rows.
+pub fn judge_peaks(paths: &PathTable, ladder: &[Rung], rules: &Rules, places: &dyn Places) -> Vec<Finding> {
+    let Some(last) = ladder.last() else { return Vec::new() };
+    let mut groups: BTreeMap<(PathId, usize), Vec<Peak>> = BTreeMap::new();
+    for &peak in &last.peaks {
+        groups.entry((peak.path, places.group(peak.site))).or_default().push(peak);
+    }
+    let mut findings: Vec<Finding> =
+        groups.iter().filter_map(|((path, _), peaks)| finding(paths, ladder, *path, peaks)).collect();
+    findings.retain(|finding| rules.filter.reports(&finding.path) && !rules.filter.allows(&finding.path));
+    sort(&mut findings);
+    findings
+}
+
+/// The finding of a group of sites, if their peak grows with the rows.
+fn finding(paths: &PathTable, ladder: &[Rung], path: PathId, peaks: &[Peak]) -> Option<Finding> {
+    // Where something is in the contexts, that they were created goes without saying: an allocation of no bytes.
+    let filled: Vec<Peak> = peaks.iter().copied().filter(|peak| peak.held.bytes > 0).collect();
+    let peaks = if filled.is_empty() { peaks } else { &filled };
+    let held = |rung: &Rung| {
+        let same = rung.peaks.iter().filter(|peak| peaks.iter().any(|other| other.site == peak.site));
+        same.fold(Live::default(), |sum, peak| Live {
+            bytes: sum.bytes + peak.held.bytes,
+            allocations: sum.allocations + peak.held.allocations,
+        })
+    };
+    let curve: Vec<(u64, Live)> = ladder.iter().map(|rung| (rung.rows, held(rung))).collect();
+    let bytes = growth(&curve, |live| live.bytes);
+    let allocations = growth(&curve, |live| live.allocations).filter(|growth| adds_up(&curve, growth));
+    if allocations.is_none() && !bytes.is_some_and(|growth| outgrows_rows(&curve, &growth)) {
+        return None;
+    }
+    let (&(few, at_few), &(many, at_many)) = (curve.first()?, curve.last()?);
+    let total = at_many.bytes.saturating_sub(at_few.bytes);
+    let shape = bytes.or(allocations).and_then(|growth| growth.shape);
+    let severity = match shape {
+        Some(Shape::Superlinear) => severity_of(total).escalated(),
+        _ => severity_of(total),
+    };
+    let most = peaks.iter().max_by_key(|peak| peak.held.bytes)?;
+    let path = paths.path(path);
+    Some(Finding {
+        check: CheckKind::QueryBloat,
+        severity,
+        bytes: total,
+        objects: at_many.allocations.saturating_sub(at_few.allocations),
+        iterations: many,
+        bytes_per_iter: bytes.map_or(0.0, |growth| growth.rate),
+        objects_per_iter: allocations.map_or(0.0, |growth| growth.rate),
+        shape,
+        phase: None,
+        source_lib: String::new(),
+        site: Some(Site::numbered(most.site)),
+        marks: curve
+            .iter()
+            .map(|&(rows, live)| MarkPoint { iteration: rows, used: live.bytes, objects: live.allocations })
+            .collect(),
+        detail: detail::query_bloat(&path, (few, at_few), (many, at_many)),
+        path,
+    })
+}
+
+fn growth(curve: &[(u64, Live)], value: impl Fn(&Live) -> u64) -> Option<Growth> {
+    let points: Vec<Point> = curve.iter().map(|(rows, live)| Point { iteration: *rows, value: value(live) }).collect();
+    sustained(&points)
+}
+
+/// Whether allocations come at the rate of the rows.
+fn adds_up(curve: &[(u64, Live)], growth: &Growth) -> bool {
+    let recent = &curve[curve.len().saturating_sub(3)..];
+    let [before @ .., (_, last)] = recent else { return false };
+    let Some((_, first)) = before.first() else { return false };
+    let previous = match before {
+        [(from, at_from), (to, at_to)] => {
+            (at_to.allocations as f64 - at_from.allocations as f64) / (to - from).max(1) as f64
+        }
+        _ => growth.late,
+    };
+    last.allocations - first.allocations >= ALLOCATIONS && growth.late >= previous * DOUBLING
+}
+
+/// Whether bytes grow by more than the rows do, from the first rung to the last. A buffer that is doubled when it is full
+/// may be twice as large as what is in it.
+fn outgrows_rows(curve: &[(u64, Live)], growth: &Growth) -> bool {
+    let (Some((few, at_few)), Some((many, at_many))) = (curve.first(), curve.last()) else { return false };
+    let factor = |from: u64, to: u64| to as f64 / from.max(1) as f64;
+    growth.shape == Some(Shape::Superlinear) && factor(at_few.bytes, at_many.bytes) >= 2.0 * factor(*few, *many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Filter;
+    use crate::like::Like;
+    use crate::parallel::tests::ByNumber;
+    use crate::scenario::ScenarioKind;
+    use crate::thresholds::Thresholds;
+
+    /// What a site held at most at so many rows: bytes and allocations.
+    type Held = fn(u64) -> (u64, u64);
+
+    /// The findings about sites, each of which holds something in a context of its name. Sites below 100 are in one library,
+    /// the others in another.
+    fn judged(rows: &[u64], sites: &[(u32, &str, Held)], filter: Filter) -> Vec<String> {
+        let mut paths = PathTable::default();
+        let rung = |&rows: &u64| Rung {
+            rows,
+            peaks: sites
+                .iter()
+                .map(|&(site, name, held)| {
+                    let (bytes, allocations) = held(rows);
+                    let path = paths.child(PathId::ROOT, name);
+                    Peak { site: SiteId(site), path, held: Live { bytes, allocations } }
+                })
+                .collect(),
+        };
+        let ladder: Vec<Rung> = rows.iter().map(rung).collect();
+        let rules = Rules { scenario: ScenarioKind::QueryPeak, thresholds: Thresholds::default(), filter, phase: None };
+        judge_peaks(&paths, &ladder, &rules, &ByNumber)
+            .into_iter()
+            .map(|f| {
+                let shape = f.shape.map_or("-", Shape::as_str);
+                let site = f.site.map_or(-1, |site| i64::from(site.id.0));
+                let (bytes, objects) = (f.bytes_per_iter, f.objects_per_iter);
+                format!("{} {} {} {bytes:.0} x{objects:.2} {shape} site {site}", f.check, f.severity, f.path)
+            })
+            .collect()
+    }
+
+    fn sort_comparisons(rows: u64) -> u64 {
+        (rows as f64 * (rows as f64).log2()) as u64 - rows
+    }
+
+    #[test]
+    fn what_is_forgotten_row_by_row_is_told_from_a_result() {
+        let doubled: [&[u64]; 4] =
+            [&[500, 1000, 2000], &[500, 1000, 1500], &[1000, 2000, 3000, 4000], &[10, 100, 1000]];
+        // Nothing of this is found, whatever the ladder.
+        let results: [(&str, Held); 7] = [
+            ("nothing per row", |_| (300, 3)),
+            ("a buffer that doubles", |n| ((n * 33).next_power_of_two(), 2)),
+            ("an exact buffer", |n| (n * 33, 1)),
+            ("a list that doubles", |n| (n.next_power_of_two() * 8, 1)),
+            ("blocks, each twice the one before", |n| (n.next_power_of_two() * 64, u64::from(n.ilog2()))),
+            ("three lists of such blocks", |n| (n.next_power_of_two() * 192, 3 * u64::from(n.ilog2()))),
+            ("a cache of 64", |n| (n.min(64) * 100, n.min(64))),
+        ];
+        for rows in doubled {
+            for (name, held) in results {
+                // The cache is full at the second rung of the last ladder only.
+                if name != "a cache of 64" || rows[0] > 64 {
+                    assert_eq!(judged(rows, &[(1, name, held)], Filter::default()), [""; 0], "{rows:?}");
+                }
+            }
+        }
+        let table: [(&str, Held, &str); 6] = [
+            ("each", |n| (256 * n + 1000, n + 2), "query_bloat WARNING each 256 x1.00 linear site 1"),
+            ("tiny", |n| (8 * n, n), "query_bloat INFO tiny 8 x1.00 linear site 1"),
+            (
+                "sort",
+                |n| (66 * sort_comparisons(n), 2 * sort_comparisons(n)),
+                "query_bloat ERROR sort 702 x21.27 linear site 1",
+            ),
+            ("square", |n| (16 * n * (n + 1), n), "query_bloat ERROR square 40016 x1.00 superlinear site 1"),
+            ("one square", |n| (n * n, 1), "query_bloat ERROR one square 2500 x0.00 superlinear site 1"),
+            ("batches", |n| (n / 50 * 1000, n / 50), "query_bloat INFO batches 20 x0.02 linear site 1"),
+        ];
+        for (name, held, expected) in table {
+            let found = judged(&[500, 1000, 2000], &[(1, name, held)], Filter::default());
+            assert_eq!(found, [expected], "{name}");
+        }
+    }
+
+    #[test]
+    fn two_steps_tell_that_it_grows_and_not_how() {
+        let each: Held = |n| (16 * n, n);
+        assert_eq!(judged(&[100, 200], &[(1, "x", each)], Filter::default()), ["query_bloat INFO x 16 x1.00 - site 1"]);
+        let buffer: Held = |n| (n * n, 1);
+        assert_eq!(judged(&[100, 200], &[(1, "x", buffer)], Filter::default()), [""; 0]);
+        assert_eq!(judged(&[100], &[(1, "x", each)], Filter::default()), [""; 0]);
+    }
+
+    #[test]
+    fn sites_of_one_library_in_one_context_are_one_finding() {
+        let (left, right, other): (Held, Held, Held) = (|n| (33 * n, n), |n| (34 * n, n), |n| (8 * n, n));
+        let sites = [(1, "sort", left), (2, "sort", right), (100, "sort", other), (3, "else", other)];
+        let found = judged(&[500, 1000, 2000], &sites, Filter::default());
+        assert_eq!(
+            found,
+            [
+                "query_bloat WARNING sort 67 x2.00 linear site 2",
+                "query_bloat INFO else 8 x1.00 linear site 3",
+                "query_bloat INFO sort 8 x1.00 linear site 100",
+            ]
+        );
+        let filter = Filter { watch: vec![Like::new("%")], allowed: vec![Like::new("sort")] };
+        assert_eq!(judged(&[500, 1000, 2000], &sites, filter), ["query_bloat INFO else 8 x1.00 linear site 3"]);
+    }
+}
