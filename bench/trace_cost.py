@@ -1,77 +1,137 @@
-#!/usr/bin/env python3
-"""What tracing costs: backend CPU of four workloads, with a window that traces a target and without.
+"""What the engine costs while it does nothing and while it traces, and what Valgrind costs, on five workloads."""
 
-    trace_cost.py [--target LIB] [--rounds 9]
-
-Uses the running server that PGHOST and PGUSER name, which has to have the engine preloaded. The target is loaded but idle:
-its code never runs, so what is measured is the price that everybody else pays. Rounds of both are interleaved.
-"""
-
-import argparse
-import os
+import contextlib
+import random
 import shutil
 import statistics
-import sys
+from dataclasses import dataclass
 
-from window_cost import Session, cpu_model
+from private_server import Server, die
+from session import Session
 
-SETUP = """
-CREATE TEMP TABLE numbers AS SELECT i, md5(i::text) AS t FROM generate_series(1, 300000) i;
-ANALYZE numbers;
-CREATE FUNCTION pg_temp.spin(n int) RETURNS bigint LANGUAGE plpgsql AS $$
+ENGINE = "pg_ext_memcheck"
+
+FUNCTIONS = [
+    """CREATE FUNCTION spin(n int) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE s bigint := 0; t text;
-BEGIN FOR i IN 1 .. n LOOP t := 'n' || i; s := s + length(t); END LOOP; RETURN s; END $$;
-"""
-
-WORKLOADS = [
-    ("string_agg", "SELECT length(string_agg(md5(t), ',')) FROM numbers;", 1),
-    ("plpgsql loop", "SELECT pg_temp.spin(200000);", 1),
-    (
-        "plan-heavy",
-        "EXPLAIN SELECT * FROM pg_class a JOIN pg_class b USING (oid) JOIN pg_class c USING (oid)"
-        " JOIN pg_attribute d ON d.attrelid = a.oid JOIN pg_type e ON e.oid = d.atttypid JOIN pg_namespace f ON true;",
-        20,
-    ),
-    ("hash aggregate", "SELECT count(*) FROM (SELECT t, sum(i::numeric) FROM numbers GROUP BY t) s;", 1),
+BEGIN FOR i IN 1 .. n LOOP t := 'n' || i; s := s + length(t); END LOOP; RETURN s; END $$;""",
+    """CREATE FUNCTION plan(sql text, n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN FOR i IN 1 .. n LOOP EXECUTE sql; END LOOP; END $$;""",
+    """CREATE FUNCTION balance(account int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN RETURN (SELECT abalance FROM pgbench_accounts WHERE aid = account); END $$;""",
 ]
 
+DATA = [
+    "CREATE TABLE numbers AS SELECT i, md5(i::text) AS t FROM generate_series(1, 300000) i;",
+    "VACUUM ANALYZE numbers;",
+    "CREATE TABLE pgbench_accounts AS SELECT i AS aid, 1 AS bid, 0 AS abalance, repeat(' ', 84)::char(84) AS filler"
+    " FROM generate_series(1, 100000) i;",
+    "ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid);",
+    "VACUUM ANALYZE pgbench_accounts;",
+    "CREATE EXTENSION hstore;",
+]
 
-def cpu(session, sql, times):
-    """Backend CPU of one execution in milliseconds."""
-    before = session.on_cpu()
-    session.ask("\\o /dev/null\n" + (sql + "\n") * times + "\\o")
-    return (session.on_cpu() - before) / times / 1e6
+PLAN = (
+    "EXPLAIN SELECT * FROM pg_class a JOIN pg_class b USING (oid) JOIN pg_class c USING (oid)"
+    " JOIN pg_attribute d ON d.attrelid = a.oid JOIN pg_type e ON e.oid = d.atttypid JOIN pg_namespace f ON true"
+)
 
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", default="leak_shapes", help="library that is loaded and traced")
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    psql = shutil.which("psql") or sys.exit("trace_cost: no psql in PATH")
-
-    sessions = {}
-    for mode in ("off", "on"):
-        session = sessions[mode] = Session(psql, dict(os.environ))
-        session.ask(f"LOAD '{arguments.target}';" + SETUP)
-        for _, sql, _ in WORKLOADS:
-            cpu(session, sql, 2)
-        if mode == "on":
-            session.ask(
-                f"SET pg_ext_memcheck.targets = '{arguments.target}'; SET pg_ext_memcheck.trace = on;"
-                " SELECT ext_memcheck.begin();"
-            )
-    print(f"{cpu_model()}, {sessions['on'].ask('SHOW server_version;')}")
-    print("backend CPU in ms, medians; ratio: on / off")
-    print(f"{'workload':16}{'off':>10}{'on':>10}{'ratio':>8}")
-    for name, sql, times in WORKLOADS:
-        figures = {mode: [] for mode in sessions}
-        for _ in range(arguments.rounds):
-            for mode, session in sessions.items():
-                figures[mode].append(cpu(session, sql, times))
-        off, on = (statistics.median(figures[mode]) for mode in ("off", "on"))
-        print(f"{name:16}{off:10.2f}{on:10.2f}{on / off:8.2f}")
+# In every session. hstore is the idle target; in the busy sessions plpgsql is one too.
+LOAD = "LOAD 'hstore'; LOAD 'plpgsql';"
+TRACE = "SET pg_ext_memcheck.targets = '{}'; SET pg_ext_memcheck.trace = on;"
 
 
-if __name__ == "__main__":
-    main()
+@dataclass
+class Workload:
+    """A statement that is run a number of times, and one that does the same work with the target's code in between."""
+
+    name: str
+    idle: str
+    busy: str
+    rows: int = 0
+    times: int = 1
+
+    def script(self, sql, scale):
+        """So many executions, of so many rows; scale 1 is full size."""
+        rows, times = int(self.rows * scale), max(1, int(self.times * scale))
+        accounts = random.Random(0)
+        return "\n".join(sql.format(rows=rows, account=accounts.randint(1, 100000)) for _ in range(times))
+
+
+WORKLOADS = [
+    Workload(
+        "string_agg(md5)",
+        "SELECT length(string_agg(md5(t), ',')) FROM numbers WHERE i <= {rows};",
+        "SELECT length(string_agg(hstore('k', md5(t)) -> 'k', ',')) FROM numbers WHERE i <= {rows};",
+        rows=300000,
+    ),
+    Workload("plpgsql loop", "SELECT spin({rows});", "SELECT spin({rows});", rows=200000, times=5),
+    Workload("plan-heavy", PLAN + ";", f"SELECT plan('{PLAN}', 1);", times=100),
+    Workload(
+        "hash aggregate (numeric)",
+        "SELECT count(*) FROM (SELECT t, sum(i::numeric) FROM numbers WHERE i <= {rows} GROUP BY t) s;",
+        "SELECT count(*) FROM"
+        " (SELECT hstore('k', t) -> 'k', sum(i::numeric) FROM numbers WHERE i <= {rows} GROUP BY 1) s;",
+        rows=300000,
+        times=2,
+    ),
+    Workload(
+        "pgbench -S",
+        "SELECT abalance FROM pgbench_accounts WHERE aid = {account};",
+        "SELECT balance({account});",
+        times=5000,
+    ),
+]
+
+VALGRIND = ["valgrind", "--quiet", "--leak-check=no", "--trace-children=yes", "--log-file=/dev/null"]
+VALGRIND_SCALE = 0.05
+VALGRIND_ROUNDS = 3
+
+
+def interleaved(rounds, workload, scale, measures):
+    """Medians over the rounds: the CPU time of the first of some measures, in ns, and the ratio of each other to it.
+
+    A measure is a session and one of the workload's statements.
+    """
+    figures = [[] for _ in measures]
+    scripts = [workload.script(sql, scale) for _, sql in measures]
+    for number in range(rounds + 1):
+        # There and back again, so that a machine that becomes slower favours nobody. The first round warms up.
+        order = range(len(measures)) if number % 2 else reversed(range(len(measures)))
+        for which in order:
+            cpu = measures[which][0].cpu(scripts[which])
+            if number > 0:
+                figures[which].append(cpu)
+    base = figures[0]
+    return statistics.median(base), [statistics.median(a / b for a, b in zip(other, base)) for other in figures[1:]]
+
+
+def measure(installation, template, directory, rounds):
+    """The rows of the table: workload, ms without the engine, ratios loaded, idle, busy, and of Valgrind or None."""
+    with Server(installation, template, directory) as server:
+        server.psql(*DATA, *FUNCTIONS)
+        server.shut_down()
+        template = shutil.copytree(server.data, directory / "filled")
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(Server(installation, template, directory))
+        loaded = stack.enter_context(Server(installation, template, directory, {"shared_preload_libraries": ENGINE}))
+        loaded.psql(f"CREATE EXTENSION {ENGINE}")
+        plain = stack.enter_context(Session(server, LOAD))
+        off = stack.enter_context(Session(loaded, LOAD))
+        idle = stack.enter_context(Session(loaded, LOAD, TRACE.format("hstore")))
+        busy = stack.enter_context(Session(loaded, LOAD, TRACE.format("hstore,plpgsql")))
+        rows = []
+        for workload in WORKLOADS:
+            undisturbed = [(session, workload.idle) for session in (plain, off, idle)]
+            base, (off_ratio, idle_ratio) = interleaved(rounds, workload, 1, undisturbed)
+            _, (busy_ratio,) = interleaved(rounds, workload, 1, [(plain, workload.busy), (busy, workload.busy)])
+            rows.append([workload.name, base / 1e6, off_ratio, idle_ratio, busy_ratio, None])
+        if busy.ask("SELECT count(*) FROM ext_memcheck.live_allocations();") == "0":
+            die("nothing was traced")
+        if shutil.which("valgrind"):
+            slow = stack.enter_context(Server(installation, template, directory, wrapper=VALGRIND, patience=300))
+            checked = stack.enter_context(Session(slow, LOAD))
+            for row, workload in zip(rows, WORKLOADS):
+                measures = [(plain, workload.idle), (checked, workload.idle)]
+                row[-1] = interleaved(VALGRIND_ROUNDS, workload, VALGRIND_SCALE, measures)[1][0]
+    return rows
