@@ -257,6 +257,9 @@ fn close() {
     let rules = window::plain_rules();
     if let Some(since) = bracket.since.filter(|_| trace::is_on()) {
         let after = with_walker(|walker| trace::census_since(since, walker));
+        if after.is_empty() && bracket.leftovers.is_empty() {
+            return;
+        }
         let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
         let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
         ring::push(&window::judged(&marks, &rules));

@@ -232,6 +232,11 @@ pub struct Census {
 }
 
 impl Census {
+    /// Whether nothing has been counted.
+    pub fn is_empty(&self) -> bool {
+        self.totals.is_empty() && self.traced.is_empty()
+    }
+
     /// An empty census.
     pub fn new(moment: Moment) -> Self {
         Census { moment, contexts: 0, totals: Vec::new(), traced: BTreeMap::new() }

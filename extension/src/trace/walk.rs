@@ -5,6 +5,7 @@
 //! servers are unwound by their `.eh_frame` (framehop), and so are the frames of libraries on the way.
 
 use std::arch::asm;
+use std::ffi::CStr;
 use std::ops::Range;
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
@@ -71,11 +72,14 @@ impl Registers {
 }
 
 impl Walk {
-    /// Chooses by how the server's `palloc` begins.
+    /// Chooses by how functions of the server begin.
     pub(super) fn new() -> Self {
+        // Not the allocator's own: where they end in a jump, compilers leave out their frames.
+        const TELLING: [&CStr; 2] = [c"pstrdup", c"pchomp"];
         // SAFETY: looks a name up.
-        let palloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"palloc".as_ptr()) };
-        let frame_pointers = !palloc.is_null() && has_frame_pointer(palloc.addr());
+        let address = |name: &CStr| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr();
+        let frame_pointers =
+            TELLING.map(address).into_iter().all(|function| function != 0 && has_frame_pointer(function));
         let tables = Box::new(Tables {
             unwinder: UnwinderX86_64::new(),
             caches: std::array::from_fn(|_| CacheX86_64::new_in()),
