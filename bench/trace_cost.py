@@ -89,10 +89,7 @@ VALGRIND_ROUNDS = 3
 
 
 def interleaved(rounds, workload, scale, measures):
-    """Medians over the rounds: the CPU time of the first of some measures, in ns, and the ratio of each other to it.
-
-    A measure is a session and one of the workload's statements.
-    """
+    """The CPU time of each of some measures, in ns, round by round. A measure is a session and one of the statements."""
     figures = [[] for _ in measures]
     scripts = [workload.script(sql, scale) for _, sql in measures]
     for number in range(rounds + 1):
@@ -102,16 +99,47 @@ def interleaved(rounds, workload, scale, measures):
             cpu = measures[which][0].cpu(scripts[which])
             if number > 0:
                 figures[which].append(cpu)
-    base = figures[0]
-    return statistics.median(base), [statistics.median(a / b for a, b in zip(other, base)) for other in figures[1:]]
+    return figures
+
+
+class Figures:
+    """What was measured of one workload."""
+
+    def __init__(self):
+        self.base, self.ratios = [], {"off": [], "idle": [], "busy": [], "valgrind": []}
+
+    def add(self, name, base, other):
+        self.ratios[name] += [a / b for a, b in zip(other, base)]
+
+    def row(self, workload):
+        ratios = [statistics.median(ratios) if ratios else None for ratios in self.ratios.values()]
+        return [workload.name, statistics.median(self.base) / 1e6, *ratios]
 
 
 def measure(installation, template, directory, rounds):
-    """The rows of the table: workload, ms without the engine, ratios loaded, idle, busy, and of Valgrind or None."""
+    """The rows of the table: workload, ms without the engine, ratios loaded, idle, busy, and of Valgrind or None.
+
+    All backends of a server have its layout of memory, which alone makes some per cent. So each round starts servers anew.
+    """
     with Server(installation, template, directory) as server:
         server.psql(*DATA, *FUNCTIONS)
         server.shut_down()
         template = shutil.copytree(server.data, directory / "filled")
+    figures = [Figures() for _ in WORKLOADS]
+    for _ in range(rounds):
+        one_round(installation, template, directory, figures)
+    if shutil.which("valgrind"):
+        with contextlib.ExitStack() as stack:
+            plain, slow = (stack.enter_context(Server(installation, template, directory, **options)) for options in
+                           ({}, {"wrapper": VALGRIND, "patience": 300}))
+            sessions = [stack.enter_context(Session(server, LOAD)) for server in (plain, slow)]
+            for workload, figure in zip(WORKLOADS, figures):
+                measures = [(session, workload.idle) for session in sessions]
+                figure.add("valgrind", *interleaved(VALGRIND_ROUNDS, workload, VALGRIND_SCALE, measures))
+    return [figure.row(workload) for workload, figure in zip(WORKLOADS, figures)]
+
+
+def one_round(installation, template, directory, figures):
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(Server(installation, template, directory))
         loaded = stack.enter_context(Server(installation, template, directory, {"shared_preload_libraries": ENGINE}))
@@ -120,18 +148,12 @@ def measure(installation, template, directory, rounds):
         off = stack.enter_context(Session(loaded, LOAD))
         idle = stack.enter_context(Session(loaded, LOAD, TRACE.format("hstore")))
         busy = stack.enter_context(Session(loaded, LOAD, TRACE.format("hstore,plpgsql")))
-        rows = []
-        for workload in WORKLOADS:
+        for workload, figure in zip(WORKLOADS, figures):
             undisturbed = [(session, workload.idle) for session in (plain, off, idle)]
-            base, (off_ratio, idle_ratio) = interleaved(rounds, workload, 1, undisturbed)
-            _, (busy_ratio,) = interleaved(rounds, workload, 1, [(plain, workload.busy), (busy, workload.busy)])
-            rows.append([workload.name, base / 1e6, off_ratio, idle_ratio, busy_ratio, None])
+            base, *others = interleaved(1, workload, 1, undisturbed)
+            figure.base += base
+            for name, other in zip(("off", "idle"), others):
+                figure.add(name, base, other)
+            figure.add("busy", *interleaved(1, workload, 1, [(plain, workload.busy), (busy, workload.busy)]))
         if busy.ask("SELECT count(*) FROM ext_memcheck.live_allocations();") == "0":
             die("nothing was traced")
-        if shutil.which("valgrind"):
-            slow = stack.enter_context(Server(installation, template, directory, wrapper=VALGRIND, patience=300))
-            checked = stack.enter_context(Session(slow, LOAD))
-            for row, workload in zip(rows, WORKLOADS):
-                measures = [(plain, workload.idle), (checked, workload.idle)]
-                row[-1] = interleaved(VALGRIND_ROUNDS, workload, VALGRIND_SCALE, measures)[1][0]
-    return rows

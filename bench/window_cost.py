@@ -11,34 +11,43 @@ SIZES = [(0, 1000), (450, 1000), (2500, 500), (10000, 200)]
 
 PREPARE = "DO $$ BEGIN FOR i IN 1 .. {} LOOP EXECUTE format('PREPARE p%s AS SELECT 1', i); END LOOP; END $$;"
 EXECUTOR = "SET pg_ext_memcheck.memcheck_mode = executor;"
+TRACED = "LOAD 'hstore'; SET pg_ext_memcheck.targets = 'hstore'; SET pg_ext_memcheck.trace = on;"
 
 
 def measure(installation, template, directory, rounds):
-    """The rows of the table: contexts; us of SELECT 1 unchecked, checked, in a window; us of begin, mark and end."""
+    """The rows of the table: contexts; us of SELECT 1 unchecked, checked, checked and traced, in a window; us of begin, mark
+    and end."""
     rows = []
     with Server(installation, template, directory, {"shared_preload_libraries": "pg_ext_memcheck"}) as server:
         server.psql("CREATE EXTENSION pg_ext_memcheck")
         for prepared, statements in SIZES:
             with contextlib.ExitStack() as stack:
                 fill = PREPARE.format(prepared)
-                unchecked, checked, window = (stack.enter_context(Session(server, fill)) for _ in range(3))
-                contexts = int(unchecked.ask("SELECT count(*) FROM pg_backend_memory_contexts;"))
-                rows.append([contexts, *one_size(rounds, statements, unchecked, checked, window)])
+                sessions = [stack.enter_context(Session(server, fill)) for _ in range(4)]
+                contexts = int(sessions[0].ask("SELECT count(*) FROM pg_backend_memory_contexts;"))
+                rows.append([contexts, *one_size(rounds, statements, *sessions)])
     return rows
 
 
-def one_size(rounds, statements, unchecked, checked, window):
+def one_size(rounds, statements, unchecked, checked, traced, window):
     """Medians in us."""
     batch = "SELECT 1;\n" * statements
     checked.ask(EXECUTOR)
-    figures = [[] for _ in range(6)]
+    traced.ask(TRACED + EXECUTOR)
+    # A walk over 20,000 contexts leaves nothing of the others in the processor's caches, so each batch has one to warm up.
+    sessions = [unchecked, checked, traced]
+    figures = [[] for _ in range(7)]
     for number in range(rounds + 1):
         window.ask(EXECUTOR)
         begin = window.cpu("SELECT ext_memcheck.begin();")
         inside = window.cpu(batch)
         mark = window.cpu("SELECT ext_memcheck.mark(1);")
         end = window.cpu("SELECT * FROM ext_memcheck.end();")
-        costs = [cost / statements for cost in (unchecked.cpu(batch), checked.cpu(batch), inside)]
+        batches = []
+        for session in sessions:
+            session.cpu(batch)
+            batches.append(session.cpu(batch))
+        costs = [cost / statements for cost in (*batches, inside)]
         costs += [begin, mark, end]
         # The first round warms up.
         if number > 0:
