@@ -143,7 +143,7 @@ fn an_interrupted_run_leaves_nothing() {
     let child = project.start("");
     send(Signal::SIGINT, child.id().try_into().unwrap());
     let ended = wait(child);
-    assert_eq!(ended.code, 130);
+    assert_eq!(ended.code, 130, "{}\n{}", ended.stdout, ended.stderr);
     assert!(ended.stderr.ends_with("mcspec: interrupted\n"), "{}", ended.stderr);
     project.assert_nothing_left();
 }

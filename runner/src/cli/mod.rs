@@ -61,7 +61,9 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::CouldNotRun } else { Exit::Ok };
         }
     };
-    dispatch(arguments.command).unwrap_or_else(|complaint| {
+    let ended = dispatch(arguments.command);
+    signals::yield_to_handler();
+    ended.unwrap_or_else(|complaint| {
         complaint.print();
         complaint.exit()
     })
