@@ -583,11 +583,13 @@ core_error(PG_FUNCTION_ARGS)
 void
 _PG_init(void)
 {
+	/* Not the last call, which would leave no frame of the library. */
+	RegisterXactCallback(allocating_xact_callback, NULL);
+
 	prev_planner = planner_hook;
 	planner_hook = allocating_planner;
 	prev_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = allocating_ExecutorStart;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = allocating_ExecutorEnd;
-	RegisterXactCallback(allocating_xact_callback, NULL);
 }
