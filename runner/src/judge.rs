@@ -7,7 +7,8 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcheck_core::row::{Observed, Policy, Row, Size};
+use memcheck_core::row::{Observed, Policy, Row};
+use memcheck_core::size::Size;
 use memcheck_core::{Finding, Site};
 
 use self::expectation::miss;

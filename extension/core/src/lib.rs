@@ -20,6 +20,7 @@ pub mod path;
 pub mod peak;
 pub mod row;
 pub mod scenario;
+pub mod size;
 pub mod thresholds;
 pub mod traced;
 

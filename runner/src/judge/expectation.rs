@@ -1,7 +1,7 @@
 //! One `expect` clause against the findings of its scenario.
 
 use memcheck_core::like::Like;
-use memcheck_core::row::Per;
+use memcheck_core::size::Per;
 use memcheck_core::{Finding, Frame, Site, bucket};
 
 use crate::plan::admits;
