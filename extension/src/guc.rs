@@ -1,12 +1,12 @@
 //! Configuration parameters.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::CString;
 
 use memcheck_core::thresholds::Thresholds;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
-use crate::tracing;
+use crate::pg::parameters;
 
 /// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
@@ -72,31 +72,18 @@ pub(crate) fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    // SAFETY: the assign hooks cannot panic.
-    unsafe {
-        GucRegistry::define_enum_guc_with_hooks(
-            c"pg_ext_memcheck.trace",
-            c"Selects whether the allocations of the targets are traced.",
-            c"Takes effect with the next statement, or when the window that is open is closed.",
-            &TRACE,
-            GucContext::Suset,
-            GucFlags::default(),
-            None,
-            Some(trace_assigned),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"pg_ext_memcheck.targets",
-            c"Names the libraries whose allocations are traced, separated by commas.",
-            c"File names without directory and suffix.",
-            &TARGETS,
-            GucContext::Suset,
-            GucFlags::default(),
-            None,
-            Some(targets_assigned),
-            None,
-        );
-    }
+    parameters::define_enum(
+        c"pg_ext_memcheck.trace",
+        c"Selects whether the allocations of the targets are traced.",
+        c"Takes effect with the next statement, or when the window that is open is closed.",
+        &TRACE,
+    );
+    parameters::define_string(
+        c"pg_ext_memcheck.targets",
+        c"Names the libraries whose allocations are traced, separated by commas.",
+        c"File names without directory and suffix.",
+        &TARGETS,
+    );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.ring_size",
         c"Sets the number of violations kept in shared memory.",
@@ -107,23 +94,19 @@ pub(crate) fn register() {
         GucContext::Postmaster,
         GucFlags::default(),
     );
-    // SAFETY: a name that lives for ever; called once, while the library is loaded.
-    unsafe { pg_sys::MarkGUCPrefixReserved(c"pg_ext_memcheck".as_ptr()) };
-}
-
-unsafe extern "C-unwind" fn trace_assigned(_value: c_int, _extra: *mut c_void) {
-    tracing::parameters_changed();
-}
-
-unsafe extern "C-unwind" fn targets_assigned(_value: *const c_char, _extra: *mut c_void) {
-    tracing::parameters_changed();
+    parameters::reserve_prefix(c"pg_ext_memcheck");
 }
 
 /// The libraries to trace; empty where tracing is off.
 pub(crate) fn traced_libraries() -> Vec<String> {
     let names = TARGETS.get().filter(|_| TRACE.get() != TraceMode::off);
     let names = names.map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
-    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    library_names(&names)
+}
+
+/// The names in a list of libraries.
+fn library_names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The library to trace where there is exactly one.
@@ -148,15 +131,7 @@ pub(crate) fn set_mode(mode: MemcheckMode) {
         MemcheckMode::executor => c"executor",
         MemcheckMode::none => c"none",
     };
-    // SAFETY: both strings live for ever; an ERROR is carried through this frame by pgrx.
-    unsafe {
-        pg_sys::SetConfigOption(
-            MODE_NAME.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-        );
-    }
+    parameters::set(MODE_NAME, value);
 }
 
 pub(crate) fn thresholds() -> Thresholds {
@@ -169,4 +144,18 @@ pub(crate) fn thresholds() -> Thresholds {
 /// Number of slots of the ring of violations.
 pub(crate) fn ring_size() -> usize {
     usize::try_from(RING_SIZE.get()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::library_names;
+
+    #[test]
+    fn targets_are_named_in_a_list() {
+        let table: [(&str, &[&str]); 5] =
+            [("", &[]), ("hstore", &["hstore"]), (" a , b,c ", &["a", "b", "c"]), (",,a,", &["a"]), (" , ", &[])];
+        for (list, names) in table {
+            assert_eq!(library_names(list), names, "{list:?}");
+        }
+    }
 }

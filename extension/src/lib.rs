@@ -1,29 +1,28 @@
 //! The engine: checks the memory behaviour of other extensions from inside the backend that runs them.
 //!
-//! Loaded by `shared_preload_libraries`. What a statement or a window leaves behind is measured by walking the MemoryContext
-//! tree ([`snapshot`]); the hooks ([`hooks`]) say when. Nothing of the engine's own lives in a MemoryContext: its state is
-//! in Rust's heap and in one shared memory segment, so it cannot appear in its own findings.
+//! Loaded by `shared_preload_libraries`. The server's hooks ([`hooks`]) and the SQL functions ([`sql`]) hand what they learn to
+//! the session ([`session`]). It measures what a statement or a window leaves behind by walking the MemoryContext tree
+//! ([`contexts`]), or reads it from the ledger ([`trace`]) of what has passed the allocator ([`wrap`]) on behalf of the libraries
+//! under check ([`stack`]). Nothing of the engine's own lives in a MemoryContext: its state is in Rust's heap, in mappings of its
+//! own and in shared memory ([`shmem`]), so it cannot appear in its own findings.
 
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
 mod ask;
-mod catcache;
-mod current_context;
-mod events;
+mod contexts;
+mod elf;
 mod guc;
 mod hooks;
-mod log;
-mod nesting;
-mod parallel;
+mod link;
+mod pg;
 mod scenario;
+mod session;
 mod shmem;
-mod snapshot;
 mod sql;
-mod statement;
+mod stack;
 mod trace;
-mod tracing;
-mod window;
+mod wrap;
 
 use pgrx::prelude::*;
 
@@ -35,16 +34,11 @@ pg_module_magic!(name, version);
 /// other way nothing is registered, and the SQL functions say why they do not work.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    // SAFETY: a plain variable of the server, only written by the postmaster before it loads libraries.
-    if !unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+    if !pg::process::is_preloading() {
         return;
     }
     guc::register();
     shmem::register();
     hooks::register();
-    log::register();
-    current_context::register();
-    ask::register();
-    window::outside::register();
-    trace::prepare();
+    wrap::prepare();
 }

@@ -54,7 +54,13 @@ impl PathId {
     /// Stands for dynamic shared memory, in the same way.
     pub const DSM: PathId = PathId(2);
 
-    fn index(self) -> usize {
+    /// The path with that number.
+    pub const fn at(index: u32) -> Self {
+        PathId(index)
+    }
+
+    /// Its number: those of a table count from 0.
+    pub const fn index(self) -> usize {
         self.0 as usize
     }
 }

@@ -3,14 +3,13 @@
 use std::cmp::Reverse;
 use std::ffi::CStr;
 
-use memcheck_core::census::Census;
-use pgrx::pg_sys;
 use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
+use crate::contexts::Context;
+use crate::session::{self, Refused};
 use crate::sql::options;
-use crate::window::outside;
-use crate::{snapshot, statement, trace};
+use crate::wrap;
 
 /// Contexts whose identifier is the name of a relation or of a function. That of others may be anything: for a cached plan it
 /// is the text of the statement.
@@ -37,12 +36,13 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
             let parsed = options::parse(pattern, Some(options)).map_err(|bad| refusal(bad.message, bad.hint))?;
             let mut rules = parsed.rules;
             rules.thresholds = *thresholds;
-            outside::open(rules, targets.clone(), *by_calls).map(|()| Value::Null).map_err(|error| match error {
-                outside::Refused::Open => refusal("a check window is already open in that process", None),
-                outside::Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
+            let opened = session::with(|session| session.begin_for_another(rules, targets.clone(), *by_calls));
+            opened.map(|()| Value::Null).map_err(|error| match error {
+                Refused::Open => refusal("a check window is already open in that process", None),
+                Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
             })
         }
-        Question::End => match outside::close() {
+        Question::End => match session::with(|session| session.end_for_another()) {
             Some((findings, counters)) => Ok(wire::closed(&findings, &counters)),
             None => Err(refusal(
                 "no check window was opened in that process by another",
@@ -55,45 +55,45 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
 /// What the targets have allocated and not freed, by site and context, the most first:
 /// `{"not_recorded": N, "rows": [[path, frame, stack, allocations, bytes], ...]}`.
 fn live_allocations() -> Result<Value, Refusal> {
-    if !trace::is_on() {
+    if !wrap::is_on() {
         return Err(refusal(
             "allocations of that process are not traced",
             Some("Set pg_ext_memcheck.trace to on and pg_ext_memcheck.targets to the libraries' names."),
         ));
     }
-    trace::refresh();
-    let rows = statement::with_walker(|walker| {
-        walker.all(|_, _| ());
-        let mut census = Census::default();
-        trace::count(&mut census, walker);
-        let mut held: Vec<_> = census.traced().collect();
-        held.sort_by_key(|&(path, site, live)| (Reverse(live.bytes), path, site));
-        held.into_iter()
-            .map(|(path, site, live)| {
-                let site = trace::describe(site);
-                let path = walker.paths().path(path);
-                json!([
-                    path.names(),
-                    wire::frames(&[site.frame])[0],
-                    wire::frames(&site.stack),
-                    live.allocations,
-                    live.bytes
-                ])
-            })
-            .collect::<Vec<_>>()
+    wrap::refresh();
+    let answer = session::with(|session| {
+        let walker = session.walker();
+        wrap::with(|chain| {
+            let census = chain.ledger.held(walker);
+            let mut held: Vec<_> = census.traced().collect();
+            held.sort_by_key(|&(path, site, live)| (Reverse(live.bytes), path, site));
+            let rows: Vec<Value> = held
+                .into_iter()
+                .map(|(path, site, live)| {
+                    let site = chain.places().describe(site);
+                    let path = walker.paths().path(path);
+                    json!([
+                        path.names(),
+                        wire::frames(&[site.frame])[0],
+                        wire::frames(&site.stack),
+                        live.allocations,
+                        live.bytes
+                    ])
+                })
+                .collect();
+            json!({"not_recorded": chain.ledger.not_recorded(), "rows": rows})
+        })
     });
-    let (_, not_recorded) = trace::occupancy();
-    Ok(json!({"not_recorded": not_recorded, "rows": rows}))
+    Ok(answer.unwrap_or_default())
 }
 
 /// All contexts, parents first: `[[path, identifier, level, used, allocated, free, blocks], ...]`.
 fn contexts() -> Value {
     let mut found = Vec::new();
-    statement::with_walker(|walker| {
-        walker.all(|context, path| {
-            // SAFETY: the walk only shows live contexts.
-            found.push((path, unsafe { identifier(context) }, unsafe { snapshot::counters(context) }));
-        });
+    session::with(|session| {
+        let walker = session.walker();
+        walker.all(|context, path| found.push((path, identifier(context), context.counters())));
         let paths = walker.paths();
         let rows = found.into_iter().map(|(path, identifier, counters)| {
             let (allocated, free) = (counters.totalspace, counters.freespace);
@@ -105,14 +105,9 @@ fn contexts() -> Value {
 }
 
 /// The identifier of a context that is named after an object.
-///
-/// # Safety
-/// `context` is live.
-unsafe fn identifier(context: pg_sys::MemoryContext) -> Option<String> {
-    // SAFETY: by the caller's promise; name and identifier are C strings (`MemoryContextSetIdentifier` in mcxt.c).
-    unsafe {
-        let (name, identifier) = ((*context).name, (*context).ident);
-        let is_object = !identifier.is_null() && NAMED_AFTER_OBJECTS.contains(&CStr::from_ptr(name));
-        is_object.then(|| CStr::from_ptr(identifier).to_string_lossy().into_owned())
+fn identifier(context: Context<'_>) -> Option<String> {
+    if !NAMED_AFTER_OBJECTS.contains(&context.name()) {
+        return None;
     }
+    context.identifier().map(|identifier| identifier.to_string_lossy().into_owned())
 }

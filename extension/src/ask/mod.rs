@@ -3,24 +3,24 @@
 //! PostgreSQL lets no library add a reason to its signals between processes. But a process that is asked to log its memory
 //! contexts (`SendProcSignal` with `PROCSIG_LOG_MEMORY_CONTEXT`) does so at its next check for interrupts, also inside a
 //! function that never ends, and begins with a message to the log (`ProcessLogMemoryContextInterrupt` in mcxt.c). So a
-//! question is put where all processes see it ([`exchange`]) and that signal is sent. The process that is asked finds the
-//! question when its message passes emit_log_hook ([`hook`]), answers it ([`answers`]), and keeps the dump out of the log.
+//! question is put where all processes see it ([`Exchange`]) and that signal is sent. The process that is asked finds the
+//! question when its message passes emit_log_hook ([`dump`]), answers it ([`answers`]), and keeps the dump out of the log.
 //!
 //! There is one question at a time in the whole cluster. A process that is asked raises no ERROR and allocates nothing through
 //! palloc while it answers: it may be in the middle of anything that checks for interrupts.
 
 mod answers;
-mod exchange;
-mod hook;
+mod dump;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
 use memcheck_core::thresholds::Thresholds;
-use pgrx::prelude::*;
 use serde_json::Value;
 
-use exchange::{Asked, Exchange};
+use crate::pg::process::{is_process, my_pid, request_dump, wait};
+use crate::shmem::exchange::{Asked, Exchange};
+pub(crate) use dump::is_of_question;
 
 /// How long to wait for an answer, and before that for the answer to somebody else's question.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,23 +80,9 @@ pub(crate) enum NoAnswer {
     Refused(Refusal),
 }
 
-/// Prepares for questions. Only while the postmaster preloads libraries.
-pub(crate) fn register() {
-    exchange::reserve();
-    hook::register();
-}
-
-/// Forgets all questions: the server is starting, perhaps again after a crash.
-pub(crate) fn startup() {
-    if let Some(exchange) = Exchange::get() {
-        exchange.reset();
-    }
-}
-
 /// Asks a process, which may be this one. Raises an ERROR if this backend is cancelled while it waits.
 pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
-    // SAFETY: a plain variable, set when the process was forked.
-    if pid == unsafe { pg_sys::MyProcPid } {
+    if pid == my_pid() {
         return answers::answer(question).map_err(NoAnswer::Refused);
     }
     let exchange = Exchange::get().ok_or(NoAnswer::NoExchange)?;
@@ -106,7 +92,7 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
     let question = wire::question(question).to_string();
     let asked = occupy(exchange)?;
     asked.put(pid, question.as_bytes()).map_err(NoAnswer::QuestionTooLong)?;
-    if !signal(pid) {
+    if !request_dump(pid) {
         return Err(NoAnswer::Ended(pid));
     }
     let deadline = Instant::now() + PATIENCE;
@@ -128,7 +114,7 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         if !wait(look) {
             // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
             look = (look * 2).min(LOOK[1]);
-            if asked.is_still_asked() && !signal(pid) {
+            if asked.is_still_asked() && !request_dump(pid) {
                 return Err(NoAnswer::Ended(pid));
             }
         }
@@ -147,33 +133,4 @@ fn occupy(exchange: &'static Exchange) -> Result<Asked, NoAnswer> {
         }
         wait(LOOK[0]);
     }
-}
-
-/// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
-fn wait(time: Duration) -> bool {
-    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: this backend's own latch.
-    let woken = unsafe {
-        let woken = pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, time.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-        woken
-    };
-    pgrx::check_for_interrupts!();
-    woken as u32 & pg_sys::WL_LATCH_SET != 0
-}
-
-/// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own
-/// (`pg_log_backend_memory_contexts` in mcxtfuncs.c looks in the same places).
-fn is_process(pid: i32) -> bool {
-    // SAFETY: both only look into shared memory.
-    pid > 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() || !pg_sys::AuxiliaryPidGetProc(pid).is_null() }
-}
-
-/// Sends the signal. False if there is nobody any more who would get it.
-fn signal(pid: i32) -> bool {
-    /// Has `SendProcSignal` (procsignal.c) search by pid; the number would only make it faster.
-    const NO_NUMBER: i32 = -1;
-    let reason = pg_sys::ProcSignalReason::PROCSIG_LOG_MEMORY_CONTEXT;
-    // SAFETY: writes to the slot of that process in shared memory, if there is one.
-    unsafe { pg_sys::SendProcSignal(pid, reason, NO_NUMBER) == 0 }
 }

@@ -6,7 +6,7 @@ use memcheck_core::{ContextPath, Finding, Frame, MarkPoint, Site};
 use serde_json::{Value, json};
 
 use super::{Question, Refusal};
-use crate::window::Counters;
+use crate::session::Figures;
 
 /// A question, written.
 pub(super) fn question(question: &Question) -> Value {
@@ -70,16 +70,15 @@ pub(super) fn read_answer(bytes: &[u8], cut_off: bool) -> Result<Result<Value, R
 }
 
 /// What a window found, and its figures.
-pub(super) fn closed(findings: &[Finding], counters: &Counters) -> Value {
+pub(super) fn closed(findings: &[Finding], figures: &Figures) -> Value {
     let findings: Vec<Value> = findings.iter().map(finding).collect();
-    json!({"findings": findings, "counters": counters.to_array()})
+    json!({"findings": findings, "figures": figures.named().map(|(name, value)| (name.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()})
 }
 
 /// Reads what [`closed`] wrote.
-pub(crate) fn read_closed(value: &Value) -> Option<(Vec<Finding>, Counters)> {
+pub(crate) fn read_closed(value: &Value) -> Option<(Vec<Finding>, Figures)> {
     let findings = value["findings"].as_array()?.iter().map(read_finding).collect::<Option<_>>()?;
-    let counters: Option<Vec<u64>> = value["counters"].as_array()?.iter().map(Value::as_u64).collect();
-    Some((findings, Counters::from_array(counters?.try_into().ok()?)))
+    Some((findings, Figures::read(|name| value["figures"][name].as_u64())?))
 }
 
 fn finding(finding: &Finding) -> Value {
@@ -222,9 +221,9 @@ mod tests {
             detail: "grew".to_owned(),
         };
         let plain = Finding { shape: None, phase: None, site: None, ..traced.clone() };
-        let counters = Counters { marks: 3, violations_lost: 4, ..Counters::default() };
-        let (findings, read) = read_closed(&closed(&[traced.clone(), plain.clone()], &counters)).unwrap();
+        let figures = Figures { marks: 3, violations_lost: 4, ..Figures::default() };
+        let (findings, read) = read_closed(&closed(&[traced.clone(), plain.clone()], &figures)).unwrap();
         assert_eq!(findings, [traced, plain]);
-        assert_eq!(read.to_array(), counters.to_array());
+        assert_eq!(read, figures);
     }
 }

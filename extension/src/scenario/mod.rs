@@ -5,13 +5,12 @@
 
 mod workload;
 
-use memcheck_core::census::Moment;
 use memcheck_core::growth::checkpoints;
 use memcheck_core::judge::{Mark, Rules};
 use memcheck_core::{Finding, ScenarioKind};
 
+use crate::session;
 use crate::shmem::ring;
-use crate::{statement, window};
 use workload::Workload;
 
 /// A call of `run_scenario()`.
@@ -26,7 +25,7 @@ pub(crate) struct Scenario {
 
 /// Runs a scenario, and puts what it finds into the ring and into the window it runs in.
 pub(crate) fn run(scenario: &Scenario) {
-    statement::is_own();
+    session::with(|session| session.is_called());
     let workload = Workload::new(&scenario.workload);
     let mut marks = Vec::new();
     if scenario.iterations == 1 {
@@ -44,25 +43,24 @@ pub(crate) fn run(scenario: &Scenario) {
     }
     let findings = findings(scenario.kind, &marks);
     ring::push(&findings);
-    window::add_scenario(findings);
+    session::with(|session| session.add_scenario(findings));
 }
 
 fn findings(kind: ScenarioKind, marks: &[Mark]) -> Vec<Finding> {
-    let around = window::rules();
+    let around = session::with(|session| session.window_rules());
     let in_plain_window = around.as_ref().is_some_and(|rules| rules.scenario == ScenarioKind::Window);
-    let rules = Rules { scenario: kind, ..around.unwrap_or_else(window::plain_rules) };
-    let mut findings = window::judged(marks, &rules);
+    let rules = Rules { scenario: kind, ..around.unwrap_or_else(session::plain_rules) };
+    let judged = |rules: &Rules| session::with(|session| session.judge_scenario(marks, rules));
+    let mut findings = judged(&rules);
     // A plain window reports what lands in a global context under that name as well; this part of it is left to us, because
     // the window does not count what the engine's own statements do.
     if kind == ScenarioKind::GrowthBenchmark && in_plain_window {
         let probe = Rules { scenario: ScenarioKind::WrongContextProbe, ..rules };
-        findings.extend(window::judged(marks, &probe));
+        findings.extend(judged(&probe));
     }
     findings
 }
 
 fn mark(iteration: u64) -> Mark {
-    let moment = Moment { message: Some(0), transaction: Some(statement::transaction()), portals: true };
-    let census = statement::with_walker(|walker| walker.census(moment));
-    Mark { iteration, census, ..Mark::default() }
+    session::with(|session| session.scenario_mark(iteration))
 }

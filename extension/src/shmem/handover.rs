@@ -1,19 +1,15 @@
 //! What parallel workers hand over to their leader.
 //!
 //! A leader that traces says so here, and what it traces; its workers look it up when they start and leave their reports
-//! when they end, for the leader to fetch. A fixed number of slots behind one LWLock. A report that finds no room is counted
-//! for its leader.
+//! when they end, for the leader to fetch. There is a place for every process that can be a leader, and a fixed number of
+//! reports, behind one LWLock. A report that finds no room is counted for its leader.
 
-use std::cell::Cell;
+use super::segment::Segment;
+use super::text::Text;
+use crate::pg::process::{most_processes, my_pid};
 
-use pgrx::prelude::*;
-
-use super::ring::Text;
-
-const NAME: &std::ffi::CStr = c"pg_ext_memcheck handover";
-
-/// Leaders at a time; the workers of others are not traced.
-const LEADERS: usize = 64;
+/// Longest list of targets (bytes). The workers of a leader with a longer one are not traced, and it knows.
+const TARGET_BYTES: usize = 2048;
 /// Reports not yet fetched.
 const REPORTS: usize = 1024;
 
@@ -23,14 +19,14 @@ const REPORTS: usize = 1024;
 struct Leader {
     pid: i32,
     /// The targets, separated by commas.
-    targets: Text<512>,
-    figures: Figures,
+    targets: Text<TARGET_BYTES>,
+    sums: Sums,
 }
 
 /// Sums over the workers of a leader.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
-pub(crate) struct Figures {
+pub(crate) struct Sums {
     /// Allocations and reports that found no room.
     pub(crate) not_recorded: u64,
     /// Faults in the workers' account of their allocations.
@@ -122,110 +118,98 @@ impl Slot {
     }
 }
 
+/// The beginning of the segment; the leaders follow.
 #[repr(C)]
-struct Segment {
-    leaders: [Leader; LEADERS],
+struct Header {
+    leaders: u64,
     reports: [Slot; REPORTS],
 }
 
 thread_local! {
-    static SEGMENT: Cell<*mut Segment> = const { Cell::new(std::ptr::null_mut()) };
-    static LOCK: Cell<*mut pg_sys::LWLock> = const { Cell::new(std::ptr::null_mut()) };
+    static HANDOVER: Segment<Header> = const { Segment::new(c"pg_ext_memcheck handover") };
+}
+
+fn segment_size() -> usize {
+    size_of::<Header>() + most_processes() * size_of::<Leader>()
 }
 
 pub(super) fn request() {
-    // SAFETY: called from shmem_request_hook.
-    unsafe {
-        pg_sys::RequestAddinShmemSpace(size_of::<Segment>());
-        pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
-    }
+    HANDOVER.with(|segment| segment.request(segment_size()));
 }
 
-/// As that of the ring.
+/// All-zero slots are free ones, and 0 is a kind.
 pub(super) fn startup() {
-    let mut found = false;
-    // SAFETY: called from shmem_startup_hook; the space and the lock were asked for in `request`.
-    unsafe {
-        let segment: *mut Segment = pg_sys::ShmemInitStruct(NAME.as_ptr(), size_of::<Segment>(), &mut found).cast();
-        if !found {
-            // All-zero slots are free ones, and 0 is a kind.
-            segment.cast::<u8>().write_bytes(0, size_of::<Segment>());
+    HANDOVER.with(|segment| {
+        if segment.startup(segment_size()) {
+            // SAFETY: the reference is the only one: nobody else is there yet.
+            segment.with(|header| unsafe { (*header).leaders = most_processes() as u64 });
         }
-        SEGMENT.set(segment);
-        LOCK.set(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock);
-    }
+    });
 }
 
 /// Runs something under the lock. Nothing inside may raise an ERROR.
-fn with_segment<R>(f: impl FnOnce(&mut Segment) -> R) -> Option<R> {
-    let segment = SEGMENT.get();
-    if segment.is_null() {
-        return None;
-    }
-    // SAFETY: as in the ring: laid out by `startup`, and the lock makes the reference exclusive.
-    unsafe {
-        pg_sys::LWLockAcquire(LOCK.get(), pg_sys::LWLockMode::LW_EXCLUSIVE);
-        let result = f(&mut *segment);
-        pg_sys::LWLockRelease(LOCK.get());
-        Some(result)
-    }
-}
-
-fn my_pid() -> i32 {
-    // SAFETY: a plain variable, set when the process was forked.
-    unsafe { pg_sys::MyProcPid }
-}
-
-/// Says that this backend traces, until [`withdraw`].
-pub(crate) fn publish(targets: &[String]) {
-    withdraw();
-    let leader = Leader { pid: my_pid(), targets: Text::new(&targets.join(",")), figures: Figures::default() };
-    with_segment(|segment| {
-        if let Some(free) = segment.leaders.iter_mut().find(|leader| leader.pid == 0) {
-            *free = leader;
+fn with_segment<R>(f: impl FnOnce(&mut [Leader], &mut [Slot]) -> R) -> Option<R> {
+    let exclusively = |header: *mut Header| {
+        // SAFETY: the leaders follow the header, and the lock makes the references exclusive among all processes.
+        unsafe {
+            let leaders = std::slice::from_raw_parts_mut(header.add(1).cast::<Leader>(), (*header).leaders as usize);
+            f(leaders, &mut (*header).reports)
         }
+    };
+    HANDOVER.with(|segment| segment.with(exclusively))
+}
+
+/// Says that this backend traces, until [`withdraw`]. False if that cannot be said: its workers will not trace.
+pub(crate) fn publish(targets: &[String]) -> bool {
+    withdraw();
+    let Some(targets) = Text::whole(&targets.join(",")) else { return false };
+    let leader = Leader { pid: my_pid(), targets, sums: Sums::default() };
+    let is_there = with_segment(|leaders, _| {
+        leaders.iter_mut().find(|leader| leader.pid == 0).map(|free| *free = leader).is_some()
     });
+    is_there.unwrap_or(false)
 }
 
 /// Says that this backend does not trace any more; what was not fetched is forgotten.
 pub(crate) fn withdraw() {
     let pid = my_pid();
-    with_segment(|segment| {
-        segment.leaders.iter_mut().filter(|leader| leader.pid == pid).for_each(|leader| leader.pid = 0);
-        segment.reports.iter_mut().filter(|slot| slot.leader == pid).for_each(|slot| slot.leader = 0);
+    with_segment(|leaders, reports| {
+        leaders.iter_mut().filter(|leader| leader.pid == pid).for_each(|leader| leader.pid = 0);
+        reports.iter_mut().filter(|slot| slot.leader == pid).for_each(|slot| slot.leader = 0);
     });
 }
 
 /// What a leader traces; none if it does not.
 pub(crate) fn targets_of(leader: i32) -> Option<Vec<String>> {
-    let found = with_segment(|segment| segment.leaders.iter().find(|other| other.pid == leader).copied()).flatten()?;
-    Some(found.targets.to_text().split(',').map(str::to_owned).collect())
+    let found = with_segment(|leaders, _| leaders.iter().find(|other| other.pid == leader).map(|found| found.targets))
+        .flatten()?;
+    Some(found.to_text().split(',').map(str::to_owned).collect())
 }
 
 /// Leaves reports for a leader.
-pub(crate) fn hand_over(leader: i32, reports: &[Report], figures: Figures) {
+pub(crate) fn hand_over(leader: i32, reports: &[Report], sums: Sums) {
     let slots: Vec<Slot> = reports.iter().map(|report| Slot::new(leader, report)).collect();
-    with_segment(|segment| {
-        let Some(owner) = segment.leaders.iter_mut().find(|other| other.pid == leader) else { return };
-        owner.figures.inconsistencies += figures.inconsistencies;
-        let mut free = segment.reports.iter_mut().filter(|slot| slot.leader == 0);
+    with_segment(|leaders, reports| {
+        let Some(owner) = leaders.iter_mut().find(|other| other.pid == leader) else { return };
+        owner.sums.inconsistencies += sums.inconsistencies;
+        let mut free = reports.iter_mut().filter(|slot| slot.leader == 0);
         let stored = slots.iter().map_while(|slot| free.next().map(|free| *free = *slot)).count();
-        owner.figures.not_recorded += figures.not_recorded + (slots.len() - stored) as u64;
+        owner.sums.not_recorded += sums.not_recorded + (slots.len() - stored) as u64;
     });
 }
 
 /// Fetches what workers of this backend have left since the last time, and the sums since [`publish`].
-pub(crate) fn fetch() -> (Vec<Report>, Figures) {
+pub(crate) fn fetch() -> (Vec<Report>, Sums) {
     let pid = my_pid();
-    let fetched = with_segment(|segment| {
-        let figures = segment.leaders.iter().find(|leader| leader.pid == pid).map(|leader| leader.figures);
+    let fetched = with_segment(|leaders, reports| {
+        let sums = leaders.iter().find(|leader| leader.pid == pid).map(|leader| leader.sums);
         let mut slots = Vec::new();
-        for slot in segment.reports.iter_mut().filter(|slot| slot.leader == pid) {
+        for slot in reports.iter_mut().filter(|slot| slot.leader == pid) {
             slots.push(*slot);
             slot.leader = 0;
         }
-        (slots, figures.unwrap_or_default())
+        (slots, sums.unwrap_or_default())
     });
-    let (slots, figures) = fetched.unwrap_or_default();
-    (slots.iter().map(Slot::report).collect(), figures)
+    let (slots, sums) = fetched.unwrap_or_default();
+    (slots.iter().map(Slot::report).collect(), sums)
 }

@@ -1,25 +1,27 @@
 //! Shared memory.
 
+pub(crate) mod exchange;
 pub(crate) mod handover;
 pub(crate) mod ring;
+mod segment;
+mod text;
+
+use std::cell::Cell;
 
 use pgrx::prelude::*;
 
-use crate::ask;
-
 thread_local! {
-    static NEXT_REQUEST: std::cell::Cell<pg_sys::shmem_request_hook_type> = const { std::cell::Cell::new(None) };
-    static NEXT_STARTUP: std::cell::Cell<pg_sys::shmem_startup_hook_type> = const { std::cell::Cell::new(None) };
+    static NEXT_REQUEST: Cell<pg_sys::shmem_request_hook_type> = const { Cell::new(None) };
+    static NEXT_STARTUP: Cell<pg_sys::shmem_startup_hook_type> = const { Cell::new(None) };
 }
 
 /// Asks for shared memory. Only while the postmaster preloads libraries.
 pub(crate) fn register() {
+    exchange::reserve();
     // SAFETY: hook variables of the postmaster, which has one thread.
     unsafe {
-        NEXT_REQUEST.set(pg_sys::shmem_request_hook);
-        pg_sys::shmem_request_hook = Some(request);
-        NEXT_STARTUP.set(pg_sys::shmem_startup_hook);
-        pg_sys::shmem_startup_hook = Some(startup);
+        NEXT_REQUEST.set(std::ptr::replace(&raw mut pg_sys::shmem_request_hook, Some(request)));
+        NEXT_STARTUP.set(std::ptr::replace(&raw mut pg_sys::shmem_startup_hook, Some(startup)));
     }
 }
 
@@ -41,5 +43,5 @@ unsafe extern "C-unwind" fn startup() {
     }
     ring::startup();
     handover::startup();
-    ask::startup();
+    exchange::startup();
 }

@@ -10,38 +10,16 @@ use std::ffi::c_void;
 use memcheck_core::{CheckKind, Finding, Severity};
 use pgrx::prelude::*;
 
+use super::segment::Segment;
+use super::text::Text;
 use crate::guc;
-
-const NAME: &std::ffi::CStr = c"pg_ext_memcheck ring";
+use crate::pg::now;
+use crate::pg::process::my_pid;
 
 /// Longest sentence kept (bytes). Names in it are 63 bytes where they are identifiers; contexts may have longer ones.
 const DETAIL_BYTES: usize = 512;
 /// Longest library name kept (bytes).
 const LIBRARY_BYTES: usize = 64;
-
-/// Text of limited length.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Text<const N: usize> {
-    length: u16,
-    bytes: [u8; N],
-}
-
-impl<const N: usize> Text<N> {
-    pub(super) fn new(text: &str) -> Self {
-        let mut length = text.len().min(N);
-        while !text.is_char_boundary(length) {
-            length -= 1;
-        }
-        let mut bytes = [0; N];
-        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        Text { length: length as u16, bytes }
-    }
-
-    pub(super) fn to_text(self) -> String {
-        String::from_utf8_lossy(&self.bytes[..usize::from(self.length).min(N)]).into_owned()
-    }
-}
 
 /// One violation. A slot whose number is 0 is free.
 #[derive(Clone, Copy)]
@@ -80,8 +58,7 @@ pub(crate) struct Violation {
 }
 
 thread_local! {
-    static SEGMENT: Cell<*mut Header> = const { Cell::new(std::ptr::null_mut()) };
-    static LOCK: Cell<*mut pg_sys::LWLock> = const { Cell::new(std::ptr::null_mut()) };
+    static RING: Segment<Header> = const { Segment::new(c"pg_ext_memcheck ring") };
     /// Whether this backend has claimed rows in the current transaction.
     static CLAIMS: Cell<bool> = const { Cell::new(false) };
     static CALLBACKS: Cell<bool> = const { Cell::new(false) };
@@ -89,60 +66,37 @@ thread_local! {
 
 /// Whether the library was preloaded, so that the segment is there.
 pub(crate) fn is_there() -> bool {
-    !SEGMENT.get().is_null()
+    RING.with(Segment::is_there)
 }
 
 fn segment_size() -> usize {
     size_of::<Header>() + guc::ring_size() * size_of::<Slot>()
 }
 
-pub(crate) fn request() {
-    // SAFETY: called from shmem_request_hook.
-    unsafe {
-        pg_sys::RequestAddinShmemSpace(segment_size());
-        pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
-    }
+pub(super) fn request() {
+    RING.with(|ring| ring.request(segment_size()));
 }
 
-/// Finds the segment, or makes it: in the postmaster, when it starts and again after a crash.
-///
-/// AddinShmemInitLock is for servers whose children attach one by one (EXEC_BACKEND); where they are forked, only the
-/// postmaster comes here (`CreateSharedMemoryAndSemaphores` in ipci.c).
-pub(crate) fn startup() {
-    let mut found = false;
-    // SAFETY: called from shmem_startup_hook; the space and the lock were asked for in `request`.
-    unsafe {
-        let header: *mut Header = pg_sys::ShmemInitStruct(NAME.as_ptr(), segment_size(), &mut found).cast();
-        if !found {
-            // All-zero slots are free ones.
-            header.cast::<u8>().write_bytes(0, segment_size());
-            (*header).slots = guc::ring_size() as u64;
+/// All-zero slots are free ones.
+pub(super) fn startup() {
+    RING.with(|ring| {
+        if ring.startup(segment_size()) {
+            // SAFETY: the reference is the only one: nobody else is there yet.
+            ring.with(|header| unsafe { (*header).slots = guc::ring_size() as u64 });
         }
-        SEGMENT.set(header);
-        LOCK.set(&raw mut (*pg_sys::GetNamedLWLockTranche(NAME.as_ptr())).lock);
-    }
+    });
 }
 
 /// Runs something under the ring's lock. Nothing inside may raise an ERROR.
 fn with_ring<R>(f: impl FnOnce(&mut Header, &mut [Slot]) -> R) -> Option<R> {
-    let header = SEGMENT.get();
-    if header.is_null() {
-        return None;
-    }
-    // SAFETY: the segment was laid out by `startup` and outlives the process; the lock makes the references exclusive
-    // among all backends, and this process has one thread.
-    unsafe {
-        pg_sys::LWLockAcquire(LOCK.get(), pg_sys::LWLockMode::LW_EXCLUSIVE);
-        let slots = std::slice::from_raw_parts_mut(header.add(1).cast::<Slot>(), (*header).slots as usize);
-        let result = f(&mut *header, slots);
-        pg_sys::LWLockRelease(LOCK.get());
-        Some(result)
-    }
-}
-
-fn my_pid() -> i32 {
-    // SAFETY: a plain variable, set when the process was forked.
-    unsafe { pg_sys::MyProcPid }
+    let exclusively = |header: *mut Header| {
+        // SAFETY: the slots follow the header, and the lock makes the references exclusive among all backends.
+        unsafe {
+            let slots = std::slice::from_raw_parts_mut(header.add(1).cast::<Slot>(), (*header).slots as usize);
+            f(&mut *header, slots)
+        }
+    };
+    RING.with(|ring| ring.with(exclusively))
 }
 
 /// Puts violations of this backend into the ring.
@@ -150,8 +104,7 @@ pub(crate) fn push(findings: &[Finding]) {
     if findings.is_empty() {
         return;
     }
-    // SAFETY: reads the clock.
-    let at = unsafe { pg_sys::GetCurrentTimestamp() };
+    let at = now();
     with_ring(|header, slots| {
         for finding in findings {
             header.last_number += 1;

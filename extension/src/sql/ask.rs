@@ -5,14 +5,15 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::window::signed;
-use super::{options, raise, require_preload, timestamp};
+use super::{called, options, raise, require_preload, rows_of};
 use crate::ask::{self, NoAnswer, Question, wire};
-use crate::{guc, statement, window};
+use crate::pg::now;
+use crate::pg::process::my_pid;
+use crate::{guc, session};
 
 /// Asks, and raises an ERROR where there is no answer.
 fn answer_of(pid: i32, question: &Question) -> Value {
-    require_preload();
-    statement::is_own();
+    called();
     let (code, message, hint) = match ask::ask(pid, question) {
         Ok(answer) => return answer,
         Err(NoAnswer::NoExchange) => (
@@ -148,8 +149,7 @@ fn begin_in(
     options: default!(Option<JsonB>, "NULL"),
 ) -> &'static str {
     require_preload();
-    // SAFETY: a plain variable, set when the process was forked.
-    if pid == unsafe { pg_sys::MyProcPid } {
+    if pid == my_pid() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("PID {pid} is this session's own"),
@@ -200,16 +200,8 @@ fn end_in(
     ),
 > {
     let answer = answer_of(pid, &Question::End);
-    let (findings, counters) = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
-    // SAFETY: reads the clock.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
-    let rows: Vec<_> = findings
-        .iter()
-        .map(|finding| {
-            let (detail, library) = (finding.detail.clone(), finding.source_lib.clone());
-            (finding.check.to_string(), finding.severity.to_string(), detail, timestamp(now), library)
-        })
-        .collect();
-    window::keep_closed(findings, counters);
+    let (findings, figures) = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
+    let rows = rows_of(&findings, now());
+    session::with(|session| session.keep_closed(findings, figures));
     TableIterator::new(rows)
 }

@@ -1,12 +1,10 @@
 //! `catcache_stats()`.
 
-use std::ffi::CStr;
-
 use pgrx::prelude::*;
 
 use super::window::signed;
-use super::{raise, require_preload};
-use crate::{catcache, statement};
+use super::{called, raise};
+use crate::pg::{catcache, relation_name};
 
 /// This session's caches of catalog rows.
 #[pg_extern]
@@ -22,8 +20,7 @@ fn catcache_stats() -> TableIterator<
         name!(bytes, i64),
     ),
 > {
-    require_preload();
-    statement::is_own();
+    called();
     let caches = catcache::usage().unwrap_or_else(|unknown| {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -37,8 +34,8 @@ fn catcache_stats() -> TableIterator<
         .map(|cache| {
             (
                 cache.id,
-                name(cache.relation),
-                name(cache.index),
+                relation_name(cache.relation),
+                relation_name(cache.index),
                 i32::try_from(cache.tuples).unwrap_or(i32::MAX),
                 i32::try_from(cache.negative).unwrap_or(i32::MAX),
                 signed(cache.bytes),
@@ -46,13 +43,4 @@ fn catcache_stats() -> TableIterator<
         })
         .collect();
     TableIterator::new(rows)
-}
-
-/// The name of a relation.
-fn name(relation: pg_sys::Oid) -> Option<String> {
-    // SAFETY: gives a palloc'ed C string, or null where there is no such relation.
-    unsafe {
-        let name = pg_sys::get_rel_name(relation);
-        (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
-    }
 }

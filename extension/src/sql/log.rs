@@ -2,9 +2,9 @@
 
 use pgrx::prelude::*;
 
-use super::{require_preload, timestamp};
+use super::{called, require_preload, timestamp};
+use crate::session;
 use crate::shmem::ring;
-use crate::{statement, window};
 
 /// Moves every backend's violations from shared memory into `violation_log`. Returns their number.
 ///
@@ -12,9 +12,10 @@ use crate::{statement, window};
 #[pg_extern]
 fn flush_violations() -> Result<i32, pgrx::spi::Error> {
     require_preload();
-    statement::close_ended();
-    window::flush();
-    statement::is_own();
+    session::with(|session| {
+        session.flush();
+        session.is_called();
+    });
     let violations = ring::claim_all();
     if ring::lost() > 0 {
         warning!("{} violations were lost since the server started, because the ring was full", ring::lost());
@@ -39,7 +40,6 @@ fn flush_violations() -> Result<i32, pgrx::spi::Error> {
 /// Clears `violation_log`. What is still in shared memory stays there.
 #[pg_extern]
 fn clear_violations() -> Result<(), pgrx::spi::Error> {
-    require_preload();
-    statement::is_own();
+    called();
     Spi::run("DELETE FROM ext_memcheck.violation_log")
 }

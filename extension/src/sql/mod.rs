@@ -8,9 +8,11 @@ pub(crate) mod options;
 mod scenario;
 mod window;
 
+use memcheck_core::Finding;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::session;
 use crate::shmem::ring;
 
 /// Raises an ERROR.
@@ -33,6 +35,25 @@ fn require_preload() {
             Some("Add pg_ext_memcheck to \"shared_preload_libraries\" in postgresql.conf and restart the server."),
         );
     }
+}
+
+/// What a function begins with that is not part of what is checked: raises an ERROR unless the library was preloaded, and
+/// has the statement that calls it left out of what is judged.
+fn called() {
+    require_preload();
+    session::with(|session| session.is_called());
+}
+
+/// A row of `end()` and `end_in()`: check, severity, sentence, time, library.
+type EndRow = (String, String, String, TimestampWithTimeZone, String);
+
+/// Findings as `end()` and `end_in()` give them.
+fn rows_of(findings: &[Finding], at: pg_sys::TimestampTz) -> Vec<EndRow> {
+    let row = |finding: &Finding| {
+        let (detail, library) = (finding.detail.clone(), finding.source_lib.clone());
+        (finding.check.to_string(), finding.severity.to_string(), detail, timestamp(at), library)
+    };
+    findings.iter().map(row).collect()
 }
 
 /// A time of the server's as a SQL value.

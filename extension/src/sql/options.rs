@@ -5,7 +5,7 @@ use memcheck_core::like::Like;
 use memcheck_core::{Phase, ScenarioKind};
 use serde_json::Value;
 
-use crate::window;
+use crate::session;
 
 /// Longest pattern, as documented (characters).
 const PATTERN_CHARACTERS: usize = 63;
@@ -32,7 +32,7 @@ pub(crate) fn parse(pattern: &str, options: Option<&Value>) -> Result<Parsed, Ba
     if pattern.chars().count() > PATTERN_CHARACTERS {
         return Err(bad(format!("ext_context_pattern too long (max {PATTERN_CHARACTERS} characters)")));
     }
-    let mut rules = window::plain_rules();
+    let mut rules = session::plain_rules();
     let mut without_effect = Vec::new();
     if !pattern.is_empty() {
         rules.filter.watch.push(Like::new(pattern));

@@ -5,12 +5,12 @@ use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
 
-use super::{options, raise, require_preload, timestamp};
+use super::{called, options, raise, require_preload, rows_of, timestamp};
 use crate::ask::wire;
 use crate::guc::{self, MemcheckMode};
+use crate::pg::now;
+use crate::session::{self, BadMark};
 use crate::shmem::ring;
-use crate::statement;
-use crate::window::{self, BadMark};
 
 /// Opens a check window.
 #[pg_extern(name = "begin")]
@@ -37,7 +37,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    if let Err(refused) = window::open(parsed.rules) {
+    if let Err(refused) = session::with(|session| session.begin(parsed.rules)) {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             format!("allocations cannot be traced: {refused}"),
@@ -70,7 +70,7 @@ fn mark(iteration: i64) {
             None,
         )
     };
-    match window::mark(number) {
+    match session::with(|session| session.mark(number)) {
         Ok(()) => {}
         Err(BadMark::NoWindow) => raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -99,17 +99,13 @@ fn end() -> TableIterator<
     ),
 > {
     require_preload();
-    let (found, since) = match window::close() {
-        Some(closed) => closed,
-        None => {
-            statement::is_own();
-            (Vec::new(), pg_sys::TimestampTz::MIN)
-        }
-    };
+    let closed = session::with(|session| {
+        session.is_called();
+        session.end()
+    });
+    let (found, since) = closed.unwrap_or((Vec::new(), pg_sys::TimestampTz::MIN));
     guc::set_mode(MemcheckMode::none);
     info!("Memory check session ended.");
-    // SAFETY: reads the clock.
-    let now = unsafe { pg_sys::GetCurrentTimestamp() };
     let logged = ring::take_mine(since).into_iter().map(|violation| {
         (
             violation.check.to_string(),
@@ -119,10 +115,7 @@ fn end() -> TableIterator<
             violation.library,
         )
     });
-    let found = found.into_iter().map(move |finding| {
-        (finding.check.to_string(), finding.severity.to_string(), finding.detail, timestamp(now), finding.source_lib)
-    });
-    TableIterator::new(logged.chain(found).collect::<Vec<_>>())
+    TableIterator::new(logged.chain(rows_of(&found, now())).collect::<Vec<_>>())
 }
 
 /// The findings of the last closed window of this session.
@@ -151,9 +144,8 @@ fn findings() -> TableIterator<
         name!(detail, String),
     ),
 > {
-    require_preload();
-    statement::is_own();
-    let rows: Vec<_> = window::closed_findings()
+    called();
+    let rows: Vec<_> = session::with(|session| session.closed_findings())
         .into_iter()
         .map(|finding| {
             let marks = marks(&finding);
@@ -200,22 +192,11 @@ pub(super) fn signed(value: u64) -> i64 {
 /// Figures of the last closed window of this session, and of the ring.
 #[pg_extern]
 fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(value, i64))> {
-    require_preload();
-    statement::is_own();
-    let counters = window::closed_counters();
+    called();
+    let figures = session::with(|session| session.closed_figures());
     let (ring_slots, ring_entries) = ring::occupancy();
-    TableIterator::new([
-        ("contexts", signed(counters.contexts)),
-        ("context_paths", signed(counters.paths)),
-        ("inconsistencies", signed(counters.inconsistencies)),
-        ("leftover_contexts", signed(counters.leftovers)),
-        ("live_allocations", signed(counters.live_allocations)),
-        ("marks", signed(counters.marks)),
-        ("not_recorded", signed(counters.not_recorded)),
-        ("ring_entries", signed(ring_entries)),
-        ("ring_size", signed(ring_slots)),
-        ("statements", signed(counters.statements)),
-        ("violations_lost", signed(counters.violations_lost)),
-        ("violations_lost_total", signed(ring::lost())),
-    ])
+    let of_ring = [("ring_entries", ring_entries), ("ring_size", ring_slots), ("violations_lost_total", ring::lost())];
+    let mut all: Vec<(&str, u64)> = figures.named().chain(of_ring).collect();
+    all.sort_unstable();
+    TableIterator::new(all.into_iter().map(|(name, value)| (name, signed(value))).collect::<Vec<_>>())
 }

@@ -3,7 +3,7 @@
 use super::memory::Reserved;
 
 /// Numbers by hash of their key. 0 is an empty slot, so numbers count from 1.
-pub(super) struct Index {
+pub(crate) struct Index {
     slots: Reserved<u32>,
     mask: usize,
     used: usize,
@@ -18,24 +18,30 @@ fn hash(key: usize) -> usize {
 
 impl Index {
     /// Makes an index for up to three quarters of `2^bits` numbers.
-    pub(super) fn new(bits: u32) -> Option<Self> {
+    pub(crate) fn new(bits: u32) -> Option<Self> {
         let slots = Reserved::new(1 << bits)?;
         let mask = slots.len() - 1;
         Some(Index { slots, mask, used: 0 })
     }
 
+    /// Takes all numbers out.
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.used = 0;
+    }
+
     /// Number of numbers.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.used
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.used > self.mask / 4 * 3
     }
 
     /// The number with a key. `is` tells whether a number has it.
     #[inline(always)]
-    pub(super) fn find(&self, key: usize, is: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, key: usize, is: impl Fn(u32) -> bool) -> Option<u32> {
         let mut slot = hash(key) & self.mask;
         loop {
             match self.slots.get(slot) {
@@ -48,7 +54,7 @@ impl Index {
 
     /// Adds a number whose key is not there yet. The index must not be full.
     #[inline(always)]
-    pub(super) fn insert(&mut self, key: usize, number: u32) {
+    pub(crate) fn insert(&mut self, key: usize, number: u32) {
         let mut slot = hash(key) & self.mask;
         while self.slots.get(slot) != 0 {
             slot = (slot + 1) & self.mask;
@@ -59,7 +65,7 @@ impl Index {
 
     /// Takes a number out, closing the gap it leaves in its run.
     #[inline(always)]
-    pub(super) fn remove(&mut self, key: usize, number: u32, key_of: impl Fn(u32) -> usize) {
+    pub(crate) fn remove(&mut self, key: usize, number: u32, key_of: impl Fn(u32) -> usize) {
         let mut gap = hash(key) & self.mask;
         while self.slots.get(gap) != number {
             if self.slots.get(gap) == 0 {

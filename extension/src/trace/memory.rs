@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 /// An array of zeroed elements that never moves and is never freed.
-pub(super) struct Reserved<T> {
+pub(crate) struct Reserved<T> {
     start: *mut T,
     length: usize,
     element: PhantomData<T>,
@@ -13,14 +13,14 @@ pub(super) struct Reserved<T> {
 ///
 /// # Safety
 /// That has to be true.
-pub(super) unsafe trait Zeroed: Copy {}
+pub(crate) unsafe trait Zeroed: Copy {}
 
 // SAFETY: integers.
 unsafe impl Zeroed for u32 {}
 
 impl<T: Zeroed> Reserved<T> {
     /// Reserves room; none where the system refuses.
-    pub(super) fn new(length: usize) -> Option<Self> {
+    pub(crate) fn new(length: usize) -> Option<Self> {
         // SAFETY: a new private mapping, all zero, aligned to pages.
         let start = unsafe {
             libc::mmap(
@@ -35,21 +35,35 @@ impl<T: Zeroed> Reserved<T> {
         (start != libc::MAP_FAILED).then(|| Reserved { start: start.cast(), length, element: PhantomData })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
+    }
+
+    /// Makes all elements zero, and gives their pages back to the system.
+    pub(crate) fn clear(&mut self) {
+        // SAFETY: the whole of a private mapping; read again, its bytes are zero.
+        unsafe { libc::madvise(self.start.cast(), self.length * size_of::<T>(), libc::MADV_DONTNEED) };
     }
 
     /// An element. Indices come from masks and counters that stay below the length.
     #[inline(always)]
-    pub(super) fn get(&self, index: usize) -> T {
+    pub(crate) fn get(&self, index: usize) -> T {
         debug_assert!(index < self.length);
         // SAFETY: below the length, as promised; initialized, as zero is a value.
         unsafe { self.start.add(index).read() }
     }
 
+    /// An element where it lies.
+    #[inline(always)]
+    pub(crate) fn get_ref(&self, index: usize) -> &T {
+        debug_assert!(index < self.length);
+        // SAFETY: as in `get`; nobody changes it while `self` is borrowed.
+        unsafe { &*self.start.add(index) }
+    }
+
     /// An element, to be changed.
     #[inline(always)]
-    pub(super) fn at(&mut self, index: usize) -> &mut T {
+    pub(crate) fn at(&mut self, index: usize) -> &mut T {
         debug_assert!(index < self.length);
         // SAFETY: as in `get`; the borrow is exclusive.
         unsafe { &mut *self.start.add(index) }

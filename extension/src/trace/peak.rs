@@ -3,14 +3,12 @@
 //! It is counted where the live table changes, inside the allocator, so it lives in fixed memory and takes constant time.
 //! The contexts of a query are gone when it has ended: the names of one of them are copied while it lives.
 
-use memcheck_core::census::{Live, PathId, SiteId};
+use memcheck_core::census::Live;
 use memcheck_core::handed::is_handed_over;
-use memcheck_core::peak::Peak;
 
 use super::memory::{Reserved, Zeroed};
-use super::names::Names;
 use super::sites;
-use crate::snapshot::Walker;
+use crate::contexts::Names;
 
 /// A site in one step.
 #[derive(Clone, Copy, Default)]
@@ -37,7 +35,7 @@ struct SitePeak {
 unsafe impl Zeroed for SitePeak {}
 
 /// The peaks of all sites.
-pub(super) struct Peaks {
+pub(crate) struct Peaks {
     sites: Reserved<SitePeak>,
     /// The serial of the last allocation before the present step; none while nothing is counted.
     since: Option<u64>,
@@ -47,24 +45,24 @@ pub(super) struct Peaks {
 }
 
 impl Peaks {
-    pub(super) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         Some(Peaks { sites: Reserved::new(sites::MOST)?, since: None, last_site: 0, name: |_, _| {} })
     }
 
     /// Begins a step behind the allocation with that serial. `name` copies the names of the live context at an address.
-    pub(super) fn start(&mut self, serial: u64, name: fn(usize, &mut Names)) {
+    pub(crate) fn start(&mut self, serial: u64, name: fn(usize, &mut Names)) {
         self.since = Some(serial);
         self.name = name;
     }
 
     /// Counts nothing any more.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.since = None;
     }
 
     /// Counts an allocation in a live context.
     #[inline(always)]
-    pub(super) fn add(&mut self, site: u32, bytes: u64, context: usize) {
+    pub(crate) fn add(&mut self, site: u32, bytes: u64, context: usize) {
         if let Some(since) = self.since {
             self.count(since, site, bytes, context);
         }
@@ -97,7 +95,7 @@ impl Peaks {
     }
 
     /// Counts a context in which a site that has just been counted is the first to allocate.
-    pub(super) fn open(&mut self, site: u32) {
+    pub(crate) fn open(&mut self, site: u32) {
         if self.since.is_some() {
             let site = self.sites.at(site as usize);
             site.contexts += 1;
@@ -106,7 +104,7 @@ impl Peaks {
     }
 
     /// Takes a context out again; it may be older than the step.
-    pub(super) fn close(&mut self, site: u32) {
+    pub(crate) fn close(&mut self, site: u32) {
         let site = self.sites.at(site as usize);
         if Some(site.since) == self.since {
             site.contexts = site.contexts.saturating_sub(1);
@@ -115,7 +113,7 @@ impl Peaks {
 
     /// Takes an allocation out again.
     #[inline(always)]
-    pub(super) fn subtract(&mut self, serial: u64, site: u32, bytes: u64, context: usize) {
+    pub(crate) fn subtract(&mut self, serial: u64, site: u32, bytes: u64, context: usize) {
         if self.since.is_some_and(|since| serial > since) {
             let site = self.sites.at(site as usize);
             site.held.bytes -= bytes;
@@ -131,7 +129,7 @@ impl Peaks {
 
     /// Shows what every site held at most, and in which context. Of what the server makes for a target, contexts are counted:
     /// a result is one thing, however many rows it has.
-    fn for_each(&self, mut show: impl FnMut(u32, Live, &Names)) {
+    pub(crate) fn for_each(&self, mut show: impl FnMut(u32, Live, &Names)) {
         for number in 1..=self.last_site {
             let site = self.sites.get(number as usize);
             if Some(site.since) == self.since && site.peak.allocations > 0 {
@@ -141,26 +139,6 @@ impl Peaks {
             }
         }
     }
-}
-
-/// Begins a step of a ladder.
-pub(crate) fn start_step() {
-    super::with_trace(|trace| {
-        trace.live.start_step(Names::of_context);
-        trace.heap.start_step(|_, _| {});
-    });
-}
-
-/// What each site has held at most in the present step of a ladder.
-pub(crate) fn peaks(walker: &mut Walker) -> Vec<Peak> {
-    let mut peaks = Vec::new();
-    super::with_trace(|trace| {
-        trace.live.peaks().for_each(|site, held, names| {
-            peaks.push(Peak { site: SiteId(site), path: walker.path_named(names.outermost_first()), held });
-        });
-        trace.heap.peaks().for_each(|site, held, _| peaks.push(Peak { site: SiteId(site), path: PathId::HEAP, held }));
-    });
-    peaks
 }
 
 #[cfg(test)]

@@ -6,16 +6,16 @@ use super::memory::{Reserved, Zeroed};
 /// Sites at most: 2^BITS * 3/4.
 const BITS: u32 = 14;
 /// All numbers of sites are below this.
-pub(super) const MOST: usize = 1 << BITS;
+pub(crate) const MOST: usize = 1 << BITS;
 /// Frames kept of a stack.
-pub(super) const STACK_FRAMES: usize = 32;
+pub(crate) const STACK_FRAMES: usize = 32;
 
 /// A return address in a target, and the stack it was first seen with.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Site {
+pub(crate) struct Site {
     /// What tells sites apart: the return address, or a hash of several.
     key: usize,
-    pub(super) pc: usize,
+    pub(crate) pc: usize,
     frames: u32,
     stack: [usize; STACK_FRAMES],
 }
@@ -25,36 +25,39 @@ unsafe impl Zeroed for Site {}
 
 impl Site {
     /// Return addresses from the inside out, from the allocator's caller on.
-    pub(super) fn stack(&self) -> &[usize] {
+    pub(crate) fn stack(&self) -> &[usize] {
         &self.stack[..(self.frames as usize).min(STACK_FRAMES)]
     }
 }
 
 /// All sites seen.
-pub(super) struct Sites {
+pub(crate) struct Sites {
     sites: Reserved<Site>,
     by_key: Index,
     last: u32,
+    /// Places that found no room, each time they allocated.
+    not_recorded: u64,
 }
 
 impl Sites {
-    pub(super) fn new() -> Option<Self> {
-        Some(Sites { sites: Reserved::new(MOST)?, by_key: Index::new(BITS)?, last: 0 })
+    pub(crate) fn new() -> Option<Self> {
+        Some(Sites { sites: Reserved::new(MOST)?, by_key: Index::new(BITS)?, last: 0, not_recorded: 0 })
     }
 
     /// The number of a site, given now if it has none yet; `stack` is asked for then. 0 when there is no room.
     #[inline(always)]
-    pub(super) fn number(
+    pub(crate) fn number(
         &mut self,
         key: usize,
         pc: usize,
         stack: impl FnOnce(&mut [usize; STACK_FRAMES]) -> usize,
     ) -> u32 {
         let sites = &self.sites;
-        if let Some(number) = self.by_key.find(key, |number| sites.get(number as usize).key == key) {
+        if let Some(number) = self.by_key.find(key, |number| sites.get_ref(number as usize).key == key) {
             return number;
         }
         if self.by_key.is_full() {
+            self.not_recorded += 1;
             return 0;
         }
         self.last += 1;
@@ -65,7 +68,12 @@ impl Sites {
         self.last
     }
 
-    pub(super) fn get(&self, number: u32) -> Site {
+    /// How often a place found no room.
+    pub(crate) fn not_recorded(&self) -> u64 {
+        self.not_recorded
+    }
+
+    pub(crate) fn get(&self, number: u32) -> Site {
         self.sites.get((number as usize).min(self.sites.len() - 1))
     }
 }

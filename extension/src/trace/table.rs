@@ -4,8 +4,8 @@
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
-use super::names::Names;
 use super::peak::Peaks;
+use crate::contexts::Names;
 
 /// One outstanding allocation.
 #[derive(Clone, Copy, Default)]
@@ -38,7 +38,7 @@ struct Context {
 unsafe impl Zeroed for Context {}
 
 /// Outstanding allocations of the targets.
-pub(super) struct LiveTable {
+pub(crate) struct LiveTable {
     allocations: Reserved<Allocation>,
     by_address: Index,
     free_allocation: u32,
@@ -56,7 +56,7 @@ pub(super) struct LiveTable {
 impl LiveTable {
     /// Makes a table for up to three quarters of `2^allocations` outstanding allocations in three quarters of `2^contexts`
     /// contexts.
-    pub(super) fn new(allocations: u32, contexts: u32) -> Option<Self> {
+    pub(crate) fn new(allocations: u32, contexts: u32) -> Option<Self> {
         Some(LiveTable {
             allocations: Reserved::new(1 << allocations)?,
             by_address: Index::new(allocations)?,
@@ -74,44 +74,54 @@ impl LiveTable {
     }
 
     /// What each site holds at most, since a step was begun.
-    pub(super) fn peaks(&self) -> &Peaks {
+    pub(crate) fn peaks(&self) -> &Peaks {
         &self.peaks
     }
 
     /// Begins a step of a ladder: what has been allocated by now does not count in it. `name` copies the names of the live
     /// context at an address.
-    pub(super) fn start_step(&mut self, name: fn(usize, &mut Names)) {
+    pub(crate) fn start_step(&mut self, name: fn(usize, &mut Names)) {
         self.peaks.start(self.serial, name);
     }
 
     /// Allocations that found no room.
-    pub(super) fn not_recorded(&self) -> u64 {
+    pub(crate) fn not_recorded(&self) -> u64 {
         self.not_recorded
     }
 
     /// Number of outstanding allocations.
-    pub(super) fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.live
     }
 
     /// The serial of the newest allocation.
-    pub(super) fn serial(&self) -> u64 {
+    pub(crate) fn serial(&self) -> u64 {
         self.serial
     }
 
+    /// The site of an allocation; none if it is not recorded.
+    #[inline(always)]
+    pub(crate) fn site_of(&self, address: usize) -> Option<u32> {
+        if self.live == 0 {
+            return None;
+        }
+        let number = self.by_address.find(address, |n| self.allocations.get_ref(n as usize).address == address)?;
+        Some(self.allocations.get_ref(number as usize).site)
+    }
+
     /// Whether an allocation is recorded.
-    pub(super) fn holds(&self, address: usize) -> bool {
-        self.by_address.find(address, |number| self.allocations.get(number as usize).address == address).is_some()
+    pub(crate) fn holds(&self, address: usize) -> bool {
+        self.by_address.find(address, |number| self.allocations.get_ref(number as usize).address == address).is_some()
     }
 
     /// Records an allocation where there may be another, of which it was not seen that it is gone.
-    pub(super) fn replace(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
+    pub(crate) fn replace(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
         self.remove(address);
         self.insert(address, bytes, context, site);
     }
 
     /// Records an allocation.
-    pub(super) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
+    pub(crate) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
         if self.by_address.is_full() || self.by_context.is_full() {
             self.not_recorded += 1;
             return;
@@ -141,12 +151,12 @@ impl LiveTable {
 
     /// Forgets an allocation. Gives its site; none if it was not a target's.
     #[inline(always)]
-    pub(super) fn remove(&mut self, address: usize) -> Option<u32> {
+    pub(crate) fn remove(&mut self, address: usize) -> Option<u32> {
         if self.live == 0 {
             return None;
         }
         let allocations = &self.allocations;
-        let number = self.by_address.find(address, |number| allocations.get(number as usize).address == address)?;
+        let number = self.by_address.find(address, |number| allocations.get_ref(number as usize).address == address)?;
         let Allocation { site, context, next, previous, .. } = self.allocations.get(number as usize);
         if previous != 0 {
             self.allocations.at(previous as usize).next = next;
@@ -162,7 +172,7 @@ impl LiveTable {
 
     /// Forgets everything in a context that is reset or deleted.
     #[inline(always)]
-    pub(super) fn forget_context(&mut self, address: usize) {
+    pub(crate) fn forget_context(&mut self, address: usize) {
         if self.live != 0 {
             self.forget_allocations(address);
         }
@@ -170,7 +180,7 @@ impl LiveTable {
 
     fn forget_allocations(&mut self, address: usize) {
         let contexts = &self.contexts;
-        let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) else {
+        let Some(context) = self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address) else {
             return;
         };
         let mut number = self.contexts.get(context as usize).first;
@@ -180,14 +190,14 @@ impl LiveTable {
             number = next;
         }
         let contexts = &self.contexts;
-        self.by_context.remove(address, context, |n| contexts.get(n as usize).address);
+        self.by_context.remove(address, context, |n| contexts.get_ref(n as usize).address);
         self.peaks.close(self.contexts.get(context as usize).opened_by);
         *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0 };
         self.free_context = context;
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         for context in 1..=self.last_context {
             let address = self.contexts.get(context as usize).address;
             if address != 0 {
@@ -199,15 +209,15 @@ impl LiveTable {
     }
 
     /// Shows every outstanding allocation that was made after another: address, context, site, bytes. 0 is before all.
-    pub(super) fn for_each_since(&self, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
+    pub(crate) fn for_each_since(&self, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
         for context in 1..=self.last_context {
             self.for_each_of(context, serial, &mut show);
         }
     }
 
     /// Shows every outstanding allocation of one context.
-    pub(super) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, usize, u32, u64)) {
-        if let Some(context) = self.by_context.find(address, |n| self.contexts.get(n as usize).address == address) {
+    pub(crate) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, usize, u32, u64)) {
+        if let Some(context) = self.by_context.find(address, |n| self.contexts.get_ref(n as usize).address == address) {
             self.for_each_of(context, 0, &mut show);
         }
     }
@@ -231,7 +241,7 @@ impl LiveTable {
 
     /// Counts what is wrong: records that the indexes do not lead to, lists that are not linked both ways, contexts that are not
     /// there any more, and counters that do not add up. A sound table has none of it.
-    pub(super) fn inconsistencies(&self, is_there: impl Fn(usize) -> bool) -> u64 {
+    pub(crate) fn inconsistencies(&self, is_there: impl Fn(usize) -> bool) -> u64 {
         let mut wrong = 0;
         let mut check = |is_right: bool| wrong += u64::from(!is_right);
         let (mut allocations, mut contexts) = (0, 0);
@@ -272,7 +282,7 @@ impl LiveTable {
 
     fn context(&mut self, address: usize, site: u32) -> u32 {
         let contexts = &self.contexts;
-        if let Some(context) = self.by_context.find(address, |n| contexts.get(n as usize).address == address) {
+        if let Some(context) = self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address) {
             return context;
         }
         let context = match self.free_context {
@@ -296,7 +306,7 @@ impl LiveTable {
         let Allocation { address, bytes, serial, site, context, .. } = self.allocations.get(number as usize);
         self.peaks.subtract(serial, site, bytes, self.contexts.get(context as usize).address);
         let allocations = &self.allocations;
-        self.by_address.remove(address, number, |n| allocations.get(n as usize).address);
+        self.by_address.remove(address, number, |n| allocations.get_ref(n as usize).address);
         *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };
         self.free_allocation = number;
         self.live -= 1;

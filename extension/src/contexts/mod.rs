@@ -1,0 +1,9 @@
+//! The backend's MemoryContexts: what one of them holds, what it is called, and the walk over all.
+
+mod context;
+mod names;
+mod walker;
+
+pub(crate) use context::{Context, top_used};
+pub(crate) use names::Names;
+pub(crate) use walker::Walker;

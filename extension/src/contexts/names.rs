@@ -1,0 +1,78 @@
+//! The names of a context and of those above it, kept in fixed memory.
+
+use std::ffi::CStr;
+
+use super::context::Context;
+
+/// Bytes for all names. Where a path is longer, what is outermost is left out.
+const BYTES: usize = 504;
+/// Bytes for one name.
+const LONGEST: usize = 63;
+
+/// Names from the inside out, each ended by a zero byte, without TopMemoryContext.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    length: usize,
+    bytes: [u8; BYTES],
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names { length: 0, bytes: [0; BYTES] }
+    }
+}
+
+impl Names {
+    /// Those of a context.
+    pub(crate) fn of_context(context: Context<'_>, names: &mut Names) {
+        let above = std::iter::successors(Some(context), |context| context.parent());
+        names.set(above.filter(|context| context.parent().is_some()).map(|context| context.label().text()));
+    }
+
+    /// Copies names, from the inside out.
+    pub(crate) fn set<'a>(&mut self, names: impl IntoIterator<Item = &'a CStr>) {
+        self.length = 0;
+        for name in names {
+            let name = name.to_bytes();
+            let name = &name[..name.len().min(LONGEST)];
+            let end = self.length + name.len() + 1;
+            let Some(room) = self.bytes.get_mut(self.length..end) else { break };
+            let (copy, zero) = room.split_at_mut(name.len());
+            copy.copy_from_slice(name);
+            zero.fill(0);
+            self.length = end;
+        }
+    }
+
+    /// The context's own name.
+    pub(crate) fn innermost(&self) -> String {
+        self.outermost_first().pop().unwrap_or_default()
+    }
+
+    /// The names, for a path.
+    pub(crate) fn outermost_first(&self) -> Vec<String> {
+        let names = self.bytes[..self.length].split_inclusive(|&byte| byte == 0);
+        let mut names: Vec<String> =
+            names.map(|name| String::from_utf8_lossy(&name[..name.len() - 1]).into_owned()).collect();
+        names.reverse();
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_as_far_as_there_is_room() {
+        let mut names = Names::default();
+        assert_eq!(names.outermost_first(), [""; 0]);
+        names.set([c"ExprContext", c"", c"PortalContext"]);
+        assert_eq!(names.outermost_first(), ["PortalContext", "", "ExprContext"]);
+        names.set([c"x"]);
+        assert_eq!(names.outermost_first(), ["x"]);
+        let long = c"a name of more than sixty-three bytes, which is more than the server's own identifiers have";
+        names.set([long; 10]);
+        assert_eq!(names.outermost_first(), [&long.to_str().unwrap()[..LONGEST]; 7]);
+    }
+}

@@ -1,0 +1,257 @@
+//! The walk over the backend's MemoryContext tree.
+//!
+//! A context is known by its address and a serial that is given when a walk first meets it and dropped when one no longer
+//! does. Its path is worked out then; after that a walk handles addresses and numbers only, and takes time proportional to
+//! the number of contexts.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use memcheck_core::ContextPath;
+use memcheck_core::census::{Census, Moment, PathId, PathTable};
+use memcheck_core::path::TOP_MEMORY_CONTEXT;
+
+use super::context::{Context, Label, for_each, message_context, running_portal};
+
+/// What is remembered of a context between walks.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Different for every context that was ever at this address, as far as walks could tell.
+    serial: u64,
+    /// The name's address: PostgreSQL requires names to be constants.
+    name: usize,
+    /// The parent's path: a context can be given another parent.
+    parent: PathId,
+    path: PathId,
+    /// The last walk that met it.
+    walk: u64,
+}
+
+/// Addresses are spread by their upper bits already; one multiplication mixes them.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only numbers are hashed");
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_usize((number as usize) << 4);
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ address as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
+}
+
+type ByAddress<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
+
+/// Contexts that were met by walks over one part of the tree.
+#[derive(Default)]
+struct Met {
+    known: ByAddress<usize, Known>,
+    walks: u64,
+    /// Contexts that the last walk met.
+    last: usize,
+}
+
+/// Walks the tree and remembers what it met.
+#[derive(Default)]
+pub(crate) struct Walker {
+    paths: PathTable,
+    /// The paths below a path whose names are constants, by the names' addresses.
+    named: ByAddress<(PathId, usize), PathId>,
+    /// In the whole tree, and below MessageContext.
+    whole: Met,
+    message: Met,
+    serials: u64,
+    /// Paths from the root to the context at hand; kept for its memory.
+    above: Vec<PathId>,
+}
+
+impl Walker {
+    /// The paths of all contexts met so far.
+    pub(crate) fn paths(&self) -> &PathTable {
+        &self.paths
+    }
+
+    /// Counts every context except those of the portal that is running.
+    pub(crate) fn census(&mut self, moment: Moment) -> Census {
+        let mut census = Census::new(moment);
+        let mut met = std::mem::take(&mut self.whole);
+        self.walk(&mut met, (Context::top(), PathId::ROOT), running_portal(), |context, path, _| {
+            let totals = context.totals();
+            census.count(path, totals.used, totals.allocated);
+        });
+        met.forget_gone();
+        self.whole = met;
+        census
+    }
+
+    /// Visits every context with its path, those of the portal that is running as well.
+    pub(crate) fn all(&mut self, visit: impl FnMut(Context<'_>, PathId)) {
+        self.without_serials(0, visit);
+    }
+
+    /// Visits every context with its path, except those of the portal that is running: they are shown without.
+    pub(crate) fn all_but_running(&mut self, mut visit: impl FnMut(Context<'_>, Option<PathId>)) {
+        let running = running_portal();
+        self.without_serials(running, |context, path| visit(context, Some(path)));
+        if running != 0 {
+            // SAFETY: the portal's context is live, and the visitor cannot change the tree.
+            unsafe { for_each(Context::at(running), 0, |context, _| visit(context, None)) };
+        }
+    }
+
+    fn without_serials(&mut self, skip: usize, mut visit: impl FnMut(Context<'_>, PathId)) {
+        let mut above = std::mem::take(&mut self.above);
+        // SAFETY: TopMemoryContext lives, and a visitor has no way to change the tree.
+        unsafe {
+            for_each(Context::top(), skip, |context, depth| {
+                above.truncate(depth);
+                let path = above.last().map_or(PathId::ROOT, |&parent| self.child(parent, context.label()));
+                above.push(path);
+                visit(context, path);
+            });
+        }
+        self.above = above;
+    }
+
+    /// The path of these names below TopMemoryContext.
+    pub(crate) fn path_named(&mut self, names: impl IntoIterator<Item = String>) -> PathId {
+        let names = names.into_iter().filter(|name| name != TOP_MEMORY_CONTEXT);
+        names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, &name))
+    }
+
+    /// The addresses of all contexts; none if there are more than `most`.
+    pub(crate) fn contexts(&self, most: usize) -> Option<HashSet<usize>> {
+        let mut contexts = HashSet::new();
+        // SAFETY: as in `without_serials`.
+        unsafe {
+            for_each(Context::top(), 0, |context, _| {
+                if contexts.len() <= most {
+                    contexts.insert(context.address());
+                }
+            });
+        }
+        Some(contexts).filter(|contexts| contexts.len() <= most)
+    }
+
+    /// The path of the context at an address; none if there is no such context any more.
+    pub(crate) fn path_of(&mut self, wanted: usize) -> Option<ContextPath> {
+        let mut found = None;
+        self.all(|context, path| {
+            if context.address() == wanted {
+                found = Some(path);
+            }
+        });
+        found.map(|path| self.paths.path(path))
+    }
+
+    /// The path of a context, by way of those above it.
+    pub(crate) fn climb(&mut self, context: Context<'_>) -> PathId {
+        match context.parent() {
+            None => PathId::ROOT,
+            Some(parent) => {
+                let parent = self.climb(parent);
+                self.child(parent, context.label())
+            }
+        }
+    }
+
+    /// As [`Self::climb`]; none for the contexts of the portal that is running.
+    pub(crate) fn climb_outside_running(&mut self, context: Context<'_>) -> Option<PathId> {
+        let running = running_portal();
+        let above = std::iter::successors(Some(context), |context| context.parent());
+        let is_running = running != 0 && above.into_iter().any(|context| context.address() == running);
+        (!is_running).then(|| self.climb(context))
+    }
+
+    /// Calls `visit` for each context below MessageContext, with its path and serial.
+    pub(crate) fn below_message_context(&mut self, mut visit: impl FnMut(Context<'_>, PathId, u64)) {
+        let Some(message) = message_context() else { return };
+        let path = self.paths.child(PathId::ROOT, "MessageContext");
+        let mut met = std::mem::take(&mut self.message);
+        self.walk(&mut met, (message, path), 0, |context, path, serial| {
+            if context.address() != message.address() {
+                visit(context, path, serial);
+            }
+        });
+        met.forget_gone();
+        self.message = met;
+    }
+
+    /// Visits a context and everything below it, parents first, leaving out the one at `skip` and everything below that.
+    fn walk(
+        &mut self,
+        met: &mut Met,
+        (top, top_path): (Context<'_>, PathId),
+        skip: usize,
+        mut visit: impl FnMut(Context<'_>, PathId, u64),
+    ) {
+        (met.walks, met.last) = (met.walks + 1, 0);
+        let mut above = std::mem::take(&mut self.above);
+        // SAFETY: as in `without_serials`.
+        unsafe {
+            for_each(top, skip, |context, depth| {
+                above.truncate(depth);
+                let (parent, known_path) = match above.last() {
+                    Some(&parent) => (parent, None),
+                    None => (top_path, Some(top_path)),
+                };
+                let (path, serial) = self.meet(met, context, parent, known_path);
+                above.push(path);
+                visit(context, path, serial);
+            });
+        }
+        self.above = above;
+    }
+
+    /// Path and serial of a context that a walk comes to.
+    fn meet(&mut self, met: &mut Met, context: Context<'_>, parent: PathId, path: Option<PathId>) -> (PathId, u64) {
+        let label = context.label();
+        met.last += 1;
+        let walk = met.walks;
+        if let Some(known) = met.known.get_mut(&context.address())
+            && known.name == label.address()
+            && known.parent == parent
+            && (label.is_constant || label.text().to_bytes() == self.paths.name(known.path).as_bytes())
+        {
+            known.walk = walk;
+            return (known.path, known.serial);
+        }
+        let path = path.unwrap_or_else(|| self.child(parent, label));
+        self.serials += 1;
+        let serial = self.serials;
+        met.known.insert(context.address(), Known { serial, name: label.address(), parent, path, walk });
+        (path, serial)
+    }
+
+    /// The path of a name below a path.
+    #[inline(always)]
+    fn child(&mut self, parent: PathId, label: Label<'_>) -> PathId {
+        if !label.is_constant {
+            return self.paths.child(parent, &label.text().to_string_lossy());
+        }
+        let paths = &mut self.paths;
+        *self
+            .named
+            .entry((parent, label.address()))
+            .or_insert_with(|| paths.child(parent, &label.text().to_string_lossy()))
+    }
+}
+
+impl Met {
+    /// Forgets the contexts that the last walk did not meet.
+    fn forget_gone(&mut self) {
+        if self.known.len() > self.last {
+            let walk = self.walks;
+            self.known.retain(|_, known| known.walk == walk);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Reading what is loaded into this process: objects, their tables and their functions. Everybody's ground floor.
+
+mod dynamic;
+mod functions;
+pub(crate) mod got;
+mod module;
+pub(crate) mod modules;
+pub(crate) mod symbols;
+
+pub(crate) use functions::{Functions, jumps};
+pub(crate) use module::Module;

@@ -1,0 +1,34 @@
+//! A loaded object: the executable or a library.
+
+use std::ops::Range;
+
+/// A loaded object.
+#[derive(Clone)]
+pub(crate) struct Module {
+    /// File name without directory and suffix; empty for the executable.
+    pub(crate) name: String,
+    /// What the addresses in the file count from.
+    pub(crate) base: usize,
+    /// Where its code is mapped.
+    pub(crate) code: Range<usize>,
+    /// Where everything of it is mapped.
+    pub(crate) all: Range<usize>,
+    /// `.eh_frame_hdr` and `.eh_frame`, if there are.
+    pub(crate) unwind: Option<(Range<usize>, Range<usize>)>,
+    /// The memory that is read-only after relocation.
+    pub(crate) relro: Range<usize>,
+    /// The GNU build ID in hexadecimal; empty if there is none.
+    pub(crate) build_id: String,
+    /// The dynamic section; 0 if there is none.
+    pub(crate) dynamic: usize,
+    /// Names, without suffix, of the libraries it was linked with.
+    pub(crate) needed: Vec<String>,
+    /// Whether its frames are unwound by exceptions or panics: it is C++ or Rust.
+    pub(crate) unwinds: bool,
+}
+
+impl Module {
+    pub(crate) fn is_executable(&self) -> bool {
+        self.name.is_empty()
+    }
+}

@@ -1,0 +1,59 @@
+//! Exported functions, as the dynamic linker knows them.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ops::Range;
+
+/// The address of an exported function or variable; 0 for none.
+pub(crate) fn address_of(name: &CStr) -> usize {
+    // SAFETY: looks a name up.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.addr()
+}
+
+/// Where the code of an exported function is.
+pub(crate) fn code_of(name: &CStr) -> Option<Range<usize>> {
+    let start = address_of(name);
+    Some(start..start + size_of_symbol(start).filter(|_| start != 0)?)
+}
+
+/// Whether an exported symbol names this very address.
+pub(crate) fn is_exported(address: usize) -> bool {
+    // SAFETY: looks an address up.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        libc::dladdr(address as *const c_void, &mut info) != 0 && info.dli_saddr.addr() == address
+    }
+}
+
+/// The size of the exported function that an address is in.
+pub(crate) fn size_of_symbol(address: usize) -> Option<usize> {
+    const RTLD_DL_SYMENT: c_int = 1;
+    unsafe extern "C" {
+        fn dladdr1(
+            address: *const c_void,
+            info: *mut libc::Dl_info,
+            extra: *mut *const libc::Elf64_Sym,
+            flags: c_int,
+        ) -> c_int;
+    }
+    // SAFETY: looks an address up; the symbol's entry is mapped with its object.
+    unsafe {
+        let mut info = std::mem::zeroed();
+        let mut symbol = std::ptr::null();
+        let found = dladdr1(address as *const c_void, &mut info, &mut symbol, RTLD_DL_SYMENT);
+        (found != 0 && !symbol.is_null()).then(|| (*symbol).st_size as usize)
+    }
+}
+
+/// The exported function that a return address is in.
+pub(crate) fn function_at(pc: usize) -> Option<String> {
+    // SAFETY: looks an address up; the name is mapped with the object.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(pc as *const c_void, &mut info) == 0 || info.dli_sname.is_null() {
+            return None;
+        }
+        let size = size_of_symbol(info.dli_saddr.addr())?;
+        let inside = pc > info.dli_saddr.addr() && pc <= info.dli_saddr.addr() + size;
+        inside.then(|| CStr::from_ptr(info.dli_sname).to_string_lossy().into_owned())
+    }
+}

@@ -1,0 +1,20 @@
+//! Calls of the targets' functions by the server: whether CurrentMemoryContext is the same when they return.
+//!
+//! A function that returns with another context has what comes after it allocate there. While nothing is traced no function is
+//! asked for; those asked for while there was stay so for as long as the server keeps what it looked up, which costs a few
+//! nanoseconds a call and is otherwise without effect.
+//!
+//! Functions in C only: those in other languages are calls of their language's handler. What was looked up before the window
+//! was opened and is kept - support functions of indexes and types in the caches - is called directly and not seen.
+
+use crate::pg::functions::{Handler, on_call};
+use crate::{session, wrap};
+
+pub(super) fn register() {
+    on_call(Handler {
+        is_on: wrap::is_on,
+        is_wanted: |library| wrap::with(|chain| chain.stack.targets.is_wanted(library)).unwrap_or(false),
+        starts: |call| session::unless_busy(|session| session.function_starts(call)),
+        ends: |call, in_order| session::unless_busy(|session| session.function_ends(call, in_order)),
+    });
+}

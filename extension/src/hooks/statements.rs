@@ -1,0 +1,125 @@
+//! Statements: what happens around the planner, the executor and utility commands.
+//!
+//! Only top-level statements are checked, and only where the session asks for it. Whether it does is looked at before anything
+//! else, since these are called for every statement of every session.
+
+use std::ffi::CStr;
+
+use pgrx::warning;
+
+use super::transactions;
+use crate::pg::process::is_parallel_worker;
+use crate::pg::{guarded, is_top_level, statements};
+use crate::session;
+use crate::stack::calls;
+
+struct Statements;
+
+/// Takes the first place in the chain of hooks.
+pub(super) fn register() {
+    statements::make_outermost::<Statements>();
+}
+
+/// Has allocations traced as the session's parameters say, from this statement on.
+#[inline]
+fn follow_parameters() {
+    if is_top_level()
+        && let Err(refused) = session::follow_parameters()
+    {
+        guarded(|| warning!("allocations cannot be traced: {refused}"));
+    }
+}
+
+/// Whether a statement at the top level is to be checked.
+#[inline]
+fn is_checked_top_level() -> bool {
+    session::is_checked() && is_top_level()
+}
+
+/// A statement starts that is checked: the engine's place is at the outside, and the end of its transaction is told.
+fn opens(text: Option<&CStr>) {
+    guarded(|| {
+        statements::make_outermost::<Statements>();
+        transactions::watch_end();
+        session::with(|session| session.statement_starts(text));
+    });
+}
+
+/// A statement has ended that was checked, or that has switched checking on.
+fn ended(started: bool) {
+    if started || is_checked_top_level() {
+        guarded(|| {
+            if session::is_checked() {
+                // It may have been this statement that switched checking on, or ended a transaction.
+                statements::make_outermost::<Statements>();
+                transactions::watch_end();
+            }
+            session::with(|session| session.statement_ends());
+        });
+    }
+}
+
+impl statements::Handler for Statements {
+    #[inline]
+    fn is_watching() -> bool {
+        session::is_watching()
+    }
+
+    fn fence(at: usize) -> usize {
+        calls::fence(at)
+    }
+
+    fn planner_starts(text: Option<&CStr>) -> bool {
+        follow_parameters();
+        let checked = is_checked_top_level();
+        if checked && session::checks_planner() {
+            opens(text);
+        } else if checked {
+            guarded(|| session::with(|session| session.planner_called()));
+        }
+        checked
+    }
+
+    fn planner_ends(started: bool) {
+        if started {
+            guarded(|| session::with(|session| session.planner_ends()));
+        }
+    }
+
+    fn executor_starts(text: Option<&CStr>) {
+        follow_parameters();
+        if is_checked_top_level() {
+            opens(text);
+        } else if is_parallel_worker() && is_top_level() {
+            guarded(|| session::with(|session| session.worker_starts()));
+        }
+    }
+
+    fn executor_ends() -> bool {
+        is_checked_top_level()
+    }
+
+    fn executor_ended(started: bool) {
+        if is_parallel_worker() && is_top_level() {
+            guarded(|| session::with(|session| session.worker_ends()));
+        } else {
+            ended(started);
+        }
+    }
+
+    fn utility_starts(text: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool {
+        follow_parameters();
+        let checked = is_checked_top_level();
+        if checked {
+            opens(text);
+        }
+        if session::is_checked() && is_ddl() {
+            guarded(|| session::with(|session| session.catalogs_change()));
+        }
+        checked
+    }
+
+    fn utility_ends(started: bool) {
+        ended(started);
+    }
+}

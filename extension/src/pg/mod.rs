@@ -1,0 +1,51 @@
+//! The server: what pgrx does not declare, what it declares with a boundary that is not wanted, and what differs between its
+//! versions. Nothing here knows what the engine is for.
+//!
+//! The functions that the server calls - hooks and callbacks - are here as well, since a pointer from the server is followed in
+//! few places or in many. Each hands plain values to a handler that it is registered with, and goes on to whoever was
+//! registered before.
+
+pub(crate) mod catcache;
+pub(crate) mod functions;
+pub(crate) mod log;
+mod nesting;
+pub(crate) mod parameters;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod spi;
+pub(crate) mod statements;
+pub(crate) mod transactions;
+
+use std::ffi::{CStr, c_char};
+
+use pgrx::{pg_sys, pgrx_extern_c_guard};
+
+pub(crate) use nesting::is_top_level;
+
+/// The time now.
+pub(crate) fn now() -> pg_sys::TimestampTz {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// Runs code of ours inside a hook: a panic in it becomes an ERROR. Only for the outermost Rust frame of a hook in which the
+/// server can be given an ERROR.
+pub(crate) fn guarded(body: impl FnOnce()) {
+    // SAFETY: by what is asked of the caller. An ERROR leaves the frame above by longjmp, which owns nothing.
+    unsafe { pgrx_extern_c_guard(body) }
+}
+
+/// A text of the server's, if there is one.
+///
+/// # Safety
+/// `text` is null or a C string that outlives the result.
+unsafe fn text<'a>(text: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: by the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// The name of a relation; none where there is no such relation. May raise an ERROR, as any look at a catalog may.
+pub(crate) fn relation_name(relation: pg_sys::Oid) -> Option<String> {
+    // SAFETY: gives a palloc'ed C string, or null where there is no such relation.
+    unsafe { text(pg_sys::get_rel_name(relation)) }.map(|name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,97 @@
+//! Configuration parameters, as far as pgrx leaves them to its users.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, pg_sys};
+
+/// Whether a parameter defined here has changed since the last call of [`have_changed`].
+static CHANGED: AtomicBool = AtomicBool::new(true);
+
+/// Whether a parameter that was defined here has been assigned to since the last call.
+#[inline]
+pub(crate) fn have_changed() -> bool {
+    CHANGED.load(Ordering::Relaxed) && CHANGED.swap(false, Ordering::Relaxed)
+}
+
+/// Has the next call of [`have_changed`] say so.
+pub(crate) fn touch() {
+    CHANGED.store(true, Ordering::Relaxed);
+}
+
+unsafe extern "C-unwind" fn enum_assigned(_value: c_int, _extra: *mut c_void) {
+    touch();
+}
+
+unsafe extern "C-unwind" fn string_assigned(_value: *const c_char, _extra: *mut c_void) {
+    touch();
+}
+
+/// Defines an enum for superusers, of which it is noticed when it changes.
+pub(crate) fn define_enum<T: GucEnum + Copy>(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<T>,
+) {
+    let flags = GucFlags::default();
+    // SAFETY: the assign hook cannot panic.
+    unsafe {
+        let assign = Some(enum_assigned as unsafe extern "C-unwind" fn(_, _));
+        GucRegistry::define_enum_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            flags,
+            None,
+            assign,
+            None,
+        );
+    }
+}
+
+/// Defines a string for superusers, of which it is noticed when it changes.
+pub(crate) fn define_string(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+) {
+    let flags = GucFlags::default();
+    // SAFETY: the assign hook cannot panic.
+    unsafe {
+        let assign = Some(string_assigned as unsafe extern "C-unwind" fn(_, _));
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            flags,
+            None,
+            assign,
+            None,
+        );
+    }
+}
+
+/// Has parameters of this prefix that nobody has defined refused.
+pub(crate) fn reserve_prefix(prefix: &'static CStr) {
+    // SAFETY: a name that lives for ever; called once, while the library is loaded.
+    unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
+}
+
+/// Sets a parameter for the session, as `SET` would. Raises an ERROR where that does.
+pub(crate) fn set(name: &'static CStr, value: &'static CStr) {
+    // SAFETY: both strings live for ever; an ERROR is carried through this frame by pgrx.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}

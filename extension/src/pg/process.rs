@@ -1,0 +1,66 @@
+//! This process and others of the cluster.
+
+use std::time::Duration;
+
+use pgrx::prelude::*;
+
+/// This process.
+pub(crate) fn my_pid() -> i32 {
+    // SAFETY: a plain variable, set when the process was forked.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// How many processes the server has at a time that run statements. Known when shared memory is asked for.
+pub(crate) fn most_processes() -> usize {
+    // SAFETY: a plain variable, set before (`InitializeMaxBackends` in postinit.c).
+    usize::try_from(unsafe { pg_sys::MaxBackends }).unwrap_or(0)
+}
+
+/// Whether the postmaster is loading `shared_preload_libraries`.
+pub(crate) fn is_preloading() -> bool {
+    // SAFETY: a plain variable of the server, only written by the postmaster before it loads libraries.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Whether this process is a parallel worker.
+#[inline]
+pub(crate) fn is_parallel_worker() -> bool {
+    // SAFETY: a plain variable; -1 except in parallel workers.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
+}
+
+/// The process that a parallel worker works for.
+pub(crate) fn leader() -> Option<i32> {
+    // SAFETY: every process that executes has a PGPROC; a worker is a member of its leader's lock group before it runs
+    // anything (`BecomeLockGroupMember` in proc.c), and a PGPROC is never unmapped.
+    unsafe { (*pg_sys::MyProc).lockGroupLeader.as_ref() }.map(|leader| leader.pid)
+}
+
+/// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own
+/// (`pg_log_backend_memory_contexts` in mcxtfuncs.c looks in the same places).
+pub(crate) fn is_process(pid: i32) -> bool {
+    // SAFETY: both only look into shared memory.
+    pid > 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() || !pg_sys::AuxiliaryPidGetProc(pid).is_null() }
+}
+
+/// Asks a process to log its memory contexts. False if there is nobody any more who would get the signal.
+pub(crate) fn request_dump(pid: i32) -> bool {
+    /// Has `SendProcSignal` (procsignal.c) search by pid; the number would only make it faster.
+    const NO_NUMBER: i32 = -1;
+    let reason = pg_sys::ProcSignalReason::PROCSIG_LOG_MEMORY_CONTEXT;
+    // SAFETY: writes to the slot of that process in shared memory, if there is one.
+    unsafe { pg_sys::SendProcSignal(pid, reason, NO_NUMBER) == 0 }
+}
+
+/// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
+pub(crate) fn wait(time: Duration) -> bool {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: this backend's own latch.
+    let woken = unsafe {
+        let woken = pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, time.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+        woken
+    };
+    pgrx::check_for_interrupts!();
+    woken as u32 & pg_sys::WL_LATCH_SET != 0
+}

@@ -1,0 +1,106 @@
+//! The server's own functions, without the boundary that pgrx puts around them.
+//!
+//! The boundary turns an ERROR into a panic and back, and so into another ERROR that lacks CONTEXT, the position in the
+//! statement and the names of constraints; and it saves a jump buffer, which the allocator's wrappers have no time for.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use pgrx::pg_sys;
+
+/// A segment of dynamic shared memory, mapped.
+pub(crate) type Segment = *mut c_void;
+/// The cluster's number for one.
+pub(crate) type Handle = u32;
+
+unsafe extern "C-unwind" {
+    // planner.c, execMain.c, utility.c
+    pub(crate) fn standard_planner(
+        parse: *mut pg_sys::Query,
+        query_string: *const c_char,
+        cursor_options: c_int,
+        bound_params: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::PlannedStmt;
+    pub(crate) fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
+    #[cfg(not(feature = "pg18"))]
+    pub(crate) fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+        execute_once: bool,
+    );
+    #[cfg(feature = "pg18")]
+    pub(crate) fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+    pub(crate) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    pub(crate) fn standard_ExecutorEnd(query: *mut pg_sys::QueryDesc);
+    pub(crate) fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query_string: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+    pub(crate) fn GetCommandLogLevel(parse_tree: *mut pg_sys::Node) -> pg_sys::LogStmtLevel::Type;
+
+    // elog.c
+    pub(crate) fn pg_re_throw() -> !;
+
+    // syscache.c
+    pub(crate) fn SearchSysCache1(cache: c_int, key: pg_sys::Datum) -> pg_sys::HeapTuple;
+    pub(crate) fn SysCacheGetAttr(
+        cache: c_int,
+        tuple: pg_sys::HeapTuple,
+        attribute: pg_sys::AttrNumber,
+        is_null: *mut bool,
+    ) -> pg_sys::Datum;
+    pub(crate) fn ReleaseSysCache(tuple: pg_sys::HeapTuple);
+
+    // latch.c
+    pub(crate) fn SetLatch(latch: *mut pg_sys::Latch);
+
+    // aset.c, generation.c, slab.c
+    pub(crate) fn AllocSetContextCreateInternal(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        min_size: usize,
+        first_block: usize,
+        largest_block: usize,
+    ) -> pg_sys::MemoryContext;
+    pub(crate) fn GenerationContextCreate(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        min_size: usize,
+        first_block: usize,
+        largest_block: usize,
+    ) -> pg_sys::MemoryContext;
+    pub(crate) fn SlabContextCreate(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        block: usize,
+        chunk: usize,
+    ) -> pg_sys::MemoryContext;
+
+    // mcxt.c, from 17 on: raises the ERROR of a failed allocation, or gives null where the flags ask for that.
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    pub(crate) fn MemoryContextAllocationFailure(
+        context: pg_sys::MemoryContext,
+        size: usize,
+        flags: c_int,
+    ) -> *mut c_void;
+
+    // dsm.c. None of those that are called between marks raises an ERROR.
+    pub(crate) fn dsm_create(size: usize, flags: c_int) -> Segment;
+    pub(crate) fn dsm_attach(handle: Handle) -> Segment;
+    pub(crate) fn dsm_detach(segment: Segment);
+    pub(crate) fn dsm_pin_segment(segment: Segment);
+    pub(crate) fn dsm_unpin_segment(handle: Handle);
+    pub(crate) fn dsm_find_mapping(handle: Handle) -> Segment;
+    pub(crate) fn dsm_segment_handle(segment: Segment) -> Handle;
+    pub(crate) fn dsm_segment_map_length(segment: Segment) -> usize;
+}

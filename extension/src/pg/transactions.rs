@@ -1,0 +1,89 @@
+//! Ends of transactions and of the process.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{c_int, c_void};
+
+use pgrx::prelude::*;
+
+/// What is to be done when something ends.
+type Handler = fn();
+
+/// What a callback of the server's may be told: a function of ours, as its argument.
+fn argument(handler: Handler) -> *mut c_void {
+    handler as *mut c_void
+}
+
+/// # Safety
+/// `argument` comes from [`argument`].
+unsafe fn call(argument: *mut c_void) {
+    // SAFETY: by the caller's promise.
+    let handler: Handler = unsafe { std::mem::transmute(argument) };
+    handler();
+}
+
+/// Has the ends of transactions told: commits, aborts and PREPARE, of parallel workers too. In the postmaster, its children
+/// inherit it.
+pub(crate) fn on_end(handler: Handler) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn ends(event: pg_sys::XactEvent::Type, handler: *mut c_void) {
+        use pg_sys::XactEvent::*;
+        if matches!(
+            event,
+            XACT_EVENT_COMMIT
+                | XACT_EVENT_ABORT
+                | XACT_EVENT_PREPARE
+                | XACT_EVENT_PARALLEL_COMMIT
+                | XACT_EVENT_PARALLEL_ABORT
+        ) {
+            // SAFETY: registered with it.
+            unsafe { call(handler) };
+        }
+    }
+    // SAFETY: the callback takes what it is registered with.
+    unsafe { pg_sys::RegisterXactCallback(Some(ends), argument(handler)) };
+}
+
+/// Has the end of this process told, while it is still connected to shared memory.
+pub(crate) fn at_exit(handler: Handler) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn ends(_code: c_int, handler: pg_sys::Datum) {
+        // SAFETY: registered with it.
+        unsafe { call(handler.cast_mut_ptr()) };
+    }
+    // SAFETY: the callback takes what it is registered with.
+    unsafe { pg_sys::before_shmem_exit(Some(ends), pg_sys::Datum::from(argument(handler))) };
+}
+
+thread_local! {
+    /// The server's list of callbacks leads here, so it lies where it does not move.
+    static GONE: UnsafeCell<pg_sys::MemoryContextCallback> = const {
+        UnsafeCell::new(pg_sys::MemoryContextCallback { func: None, arg: std::ptr::null_mut(), next: std::ptr::null_mut() })
+    };
+    /// Whether it is in that list.
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has told when TopTransactionContext of this transaction goes. Cheap where that is so already. Inside a transaction.
+///
+/// It is the last thing that happens in a transaction, committed or aborted (`AtCommit_Memory` and `AtCleanup_Memory` in
+/// xact.c): portals, locks and resource owners are gone by then, which is not so at the events that xact.c announces.
+pub(crate) fn watch_end(handler: Handler) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn gone(handler: *mut c_void) {
+        WATCHED.set(false);
+        // SAFETY: registered with it.
+        unsafe { call(handler) };
+    }
+    if !WATCHED.replace(true) {
+        GONE.with(|callback| {
+            let callback = callback.get();
+            // SAFETY: the context exists while statements are run. The callback struct is in no list, as the flag says, and
+            // lives as long as the process, whose only thread this is.
+            unsafe {
+                (*callback).func = Some(gone);
+                (*callback).arg = argument(handler);
+                pg_sys::MemoryContextRegisterResetCallback(pg_sys::TopTransactionContext, callback);
+            }
+        });
+    }
+}

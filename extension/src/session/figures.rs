@@ -1,0 +1,61 @@
+//! Figures of a window that say how much was looked at.
+
+/// Defines the figures: the names that `window_stats()` shows, in the order of the alphabet, are the only list of them.
+macro_rules! figures {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Figures of a window.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub(crate) struct Figures {
+            $($(#[doc = $doc])* pub(crate) $name: u64,)*
+        }
+
+        impl Figures {
+            /// All of them by name.
+            pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+
+            /// Reads what [`Self::named`] gives; one that is missing makes it none.
+            pub(crate) fn read(mut value: impl FnMut(&str) -> Option<u64>) -> Option<Self> {
+                Some(Figures { $($name: value(stringify!($name))?),* })
+            }
+        }
+    };
+}
+
+figures! {
+    /// Different context paths met in this session.
+    context_paths,
+    /// Contexts in the last census.
+    contexts,
+    /// Faults in the engine's own account of allocations; never any.
+    inconsistencies,
+    /// Contexts left below MessageContext.
+    leftover_contexts,
+    /// Allocations of the targets outstanding at the end.
+    live_allocations,
+    /// Marks set.
+    marks,
+    /// What found no room in the engine's tables.
+    not_recorded,
+    /// Top-level statements that ended, those that call the engine included.
+    statements,
+    /// Violations lost from the ring since the window was opened, by any backend.
+    violations_lost,
+    /// 1 where parallel workers of the session could not be told what to trace.
+    workers_not_traced,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Figures;
+
+    #[test]
+    fn figures_are_read_by_name() {
+        let figures = Figures { marks: 3, violations_lost: 4, ..Figures::default() };
+        let find = |name: &str| figures.named().find(|(other, _)| *other == name).map(|(_, value)| value);
+        assert_eq!(Figures::read(find), Some(figures));
+        assert_eq!(Figures::read(|name| find(name).filter(|_| name != "marks")), None);
+        assert!(figures.named().map(|(name, _)| name).is_sorted());
+    }
+}

@@ -1,0 +1,106 @@
+//! The session: all that this backend holds between two calls of the engine, and the only owner of it.
+//!
+//! Hooks and SQL functions hand values to it. It calls none of them back.
+
+mod bracket;
+mod calls;
+mod events;
+mod figures;
+mod mode;
+mod outside;
+mod window;
+mod workers;
+
+use std::cell::{Cell, RefCell};
+
+use memcheck_core::census::{Census, Moment};
+
+use memcheck_core::{CheckKind, ContextPath, Event};
+
+use crate::contexts::Walker;
+use crate::{guc, wrap};
+use bracket::Statements;
+use calls::Calls;
+use events::{Events, Key};
+pub(crate) use figures::Figures;
+pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_watching};
+pub(crate) use outside::Refused;
+pub(crate) use window::{BadMark, plain_rules};
+use window::{Closed, Window};
+use workers::Workers;
+
+/// One backend's session.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// The walk over the contexts, and the paths that it has met.
+    walker: Walker,
+    /// The statements of the transaction, where they are checked.
+    statements: Statements,
+    /// The check window, if one is open.
+    window: Option<Window>,
+    /// What the last one has found.
+    closed: Closed,
+    /// What happened in the open window and is counted.
+    events: Events,
+    /// Calls of the targets' functions.
+    calls: Calls,
+    /// Parallel workers, this process being a leader or one of them.
+    workers: Workers,
+}
+
+thread_local! {
+    static SESSION: RefCell<Session> = RefCell::default();
+    /// Values that were handed to the session while it was in use, and lost.
+    static MISSED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Runs something with the session. Nothing inside may raise an ERROR or come back here.
+pub(crate) fn with<R>(f: impl FnOnce(&mut Session) -> R) -> R {
+    SESSION.with_borrow_mut(f)
+}
+
+/// As [`with`], from hooks that are called in the middle of anything: where the session is in use, the value is lost, and counted.
+pub(crate) fn unless_busy(f: impl FnOnce(&mut Session)) {
+    SESSION.with(|session| match session.try_borrow_mut() {
+        Ok(mut session) => f(&mut session),
+        Err(_) => MISSED.set(MISSED.get() + 1),
+    });
+}
+
+impl Session {
+    /// The tree as it is now: by the ledger where allocations are traced, by a walk where not.
+    fn census(&mut self, moment: Moment) -> Census {
+        let walker = &mut self.walker;
+        let traced = || wrap::with(|chain| chain.ledger.census(walker, moment));
+        match wrap::is_on().then(traced).flatten() {
+            Some(census) => census,
+            None => walker.census(moment),
+        }
+    }
+
+    /// The server complains of a reference that was not given back.
+    ///
+    /// It comes when a portal, a subtransaction or a transaction ends, with nothing on the stack that tells whose reference it
+    /// was. Where there is one target, it is charged with it.
+    pub(crate) fn complaint(&mut self, resource: &str, message: &str) {
+        self.events.count(Key::Resource(resource.to_owned()), 1, || {
+            Some(Event {
+                check: CheckKind::ResourceLeak,
+                subject: ContextPath::new([resource]),
+                library: guc::only_target().unwrap_or_default(),
+                site: None,
+                detail: format!("{resource} not given back: {message}"),
+            })
+        });
+    }
+
+    /// The walk over the contexts.
+    pub(crate) fn walker(&mut self) -> &mut Walker {
+        &mut self.walker
+    }
+
+    /// The number of the current top-level transaction, as this backend counts.
+    pub(crate) fn transaction(&self) -> u64 {
+        self.statements.transaction()
+    }
+}

@@ -1,0 +1,90 @@
+//! What is on: which statements are checked, and whose allocations are traced.
+//!
+//! They are traced while a window is open that asks for it, and as long as the session's parameters do.
+
+use super::{SESSION, Session};
+use crate::guc::{self, MemcheckMode};
+use crate::pg::parameters;
+use crate::pg::process::is_parallel_worker;
+use crate::wrap::{self, Refused};
+
+/// The mode in force; while the session is in use, nothing of its own is checked.
+fn mode() -> MemcheckMode {
+    SESSION.with(|session| session.try_borrow().map_or(MemcheckMode::none, |session| session.mode()))
+}
+
+/// Whether statements are checked.
+#[inline]
+pub(crate) fn is_checked() -> bool {
+    mode() != MemcheckMode::none
+}
+
+/// Whether checking a statement begins with its planning.
+pub(crate) fn checks_planner() -> bool {
+    mode() == MemcheckMode::all
+}
+
+/// Whether statements are checked or allocations traced.
+#[inline]
+pub(crate) fn is_watching() -> bool {
+    wrap::is_on() || is_checked()
+}
+
+/// Does what the parameters ask for, unless a window is open; its targets are those it was opened with. Cheap where nothing
+/// has changed and nothing is traced.
+#[inline]
+pub(crate) fn follow_parameters() -> Result<(), Refused> {
+    if parameters::have_changed() {
+        return SESSION.with(|session| match session.try_borrow_mut() {
+            Ok(mut session) => session.follow_parameters(),
+            Err(_) => {
+                parameters::touch();
+                Ok(())
+            }
+        });
+    }
+    wrap::refresh();
+    Ok(())
+}
+
+impl Session {
+    /// The mode in force: where a window was opened with mode none, all.
+    pub(super) fn mode(&self) -> MemcheckMode {
+        match guc::mode() {
+            _ if is_parallel_worker() => MemcheckMode::none,
+            MemcheckMode::none if self.checks_statements() => MemcheckMode::all,
+            mode => mode,
+        }
+    }
+
+    /// Does what the parameters ask for; while a window is open, behind it.
+    fn follow_parameters(&mut self) -> Result<(), Refused> {
+        if self.window.is_none() {
+            return self.trace(guc::traced_libraries(), guc::traces_stacks());
+        }
+        wrap::refresh();
+        Ok(())
+    }
+
+    /// The window is closed: goes back to what the parameters ask for.
+    pub(super) fn stop_tracing_for_window(&mut self) {
+        // It was traced before, or will be refused as it was then.
+        let _ = self.follow_parameters();
+    }
+
+    /// Traces these libraries from now on, or none. What is recorded for the same libraries already is kept.
+    pub(super) fn trace(&mut self, libraries: Vec<String>, by_calls: bool) -> Result<(), Refused> {
+        if libraries.is_empty() {
+            wrap::stop();
+        } else if !wrap::is_of(&libraries, by_calls) {
+            wrap::start(libraries, by_calls)?;
+            let walker = &mut self.walker;
+            wrap::with(|chain| {
+                chain.ledger.enter_all(walker);
+                #[cfg(feature = "test_links")]
+                chain.trial.set(guc::trial_enlarge(), guc::trial_refuse());
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Windows that another backend opens and closes: [`crate::ask`].
+//!
+//! What such a backend does does not come from a client that could set marks: its iterations are its transactions. A mark is
+//! always set where a transaction ends, so that each is at the same place of whatever the backend does over and over. The first
+//! end is where the window starts; if there is none, the window is compared as it was opened and as it was closed.
+//!
+//! Nothing here raises an ERROR or allocates through palloc.
+
+use memcheck_core::Finding;
+use memcheck_core::census::{Census, Moment};
+use memcheck_core::growth::spaced;
+use memcheck_core::judge::{Mark, Rules};
+
+use super::window::{MOST_MARKS, Window, count_events, judged, thin_out};
+use super::{Figures, Session};
+use crate::wrap;
+
+/// The transactions of a window that another backend opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transactions {
+    /// How many have ended since the first end; none before that.
+    ended: Option<u64>,
+    /// A mark is set after so many.
+    stride: u64,
+}
+
+/// Why a window cannot be opened.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// There is one.
+    Open,
+    /// What is asked to be traced cannot be.
+    Trace(wrap::Refused),
+}
+
+/// Contexts that live as long as the transaction are compared within it only.
+fn moment(transaction: u64) -> Moment {
+    Moment { message: None, transaction: Some(transaction), portals: true }
+}
+
+impl Session {
+    /// Opens a window for another backend.
+    pub(crate) fn begin_for_another(
+        &mut self,
+        rules: Rules,
+        targets: Vec<String>,
+        by_calls: bool,
+    ) -> Result<(), Refused> {
+        if self.window.is_some() {
+            return Err(Refused::Open);
+        }
+        self.close_ended();
+        self.trace_for_window(targets, by_calls).map_err(Refused::Trace)?;
+        self.events.start();
+        let census = self.census(moment(0));
+        let mut window = Window::new(rules, census);
+        window.transactions = Some(Transactions { ended: None, stride: 1 });
+        self.window = Some(window);
+        Ok(())
+    }
+
+    /// Closes the window that another backend opened; none if there is none.
+    pub(crate) fn end_for_another(&mut self) -> Option<(Vec<Finding>, Figures)> {
+        let mut window = self.window.take_if(|window| window.transactions.is_some())?;
+        if let [only] = window.marks.as_slice() {
+            let census = self.census(moment(0));
+            window.marks.push(self.mark_of(only.iteration, census, Census::default()));
+        }
+        let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
+        let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
+        let mut found = judged(&self.walker, &self.workers, &chosen, &window.rules);
+        count_events(&self.events.all(), &mut found, &chosen, &window.rules);
+        let figures = self.figures_of(&window);
+        self.stop_watching();
+        Some((found, figures))
+    }
+
+    /// A transaction has ended: counts it for a window that another backend has opened.
+    pub(crate) fn count_transaction(&mut self) {
+        let Some(transactions) = self.window.as_mut().and_then(|window| window.transactions.as_mut()) else { return };
+        let ended = transactions.ended.map_or(0, |ended| ended + 1);
+        transactions.ended = Some(ended);
+        if !ended.is_multiple_of(transactions.stride) {
+            return;
+        }
+        wrap::refresh();
+        // 0 is the moment at which it was opened.
+        let census = self.census(moment(ended + 1));
+        let mark = self.mark_of(ended, census, Census::default());
+        let Some(window) = &mut self.window else { return };
+        if ended == 0 {
+            window.marks.clear();
+        }
+        window.marks.push(mark);
+        window.figures.marks += 1;
+        if window.marks.len() > MOST_MARKS {
+            thin_out(&mut window.marks);
+            window.transactions.iter_mut().for_each(|transactions| transactions.stride *= 2);
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! A check window: from `begin()` over its marks to `end()`.
+//!
+//! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
+//! it. A session that ends with its window open reports it to the ring first.
+
+use memcheck_core::census::{Census, Moment};
+use memcheck_core::event::judge_events;
+use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
+use memcheck_core::peak::{Rung, judge_peaks};
+use memcheck_core::traced::judge_traced;
+use memcheck_core::{Event, Finding, Frame, ScenarioKind};
+use pgrx::pg_sys::TimestampTz;
+
+use super::outside::Transactions;
+use super::workers::Workers;
+use super::{Figures, MISSED, Session};
+use crate::contexts::Walker;
+use crate::guc;
+use crate::pg::transactions::at_exit;
+use crate::pg::{now, parameters};
+use crate::shmem::ring;
+use crate::wrap::{self, Refused};
+
+/// More marks than this are thinned out: every second one goes.
+pub(super) const MOST_MARKS: usize = 128;
+
+/// An open window.
+pub(super) struct Window {
+    pub(super) rules: Rules,
+    started: TimestampTz,
+    pub(super) marks: Vec<Mark>,
+    /// The steps of `query_peak`.
+    ladder: Vec<Rung>,
+    /// What statements have left below MessageContext so far.
+    leftovers: Census,
+    /// Growth made by the engine's own statements: the sums before and after them.
+    own: (Census, Census),
+    /// Findings of `run_scenario()` inside the window.
+    scenarios: Vec<Finding>,
+    pub(super) figures: Figures,
+    /// For a window that another backend opened.
+    pub(super) transactions: Option<Transactions>,
+}
+
+/// The last window that was closed in this session.
+#[derive(Default)]
+pub(super) struct Closed {
+    findings: Vec<Finding>,
+    figures: Figures,
+    /// Whether the session's end is told.
+    is_leaving_told: bool,
+}
+
+/// A mark that cannot be set.
+#[derive(Debug)]
+pub(crate) enum BadMark {
+    /// No window is open.
+    NoWindow,
+    /// The last mark was set at this iteration, which is not before the new one.
+    NotIncreasing(u64),
+}
+
+impl Window {
+    pub(super) fn new(rules: Rules, census: Census) -> Self {
+        MISSED.set(0);
+        Window {
+            rules,
+            started: now(),
+            marks: vec![Mark { census, ..Mark::default() }],
+            ladder: Vec::new(),
+            leftovers: Census::default(),
+            own: (Census::default(), Census::default()),
+            scenarios: Vec::new(),
+            figures: Figures { violations_lost: ring::lost(), ..Figures::default() },
+            transactions: None,
+        }
+    }
+
+    /// Whether the session opened it itself.
+    fn is_of_session(&self) -> bool {
+        self.transactions.is_none()
+    }
+}
+
+/// The rules of a plain window that reports every context.
+pub(crate) fn plain_rules() -> Rules {
+    Rules { scenario: ScenarioKind::Window, thresholds: guc::thresholds(), filter: Filter::default(), phase: None }
+}
+
+/// Every second one goes.
+pub(super) fn thin_out(marks: &mut Vec<Mark>) {
+    let mut even = false;
+    marks.retain(|_| {
+        even = !even;
+        even
+    });
+}
+
+/// Judges marks, by the trace where there is one.
+pub(super) fn judged(walker: &Walker, workers: &Workers, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+    if !wrap::is_on() {
+        return judge(walker.paths(), marks, rules);
+    }
+    let mut findings = judge_traced(walker.paths(), marks, rules, &workers.places());
+    findings.iter_mut().for_each(|finding| name_site(workers, finding));
+    findings
+}
+
+fn judged_ladder(walker: &Walker, workers: &Workers, ladder: &[Rung], rules: &Rules) -> Vec<Finding> {
+    let mut findings = judge_peaks(walker.paths(), ladder, rules, &workers.places());
+    findings.iter_mut().for_each(|finding| name_site(workers, finding));
+    findings
+}
+
+/// Says where a finding's site is.
+fn name_site(workers: &Workers, finding: &mut Finding) {
+    if let Some(site) = &mut finding.site {
+        *site = workers.describe(site.id);
+        let Frame { library, offset, symbol, .. } = &site.frame;
+        let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
+        finding.detail.push_str(&format!("; allocated at {at}"));
+        finding.source_lib = library.clone();
+    }
+}
+
+/// Adds what was counted between the marks.
+pub(super) fn count_events(events: &[Event], findings: &mut Vec<Finding>, marks: &[Mark], rules: &Rules) {
+    findings.extend(judge_events(events, marks, rules));
+    sort(findings);
+}
+
+impl Session {
+    /// Whether there is a window that looks at the session's statements: one that the session has opened.
+    pub(super) fn checks_statements(&self) -> bool {
+        self.window.as_ref().is_some_and(Window::is_of_session)
+    }
+
+    /// The window that the session has opened.
+    fn own_window(&mut self) -> Option<&mut Window> {
+        self.window.as_mut().filter(|window| window.is_of_session())
+    }
+
+    /// What a window's censuses can be compared by: each call of the engine comes in a message of its own.
+    pub(super) fn window_moment(&self) -> Moment {
+        Moment { message: None, transaction: Some(self.transaction()), portals: true }
+    }
+
+    /// Opens a window, in place of one that is open. Tracing starts with it where it is asked for.
+    pub(crate) fn begin(&mut self, rules: Rules) -> Result<(), Refused> {
+        // A session that ends with its window open reports it.
+        if !std::mem::replace(&mut self.closed.is_leaving_told, true) {
+            at_exit(|| super::with(Session::leaves));
+        }
+        self.close_ended();
+        let libraries = guc::traced_libraries();
+        self.trace_for_window(libraries.clone(), guc::traces_stacks())?;
+        let told = self.lead(if wrap::is_on() { &libraries } else { &[] });
+        let moment = self.window_moment();
+        let census = self.census(moment);
+        self.opens_window(&census);
+        self.events.start();
+        let mut window = Window::new(rules, census);
+        window.figures.workers_not_traced = u64::from(!told);
+        self.window = Some(window);
+        Ok(())
+    }
+
+    /// Traces what a window asks for. The contexts that there are now are not its own.
+    pub(super) fn trace_for_window(&mut self, libraries: Vec<String>, by_calls: bool) -> Result<(), Refused> {
+        self.trace(libraries, by_calls).inspect_err(|_| parameters::touch())?;
+        let walker = &mut self.walker;
+        if wrap::is_on() {
+            wrap::with(|chain| chain.ledger.settle(walker));
+        }
+        Ok(())
+    }
+
+    /// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
+    /// grow.
+    fn current(&mut self) -> Census {
+        let moment = self.window_moment();
+        let mut census = match self.before_call() {
+            Some(before) => before,
+            None => self.census(moment),
+        };
+        if let Some(window) = &self.window {
+            census.exclude_growth(&window.own.0, &window.own.1);
+        }
+        census
+    }
+
+    /// A mark with this census, and everything else as it is now.
+    pub(super) fn mark_of(&mut self, iteration: u64, mut census: Census, leftovers: Census) -> Mark {
+        self.collect_from_workers();
+        self.workers.count(&mut census);
+        Mark { iteration, census, leftovers, events: self.events.counts(), calls: self.calls.made() }
+    }
+
+    /// Sets a mark. Iteration 0 starts the window anew. In `query_peak` iterations are rows, and a mark ends a step of the
+    /// ladder.
+    pub(crate) fn mark(&mut self, iteration: u64) -> Result<(), BadMark> {
+        let window = self.own_window().ok_or(BadMark::NoWindow)?;
+        let last = window.marks.last().map_or(0, |mark| mark.iteration);
+        if iteration > 0 && !window.marks.is_empty() && last >= iteration {
+            self.is_called();
+            return Err(BadMark::NotIncreasing(last));
+        }
+        let census = self.current();
+        let leftovers = match self.own_window() {
+            Some(window) if iteration > 0 => window.leftovers.clone(),
+            _ => Census::default(),
+        };
+        let mark = self.mark_of(iteration, census, leftovers);
+        let walker = &mut self.walker;
+        let Some(window) = self.window.as_mut() else { return Err(BadMark::NoWindow) };
+        if iteration == 0 {
+            window.marks.clear();
+            window.ladder.clear();
+            window.leftovers = Census::default();
+        }
+        window.marks.push(mark);
+        window.figures.marks += 1;
+        if window.rules.scenario == ScenarioKind::QueryPeak {
+            let rung = wrap::with(|chain| {
+                let peaks = (iteration > 0).then(|| chain.ledger.peaks(walker));
+                chain.ledger.start_step();
+                peaks
+            });
+            window.ladder.extend(rung.flatten().map(|peaks| Rung { rows: iteration, peaks }));
+        }
+        if window.marks.len() > MOST_MARKS {
+            thin_out(&mut window.marks);
+        }
+        Ok(())
+    }
+
+    /// Counts what a statement has left below MessageContext.
+    pub(super) fn add_leftovers(&mut self, leftovers: &Census) {
+        if let Some(window) = &mut self.window {
+            window.leftovers.add_all(leftovers);
+        }
+    }
+
+    /// Counts a top-level statement.
+    pub(super) fn count_statement(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.figures.statements += 1;
+        }
+    }
+
+    /// Takes the growth of one of the engine's own statements out of all later marks.
+    pub(super) fn exclude(&mut self, before: &Census, after: &Census) {
+        if let Some(window) = &mut self.window {
+            window.own.0.add_all(before);
+            window.own.1.add_all(after);
+        }
+    }
+
+    /// The rules of the open window, for a scenario that runs inside it.
+    pub(crate) fn window_rules(&mut self) -> Option<Rules> {
+        self.own_window().map(|window| window.rules.clone())
+    }
+
+    /// A mark for a scenario that runs inside one call, and so inside one message and one transaction.
+    pub(crate) fn scenario_mark(&mut self, iteration: u64) -> Mark {
+        let moment = Moment { message: Some(0), transaction: Some(self.transaction()), portals: true };
+        Mark { iteration, census: self.census(moment), ..Mark::default() }
+    }
+
+    /// Judges the marks of a scenario.
+    pub(crate) fn judge_scenario(&self, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+        judged(&self.walker, &self.workers, marks, rules)
+    }
+
+    /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
+    pub(crate) fn add_scenario(&mut self, findings: Vec<Finding>) {
+        match self.own_window() {
+            Some(window) => window.scenarios.extend(findings),
+            None => self.keep_closed(findings, Figures::default()),
+        }
+    }
+
+    /// The findings of the session's window so far. Marks set by hand are the window; without any it ends now.
+    fn findings_so_far(&mut self) -> Vec<Finding> {
+        if self.window.as_ref().is_some_and(|window| window.marks.len() == 1) {
+            let census = self.current();
+            let leftovers = self.window.as_ref().map(|window| window.leftovers.clone()).unwrap_or_default();
+            let mark = self.mark_of(0, census, leftovers);
+            self.window.iter_mut().for_each(|window| window.marks.push(mark.clone()));
+        } else {
+            self.is_called();
+        }
+        let Some(window) = &self.window else { return Vec::new() };
+        let mut findings = match window.rules.scenario {
+            ScenarioKind::QueryPeak => judged_ladder(&self.walker, &self.workers, &window.ladder, &window.rules),
+            _ => judged(&self.walker, &self.workers, &window.marks, &window.rules),
+        };
+        count_events(&self.events.all(), &mut findings, &window.marks, &window.rules);
+        findings
+    }
+
+    /// The figures of a window that is closed.
+    pub(super) fn figures_of(&mut self, window: &Window) -> Figures {
+        let leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
+        let mut figures = Figures {
+            contexts: window.marks.last().map_or(0, |mark| mark.census.contexts),
+            context_paths: self.walker.paths().len() as u64,
+            leftover_contexts: leftovers,
+            violations_lost: ring::lost() - window.figures.violations_lost,
+            not_recorded: self.events.not_recorded() + MISSED.get(),
+            ..window.figures
+        };
+        if wrap::is_on() {
+            let workers = self.collect_from_workers();
+            let walker = &self.walker;
+            wrap::with(|chain| {
+                figures.live_allocations = chain.ledger.outstanding();
+                figures.not_recorded += chain.ledger.not_recorded() + workers.not_recorded;
+                figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;
+            });
+        }
+        figures
+    }
+
+    /// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
+    /// is open.
+    pub(crate) fn end(&mut self) -> Option<(Vec<Finding>, TimestampTz)> {
+        self.close_ended();
+        self.own_window()?;
+        let found = self.findings_so_far();
+        let mut window = self.window.take()?;
+        let mut all = std::mem::take(&mut window.scenarios);
+        all.extend(found.iter().cloned());
+        let figures = self.figures_of(&window);
+        self.keep_closed(all, figures);
+        self.stop_watching();
+        Some((found, window.started))
+    }
+
+    /// Nothing is watched for a window any more.
+    pub(super) fn stop_watching(&mut self) {
+        self.events.stop();
+        self.lead(&[]);
+        self.stop_tracing_for_window();
+    }
+
+    /// Keeps the findings and figures of a window as those of the last closed one.
+    pub(crate) fn keep_closed(&mut self, findings: Vec<Finding>, figures: Figures) {
+        self.closed = Closed { findings, figures, ..self.closed };
+    }
+
+    /// Reports what the open window has found so far to the ring, and lets it start anew.
+    pub(crate) fn flush(&mut self) {
+        self.close_ended();
+        if self.own_window().is_none() {
+            return;
+        }
+        let found = self.findings_so_far();
+        if let Some(window) = &mut self.window
+            && let Some(last) = window.marks.pop()
+        {
+            window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+            window.ladder.clear();
+            window.leftovers = Census::default();
+        }
+        ring::push(&found);
+    }
+
+    /// The findings of the last window that was closed.
+    pub(crate) fn closed_findings(&self) -> Vec<Finding> {
+        self.closed.findings.clone()
+    }
+
+    /// The figures of the last window that was closed.
+    pub(crate) fn closed_figures(&self) -> Figures {
+        self.closed.figures
+    }
+
+    /// The session ends: an open window reports.
+    fn leaves(&mut self) {
+        if let Some((findings, _)) = self.end() {
+            ring::push(&findings);
+        }
+    }
+}

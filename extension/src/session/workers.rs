@@ -1,0 +1,249 @@
+//! Parallel workers of a traced query.
+//!
+//! A worker whose leader traces does so too, from the start of its executor to the end, and then hands over what the targets
+//! still hold in memory that outlives the query, and which functions left another context current. The leader counts it for
+//! its window. What a worker's session has to keep is told from what piles up by the calls of the targets' functions
+//! ([`memcheck_core::parallel`]).
+//!
+//! What the server complains of in a worker reaches the leader as any message does, and is counted there.
+//!
+//! A worker that is ended before its time - by an error, or because its leader has enough rows - hands over nothing. Nor do
+//! those that build indexes or vacuum, which run no executor.
+
+use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
+use memcheck_core::growth::Point;
+use memcheck_core::parallel::{self, grows_with_calls};
+use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
+
+use super::Session;
+use super::events::Key;
+use crate::guc;
+use crate::pg::process::leader;
+use crate::shmem::handover::{self, Kind, Report, Sums};
+use crate::trace::Places;
+use crate::wrap;
+
+/// The context that a worker works in (`ParallelWorkerMain` in parallel.c).
+const WORKER_CONTEXT: &str = "Parallel worker";
+
+/// A worker that traces.
+struct Worker {
+    leader: i32,
+    /// What was held when so many calls had been made.
+    marks: Vec<(u64, Census)>,
+}
+
+/// What workers held when they ended, of one site in contexts with one path.
+struct Held {
+    path: PathId,
+    frame: Frame,
+    live: Live,
+    /// The most calls that a worker has made that held some of it, and whether there it grew with them.
+    calls: u64,
+    grows: bool,
+}
+
+/// The workers of this process, or this process as one.
+#[derive(Default)]
+pub(super) struct Workers {
+    /// This process, where it is one that traces.
+    own: Option<Worker>,
+    held: Vec<Held>,
+}
+
+/// Asks where something is, in this process.
+fn place<R>(ask: impl FnOnce(&Places<'_>) -> R) -> Option<R> {
+    wrap::with(|chain| ask(&chain.places()))
+}
+
+impl Workers {
+    /// Adds to a census of the leader's what its workers held.
+    pub(super) fn count(&self, census: &mut Census) {
+        for (number, held) in (0..).zip(&self.held) {
+            census.count_traced(held.path, SiteId::of_worker(number), held.live);
+        }
+    }
+
+    /// The sites of this process and of its workers.
+    pub(super) fn places(&self) -> impl parallel::Places + '_ {
+        AllPlaces(&self.held)
+    }
+
+    /// Where a site is, in this process or in a worker.
+    pub(super) fn describe(&self, site: SiteId) -> Site {
+        let in_worker = |held: &Held| Site { id: site, stack: vec![held.frame.clone()], frame: held.frame.clone() };
+        held_at(&self.held, site)
+            .map(in_worker)
+            .or_else(|| place(|places| places.describe(site)))
+            .unwrap_or_else(|| Site::numbered(site))
+    }
+}
+
+fn held_at(held: &[Held], site: SiteId) -> Option<&Held> {
+    held.get(site.in_worker()? as usize)
+}
+
+struct AllPlaces<'a>(&'a [Held]);
+
+impl parallel::Places for AllPlaces<'_> {
+    fn group(&self, site: SiteId) -> usize {
+        let group = match held_at(self.0, site) {
+            Some(held) => place(|places| places.library_named(&held.frame.library)),
+            None => place(|places| places.group_of(site)),
+        };
+        group.flatten().unwrap_or(usize::MAX)
+    }
+
+    fn grows_in_worker(&self, worker: SiteId) -> bool {
+        held_at(self.0, worker).is_some_and(|held| held.grows)
+    }
+
+    fn is_same(&self, worker: SiteId, own: SiteId) -> bool {
+        let is_same = |held: &Held| place(|places| places.is_at(own, &held.frame));
+        held_at(self.0, worker).and_then(is_same).unwrap_or(false)
+    }
+}
+
+impl Session {
+    /// The executor of a parallel worker starts: traces if the leader does.
+    pub(crate) fn worker_starts(&mut self) {
+        let Some((leader, targets)) = leader().and_then(|leader| Some((leader, handover::targets_of(leader)?))) else {
+            return;
+        };
+        if self.workers.own.is_none() && self.trace(targets, guc::traces_stacks()).is_ok() {
+            self.events.start();
+            self.workers.own = Some(Worker { leader, marks: Vec::new() });
+        }
+    }
+
+    /// A function of the targets is about to be called, after so many others.
+    pub(super) fn worker_has_called(&mut self, before: u64) {
+        if before.is_power_of_two() && self.workers.own.is_some() {
+            let held = self.census(Moment::default());
+            self.workers.own.iter_mut().for_each(|worker| worker.marks.push((before, held.clone())));
+        }
+    }
+
+    /// The executor of a worker has ended: stops tracing and hands over.
+    pub(crate) fn worker_ends(&mut self) {
+        let Some(Worker { leader, mut marks }) = self.workers.own.take() else { return };
+        marks.push((self.calls.made(), self.census(Moment::default())));
+        let mut reports = self.reports_of_memory(&marks);
+        reports.extend(self.reports_of_functions());
+        let walker = &self.walker;
+        let sums = wrap::with(|chain| Sums {
+            not_recorded: chain.ledger.not_recorded() + self.events.not_recorded(),
+            inconsistencies: chain.inconsistencies(walker),
+        });
+        wrap::stop();
+        self.events.stop();
+        handover::hand_over(leader, &reports, sums.unwrap_or_default());
+    }
+
+    /// What outlives the query.
+    fn reports_of_memory(&self, marks: &[(u64, Census)]) -> Vec<Report> {
+        let Some((calls, last)) = marks.last() else { return Vec::new() };
+        let paths = self.walker.paths();
+        let names = |path| if path == PathId::HEAP { Vec::new() } else { paths.path(path).names().to_vec() };
+        let outlives = |path: PathId| {
+            let is_workers = path != PathId::ROOT && names(path).first().is_some_and(|name| name == WORKER_CONTEXT);
+            paths.lifetime(path) == Lifetime::Backend && path != PathId::DSM && !is_workers
+        };
+        last.traced()
+            .filter(|&(path, _, live)| outlives(path) && live.bytes > 0)
+            .map(|(path, site, live)| {
+                let point =
+                    |(calls, census): &(u64, Census)| Point { iteration: *calls, value: census.live(path, site).bytes };
+                let points: Vec<Point> =
+                    std::iter::once(Point { iteration: 0, value: 0 }).chain(marks.iter().map(point)).collect();
+                Report {
+                    kind: if grows_with_calls(&points) { Kind::Growing } else { Kind::Held },
+                    frame: self.workers.describe(site).frame,
+                    path: names(path),
+                    detail: String::new(),
+                    bytes: live.bytes,
+                    times: live.allocations,
+                    calls: *calls,
+                }
+            })
+            .collect()
+    }
+
+    /// Functions that left another context current.
+    fn reports_of_functions(&self) -> Vec<Report> {
+        let counted = self.events.all().into_iter().zip(self.events.counts());
+        counted
+            .filter_map(|(event, times)| {
+                let site = event.site.filter(|_| event.check == CheckKind::WrongCtxAlloc)?;
+                Some(Report {
+                    kind: Kind::OtherContext,
+                    frame: site.frame,
+                    path: event.subject.names().to_vec(),
+                    detail: event.detail,
+                    bytes: 0,
+                    times,
+                    calls: 0,
+                })
+            })
+            .collect()
+    }
+
+    /// The workers of this session's queries trace these libraries from now on; none, if none are named. False if they cannot be
+    /// told.
+    pub(super) fn lead(&mut self, targets: &[String]) -> bool {
+        if targets.is_empty() {
+            handover::withdraw();
+            return true;
+        }
+        self.workers.held.clear();
+        handover::publish(targets)
+    }
+
+    /// Takes note of what workers have handed over since the last time. Gives the sums over all of them.
+    pub(super) fn collect_from_workers(&mut self) -> Sums {
+        let (reports, sums) = handover::fetch();
+        for report in reports {
+            match report.kind {
+                Kind::OtherContext => self.left_context(report),
+                Kind::Growing | Kind::Held => self.add_held(report),
+            }
+        }
+        sums
+    }
+
+    fn add_held(&mut self, report: Report) {
+        let path = match report.path.as_slice() {
+            [] => PathId::HEAP,
+            path => self.walker.path_named(path.iter().cloned()),
+        };
+        let all = &mut self.workers.held;
+        let known = all.iter().position(|held| {
+            held.path == path && held.frame.library == report.frame.library && held.frame.offset == report.frame.offset
+        });
+        let number = known.unwrap_or_else(|| {
+            all.push(Held { path, frame: report.frame, live: Live::default(), calls: 0, grows: false });
+            all.len() - 1
+        });
+        let held = &mut all[number];
+        held.live.bytes += report.bytes;
+        held.live.allocations += report.times;
+        if report.calls >= held.calls {
+            (held.calls, held.grows) = (report.calls, report.kind == Kind::Growing);
+        }
+    }
+
+    fn left_context(&mut self, report: Report) {
+        let Report { frame, path, detail, times, .. } = report;
+        // A library that only workers have loaded has no address here; its offsets are none of ours.
+        let function = place(|places| places.address_of(&frame)).flatten().unwrap_or(frame.offset as usize);
+        self.events.count(Key::Function(function), times, || {
+            Some(Event {
+                check: CheckKind::WrongCtxAlloc,
+                subject: ContextPath::new(path),
+                library: frame.library.clone(),
+                site: Some(Site { id: SiteId(0), stack: vec![frame.clone()], frame }),
+                detail,
+            })
+        });
+    }
+}

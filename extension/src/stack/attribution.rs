@@ -1,0 +1,238 @@
+//! Whose allocation it is: the nearest target on the stack, unless the server was working on its own account in between.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use memcheck_core::Frame;
+use pgrx::pg_sys;
+
+use super::barrier::Barrier;
+use super::calls::{self, UnderWay};
+use super::handed::{self, Caller};
+use super::memo::{Known, Memo, Question, Trail};
+use super::targets::Targets;
+use super::walk::{self, Registers, Walk};
+use crate::elf::{Module, symbols};
+
+/// Return addresses in targets that tell sites apart, where one is not enough.
+const TELLING_FRAMES: usize = 8;
+
+/// A place in a target's code that allocates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Found {
+    /// What tells such places apart: the return address, or a hash of several.
+    pub(crate) key: usize,
+    /// The return address where it left the target's own code.
+    pub(crate) pc: usize,
+}
+
+/// Everything that is needed to tell whose allocation it is.
+pub(crate) struct Stack {
+    walk: Walk,
+    barrier: Barrier,
+    /// The functions of SPI.
+    spi: Barrier,
+    end: usize,
+    memo: Memo,
+    pub(crate) targets: Targets,
+}
+
+impl Stack {
+    /// For the objects that are loaded. The error says what is missing.
+    pub(crate) fn new(modules: Vec<Module>) -> Result<Self, &'static str> {
+        let server = modules.iter().find(|module| module.is_executable()).ok_or("no executable found")?;
+        Ok(Stack {
+            walk: Walk::new(),
+            barrier: Barrier::new(server),
+            spi: Barrier::spi(server),
+            end: walk::stack_end().ok_or("the end of the stack could not be found")?,
+            memo: Memo::new().ok_or("no memory could be reserved for tracing")?,
+            targets: Targets::new(modules),
+        })
+    }
+
+    /// Takes other libraries (names without suffix) for the targets. With `by_calls`, places are told apart by all the calls
+    /// within the targets that led to them.
+    pub(crate) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
+        self.targets.want(wanted, by_calls);
+        self.memo.clear();
+    }
+
+    /// Looks for libraries loaded since. Whether there are others than before.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let changed = self.targets.refresh();
+        if changed {
+            self.walk.know(&self.targets.modules);
+            self.memo.clear();
+        }
+        changed
+    }
+
+    /// Faults in what is remembered of walks; none unless the engine is wrong.
+    pub(crate) fn inconsistencies(&self) -> u64 {
+        self.memo.wrong()
+    }
+
+    /// The place of an allocation from a context; none if no target made it.
+    #[inline(always)]
+    pub(crate) fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<Found> {
+        let under_way = calls::under_way(&self.targets.hull, from.sp(), self.end)?;
+        let own = if under_way.fenced { None } else { self.answer(Question::Call, from, under_way) };
+        // SAFETY: the allocator's wrappers are given a live context.
+        if own.is_none() && unsafe { handed::is_handed_over(context) } {
+            self.answer(Question::Handed, from, under_way)
+        } else {
+            own
+        }
+    }
+
+    /// The place of a call that a target makes itself; `from` is the frame of the function that it called.
+    pub(crate) fn attribute_direct(&mut self, from: Registers) -> Option<Found> {
+        let caller = from.caller();
+        self.targets.contain(caller).then(|| self.place(caller, from, &mut Trail::default()))
+    }
+
+    /// The place of an allocation from the heap; `from` is the frame of the function that stands for malloc.
+    #[inline(always)]
+    pub(crate) fn attribute_heap(&mut self, from: Registers) -> Option<Found> {
+        if self.targets.is_plain(from.caller()) {
+            return Some(Found { key: from.caller(), pc: from.caller() });
+        }
+        match calls::under_way(&self.targets.hull, from.sp(), self.end) {
+            Some(under_way) => self.answer(Question::Heap, from, under_way),
+            None => self.attribute_direct(from),
+        }
+    }
+
+    /// The answer that is remembered, or else that of a walk.
+    #[inline(always)]
+    fn answer(&mut self, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
+        match self.memo.find(question, from, under_way) {
+            Known::Result(found) => found,
+            known => self.ask(known, question, from, under_way),
+        }
+    }
+
+    #[inline(never)]
+    fn ask(&mut self, known: Known, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
+        let mut trail = Trail::default();
+        let found = match question {
+            Question::Call => self.of_call(from, under_way, &mut trail),
+            Question::Handed => self.of_handed(from, under_way, &mut trail),
+            Question::Heap => self.of_heap(from, under_way, &mut trail),
+        };
+        if let Known::Check(kept) = known {
+            self.memo.compare(kept, found);
+        }
+        self.memo.keep(question, from, under_way, &trail, found);
+        found
+    }
+
+    fn of_call(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+        let (mut found, mut barred) = (0, false);
+        let (targets, barrier) = (&self.targets, &self.barrier);
+        let mut visit = |trail: &mut Trail, pc, slot| {
+            let is_target = targets.contain(pc);
+            trail.passes(from, pc, slot, is_target);
+            if is_target {
+                found = pc;
+                return false;
+            }
+            barred |= barrier.contains(pc);
+            slot < under_way.oldest
+        };
+        let arrived = self.walk.frames(from, self.end, |pc, slot| visit(trail, pc, slot));
+        if !arrived {
+            // A library without frame pointers has the server call back.
+            trail.restart();
+            self.walk.all_frames(from, self.end, |pc, slot| visit(trail, pc, slot));
+        }
+        if found == 0 || barred { None } else { Some(self.place(found, from, trail)) }
+    }
+
+    /// The place of what the server makes for a target that has called SPI.
+    fn of_handed(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+        let spi = &self.spi;
+        let follow = |trail: &mut Trail, caller: &mut Caller, pc, slot| {
+            let goes_on = caller.passes(pc, spi.contains(pc));
+            trail.passes(from, pc, slot, !goes_on);
+            goes_on && slot < under_way.oldest
+        };
+        let mut caller = Caller::default();
+        let arrived = self.walk.frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
+        if !arrived {
+            caller = Caller::default();
+            trail.restart();
+            self.walk.all_frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
+        }
+        self.targets.contain(caller.found()).then(|| self.place(caller.found(), from, trail))
+    }
+
+    fn of_heap(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+        let (mut found, targets) = (0, &self.targets);
+        self.walk.all_frames(from, self.end, |pc, slot| {
+            if targets.contain(pc) {
+                found = pc;
+            }
+            let goes_on = found == 0 && !targets.server.contains(&pc);
+            trail.passes(from, pc, slot, !goes_on);
+            goes_on && slot < under_way.oldest
+        });
+        if found == 0 { None } else { Some(self.place(found, from, trail)) }
+    }
+
+    /// The place at an address in a target. Where it takes more of the stack to tell it, the trail becomes the way there.
+    fn place(&mut self, found: usize, from: Registers, trail: &mut Trail) -> Found {
+        if self.targets.is_plain(found) { Found { key: found, pc: found } } else { self.tell_apart(found, from, trail) }
+    }
+
+    /// A key for the way through the targets that led to an address, and the address where it left the targets' own code.
+    fn tell_apart(&mut self, found: usize, from: Registers, trail: &mut Trail) -> Found {
+        let mut way = [0; TELLING_FRAMES];
+        let (mut length, mut site) = (0, 0);
+        let targets = &self.targets;
+        trail.goes_on();
+        self.walk.all_frames(from, self.end, |pc, slot| {
+            trail.adds(from, pc, slot);
+            if targets.contain(pc) {
+                way[length] = pc;
+                length += 1;
+                if site == 0 && !targets.is_private(pc) {
+                    site = pc;
+                }
+            }
+            // Behind the targets' frames, the server has called them.
+            let left = length > 0 && targets.server.contains(&pc);
+            !left && length < TELLING_FRAMES
+        });
+        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(way) as usize;
+        Found { key, pc: if site == 0 { found } else { site } }
+    }
+
+    /// Writes down the return addresses from the allocator's caller outwards, without the engine's own. Gives their number.
+    pub(crate) fn capture(&mut self, from: Registers, stack: &mut [usize]) -> usize {
+        let (own, most) = (&self.targets.own, stack.len());
+        let mut frames = 0;
+        self.walk.all_frames(from, self.end, |pc, _| {
+            if !own.contains(&pc)
+                && let Some(slot) = stack.get_mut(frames)
+            {
+                *slot = pc;
+                frames += 1;
+            }
+            frames < most
+        });
+        frames
+    }
+
+    /// Where a return address is.
+    pub(crate) fn frame(&self, pc: usize) -> Option<Frame> {
+        let module = &self.targets.modules[self.targets.module_at(pc)?];
+        Some(Frame {
+            library: if module.is_executable() { "postgres".to_owned() } else { module.name.clone() },
+            build_id: module.build_id.clone(),
+            offset: (pc - module.base) as u64,
+            symbol: symbols::function_at(pc),
+            line: None,
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Calls out of the targets, noted as they are made: what tells in a nanosecond that no target is at work.
+//!
+//! Whatever a target wants of the server it calls through its global offset table. While tracing is on, the slots of the
+//! table point at thunks. A thunk writes down where on the stack the return address of its call is, and
+//! jumps on to the function: the function finds the stack and the registers as they were, and returns straight to the
+//! target. Nothing is written down when a call returns. A note is void when the stack has become shorter than it, and
+//! doubtful when the word that it points at is no longer an address in a target; so a note that still stands only says that
+//! a walk along the stack is worth its while. Errors that leap over frames need no care at all.
+
+use std::arch::global_asm;
+use std::ops::Range;
+
+/// Thunks, that is different functions called by targets, at most.
+const THUNKS: usize = 4096;
+/// Bytes from one thunk to the next.
+const THUNK_SIZE: usize = 16;
+/// Nested calls out of targets at most; calls nested deeper are not noted.
+const DEPTH: usize = 1024;
+
+/// What the thunks work on. The order of the members is known to the assembly below.
+#[repr(C)]
+struct Notes {
+    /// The newest note.
+    top: *mut usize,
+    /// Behind the last place for one.
+    end: *mut usize,
+    /// The thread pointer of the thread whose calls are noted.
+    thread: usize,
+    /// Notes of calls that were made before the stack was this short do not count.
+    fence: usize,
+}
+
+/// Addresses of return addresses, each lower than the one before. The first is above every stack.
+static mut STACK: [usize; DEPTH] = [usize::MAX; DEPTH];
+/// The function behind each thunk.
+static mut FUNCTIONS: [usize; THUNKS] = [0; THUNKS];
+static mut NOTES: Notes =
+    Notes { top: (&raw mut STACK).cast(), end: std::ptr::null_mut(), thread: 0, fence: usize::MAX };
+/// Number of thunks in use.
+static mut USED: usize = 0;
+
+// r11 may be changed between a call and the function (psABI, "Register Usage"); rax holds the number of vector registers of
+// a call with variable arguments.
+global_asm!(
+    ".p2align 4",
+    ".globl pg_ext_memcheck_thunks",
+    ".hidden pg_ext_memcheck_thunks",
+    "pg_ext_memcheck_thunks:",
+    ".set pg_ext_memcheck_thunk, 0",
+    ".rept {thunks}",
+    "lea r11, [rip + {functions} + pg_ext_memcheck_thunk * 8]",
+    "jmp 1f",
+    ".p2align 4",
+    ".set pg_ext_memcheck_thunk, pg_ext_memcheck_thunk + 1",
+    ".endr",
+    "1:",
+    "push rax",
+    "push rcx",
+    "mov rax, fs:[0]",
+    "cmp rax, [rip + {notes} + 16]",
+    "jne 4f",
+    "mov rcx, [rip + {notes}]",
+    "lea rax, [rsp + 16]",
+    "2:",
+    "cmp [rcx], rax",
+    "ja 3f",
+    "sub rcx, 8",
+    "jmp 2b",
+    "3:",
+    "add rcx, 8",
+    "cmp rcx, [rip + {notes} + 8]",
+    "jae 4f",
+    "mov [rcx], rax",
+    "mov [rip + {notes}], rcx",
+    "4:",
+    "pop rcx",
+    "pop rax",
+    "jmp [r11]",
+    thunks = const THUNKS,
+    functions = sym FUNCTIONS,
+    notes = sym NOTES,
+);
+
+unsafe extern "C" {
+    fn pg_ext_memcheck_thunks();
+}
+
+/// Forgets all notes, and notes the calls of this thread from now on.
+pub(crate) fn start() {
+    // SAFETY: no thunk is in place yet, and this process has one thread.
+    unsafe {
+        let stack = (&raw mut STACK).cast::<usize>();
+        NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX };
+    }
+}
+
+fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: the first word of a thread's control block is its own address (psABI, "Thread-Local Storage").
+    unsafe { std::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags)) };
+    pointer
+}
+
+/// Whether this is the thread whose calls are noted.
+pub(crate) fn is_this_thread() -> bool {
+    // SAFETY: written before any thunk or wrapper is in place.
+    unsafe { NOTES.thread == thread_pointer() }
+}
+
+/// The thunk for a function. None when all are in use.
+pub(crate) fn thunk(function: usize) -> Option<usize> {
+    // SAFETY: a thunk is used only once its function has been written, and keeps it for ever.
+    unsafe {
+        let functions = (&raw mut FUNCTIONS).cast::<usize>();
+        let number = match (0..USED).find(|&number| *functions.add(number) == function) {
+            Some(number) => number,
+            None if USED == THUNKS => return None,
+            None => {
+                functions.add(USED).write(function);
+                USED += 1;
+                USED - 1
+            }
+        };
+        Some(pg_ext_memcheck_thunks as *const () as usize + number * THUNK_SIZE)
+    }
+}
+
+/// The stack address of the return address of the oldest call out of this code that may still be under way; and whether
+/// that, and all others, were made before the server began to work on its own account.
+///
+/// `sp` is the stack pointer now. None if certainly nothing is under way.
+#[inline(always)]
+pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<UnderWay> {
+    // SAFETY: the notes are this thread's, and end with one that is above every stack.
+    unsafe {
+        let mut top = NOTES.top;
+        while *top < sp {
+            top = top.sub(1);
+        }
+        NOTES.top = top;
+        if *top == usize::MAX { None } else { look_through(top, code, stack_end) }
+    }
+}
+
+/// See [`under_way`].
+#[derive(Clone, Copy)]
+pub(super) struct UnderWay {
+    /// The place of the newest note that counts.
+    pub(super) newest: usize,
+    pub(super) oldest: usize,
+    pub(super) fenced: bool,
+    /// Where the stack ends.
+    pub(super) stack_end: usize,
+}
+
+/// # Safety
+/// `top` is a note with a lower place on the stack than the stack pointer has now.
+#[inline(never)]
+unsafe fn look_through(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> Option<UnderWay> {
+    let mut found: Option<UnderWay> = None;
+    // SAFETY: by the caller's promise; addresses between the stack pointer and the end of the stack can be read.
+    unsafe {
+        while *top != usize::MAX {
+            let slot = *top;
+            let fenced = slot > NOTES.fence;
+            if fenced && found.is_some_and(|found| !found.fenced) {
+                break;
+            }
+            if slot < stack_end && code.contains(&*(slot as *const usize)) {
+                let newest = found.map_or(slot, |found| found.newest);
+                found = Some(UnderWay { newest, oldest: slot, fenced, stack_end });
+            }
+            top = top.sub(1);
+        }
+    }
+    found
+}
+
+/// Has calls that are under way now not count, until the fence is put back. Gives the fence there was.
+pub(crate) fn fence(at: usize) -> usize {
+    // SAFETY: this process has one thread that does this.
+    unsafe { std::ptr::replace(&raw mut NOTES.fence, at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands for a function of the server: says whether its caller's call was noted.
+    #[inline(never)]
+    extern "C" fn callee(code_start: usize, code_end: usize, a: f64, b: u64) -> u64 {
+        let here = 0usize;
+        let found = under_way(&(code_start..code_end), (&raw const here).addr(), usize::MAX);
+        u64::from(found.is_some()) + b + a as u64
+    }
+
+    /// One test, since all threads share the thunks.
+    #[test]
+    fn a_call_through_a_thunk_arrives_and_is_noted() {
+        start();
+        let thunk = thunk(callee as *const () as usize).unwrap();
+        assert_eq!(Some(thunk), super::thunk(callee as *const () as usize));
+        let other = super::thunk(0x1000).unwrap();
+        assert!(other != thunk && other.is_multiple_of(THUNK_SIZE));
+        // SAFETY: the thunk goes on to a function of this type.
+        let call: extern "C" fn(usize, usize, f64, u64) -> u64 = unsafe { std::mem::transmute(thunk) };
+        assert_eq!(call(0, usize::MAX, 20.0, 100), 121);
+        // No return address is in this range.
+        assert_eq!(call(1, 2, 20.0, 100), 120);
+        let here = (&raw const thunk).addr();
+        let notes = || under_way(&(0..usize::MAX), here, usize::MAX).is_some();
+        let before = notes();
+        std::thread::spawn(move || call(0, usize::MAX, 20.0, 100)).join().unwrap();
+        assert_eq!(notes(), before);
+        fence(here);
+        assert_eq!(call(0, usize::MAX, 20.0, 100), 121);
+        assert_eq!(fence(usize::MAX), here);
+    }
+}

@@ -1,0 +1,71 @@
+//! What SPI hands to its caller.
+//!
+//! The result of a query, a plan and a portal are made by the server behind an SPI function, and are the caller's from then
+//! on: nobody else frees them.
+
+use std::ffi::CStr;
+
+use memcheck_core::handed;
+use pgrx::pg_sys;
+
+/// Whether a context belongs to the caller of SPI that had it made.
+///
+/// # Safety
+/// `context` is live.
+#[inline(always)]
+pub(super) unsafe fn is_handed_over(context: pg_sys::MemoryContext) -> bool {
+    // SAFETY: by the caller's promise; a name is a C string.
+    unsafe {
+        let name = (*context).name;
+        // Most are told by their first letter.
+        handed::INITIALS.contains(&name.cast::<u8>().read())
+            && CStr::from_ptr(name).to_str().is_ok_and(handed::is_handed_over)
+    }
+}
+
+/// Follows a stack from an allocation outwards, to the innermost caller of SPI.
+///
+/// That need not be the frame of a target that is nearest to the allocation: a target's own executor hooks are inside of SPI.
+/// And what a target runs through SPI may itself use SPI, as PL/pgSQL does.
+#[derive(Default)]
+pub(super) struct Caller {
+    inside: bool,
+    found: usize,
+}
+
+impl Caller {
+    /// Takes a return address, which is in SPI or not. Whether to go on.
+    #[inline(always)]
+    pub(super) fn passes(&mut self, pc: usize, is_spi: bool) -> bool {
+        // One function of SPI may call another.
+        if self.inside && !is_spi {
+            self.found = pc;
+        }
+        self.inside |= is_spi;
+        self.found == 0
+    }
+
+    /// The return address in the caller; 0 for none.
+    pub(super) fn found(&self) -> usize {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Caller;
+
+    #[test]
+    fn the_innermost_caller_is_found() {
+        let caller = |stack: &[usize]| {
+            let mut caller = Caller::default();
+            let _ = stack.iter().find(|&&pc| !caller.passes(pc, (100..200).contains(&pc)));
+            caller.found()
+        };
+        assert_eq!(caller(&[10, 50, 150, 500]), 500);
+        assert_eq!(caller(&[10, 150, 160, 500, 150, 600]), 500);
+        assert_eq!(caller(&[10, 500]), 0);
+        assert_eq!(caller(&[10, 150]), 0);
+        assert_eq!(caller(&[]), 0);
+    }
+}

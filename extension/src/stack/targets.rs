@@ -1,0 +1,118 @@
+//! The targets: which of the loaded objects they are, and where their code is.
+
+use std::ops::Range;
+
+use super::belonging::{Belongs, belonging};
+use crate::elf::{Module, modules};
+
+/// The code of an object that belongs to the targets.
+struct Code {
+    range: Range<usize>,
+    /// Whether an address in it says all about who allocates. Not so where a runtime stands between: a private library
+    /// works for whoever has called it, and in C++ and Rust `operator new` or `Vec::push` allocate for everybody.
+    is_plain: bool,
+    is_private: bool,
+}
+
+/// The loaded objects, seen from the targets.
+pub(crate) struct Targets {
+    wanted: Vec<String>,
+    /// Whether the calls within the targets that lead to an allocation are always part of its site.
+    pub(crate) by_calls: bool,
+    generation: u64,
+    pub(crate) modules: Vec<Module>,
+    pub(crate) belonging: Vec<Belongs>,
+    code: Vec<Code>,
+    /// From the first of the code to the last.
+    pub(crate) hull: Range<usize>,
+    /// Where the server's code is.
+    pub(crate) server: Range<usize>,
+    /// Where the engine's code is.
+    pub(crate) own: Range<usize>,
+}
+
+impl Targets {
+    pub(crate) fn new(modules: Vec<Module>) -> Self {
+        let here = Targets::new as *const () as usize;
+        let code = |is: &dyn Fn(&Module) -> bool| {
+            modules.iter().find(|module| is(module)).map_or(0..0, |module| module.code.clone())
+        };
+        Targets {
+            wanted: Vec::new(),
+            by_calls: false,
+            generation: 0,
+            belonging: vec![Belongs::Not; modules.len()],
+            code: Vec::new(),
+            hull: 0..0,
+            server: code(&Module::is_executable),
+            own: code(&|module| module.code.contains(&here)),
+            modules,
+        }
+    }
+
+    /// Takes other libraries (names without suffix) for the targets.
+    pub(crate) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
+        (self.wanted, self.by_calls) = (wanted, by_calls);
+        self.generation = 0;
+    }
+
+    /// Whether a library (name without suffix) is a target by its name.
+    pub(crate) fn is_wanted(&self, library: &[u8]) -> bool {
+        self.wanted.iter().any(|name| name.as_bytes() == library)
+    }
+
+    /// Whether these are the libraries that are taken for the targets, and sites are told apart in this way.
+    pub(crate) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
+        self.wanted == wanted && self.by_calls == by_calls
+    }
+
+    /// Looks at the loaded objects again, if there are others than before.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let generation = modules::generation();
+        if generation == self.generation {
+            return false;
+        }
+        self.generation = generation;
+        self.modules = modules::loaded();
+        self.belonging = belonging(&self.modules, &self.wanted);
+        self.code = self
+            .modules
+            .iter()
+            .zip(&self.belonging)
+            .filter(|&(_, &belongs)| belongs != Belongs::Not)
+            .map(|(module, &belongs)| Code {
+                range: module.code.clone(),
+                is_plain: belongs == Belongs::Target && !module.unwinds,
+                is_private: belongs == Belongs::Private,
+            })
+            .collect();
+        let ranges = self.code.iter().map(|code| code.range.clone());
+        self.hull = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
+        true
+    }
+
+    /// Whether an address is in the code of a target or of one of its private libraries.
+    #[inline(always)]
+    pub(crate) fn contain(&self, pc: usize) -> bool {
+        pc.wrapping_sub(self.hull.start) < self.hull.end - self.hull.start && self.find(pc).is_some()
+    }
+
+    /// Whether such an address alone tells who allocates.
+    pub(crate) fn is_plain(&self, pc: usize) -> bool {
+        !self.by_calls && self.find(pc).is_some_and(|code| code.is_plain)
+    }
+
+    /// Whether such an address is in a private library.
+    pub(crate) fn is_private(&self, pc: usize) -> bool {
+        self.find(pc).is_some_and(|code| code.is_private)
+    }
+
+    fn find(&self, pc: usize) -> Option<&Code> {
+        self.code.iter().find(|code| code.range.contains(&pc))
+    }
+
+    /// The object that an address is in.
+    pub(crate) fn module_at(&self, pc: usize) -> Option<usize> {
+        self.modules.iter().position(|module| module.code.contains(&pc))
+    }
+}

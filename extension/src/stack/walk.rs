@@ -1,0 +1,257 @@
+//! Walking the stack, from one of the allocator's wrappers to the nearest frame of a target.
+//!
+//! Debian's and similar servers are built with frame pointers: then a frame costs a nanosecond, and frames of a target that
+//! has none are no obstacle, because its return address stands in the frame of the server's function that it called. Other
+//! servers are unwound by their `.eh_frame` (framehop), and so are the frames of libraries on the way.
+
+use std::arch::asm;
+use std::ffi::CStr;
+use std::ops::Range;
+
+use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
+use framehop::{ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnwind, Unwinder};
+
+use crate::elf::Module;
+use crate::elf::symbols::{address_of, size_of_symbol};
+
+/// Frames looked at; a target below that many is not seen.
+pub(super) const MOST_FRAMES: usize = 128;
+
+/// How many of framehop's caches there are, and how many places each has for addresses modulo that number.
+const CACHES: usize = 8;
+const CACHE_SIZE: usize = 509;
+
+/// How stacks are walked.
+pub(super) struct Walk {
+    /// Whether the server is built with frame pointers.
+    frame_pointers: bool,
+    tables: Box<Tables>,
+}
+
+/// What framehop needs.
+struct Tables {
+    unwinder: UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>,
+    /// One remembers 509 return addresses, which is not enough for a query.
+    caches: [CacheX86_64<MustNotAllocateDuringUnwind>; CACHES],
+    /// The objects that it knows the tables of: where they are, and their names.
+    known: Vec<(Range<usize>, String)>,
+}
+
+/// Where a walk starts, and where the stack ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    sp: usize,
+    bp: usize,
+}
+
+impl Registers {
+    /// The caller's. It has to be built with frame pointers.
+    #[inline(always)]
+    pub(crate) fn here() -> Self {
+        let (sp, bp);
+        // SAFETY: reads two registers.
+        unsafe {
+            asm!("mov {}, rsp", "mov {}, rbp", out(reg) sp, out(reg) bp, options(nomem, nostack, preserves_flags))
+        };
+        Registers { sp, bp }
+    }
+
+    pub(super) fn sp(&self) -> usize {
+        self.sp
+    }
+
+    /// Where the function these are of keeps its frame pointer.
+    pub(super) fn bp(&self) -> usize {
+        self.bp
+    }
+
+    /// The address that the function these are of returns to.
+    #[inline(always)]
+    pub(super) fn caller(&self) -> usize {
+        // SAFETY: the engine is built with frame pointers, or it does not trace (`Tables::find` in wrap/methods.rs looks at its
+        // wrappers): above the saved one is the return address.
+        unsafe { (self.bp as *const usize).add(1).read() }
+    }
+
+    fn caller_bp(&self) -> usize {
+        // SAFETY: as in `caller`.
+        unsafe { (self.bp as *const usize).read() }
+    }
+}
+
+impl Walk {
+    /// Chooses by how functions of the server begin.
+    pub(super) fn new() -> Self {
+        // Not the allocator's own: where they end in a jump, compilers leave out their frames.
+        const TELLING: [&CStr; 2] = [c"pstrdup", c"pchomp"];
+        let has_one = |name: &CStr| {
+            let function = address_of(name);
+            // SAFETY: a function of the server.
+            function != 0 && unsafe { begins_with_frame_pointer(function) }
+        };
+        let frame_pointers = TELLING.into_iter().all(has_one);
+        let tables = Box::new(Tables {
+            unwinder: UnwinderX86_64::new(),
+            caches: std::array::from_fn(|_| CacheX86_64::new_in()),
+            known: Vec::new(),
+        });
+        Walk { frame_pointers, tables }
+    }
+
+    /// Takes note of the objects that are loaded now.
+    pub(super) fn know(&mut self, modules: &[Module]) {
+        self.tables.know(modules);
+    }
+
+    /// Shows the return addresses from the inside out, each with its place on the stack, until `visit` says to stop: in the
+    /// quickest way that gets past the server's own frames. Says whether it got as far as `visit` wanted.
+    #[inline(always)]
+    pub(super) fn frames(
+        &mut self,
+        from: Registers,
+        stack_end: usize,
+        mut visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        if !self.frame_pointers {
+            return self.tables.frames(from, stack_end, visit);
+        }
+        let mut frame = from.bp;
+        for _ in 0..MOST_FRAMES {
+            if frame < from.sp || frame + 16 > stack_end || frame & 7 != 0 {
+                return false;
+            }
+            // SAFETY: between the stack pointer and the end of the stack, and aligned.
+            let (next, pc) = unsafe { ((frame as *const usize).read(), (frame as *const usize).add(1).read()) };
+            if !visit(pc, frame + size_of::<usize>()) {
+                return true;
+            }
+            if next <= frame {
+                return false;
+            }
+            frame = next;
+        }
+        false
+    }
+
+    /// As [`Self::frames`], through frames of every kind.
+    pub(super) fn all_frames(
+        &mut self,
+        from: Registers,
+        stack_end: usize,
+        visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        self.tables.frames(from, stack_end, visit)
+    }
+}
+
+impl Tables {
+    fn know(&mut self, modules: &[Module]) {
+        let is = |module: &Module, known: &(Range<usize>, String)| (&module.all, &module.name) == (&known.0, &known.1);
+        self.known.retain(|known| {
+            let loaded = modules.iter().any(|module| is(module, known));
+            if !loaded {
+                self.unwinder.remove_module(known.0.start as u64);
+            }
+            loaded
+        });
+        for module in modules {
+            if !self.known.iter().any(|known| is(module, known)) {
+                self.known.push((module.all.clone(), module.name.clone()));
+                self.add(module);
+            }
+        }
+    }
+
+    fn add(&mut self, module: &Module) {
+        let Some((header, frames)) = &module.unwind else { return };
+        // SAFETY: mapped with the object, which is forgotten when it is unloaded.
+        let bytes = |range: &Range<usize>| unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
+        let relative = |range: &Range<usize>| (range.start - module.base) as u64..(range.end - module.base) as u64;
+        let sections = ExplicitModuleSectionInfo {
+            text_svma: Some(relative(&module.code)),
+            eh_frame_hdr_svma: Some(relative(header)),
+            eh_frame_hdr: Some(bytes(header)),
+            eh_frame_svma: Some(relative(frames)),
+            eh_frame: Some(bytes(frames)),
+            ..ExplicitModuleSectionInfo::default()
+        };
+        let range = module.all.start as u64..module.all.end as u64;
+        self.unwinder.add_module(framehop::Module::new(module.name.clone(), range, module.base as u64, sections));
+    }
+
+    #[inline(never)]
+    fn frames(&mut self, from: Registers, stack_end: usize, mut visit: impl FnMut(usize, usize) -> bool) -> bool {
+        let mut read = |address: u64| {
+            let address = address as usize;
+            // SAFETY: between the stack pointer and the end of the stack.
+            (address >= from.sp && address + 8 <= stack_end)
+                .then(|| unsafe { (address as *const u64).read_unaligned() })
+                .ok_or(())
+        };
+        // The engine's own frame has a frame pointer.
+        let (mut pc, mut slot) = (from.caller(), from.bp + size_of::<usize>());
+        let mut registers = UnwindRegsX86_64::new(pc as u64, slot as u64 + 8, from.caller_bp() as u64);
+        for _ in 0..MOST_FRAMES {
+            if !visit(pc, slot) {
+                return true;
+            }
+            let Some(address) = FrameAddress::from_return_address(pc as u64) else { return false };
+            let cache = &mut self.caches[pc / CACHE_SIZE % CACHES];
+            let Ok(Some(caller)) = self.unwinder.unwind_frame(address, &mut registers, cache, &mut read) else {
+                return false;
+            };
+            // The stack pointer is now what it was before the call.
+            (pc, slot) = (caller as usize, registers.sp() as usize - size_of::<usize>());
+        }
+        false
+    }
+}
+
+/// Whether a function begins with `push rbp; mov rbp, rsp`, after `endbr64` perhaps.
+///
+/// # Safety
+/// There is code of at least 12 bytes at that address.
+pub(crate) unsafe fn begins_with_frame_pointer(function: usize) -> bool {
+    const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+    const PROLOGUES: [[u8; 4]; 2] = [[0x55, 0x48, 0x89, 0xe5], [0x55, 0x48, 0x8b, 0xec]];
+    // SAFETY: by the caller's promise.
+    let code = unsafe { std::slice::from_raw_parts(function as *const u8, 12) };
+    let code = code.strip_prefix(&ENDBR64[..]).unwrap_or(code);
+    PROLOGUES.iter().any(|prologue| code.starts_with(prologue))
+}
+
+/// The address behind the oldest frame that a target can be above: PostgresMain's, or else the end of this thread's stack.
+///
+/// What lies behind are the frames of the postmaster and the environment.
+pub(super) fn stack_end() -> Option<usize> {
+    let end = end_of_thread_stack()?;
+    let main = address_of(c"PostgresMain");
+    let Some(size) = size_of_symbol(main).filter(|_| main != 0) else { return Some(end) };
+    let here = Registers::here().sp;
+    // SAFETY: the stack between its pointer and its end is mapped.
+    let stack = unsafe { std::slice::from_raw_parts(here as *const usize, (end - here) / size_of::<usize>()) };
+    // The function's own address lies about as well, if only because it was just looked up.
+    let oldest = stack.iter().rposition(|word| word.wrapping_sub(main) < size && follows_call(*word));
+    Some(oldest.map_or(end, |index| here + (index + 1) * size_of::<usize>()))
+}
+
+/// Whether a call instruction ends at an address of the server's code: a direct one, or one through a register or memory.
+fn follows_call(address: usize) -> bool {
+    // SAFETY: functions of the server have others before them.
+    let before = unsafe { std::slice::from_raw_parts((address - 7) as *const u8, 7) };
+    before[2] == 0xe8 || (2..=7).any(|length| before[7 - length] == 0xff && before[8 - length] >> 3 & 7 == 2)
+}
+
+fn end_of_thread_stack() -> Option<usize> {
+    // SAFETY: asks the thread library about this thread.
+    unsafe {
+        let mut attributes = std::mem::zeroed();
+        if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
+            return None;
+        }
+        let (mut start, mut size) = (std::ptr::null_mut(), 0);
+        let failed = libc::pthread_attr_getstack(&attributes, &mut start, &mut size);
+        libc::pthread_attr_destroy(&mut attributes);
+        (failed == 0).then(|| start.addr() + size)
+    }
+}

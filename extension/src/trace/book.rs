@@ -1,0 +1,265 @@
+//! Which contexts there are: a book of the tree, kept by what passes the chain, so that nobody has to walk over thousands of
+//! contexts in which nothing has happened.
+//!
+//! The tree is walked once, when tracing starts. From then on a context is entered with the first allocation in it and struck
+//! out when it is deleted. So one that has never held anything is not known, unless a target has created it; nor is it noticed
+//! that an old context is given another parent.
+//!
+//! Old contexts are only counted, by path. Those that are new since [`Book::settle`] are listed, and can be looked at one by
+//! one: their paths may still change, and what they hold is what a window is about.
+
+use memcheck_core::census::PathId;
+
+use super::index::Index;
+use super::memory::{Reserved, Zeroed};
+
+/// Contexts at most: 2^BITS * 3/4.
+const BITS: u32 = 19;
+/// Contexts that are known to be known, by a hash.
+const RECENT: usize = 64;
+
+/// A context. All zero is a free record.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    address: usize,
+    /// One more than the index of the path under which it is counted, once it is old; 0 for those that are not counted.
+    counted: u32,
+    is_new: bool,
+    /// Neighbours in the list of new ones, or the next free record; 0 for none.
+    next: u32,
+    previous: u32,
+}
+
+// SAFETY: integers, and a bool for which zero is false.
+unsafe impl Zeroed for Entry {}
+
+/// The book.
+pub(crate) struct Book {
+    entries: Reserved<Entry>,
+    by_address: Index,
+    free: u32,
+    last: u32,
+    first_new: u32,
+    /// Old contexts by path.
+    counts: Vec<u64>,
+    recent: [usize; RECENT],
+    not_recorded: u64,
+}
+
+impl Book {
+    pub(crate) fn new() -> Option<Self> {
+        Some(Book {
+            entries: Reserved::new(1 << BITS)?,
+            by_address: Index::new(BITS)?,
+            free: 0,
+            last: 0,
+            first_new: 0,
+            counts: Vec::new(),
+            recent: [0; RECENT],
+            not_recorded: 0,
+        })
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.by_address.clear();
+        (self.free, self.last, self.first_new) = (0, 0, 0);
+        self.counts.clear();
+        self.recent = [0; RECENT];
+        self.not_recorded = 0;
+    }
+
+    /// Contexts that found no room.
+    pub(crate) fn not_recorded(&self) -> u64 {
+        self.not_recorded
+    }
+
+    /// Enters an old context, which is counted under its path if it has one.
+    pub(crate) fn enter_old(&mut self, address: usize, path: Option<PathId>) {
+        let number = self.enter(address);
+        if number != 0 {
+            self.make_old(number, path);
+        }
+    }
+
+    /// There is an allocation in a context: enters it if it is not known.
+    #[inline(always)]
+    pub(crate) fn touch(&mut self, address: usize) {
+        let slot = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT.ilog2());
+        // SAFETY: the shift leaves a number below the length.
+        let recent = unsafe { self.recent.get_unchecked_mut(slot as usize) };
+        if *recent != address {
+            *recent = address;
+            self.look_up(address);
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, address: usize) {
+        if self.number(address).is_some() {
+            return;
+        }
+        let number = self.enter(address);
+        if number != 0 {
+            let next = std::mem::replace(&mut self.first_new, number);
+            if next != 0 {
+                self.entries.at(next as usize).previous = number;
+            }
+            let entry = self.entries.at(number as usize);
+            (entry.is_new, entry.next) = (true, next);
+        }
+    }
+
+    /// A context is deleted.
+    pub(crate) fn strike_out(&mut self, address: usize) {
+        let Some(number) = self.number(address) else { return };
+        let slot = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT.ilog2());
+        if self.recent[slot as usize] == address {
+            self.recent[slot as usize] = 0;
+        }
+        let entry = self.entries.get(number as usize);
+        if entry.is_new {
+            self.unlink(number);
+        } else if entry.counted != 0 {
+            self.counts[entry.counted as usize - 1] -= 1;
+        }
+        let entries = &self.entries;
+        self.by_address.remove(address, number, |number| entries.get_ref(number as usize).address);
+        *self.entries.at(number as usize) = Entry { next: self.free, ..Entry::default() };
+        self.free = number;
+    }
+
+    /// Makes all new contexts old: `path` says where each is to be counted, if it is.
+    pub(crate) fn settle(&mut self, mut path: impl FnMut(usize) -> Option<PathId>) {
+        while self.first_new != 0 {
+            let number = self.first_new;
+            self.unlink(number);
+            let path = path(self.entries.get(number as usize).address);
+            self.make_old(number, path);
+        }
+    }
+
+    /// The old contexts by path.
+    pub(crate) fn old(&self) -> impl Iterator<Item = (PathId, u64)> {
+        let counted = (0..).map(PathId::at).zip(&self.counts);
+        counted.filter(|&(_, &count)| count > 0).map(|(path, &count)| (path, count))
+    }
+
+    /// The addresses of the new contexts.
+    pub(crate) fn new_ones(&self) -> impl Iterator<Item = usize> {
+        let some = |number: u32| (number != 0).then_some(number);
+        let numbers = std::iter::successors(some(self.first_new), move |&n| some(self.entries.get(n as usize).next));
+        numbers.map(|number| self.entries.get(number as usize).address)
+    }
+
+    fn number(&self, address: usize) -> Option<u32> {
+        let entries = &self.entries;
+        self.by_address.find(address, |number| entries.get_ref(number as usize).address == address)
+    }
+
+    /// Gives an address a record; 0 where there is no room.
+    fn enter(&mut self, address: usize) -> u32 {
+        if self.by_address.is_full() {
+            self.not_recorded += 1;
+            return 0;
+        }
+        let number = match self.free {
+            0 => {
+                self.last += 1;
+                self.last
+            }
+            free => {
+                self.free = self.entries.get(free as usize).next;
+                free
+            }
+        };
+        *self.entries.at(number as usize) = Entry { address, ..Entry::default() };
+        self.by_address.insert(address, number);
+        number
+    }
+
+    fn make_old(&mut self, number: u32, path: Option<PathId>) {
+        if let Some(path) = path {
+            self.entries.at(number as usize).counted = path.index() as u32 + 1;
+            if self.counts.len() <= path.index() {
+                self.counts.resize(path.index() + 1, 0);
+            }
+            self.counts[path.index()] += 1;
+        }
+    }
+
+    /// Takes a record out of the list of new ones.
+    fn unlink(&mut self, number: u32) {
+        let Entry { next, previous, .. } = self.entries.get(number as usize);
+        match previous {
+            0 => self.first_new = next,
+            previous => self.entries.at(previous as usize).next = next,
+        }
+        if next != 0 {
+            self.entries.at(next as usize).previous = previous;
+        }
+        let entry = self.entries.at(number as usize);
+        (entry.is_new, entry.next, entry.previous) = (false, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// The book against plain maps, over a long random history.
+    #[test]
+    fn agrees_with_maps() {
+        let mut book = Book::new().unwrap();
+        let (mut old, mut new): (HashMap<usize, PathId>, Vec<usize>) = (HashMap::new(), Vec::new());
+        let path = |address: usize| PathId::at((address / 64 % 5) as u32);
+        for number in 0..100 {
+            let address = 0x9000_0000 + number * 64;
+            book.enter_old(address, Some(path(address)));
+            old.insert(address, path(address));
+        }
+        book.enter_old(0x1000, None);
+        let mut state = 1u64;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for step in 0..100_000 {
+            let address = 0x9000_0000 + random(500) as usize * 64;
+            match random(10) {
+                0..=5 => {
+                    book.touch(address);
+                    if !old.contains_key(&address) && !new.contains(&address) {
+                        new.push(address);
+                    }
+                }
+                6..=8 => {
+                    book.strike_out(address);
+                    old.remove(&address);
+                    new.retain(|&other| other != address);
+                }
+                _ if step % 100 == 0 => {
+                    book.settle(|address| Some(path(address)));
+                    old.extend(new.drain(..).map(|address| (address, path(address))));
+                }
+                _ => {}
+            }
+            if step % 1000 == 0 {
+                let mut seen: Vec<usize> = book.new_ones().collect();
+                seen.sort_unstable();
+                new.sort_unstable();
+                assert_eq!(seen, new);
+                let mut counts: HashMap<PathId, u64> = HashMap::new();
+                old.values().for_each(|&path| *counts.entry(path).or_default() += 1);
+                assert_eq!(book.old().collect::<HashMap<_, _>>(), counts);
+            }
+        }
+        // Not counted, and not new either.
+        book.touch(0x1000);
+        assert!(!book.new_ones().any(|address| address == 0x1000));
+        book.clear();
+        assert_eq!((book.old().count(), book.new_ones().count()), (0, 0));
+    }
+}

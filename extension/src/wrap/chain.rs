@@ -1,0 +1,338 @@
+//! The chain: what happens before and after each call of an allocator's function.
+//!
+//! ```text
+//! before(request) -> Pass | Refuse | Enlarge | Own     the place that asks is known
+//! the server's or the C library's own function         unless it was refused or served
+//! after(request, chunk)
+//! ```
+//!
+//! Where no target is at work - which the note of a call tells in a nanosecond - no link is asked. A link that is not there costs
+//! nothing.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+
+use pgrx::pg_sys::{self, MemoryContext};
+
+use super::methods::Tables;
+use super::slots::Changes;
+#[cfg(feature = "test_links")]
+use super::trial::Trial;
+use crate::contexts::Walker;
+use crate::link::{Before, Link, Request, Room};
+use crate::stack::{Found, Registers, Stack, calls};
+use crate::trace::{Ledger, Places};
+
+/// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
+/// until the process ends.
+pub(crate) struct Chain {
+    pub(crate) stack: Stack,
+    pub(crate) ledger: Ledger,
+    /// Links that only tests ask for.
+    #[cfg(feature = "test_links")]
+    pub(crate) trial: Trial,
+    pub(super) tables: Tables,
+    pub(super) changes: Changes,
+}
+
+/// The links, in the order in which they are asked: the only list of them.
+macro_rules! each_link {
+    ($chain:ident, $link:ident => $body:expr) => {{
+        {
+            let $link = &mut $chain.ledger;
+            $body
+        }
+        #[cfg(feature = "test_links")]
+        {
+            let $link = &mut $chain.trial;
+            $body
+        }
+    }};
+}
+
+struct Shared {
+    chain: UnsafeCell<Option<Box<Chain>>>,
+    on: UnsafeCell<bool>,
+}
+
+// SAFETY: one thread of a backend enters the server's code. A library's own threads come here through functions of malloc's
+// family only, which look whether they are in that thread (`calls::is_this_thread`) before they touch anything of this.
+unsafe impl Sync for Shared {}
+
+/// The chain of this process. Static, because the wrappers have no other way to it. Written by [`install`] and [`switch_on`],
+/// between calls of the allocator.
+static CHAIN: Shared = Shared { chain: UnsafeCell::new(None), on: UnsafeCell::new(false) };
+
+/// Whether calls pass the chain.
+#[inline(always)]
+pub(crate) fn is_on() -> bool {
+    // SAFETY: only read by the thread that writes it.
+    unsafe { *CHAIN.on.get() }
+}
+
+/// The chain, while no wrapper runs; none if there has never been one.
+pub(crate) fn with<R>(f: impl FnOnce(&mut Chain) -> R) -> Option<R> {
+    // SAFETY: called between the server's allocations, and `f` makes none.
+    unsafe { (*CHAIN.chain.get()).as_mut() }.map(|chain| f(chain))
+}
+
+/// Makes the chain, unless it is there.
+pub(super) fn install<E>(make: impl FnOnce() -> Result<Chain, E>) -> Result<(), E> {
+    // SAFETY: only this thread has to do with it, and no wrapper runs.
+    let slot = unsafe { &mut *CHAIN.chain.get() };
+    if slot.is_none() {
+        *slot = Some(Box::new(make()?));
+    }
+    Ok(())
+}
+
+/// Has calls pass the chain, or not.
+pub(super) fn switch(on: bool) {
+    // SAFETY: only this thread reads it.
+    unsafe { *CHAIN.on.get() = on };
+}
+
+/// The chain, inside a wrapper; none while it is off.
+#[inline(always)]
+fn in_wrapper<'a>() -> Option<&'a mut Chain> {
+    // SAFETY: wrappers do not nest while they hold it: none of them holds it across the function that it stands for.
+    unsafe { if *CHAIN.on.get() { (*CHAIN.chain.get()).as_deref_mut() } else { None } }
+}
+
+/// As [`in_wrapper`], for the functions of malloc's family: none in a thread of a target's own.
+#[inline(always)]
+fn in_heap_function<'a>() -> Option<&'a mut Chain> {
+    if calls::is_this_thread() { in_wrapper() } else { None }
+}
+
+impl Chain {
+    /// Where sites are.
+    pub(crate) fn places(&self) -> Places<'_> {
+        Places { stack: &self.stack, sites: &self.ledger.sites }
+    }
+
+    /// Faults in the engine's own account; 0 unless the engine is wrong.
+    pub(crate) fn inconsistencies(&self, walker: &Walker) -> u64 {
+        self.ledger.inconsistencies(walker) + self.stack.inconsistencies()
+    }
+
+    /// The number of the site at a place.
+    #[inline(always)]
+    fn site(&mut self, from: Registers, found: Found) -> Option<u32> {
+        let stack = &mut self.stack;
+        let site = self.ledger.sites.number(found.key, found.pc, |room| stack.capture(from, room));
+        (site != 0).then_some(site)
+    }
+
+    #[inline(always)]
+    fn before(&mut self, request: &Request) -> Before {
+        let mut wanted = Before::Pass;
+        each_link!(self, link => wanted = wanted.and(|| link.before(request), request.size));
+        wanted
+    }
+
+    #[inline(always)]
+    fn after(&mut self, request: &Request, chunk: usize) {
+        each_link!(self, link => link.after(request, chunk));
+    }
+
+    #[inline(always)]
+    fn release(&mut self, room: Room, chunk: usize) -> bool {
+        let mut taken = false;
+        each_link!(self, link => taken |= link.release(room, chunk));
+        taken
+    }
+}
+
+/// What a method of the allocator cannot do.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes that may be asked for at most; 0 where the size is fixed.
+    pub(super) most: usize,
+}
+
+/// Serves a request: with `make`, which is given the number of bytes, or `refuse`.
+#[inline(always)]
+fn serve(
+    chain: &mut Chain,
+    request: Request,
+    limits: Limits,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let chunk = match chain.before(&request) {
+        Before::Own(chunk) => chunk,
+        Before::Refuse if may_fail(request.room) => return refuse(),
+        Before::Enlarge(size) if size <= limits.most => make(size),
+        _ => make(request.size),
+    };
+    // What was made may have passed the chain itself: it is fetched anew.
+    if !chunk.is_null()
+        && let Some(chain) = in_wrapper()
+    {
+        chain.after(&request, chunk.addr());
+    }
+    chunk
+}
+
+/// Whether a failed allocation is anything that code has to be ready for: in a critical section it ends the cluster's work, and
+/// there is always room in ErrorContext.
+fn may_fail(room: Room) -> bool {
+    // SAFETY: reads two variables of the server.
+    unsafe { pg_sys::CritSectionCount == 0 && room != Room::Context(pg_sys::ErrorContext.addr()) }
+}
+
+/// An allocation from a context.
+#[inline(always)]
+pub(super) fn allocate(
+    from: Registers,
+    context: MemoryContext,
+    size: usize,
+    limits: Limits,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some(chain) = in_wrapper() else { return make(size) };
+    chain.ledger.book.touch(context.addr());
+    let Some(found) = chain.stack.attribute(from, context) else { return make(size) };
+    let Some(site) = chain.site(from, found) else { return make(size) };
+    serve(chain, Request { room: Room::Context(context.addr()), size, site, chunk: 0 }, limits, make, refuse)
+}
+
+/// A chunk of a context gets another size. One that the server makes larger for a target keeps its site.
+#[inline(always)]
+pub(super) fn reallocate(
+    from: Registers,
+    context: MemoryContext,
+    chunk: *mut c_void,
+    size: usize,
+    limits: Limits,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some(chain) = in_wrapper() else { return make(size) };
+    let own = match chain.stack.attribute(from, context) {
+        Some(found) => chain.site(from, found),
+        None => None,
+    };
+    let Some(site) = own.or_else(|| chain.ledger.live.site_of(chunk.addr())) else { return make(size) };
+    let room = Room::Context(context.addr());
+    serve(chain, Request { room, size, site, chunk: chunk.addr() }, limits, make, refuse)
+}
+
+/// A chunk of a context is given back. Whether a link has taken it.
+#[inline(always)]
+pub(super) fn free(chunk: *mut c_void) -> bool {
+    // The context is in the chunk's header, where no link has asked for it yet.
+    in_wrapper().is_some_and(|chain| chain.release(Room::Context(0), chunk.addr()))
+}
+
+/// A context is reset.
+pub(super) fn reset(context: MemoryContext) {
+    if let Some(chain) = in_wrapper() {
+        each_link!(chain, link => link.reset(context.addr()));
+    }
+}
+
+/// A context is deleted.
+pub(super) fn delete(context: MemoryContext) {
+    if let Some(chain) = in_wrapper() {
+        each_link!(chain, link => link.delete(context.addr()));
+    }
+}
+
+/// A call of malloc or of one like it.
+#[inline(always)]
+pub(super) fn allocate_heap(
+    from: Registers,
+    size: usize,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some(chain) = in_heap_function() else { return make(size) };
+    let found = chain.stack.attribute_heap(from);
+    let site = match found {
+        Some(found) => chain.site(from, found),
+        None => None,
+    };
+    match site {
+        Some(site) => {
+            let request = Request { room: Room::Heap, size, site, chunk: 0 };
+            serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
+        }
+        None => {
+            let chunk = make(size);
+            if let Some(chain) = in_wrapper() {
+                // What was there before may have been freed in a way that is not seen here.
+                chain.ledger.heap.remove(chunk.addr());
+            }
+            chunk
+        }
+    }
+}
+
+/// A call of realloc; a new size of 0 frees the chunk.
+#[inline(always)]
+pub(super) fn reallocate_heap(
+    from: Registers,
+    chunk: *mut c_void,
+    size: usize,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some(chain) = in_heap_function() else { return make(size) };
+    if size == 0 {
+        chain.release(Room::Heap, chunk.addr());
+        return make(size);
+    }
+    let own = match chain.stack.attribute_heap(from) {
+        Some(found) => chain.site(from, found),
+        None => None,
+    };
+    match own.or_else(|| chain.ledger.heap.site_of(chunk.addr())) {
+        Some(site) => {
+            let request = Request { room: Room::Heap, size, site, chunk: chunk.addr() };
+            serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
+        }
+        None => make(size),
+    }
+}
+
+/// A call of free. Whether a link has taken the chunk.
+#[inline(always)]
+pub(super) fn free_heap(chunk: *mut c_void) -> bool {
+    in_heap_function().is_some_and(|chain| chain.release(Room::Heap, chunk.addr()))
+}
+
+/// A target has created a context: an allocation of no bytes in itself, which is forgotten with everything else in it.
+#[inline(always)]
+pub(super) fn created(from: Registers, context: MemoryContext) {
+    let Some(chain) = in_wrapper() else { return };
+    chain.ledger.book.touch(context.addr());
+    if let Some(site) = direct_site(chain, from) {
+        chain.ledger.live.insert(context.addr(), 0, context.addr(), site);
+    }
+}
+
+/// Tells the ledger of what a target does with dynamic shared memory, and from where. The caller is the target.
+#[inline(always)]
+pub(super) fn of_segment(from: Registers, tell: impl FnOnce(&mut Ledger, u32)) {
+    if let Some(chain) = in_wrapper()
+        && let Some(site) = direct_site(chain, from)
+    {
+        tell(&mut chain.ledger, site);
+    }
+}
+
+/// As [`of_segment`], where it does not matter from where.
+#[inline(always)]
+pub(super) fn to_ledger(tell: impl FnOnce(&mut Ledger)) {
+    if let Some(chain) = in_wrapper() {
+        tell(&mut chain.ledger);
+    }
+}
+
+fn direct_site(chain: &mut Chain, from: Registers) -> Option<u32> {
+    let found = chain.stack.attribute_direct(from)?;
+    chain.site(from, found)
+}

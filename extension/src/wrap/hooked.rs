@@ -1,0 +1,47 @@
+//! Functions that stand in global offset tables for others of the same name.
+
+use std::ffi::c_void;
+
+/// A function of ours and the one that it stands for.
+pub(super) struct Hooked {
+    /// The name that slots are filled by.
+    pub(super) name: &'static str,
+    /// Ours.
+    pub(super) function: *const c_void,
+}
+
+// SAFETY: the address of a function, which is the same for all threads.
+unsafe impl Sync for Hooked {}
+
+/// Defines functions of ours under the names of those that they stand for, and the list of them, `HOOKED`: the slots and the
+/// documentation come from that.
+///
+/// `=> f` calls the server's own function and shows its result to `f`, with the registers of the caller; anything else is a body.
+macro_rules! hooked {
+    ($($(#[doc = $doc:literal])* fn $name:ident ($($argument:ident: $type:ty),*) $(-> $result:ty)? $(=> $shown:path;)? $($body:block)?)*) => {
+        $(
+            hooked! { @function $(#[doc = $doc])* $name ($($argument: $type),*) ($($result)?) $(=> $shown)? $($body)? }
+        )*
+
+        /// The functions of this family.
+        pub(super) static HOOKED: &[$crate::wrap::hooked::Hooked] = &[
+            $($crate::wrap::hooked::Hooked { name: stringify!($name), function: $name as *const std::ffi::c_void }),*
+        ];
+    };
+    (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($result:ty) => $shown:path) => {
+        $(#[doc = $doc])*
+        #[allow(non_snake_case)]
+        unsafe extern "C-unwind" fn $name($($argument: $type),*) -> $result {
+            let from = $crate::stack::Registers::here();
+            // SAFETY: called as the server's function is.
+            let result = unsafe { $crate::pg::server::$name($($argument),*) };
+            $shown(from, result);
+            result
+        }
+    };
+    (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($($result:ty)?) $body:block) => {
+        $(#[doc = $doc])*
+        unsafe extern "C-unwind" fn $name($($argument: $type),*) $(-> $result)? $body
+    };
+}
+pub(super) use hooked;

@@ -1,0 +1,252 @@
+//! The allocator's method tables, exchanged for wrappers and back.
+//!
+//! Every palloc, pfree, repalloc, reset and delete of a backend goes through tables of function pointers in the server's
+//! read-only data. Writing to the page makes it this process's own. Nothing else is changed: contexts keep pointing at the
+//! same tables, and chunks keep the same headers.
+//!
+//! What differs between versions - where the tables are, and what the functions take - is in [`version`].
+
+use std::ffi::c_void;
+
+use pgrx::pg_sys::{self, MemoryContextMethods};
+
+use super::chain::{self, Limits};
+use crate::elf::Module;
+use crate::stack::{Registers, begins_with_frame_pointer};
+
+/// Kinds of context at most: AllocSet, Generation, Slab, Bump.
+const KINDS: usize = 4;
+/// The kind whose chunks all have one size.
+const SLAB_KIND: usize = 2;
+
+/// Why the allocator of this server is left alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refusal {
+    /// The tables do not look as this build of the engine knows them.
+    UnknownLayout(&'static str),
+    /// The page could not be made writable.
+    Protected,
+    /// The engine was built in a way that does not let it walk the stack.
+    NoFramePointers,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::UnknownLayout(what) => write!(f, "the server's allocator is not as expected: {what}"),
+            Refusal::Protected => f.write_str("the server's allocator tables cannot be written to"),
+            Refusal::NoFramePointers => {
+                f.write_str("pg_ext_memcheck was built without frame pointers (-C force-frame-pointers=yes)")
+            }
+        }
+    }
+}
+
+/// The tables of this process and what they held.
+pub(super) struct Tables {
+    tables: [*mut MemoryContextMethods; KINDS],
+    kinds: usize,
+    exchanged: bool,
+}
+
+/// What the tables held, for the wrappers, which have no other way to it. Written once, before any wrapper is in place.
+static mut ORIGINAL: [MemoryContextMethods; KINDS] = {
+    // SAFETY: all members are optional functions, for which zero is none.
+    unsafe { std::mem::zeroed() }
+};
+
+#[inline(always)]
+fn original<const KIND: usize>() -> &'static MemoryContextMethods {
+    // SAFETY: not written any more when a wrapper runs.
+    unsafe { &*(&raw const ORIGINAL).cast::<MemoryContextMethods>().add(KIND) }
+}
+
+/// Learns where the tables are. In the postmaster: 15 shows them to the allocator's users only.
+pub(super) fn prepare() {
+    let _ = version::tables();
+}
+
+impl Tables {
+    /// Finds the tables and checks that they, and the wrappers, are what they should be.
+    pub(super) fn find(server: &Module) -> Result<Self, Refusal> {
+        let (tables, kinds) = version::tables();
+        for &table in &tables[..kinds] {
+            // SAFETY: a table that a live context points at, or its neighbour in the server's array of them; both are inside
+            // the server's data, which is checked first.
+            let methods = unsafe {
+                let inside = server.all.contains(&table.addr());
+                if !inside || !table.is_aligned() {
+                    return Err(Refusal::UnknownLayout("a method table lies outside the server's data"));
+                }
+                if !server.relro.contains(&table.addr()) {
+                    return Err(Refusal::UnknownLayout("a method table is not read-only data"));
+                }
+                &*table
+            };
+            if !version::functions(methods)
+                .into_iter()
+                .all(|function| function.is_some_and(|f| server.code.contains(&f)))
+            {
+                return Err(Refusal::UnknownLayout("a method is not a function of the server"));
+            }
+            let is_walkable = |wrapper| {
+                // SAFETY: a function of ours, longer than a prologue.
+                unsafe { begins_with_frame_pointer(wrapper) }
+            };
+            let wrappers = version::functions(&wrap::<0>(*methods));
+            if !wrappers.into_iter().take(2).flatten().all(is_walkable) {
+                return Err(Refusal::NoFramePointers);
+            }
+        }
+        // SAFETY: checked above.
+        let distinct = unsafe { (*tables[0]).alloc.map(|f| f as usize) != (*tables[1]).alloc.map(|f| f as usize) };
+        if !distinct {
+            return Err(Refusal::UnknownLayout("two kinds of context allocate alike"));
+        }
+        for (kind, &table) in tables[..kinds].iter().enumerate() {
+            // SAFETY: no wrapper is in place yet.
+            unsafe { (&raw mut ORIGINAL).cast::<MemoryContextMethods>().add(kind).write(*table) };
+        }
+        Ok(Tables { tables, kinds, exchanged: false })
+    }
+
+    /// Puts the wrappers in, or takes them out again.
+    pub(super) fn exchange(&mut self, wrapped: bool) -> Result<(), Refusal> {
+        if wrapped == self.exchanged {
+            return Ok(());
+        }
+        let wrappers: [fn(MemoryContextMethods) -> MemoryContextMethods; KINDS] =
+            [wrap::<0>, wrap::<1>, wrap::<2>, wrap::<3>];
+        for (kind, wrap) in wrappers.into_iter().enumerate().take(self.kinds) {
+            // SAFETY: `find` has read it.
+            let original = unsafe { *(&raw const ORIGINAL).cast::<MemoryContextMethods>().add(kind) };
+            write_protected(self.tables[kind], if wrapped { wrap(original) } else { original })?;
+        }
+        self.exchanged = wrapped;
+        Ok(())
+    }
+}
+
+/// Writes to read-only memory.
+fn write_protected(table: *mut MemoryContextMethods, methods: MemoryContextMethods) -> Result<(), Refusal> {
+    const PAGE: usize = 4096;
+    let start = table.addr() / PAGE * PAGE;
+    let length = (table.addr() + size_of::<MemoryContextMethods>()).next_multiple_of(PAGE) - start;
+    let protect = |protection| {
+        // SAFETY: whole pages of the server's data; nothing but this function writes to them.
+        let result = unsafe { libc::mprotect(start as *mut c_void, length, protection) };
+        if result == 0 { Ok(()) } else { Err(Refusal::Protected) }
+    };
+    protect(libc::PROT_READ | libc::PROT_WRITE)?;
+    // SAFETY: now writable; only the server's thread follows the pointers.
+    unsafe { table.write(methods) };
+    protect(libc::PROT_READ)
+}
+
+/// The wrappers of one kind, over what its table held.
+fn wrap<const KIND: usize>(methods: MemoryContextMethods) -> MemoryContextMethods {
+    MemoryContextMethods {
+        alloc: Some(version::alloc::<KIND>),
+        free_p: Some(version::free::<KIND>),
+        realloc: Some(version::realloc::<KIND>),
+        reset: Some(reset::<KIND>),
+        delete_context: Some(delete::<KIND>),
+        ..methods
+    }
+}
+
+unsafe extern "C-unwind" fn reset<const KIND: usize>(context: pg_sys::MemoryContext) {
+    chain::reset(context);
+    if let Some(reset) = original::<KIND>().reset {
+        // SAFETY: called as the server called us.
+        unsafe { reset(context) };
+    }
+}
+
+unsafe extern "C-unwind" fn delete<const KIND: usize>(context: pg_sys::MemoryContext) {
+    chain::delete(context);
+    if let Some(delete) = original::<KIND>().delete_context {
+        // SAFETY: called as the server called us.
+        unsafe { delete(context) };
+    }
+}
+
+/// The largest size that a kind of context takes, where that may be as large as the server's `MaxAllocHugeSize`.
+const fn huge<const KIND: usize>() -> Limits {
+    Limits { most: if KIND == SLAB_KIND { 0 } else { usize::MAX / 2 } }
+}
+
+/// From 16 on: one array of tables, indexed by the method id in a chunk's header (`MemoryContextMethodID` in
+/// memutils_internal.h); chunks are freed without their context. The flag, from 17 on, is what allocating takes besides. `limits`
+/// and `refused` are the version's.
+#[cfg(not(feature = "pg15"))]
+macro_rules! array_of_tables {
+    ([$($id:expr),*] $($flag:ident)?) => {
+        /// The method id of AllocSet.
+        const ASET: usize = 3;
+
+        /// The tables of the kinds.
+        pub(super) fn tables() -> ([*mut MemoryContextMethods; KINDS], usize) {
+            // SAFETY: TopMemoryContext is an AllocSet, so its table is that element of the array.
+            let array = unsafe { (*pg_sys::TopMemoryContext).methods.cast_mut().wrapping_sub(ASET) };
+            let ids = [$($id),*];
+            let mut tables = [std::ptr::null_mut(); KINDS];
+            for (table, &id) in tables.iter_mut().zip(&ids) {
+                *table = array.wrapping_add(id);
+            }
+            (tables, ids.len())
+        }
+
+        /// The functions of a table, all of which every kind has. The first two walk the stack where they are ours.
+        pub(super) fn functions(methods: &MemoryContextMethods) -> [Option<usize>; 6] {
+            [
+                methods.alloc.map(|f| f as usize),
+                methods.realloc.map(|f| f as usize),
+                methods.free_p.map(|f| f as usize),
+                methods.reset.map(|f| f as usize),
+                methods.delete_context.map(|f| f as usize),
+                methods.get_chunk_context.map(|f| f as usize),
+            ]
+        }
+
+        pub(super) unsafe extern "C-unwind" fn alloc<const KIND: usize>(
+            context: pg_sys::MemoryContext,
+            size: pg_sys::Size,
+            $($flag: std::ffi::c_int)?
+        ) -> *mut c_void {
+            // SAFETY: called as the server called us; the tables were checked to be complete.
+            let make = |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size $(, $flag)?) };
+            let refuse = || refused(context, size $(, $flag)?);
+            chain::allocate(Registers::here(), context, size, limits::<KIND>($($flag)?), make, refuse)
+        }
+
+        pub(super) unsafe extern "C-unwind" fn free<const KIND: usize>(chunk: *mut c_void) {
+            if !chain::free(chunk) {
+                // SAFETY: as in `alloc`.
+                unsafe { (original::<KIND>().free_p.unwrap_unchecked())(chunk) };
+            }
+        }
+
+        pub(super) unsafe extern "C-unwind" fn realloc<const KIND: usize>(
+            chunk: *mut c_void,
+            size: pg_sys::Size,
+            $($flag: std::ffi::c_int)?
+        ) -> *mut c_void {
+            // SAFETY: as in `alloc`; the chunk is live until it is reallocated.
+            let context = unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
+            // SAFETY: as in `alloc`.
+            let make = |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(chunk, size $(, $flag)?) };
+            let refuse = || refused(context, size $(, $flag)?);
+            chain::reallocate(Registers::here(), context, chunk, size, limits::<KIND>($($flag)?), make, refuse)
+        }
+    };
+}
+#[cfg(feature = "pg15")]
+#[path = "methods_15.rs"]
+mod version;
+#[cfg(feature = "pg16")]
+#[path = "methods_16.rs"]
+mod version;
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+#[path = "methods_17.rs"]
+mod version;

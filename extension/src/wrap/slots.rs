@@ -1,0 +1,186 @@
+//! Global offset tables: the slots of loaded objects, pointed at functions of ours while tracing is on, and back.
+//!
+//! Most of this memory is read-only after relocation and is unprotected for the moment of the change. What is changed belongs to
+//! this process alone.
+
+use std::ffi::{CStr, c_void};
+use std::ops::Range;
+
+use super::hooked::Hooked;
+use super::{created, dsm, heap};
+use crate::elf::got::{self, Kind, Slot};
+use crate::elf::{Module, symbols};
+use crate::stack::{Belongs, Targets, calls};
+
+/// Functions of the server whose address is compared with that in a slot (`hash_create` in dynahash.c): another address
+/// would make another hash table.
+const COMPARED: [&CStr; 5] = [c"string_hash", c"tag_hash", c"uint32_hash", c"oid_hash", c"bitmap_hash"];
+
+/// Changes the slots of one object.
+///
+/// `dlopen` is what stands for the server's own way to load a library.
+pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, belongs: Belongs, dlopen: usize) {
+    if module.code == targets.own || is_loader(module) {
+        return;
+    }
+    if module.is_executable() {
+        return changes.apply(module, |slot| match slot.name.to_bytes() {
+            b"dlopen" => Some(dlopen),
+            _ => of_heap(slot, true),
+        });
+    }
+    changes.apply(module, |slot| {
+        let of_targets = || match belongs {
+            Belongs::Not => None,
+            _ => [created::HOOKED, dsm::HOOKED]
+                .into_iter()
+                .find_map(|family| named(family, slot.name))
+                .or_else(|| if leads_out(targets, slot) { calls::thunk(slot.value) } else { None }),
+        };
+        of_heap(slot, false).or_else(of_targets)
+    });
+}
+
+/// The function of ours with a name.
+fn named(family: &[Hooked], name: &CStr) -> Option<usize> {
+    family.iter().find(|hooked| hooked.name.as_bytes() == name.to_bytes()).map(|hooked| hooked.function.addr())
+}
+
+/// The function of ours for a slot that leads to one of malloc's family. In the server's table, only what gives memory back.
+fn of_heap(slot: &Slot, of_server: bool) -> Option<usize> {
+    // A library calls by way of its variable, wherever that lives.
+    let (name, of_server) =
+        if slot.kind == Kind::Copy { (name_of(slot.value)?, false) } else { (slot.name, of_server) };
+    let gives_back = name == c"free" || name == c"realloc";
+    if of_server && !gives_back { None } else { named(heap::HOOKED, name) }
+}
+
+/// Which of the functions that a library keeps in variables an address is.
+fn name_of(address: usize) -> Option<&'static CStr> {
+    const KEPT: [&CStr; 4] = [c"malloc", c"calloc", c"realloc", c"free"];
+    KEPT.into_iter().find(|name| symbols::address_of(name) == address)
+}
+
+/// The dynamic linker and what the kernel maps: they have ways of their own to call and to be called.
+fn is_loader(module: &Module) -> bool {
+    module.name.starts_with("ld-linux") || module.name.starts_with("linux-vdso")
+}
+
+/// Whether a slot leads to a function outside of the targets that may allocate.
+fn leads_out(targets: &Targets, slot: &Slot) -> bool {
+    let Some(callee) = targets.module_at(slot.value).filter(|_| !targets.contain(slot.value)) else { return false };
+    let callee = &targets.modules[callee];
+    if callee.is_executable() {
+        return slot.kind == Kind::Call || !COMPARED.contains(&slot.name);
+    }
+    !is_loader(callee) && callee.name != "libm" && !is_frugal(slot.name)
+}
+
+/// Functions of the C library and of the runtime that are called often and do not allocate, or that look at their caller.
+fn is_frugal(name: &CStr) -> bool {
+    const FAMILIES: [&[u8]; 9] =
+        [b"mem", b"str", b"wcs", b"__mem", b"__str", b"__ctype", b"__errno", b"__cxa_", b"_Unwind_"];
+    const JUMPS: [&[u8]; 4] = [b"setjmp", b"_setjmp", b"__sigsetjmp", b"vfork"];
+    let name = name.to_bytes();
+    let allocates = matches!(name, b"strdup" | b"strndup" | b"__strdup" | b"__strndup");
+    !allocates && (JUMPS.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family)))
+}
+
+const PAGE: usize = 4096;
+
+/// A slot that has been changed.
+struct Change {
+    slot: usize,
+    before: usize,
+    after: usize,
+}
+
+/// The slots of one object that have been changed.
+struct Changed {
+    name: String,
+    all: Range<usize>,
+    /// In memory that is read-only, in order, and in memory that is not.
+    slots: [Vec<Change>; 2],
+    protected: Range<usize>,
+}
+
+impl Changed {
+    fn is_of(&self, module: &Module) -> bool {
+        self.all == module.all && self.name == module.name
+    }
+
+    fn write(&self, values: impl Fn(&Change) -> (usize, usize)) {
+        let [protected, writable] = &self.slots;
+        write(writable, &values);
+        if !protected.is_empty() && protect(&self.protected, libc::PROT_READ | libc::PROT_WRITE) {
+            write(protected, &values);
+            protect(&self.protected, libc::PROT_READ);
+        }
+    }
+}
+
+/// Slots that have been changed, to be changed back.
+#[derive(Default)]
+pub(super) struct Changes(Vec<Changed>);
+
+impl Changes {
+    /// Whether an object's slots have been changed already.
+    pub(super) fn include(&self, module: &Module) -> bool {
+        self.0.iter().any(|changed| changed.is_of(module))
+    }
+
+    /// Shows each slot of an object; what `replace` gives is put into it.
+    pub(super) fn apply(&mut self, module: &Module, mut replace: impl FnMut(&Slot) -> Option<usize>) {
+        let protected = protected_pages(module);
+        let mut slots = [const { Vec::new() }; 2];
+        // SAFETY: a loaded object that is relocated already; its dynamic section stays mapped.
+        unsafe {
+            got::for_each_slot(module, |address, slot| {
+                if let Some(after) = replace(&slot).filter(|&after| after != slot.value) {
+                    let change = Change { slot: address, before: slot.value, after };
+                    slots[usize::from(!protected.contains(&address))].push(change);
+                }
+            });
+        }
+        let changed = Changed { name: module.name.clone(), all: module.all.clone(), slots, protected };
+        changed.write(|change| (change.before, change.after));
+        self.0.push(changed);
+    }
+
+    /// Puts everything back in the objects that are still loaded. A slot that somebody else has changed since is left as
+    /// it is.
+    pub(super) fn undo(&mut self, loaded: &[Module]) {
+        for changed in self.0.drain(..).filter(|changed| loaded.iter().any(|module| changed.is_of(module))) {
+            changed.write(|change| (change.after, change.before));
+        }
+    }
+
+    /// Forgets objects that are no longer loaded.
+    pub(super) fn forget_unloaded(&mut self, loaded: &[Module]) {
+        self.0.retain(|changed| loaded.iter().any(|module| changed.is_of(module)));
+    }
+}
+
+/// Whole pages of the memory that is read-only after relocation, as `_dl_protect_relro` of glibc counts them.
+fn protected_pages(module: &Module) -> Range<usize> {
+    module.relro.start / PAGE * PAGE..module.relro.end / PAGE * PAGE
+}
+
+/// Memory has to be writable.
+fn write(changes: &[Change], values: impl Fn(&Change) -> (usize, usize)) {
+    for change in changes {
+        let (expected, value) = values(change);
+        let slot = change.slot as *mut usize;
+        // SAFETY: a pointer-sized slot of a loaded object, aligned, in memory that is writable now.
+        unsafe {
+            if slot.read() == expected {
+                slot.write(value);
+            }
+        }
+    }
+}
+
+fn protect(pages: &Range<usize>, protection: i32) -> bool {
+    // SAFETY: whole pages of an object's data, which only relocation and this module write to.
+    unsafe { libc::mprotect(pages.start as *mut c_void, pages.len(), protection) == 0 }
+}

@@ -1,0 +1,109 @@
+//! When calls pass the chain.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use super::chain::{self, Chain, is_on, with};
+use super::methods::{self, Tables};
+use super::slots::{self, Changes};
+#[cfg(feature = "test_links")]
+use super::trial::Trial;
+use crate::elf::modules;
+use crate::stack::{Stack, calls};
+use crate::trace::Ledger;
+
+/// Why tracing cannot be switched on.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Learns in the postmaster what cannot be learnt without the allocator.
+pub(crate) fn prepare() {
+    methods::prepare();
+}
+
+/// Switches the chain on for these libraries (names without suffix), with an empty ledger. With `by_calls`, an allocation is
+/// told by all the calls within the libraries that led to it.
+pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
+    stop();
+    chain::install(Chain::new)?;
+    let exchanged = with(|chain| {
+        chain.ledger.clear();
+        calls::start();
+        chain.stack.want(targets, by_calls);
+        chain.refresh();
+        chain.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))
+    });
+    exchanged.unwrap_or(Ok(()))?;
+    chain::switch(true);
+    Ok(())
+}
+
+/// Switches it off. What was recorded can still be read.
+pub(crate) fn stop() {
+    chain::switch(false);
+    with(|chain| {
+        // The page was writable before; if it is not now, the wrappers stay and do nothing.
+        let _ = chain.tables.exchange(false);
+        chain.changes.undo(&modules::loaded());
+    });
+}
+
+/// Whether it is on for these libraries, with sites told apart in this way.
+pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
+    is_on() && with(|chain| chain.stack.targets.are(targets, by_calls)).unwrap_or(false)
+}
+
+/// Takes note of libraries loaded since.
+pub(crate) fn refresh() {
+    if is_on() {
+        with(Chain::refresh);
+    }
+}
+
+impl Chain {
+    fn new() -> Result<Self, Refused> {
+        let refused = |what: &str| Refused(what.to_owned());
+        if cfg!(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))) {
+            return Err(refused("tracing works on x86_64 Linux with glibc only"));
+        }
+        let modules = modules::loaded();
+        let server =
+            modules.iter().find(|module| module.is_executable()).ok_or_else(|| refused("no executable found"))?;
+        let tables = Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
+        Ok(Chain {
+            tables,
+            ledger: Ledger::new().ok_or_else(|| refused("no memory could be reserved for tracing"))?,
+            #[cfg(feature = "test_links")]
+            trial: Trial::default(),
+            changes: Changes::default(),
+            stack: Stack::new(modules).map_err(refused)?,
+        })
+    }
+
+    /// Looks for libraries loaded since, and puts ours into their tables.
+    fn refresh(&mut self) {
+        if !self.stack.refresh() {
+            return;
+        }
+        let targets = &self.stack.targets;
+        self.changes.forget_unloaded(&targets.modules);
+        for (module, &belongs) in targets.modules.iter().zip(&targets.belonging) {
+            if !self.changes.include(module) {
+                slots::apply(&mut self.changes, targets, module, belongs, dlopen as *const () as usize);
+            }
+        }
+    }
+}
+
+/// The server's own way to load a library: a target's `_PG_init` is called after this has returned.
+unsafe extern "C" fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void {
+    // SAFETY: called as the C library's function is.
+    let library = unsafe { libc::dlopen(file, flags) };
+    refresh();
+    library
+}
