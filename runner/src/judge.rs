@@ -15,8 +15,8 @@ use self::expectation::miss;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationRun, Window};
 use crate::golden::{self, Axes, Block, Difference, GoldenError, Recorded, Seen};
+use crate::language::ast::{Expect, Expectation};
 use crate::plan::{Case, Place, Problem};
-use crate::spec::ast::{Expect, Expectation};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use super::pool::{Slot, Source};
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
+use crate::language::ast::Extension;
 use crate::plan::{Case, Place};
 use crate::server::Server;
-use crate::spec::ast::Extension;
 
 /// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
 const FEATURE_NOT_SUPPORTED: &str = "0A000";

@@ -11,8 +11,8 @@ use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
 use super::session::Session;
+use crate::language::ast::{Mode, Trace};
 use crate::plan::{self, Scenario, Sessions};
-use crate::spec::ast::{Mode, Trace};
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`

@@ -12,9 +12,9 @@ use super::outcome::{Message, ScenarioOutcome, Window};
 use super::session::Session;
 use super::worker;
 use super::workload::Workload;
+use crate::language::ast::Iterate;
 use crate::plan::{Case, Scenario, Values};
 use crate::server::Server;
-use crate::spec::ast::Iterate;
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(100);

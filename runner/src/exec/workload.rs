@@ -3,8 +3,8 @@
 use super::abort::Wrapping;
 use super::failure::{Cause, Failure, Step};
 use super::session::Session;
+use crate::language::ast::Protocol;
 use crate::plan::{Scenario, Statement, Values};
-use crate::spec::ast::Protocol;
 
 /// SQLSTATE of a statement in a transaction that has already failed (in_failed_sql_transaction).
 const IN_FAILED_TRANSACTION: &str = "25P02";

@@ -4,9 +4,9 @@ use memcheck_core::like::Like;
 use memcheck_core::size::Per;
 use memcheck_core::{Finding, Frame, Site, bucket};
 
+use crate::language::ast::{Expectation, ExpectedViolation, Rate};
 use crate::plan::admits;
 use crate::report::function;
-use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
 
 /// A finding with the session that owns it; none outside permutations.
 type Owned<'a> = (Option<&'a str>, &'a Finding);
@@ -168,7 +168,7 @@ fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{SourceFile, parse};
+    use crate::language::{SourceFile, parse};
     use memcheck_core::census::SiteId;
     use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
 

@@ -10,9 +10,9 @@ use super::sessions::{
     trim,
 };
 use super::{Place, Problem};
-use crate::spec::ast::{self, Block, Expectation};
-use crate::spec::sql::substitute;
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::ast::{self, Block, Expectation};
+use crate::language::sql::substitute;
+use crate::language::{Diagnostic, SourceFile};
 
 impl Planner<'_> {
     /// The sessions of the spec and all their permutations.

@@ -13,11 +13,11 @@ use super::load::Loaded;
 use super::unsupported::unsupported;
 use super::variables::{Overrides, cells, suffix, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
-use crate::spec::ast::{
+use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
 };
-use crate::spec::sql::Variables;
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::sql::Variables;
+use crate::language::{Diagnostic, SourceFile};
 
 /// Iterations of a scenario that does not say how many; a plain window has one, and so has a step of a ladder.
 const ITERATIONS: u64 = 100;

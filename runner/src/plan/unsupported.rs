@@ -3,8 +3,8 @@
 use memcheck_core::ScenarioKind;
 
 use super::case::trace;
-use crate::spec::Diagnostic;
-use crate::spec::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
+use crate::language::Diagnostic;
+use crate::language::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {

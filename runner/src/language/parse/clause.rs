@@ -1,12 +1,12 @@
 //! The clauses: their words and where they belong.
 
 use super::grammar::Rule;
-use crate::spec::sql::scan;
-use crate::spec::suggest;
+use crate::language::sql::scan;
+use crate::language::suggest;
 
 /// A part of a file, in the order in which they have to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::spec) enum Place {
+pub(in crate::language) enum Place {
     Header,
     Fixtures,
     Scenario,

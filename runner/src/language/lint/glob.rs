@@ -1,8 +1,8 @@
 //! A glob where a LIKE pattern is meant.
 
 use super::Subject;
-use crate::spec::ast::{Expectation, Spanned};
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::ast::{Expectation, Spanned};
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;

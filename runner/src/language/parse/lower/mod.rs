@@ -13,10 +13,10 @@ use memcheck_core::ScenarioKind;
 use super::clause::Place;
 use super::grammar::{Node, Rule};
 use super::mask;
-use crate::spec::ast::{Block, Permutation, Scenario, Session, Setting, Span, Spanned, Spec};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::number::{self, NumberError};
-use crate::spec::suggest;
+use crate::language::ast::{Block, Permutation, Scenario, Session, Setting, Span, Spanned, Spec};
+use crate::language::diagnostic::Diagnostic;
+use crate::language::number::{self, NumberError};
+use crate::language::suggest;
 
 /// Reads nodes and notes what is wrong with them.
 pub(super) struct Lower<'a> {

@@ -1,9 +1,9 @@
 //! A variable in a string, where it is not replaced.
 
 use super::{Subject, workloads};
-use crate::spec::ast::Block;
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::sql::scan::{Kind, Tokens};
+use crate::language::ast::Block;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::sql::scan::{Kind, Tokens};
 
 /// Variables that a workload has besides those of the spec, and that somebody may want in a string.
 const OF_WORKLOADS: [&str; 2] = ["i", "rows"];

@@ -3,7 +3,7 @@
 use memcheck_core::ScenarioKind;
 
 use super::{Subject, iterations};
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::diagnostic::Diagnostic;
 
 /// From here on a benchmark has checkpoints enough to leave what happens once out of its rate.
 const LONG: u64 = 100;

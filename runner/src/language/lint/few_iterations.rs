@@ -3,7 +3,7 @@
 use memcheck_core::ScenarioKind;
 
 use super::Subject;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::diagnostic::Diagnostic;
 
 /// From here on there are three checkpoints after the first: at 1, the half, and the last iteration.
 const ENOUGH: u64 = 10;

@@ -3,8 +3,8 @@
 use memcheck_core::ScenarioKind;
 
 use super::{Lower, text_of};
-use crate::spec::ast::{Comparison, Condition, Spanned, Test};
-use crate::spec::parse::grammar::{Node, Rule};
+use crate::language::ast::{Comparison, Condition, Spanned, Test};
+use crate::language::parse::grammar::{Node, Rule};
 
 impl Lower<'_> {
     /// All conditions of a clause.

@@ -7,10 +7,10 @@ use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 
-use crate::spec::ast::Span;
+use crate::language::ast::Span;
 
 #[derive(pest_derive::Parser)]
-#[grammar = "spec/grammar.pest"]
+#[grammar = "language/grammar.pest"]
 struct Grammar;
 
 /// A piece of the text with the rule that it matches.

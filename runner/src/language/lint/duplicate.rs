@@ -1,11 +1,11 @@
 //! The same expectation twice.
 
 use super::Subject;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     // Apart from blanks, as it is written.
-    let words = |expect: &crate::spec::ast::Expect| {
+    let words = |expect: &crate::language::ast::Expect| {
         subject.text[expect.span.clone()].split_whitespace().collect::<Vec<_>>().join(" ")
     };
     for expects in subject.expects() {

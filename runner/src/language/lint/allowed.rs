@@ -3,8 +3,8 @@
 use memcheck_core::ScenarioKind;
 
 use super::Subject;
-use crate::spec::ast::Spanned;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::ast::Spanned;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;

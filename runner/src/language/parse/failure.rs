@@ -2,10 +2,10 @@
 
 use super::clause;
 use super::grammar::{Failure, Rule};
-use crate::spec::ast::Span;
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::sql::scan;
-use crate::spec::suggest;
+use crate::language::ast::Span;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::sql::scan;
+use crate::language::suggest;
 
 /// What a rule stands for in a sentence.
 enum Expected {
@@ -183,7 +183,7 @@ fn previous(text: &str, start: usize, before: usize) -> Span {
 }
 
 /// The offset of the next thing that is neither blank nor comment.
-pub(in crate::spec) fn skip_blank(text: &str, mut at: usize) -> usize {
+pub(in crate::language) fn skip_blank(text: &str, mut at: usize) -> usize {
     loop {
         match text.as_bytes().get(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at += 1,
@@ -194,7 +194,7 @@ pub(in crate::spec) fn skip_blank(text: &str, mut at: usize) -> usize {
 }
 
 /// The word, number, string, block or sign at an offset; empty at the end of the text.
-pub(in crate::spec) fn lexeme(text: &str, at: usize) -> Span {
+pub(in crate::language) fn lexeme(text: &str, at: usize) -> Span {
     let rest = &text[at..];
     let length = match rest.as_bytes() {
         [] => 0,

@@ -1,8 +1,8 @@
 //! Expectations that cannot all be met.
 
 use super::Subject;
-use crate::spec::ast::{Abort, Expect, Expectation, ExpectedViolation, Spanned};
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::ast::{Abort, Expect, Expectation, ExpectedViolation, Spanned};
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for expects in subject.expects() {

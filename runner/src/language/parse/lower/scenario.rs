@@ -3,10 +3,10 @@
 use memcheck_core::{Phase, ScenarioKind};
 
 use super::{Lower, Within, likes, text_of, word_of};
-use crate::spec::ast::{Abort, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource};
-use crate::spec::number;
-use crate::spec::parse::grammar::{Node, Rule};
-use crate::spec::suggest;
+use crate::language::ast::{Abort, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource};
+use crate::language::number;
+use crate::language::parse::grammar::{Node, Rule};
+use crate::language::suggest;
 
 const ABORTS: &[(&str, Abort)] = &[
     ("rollback", Abort::One(Phase::Rollback)),

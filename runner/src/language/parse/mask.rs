@@ -2,9 +2,9 @@
 //! like a clause.
 
 use super::clause;
-use crate::spec::ast::{Block, Span};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::sql::scan::{self, Kind, Tokens};
+use crate::language::ast::{Block, Span};
+use crate::language::diagnostic::Diagnostic;
+use crate::language::sql::scan::{self, Kind, Tokens};
 
 /// Clauses that end a block which is not closed: those whose words no line of SQL is likely to begin with.
 const AFTER_OPEN_BLOCK: [&str; 8] =

@@ -4,10 +4,10 @@ use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
 
 use super::condition::comparison;
 use super::{Lower, Within, likes, text_of};
-use crate::spec::ast::{Comparison, Expect, Expectation, ExpectedViolation, Range, Rate, Spanned};
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::number::{self, NumberError};
-use crate::spec::parse::grammar::{Node, Rule};
+use crate::language::ast::{Comparison, Expect, Expectation, ExpectedViolation, Range, Rate, Spanned};
+use crate::language::diagnostic::Diagnostic;
+use crate::language::number::{self, NumberError};
+use crate::language::parse::grammar::{Node, Rule};
 
 /// How far from the number `about N` goes where it does not say.
 const ABOUT_PERCENT: u64 = 10;

@@ -6,8 +6,8 @@ use memcheck_core::row::Policy;
 use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
 
 use super::{parse, parse_include};
-use crate::spec::SourceFile;
-use crate::spec::ast::{
+use crate::language::SourceFile;
+use crate::language::ast::{
     Abort, Comparison, Expectation, ExpectedViolation, Marker, Range, Rate, Scenario, Spanned, Spec, Test,
     WorkloadSource,
 };

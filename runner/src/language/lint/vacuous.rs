@@ -1,8 +1,8 @@
 //! An expectation that whatever is found meets.
 
 use super::Subject;
-use crate::spec::ast::Expectation;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::ast::Expectation;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for expect in subject.expects().flatten() {

@@ -1,8 +1,8 @@
 //! Sessions and permutations.
 
 use super::{Lower, Within, likes, text_of};
-use crate::spec::ast::{Marker, Permutation, PermutedStep, Session, Step};
-use crate::spec::parse::grammar::{Node, Rule};
+use crate::language::ast::{Marker, Permutation, PermutedStep, Session, Step};
+use crate::language::parse::grammar::{Node, Rule};
 
 impl Lower<'_> {
     pub(super) fn session(&mut self, node: &Node) -> Session {

@@ -1,8 +1,8 @@
 //! A step that no permutation launches, in a session of which others are.
 
 use super::Subject;
-use crate::spec::ast::Session;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::ast::Session;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for session in subject.spec.sessions.iter().filter(|session| is_used(subject, session)) {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::Subject;
-use crate::spec::diagnostic::Diagnostic;
-use crate::spec::sql::referenced;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::sql::referenced;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;

@@ -1,7 +1,7 @@
 //! A session that no permutation has a step of.
 
 use super::{Subject, unused_step};
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for session in subject.spec.sessions.iter().filter(|session| !unused_step::is_used(subject, session)) {

@@ -4,8 +4,8 @@ use memcheck_core::row::Policy;
 use regex::Regex;
 
 use super::{Lower, text_of, texts, word_of};
-use crate::spec::ast::{Exemption, Extension, Matrix, Normalize, Spanned, Spec, Variable};
-use crate::spec::parse::grammar::{Node, Rule};
+use crate::language::ast::{Exemption, Extension, Matrix, Normalize, Spanned, Spec, Variable};
+use crate::language::parse::grammar::{Node, Rule};
 
 const POLICIES: &[(&str, Policy)] = &[
     ("auto", Policy::Auto),

@@ -3,8 +3,8 @@
 use memcheck_core::row::Policy;
 
 use super::Subject;
-use crate::spec::check::title;
-use crate::spec::diagnostic::Diagnostic;
+use crate::language::check::title;
+use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;
