@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::case::{Planner, settings, targets, trace};
+use super::case::{Planner, settings};
 use super::sessions::{
     Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
     trim,
 };
+use super::tracing::{targets, trace};
 use super::{Place, Problem};
 use crate::language::ast::{self, Block, Expectation};
 use crate::language::sql::substitute;

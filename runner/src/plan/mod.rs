@@ -13,6 +13,7 @@ pub mod schedule;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod unsupported;
 mod variables;
 

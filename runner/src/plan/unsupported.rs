@@ -2,7 +2,7 @@
 
 use memcheck_core::ScenarioKind;
 
-use super::case::trace;
+use super::tracing::trace;
 use crate::language::Diagnostic;
 use crate::language::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
 
