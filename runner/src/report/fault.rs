@@ -5,45 +5,12 @@ use std::sync::Arc;
 
 use memcheck_core::row::Observed;
 
+use super::line::{Line, Tone};
 use super::origin;
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
-
-/// What a line is, for those who color it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Says what is wrong.
-    Headline,
-    /// Says more.
-    Plain,
-    /// A source line or its carets.
-    Source,
-    /// A recorded row that was not found.
-    Missing,
-    /// A row that is not recorded.
-    Unexpected,
-    /// Where something was allocated.
-    Origin,
-    /// What to do about it.
-    Hint,
-}
-
-/// A line of text, indented, without newline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// What it is.
-    pub tone: Tone,
-    /// The text.
-    pub text: String,
-}
-
-impl Line {
-    pub(super) fn new(tone: Tone, indent: usize, text: impl AsRef<str>) -> Self {
-        Line { tone, text: format!("{:indent$}{}", "", text.as_ref()) }
-    }
-}
 
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
 pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {

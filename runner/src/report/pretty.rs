@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::fault::Tone;
+use super::line::Tone;
 use super::matrix::Matrix;
 use super::{Reporter, Summary, fault, result_line};
 use crate::exec::event::Event;
