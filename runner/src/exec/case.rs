@@ -7,6 +7,7 @@ use super::event::Event;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Outcome, ServerFacts};
 use super::pool::{Slot, Source};
+use super::quote::quoted;
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
@@ -142,9 +143,4 @@ fn with_source_hint(mut failure: Failure, name: &str) -> Failure {
         error.hint = Some(format!("\"[extension.{name}]\" in mcspec.toml says where the files of an extension are"));
     }
     failure
-}
-
-/// A string literal or a quoted identifier (standard_conforming_strings is on).
-pub(super) fn quoted(text: &str, quote: char) -> String {
-    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
 }

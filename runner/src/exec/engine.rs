@@ -7,9 +7,9 @@ use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, Sc
 use postgres::Row;
 use serde_json::{Value, json};
 
-use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
+use super::quote::quoted;
 use super::session::Session;
 use crate::language::ast::{Mode, Trace};
 use crate::plan::{self, Scenario, Sessions};
