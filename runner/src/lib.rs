@@ -13,6 +13,7 @@ pub mod judge;
 pub mod language;
 pub mod plan;
 pub mod report;
+pub mod results;
 pub mod server;
 pub mod symbols;
 pub mod transcript;

@@ -5,9 +5,9 @@ use std::io::Write;
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::golden::GoldenError;
-use crate::golden::results::ResultsError;
 use crate::plan::Problem;
 use crate::plan::schedule::ScheduleError;
+use crate::results::schema::ResultsError;
 use crate::server::ServerError;
 
 /// Why a command cannot go on.

@@ -9,9 +9,9 @@ use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run};
 use crate::config::Config;
-use crate::golden::results::{CaseResult, ResultsError};
 use crate::golden::{self, Axes};
 use crate::report::fault::difference_lines;
+use crate::results::schema::{CaseResult, ResultsError};
 
 /// Show how what the last run found differs from the goldens
 #[derive(Debug, Args)]

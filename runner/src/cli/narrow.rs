@@ -8,10 +8,10 @@ use super::complaint::Complaint;
 use super::prepare::Plan;
 use super::results::last_run;
 use crate::config::Config;
-use crate::golden::results::CaseResult;
 use crate::judge::Status;
 use crate::plan::Environment;
 use crate::report::status_word;
+use crate::results::schema::CaseResult;
 
 #[derive(Debug, Args)]
 pub(super) struct Narrowing {

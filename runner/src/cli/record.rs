@@ -7,11 +7,12 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use crate::exec::outcome::Outcome;
-use crate::golden::results::{CaseResult, RunIndex, remove_index, write_case, write_index};
 use crate::golden::{Axes, GoldenError};
 use crate::judge::{Fault, Status, Verdict, observed};
 use crate::plan::Case;
-use crate::report::{fault, measured, status_word};
+use crate::report::{fault, status_word};
+use crate::results::measured;
+use crate::results::schema::{CaseResult, RunIndex, remove_index, write_case, write_index};
 
 /// Writes results as cases end.
 pub(super) struct Recorder<'a> {

@@ -23,11 +23,11 @@ use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
 use crate::exec::{self, Run};
-use crate::golden::results::make_directory;
 use crate::golden::{self, Axes};
 use crate::judge::{Record, Verdict, judge, without_running};
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reports, Summary};
+use crate::results::schema::make_directory;
 use crate::server::{GivenServer, RunDirectory};
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens

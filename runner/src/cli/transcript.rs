@@ -12,11 +12,11 @@ use super::complaint::Complaint;
 use crate::config::Config;
 use crate::exec::Installed;
 use crate::exec::failure::{Cause, Failure, Step};
-use crate::golden::results::remove_index;
 use crate::golden::{Axes, GoldenError};
 use crate::judge::{Fault, Status, Verdict, without_running};
 use crate::plan::{Case, Environment};
 use crate::report::{Reports, Summary};
+use crate::results::schema::remove_index;
 use crate::transcript::{Compared, Transcribed, compare, run as transcribe, unified};
 
 /// isolationtester's time for a step, in seconds, which PGISOLATIONTIMEOUT changes (isolationtester.c).

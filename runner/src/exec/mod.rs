@@ -1,6 +1,5 @@
 //! Runs cases on private servers. Says what happens as events and what was found as outcomes; formats nothing.
 
-mod abort;
 mod case;
 mod deadline;
 mod engine;
@@ -15,7 +14,6 @@ mod quote;
 mod scenario;
 mod session;
 pub mod sessions;
-mod worker;
 mod workload;
 
 pub use pool::Installed;

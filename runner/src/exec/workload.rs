@@ -1,7 +1,7 @@
 //! Sending the workload: one pass over its statements is one iteration.
 
-use super::abort::Wrapping;
 use super::failure::{Cause, Failure, Step};
+use super::scenario::abort::Wrapping;
 use super::session::Session;
 use crate::language::ast::Protocol;
 use crate::plan::{Scenario, Statement, Values};

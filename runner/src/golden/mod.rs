@@ -4,7 +4,6 @@ pub mod bless;
 mod compare;
 mod file;
 pub mod prune;
-pub mod results;
 pub mod review;
 mod trace;
 mod variant;
@@ -184,7 +183,7 @@ pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
 }
 
 /// Writes a file and the directories it is in.
-fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
     let parent = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(parent).and_then(|()| fs::write(path, text)).map_err(|error| GoldenError::File {
         doing: "write",

@@ -8,7 +8,6 @@ mod junit;
 mod line;
 mod markdown;
 mod matrix;
-pub mod measured;
 mod origin;
 mod pretty;
 mod tap;

@@ -7,13 +7,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::fault::{describe, place};
-use super::measured::{self, milliseconds};
 use super::{Reporter, Summary, reason, status_word};
 use crate::exec::event::Event;
 use crate::exec::outcome::Outcome;
-use crate::golden::results::{ScenarioResult, ServerRecord};
 use crate::judge::{Fault, Repeats, Verdict};
 use crate::plan::Case;
+use crate::results::measured::{self, milliseconds};
+use crate::results::schema::{ScenarioResult, ServerRecord};
 
 pub use schema::{BadReport, CaseRecord, FORMAT, FaultRecord, RepeatsRecord, RunReport, SummaryRecord};
 

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use super::engine;
-use super::failure::{Cause, Failure, Step};
-use super::session::Session;
+use crate::exec::engine;
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::session::Session;
 use crate::plan::{Scenario, Worker};
 
 /// How often to look whether it is there.
@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(20);
 const FEWEST_MARKS: i64 = 3;
 
 /// Waits for the worker, opens a window in it, and closes it after the time.
-pub(super) fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
+pub(in crate::exec) fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
     let step = Step::Worker(worker.name.clone());
     let pid = find(session, worker, &step)?;
     engine::begin_in(session, scenario, pid)?;

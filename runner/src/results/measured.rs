@@ -7,9 +7,9 @@ use memcheck_core::Finding;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
 use crate::golden::Axes;
-use crate::golden::results::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
 use crate::judge::observed;
 use crate::plan::Case;
+use crate::results::schema::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
 
 /// The server that a case ran on.
 pub fn server(outcome: &Outcome, axes: &Axes) -> ServerRecord {

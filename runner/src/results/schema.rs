@@ -11,8 +11,7 @@ use memcheck_core::row::Observed;
 use memcheck_core::{Finding, Frame, Line, Site};
 use serde::{Deserialize, Serialize};
 
-use super::file::Golden;
-use super::{GoldenError, Seen, write};
+use crate::golden::{Golden, GoldenError, Seen, write};
 
 /// The last run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,7 +277,7 @@ impl ResultsError {
 }
 
 /// The version of the JSON files.
-pub(super) const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 
 impl CaseResult {
     /// The version of this structure.

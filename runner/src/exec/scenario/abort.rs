@@ -2,27 +2,27 @@
 
 use memcheck_core::{Finding, Phase};
 
-use super::outcome::Window;
+use crate::exec::outcome::Window;
 
 /// What is sent around every execution of the workload.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wrapping {
+pub(in crate::exec) struct Wrapping {
     /// Before the workload.
-    pub(super) before: &'static [&'static str],
+    pub(in crate::exec) before: &'static [&'static str],
     /// A statement that must fail, after the workload.
-    pub(super) fails: Option<&'static str>,
+    pub(in crate::exec) fails: Option<&'static str>,
     /// At the end.
-    pub(super) after: &'static [&'static str],
+    pub(in crate::exec) after: &'static [&'static str],
 }
 
 /// No wrapping: the workload's statements are all that is sent.
-pub(super) const BARE: Wrapping = Wrapping { before: &[], fails: None, after: &[] };
+pub(in crate::exec) const BARE: Wrapping = Wrapping { before: &[], fails: None, after: &[] };
 
 /// The control of `tx_abort_loop`: the workload commits.
-pub(super) const COMMITTED: Wrapping = Wrapping { before: &["BEGIN"], fails: None, after: &["COMMIT"] };
+pub(in crate::exec) const COMMITTED: Wrapping = Wrapping { before: &["BEGIN"], fails: None, after: &["COMMIT"] };
 
 /// The workload undone.
-pub(super) fn undone(phase: Phase) -> Wrapping {
+pub(in crate::exec) fn undone(phase: Phase) -> Wrapping {
     match phase {
         Phase::Rollback => Wrapping { before: &["BEGIN"], fails: None, after: &["ROLLBACK"] },
         Phase::Savepoint => Wrapping {
@@ -42,7 +42,7 @@ pub(super) fn undone(phase: Phase) -> Wrapping {
 /// The findings of all windows of a `tx_abort_loop`. What also grows when the workload commits does not depend on the
 /// way of undoing it: it is reported once, without a phase, as the committing window measured it. What grows only on
 /// commit is another scenario's business.
-pub(super) fn merge(windows: &[Window]) -> Vec<Finding> {
+pub(in crate::exec) fn merge(windows: &[Window]) -> Vec<Finding> {
     let same = |a: &Finding, b: &Finding| a.check == b.check && a.path == b.path && a.source_lib == b.source_lib;
     let (control, undone): (Vec<&Window>, Vec<&Window>) = windows.iter().partition(|window| window.phase.is_none());
     let control: Vec<&Finding> = control.iter().flat_map(|window| &window.findings).collect();

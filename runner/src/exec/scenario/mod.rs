@@ -1,16 +1,18 @@
 //! Runs a scenario: its windows, each in a session of its own.
 
+pub(super) mod abort;
+mod worker;
+
 use std::time::{Duration, Instant};
 
 use memcheck_core::Phase;
 
-use super::abort::{self, BARE, COMMITTED, Wrapping, undone};
+use self::abort::{BARE, COMMITTED, Wrapping, undone};
 use super::engine;
 use super::failure::{Failure, Step};
 use super::marks::marks;
 use super::outcome::{Message, ScenarioOutcome, Window};
 use super::session::Session;
-use super::worker;
 use super::workload::Workload;
 use crate::language::ast::Iterate;
 use crate::plan::{Case, Scenario, Values};
