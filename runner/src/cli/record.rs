@@ -7,12 +7,12 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use crate::exec::outcome::Outcome;
-use crate::golden::{Axes, GoldenError};
-use crate::judge::{Fault, Status, Verdict, observed};
+use crate::golden::{self, GoldenError};
+use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
-use crate::report::{fault, status_word};
-use crate::results::measured;
-use crate::results::schema::{CaseResult, RunIndex, remove_index, write_case, write_index};
+use crate::report::fault;
+use crate::results::schema::{CaseResult, RunIndex};
+use crate::results::{self, Axes, milliseconds, remove_index};
 
 /// Writes results as cases end.
 pub(super) struct Recorder<'a> {
@@ -49,9 +49,8 @@ impl<'a> Recorder<'a> {
         let differs = matches!(verdict.status, Status::Failed);
         let differences = if differs { format!("{}\n{}\n\n", case.label, lines.join("\n")) } else { String::new() };
         self.ended[position] = Some((case.label.clone(), differences));
-        let observed = observed(case, outcome);
-        let result = case_result(case, outcome, verdict, axes, lines);
-        Ok(write_case(self.directory, &result, observed)?)
+        golden::write_found(self.directory, &case.name, &case.label, &verdict.seen)?;
+        Ok(case_result(case, outcome, verdict, axes, lines).write(self.directory)?)
     }
 
     /// Writes what the run was.
@@ -59,7 +58,7 @@ impl<'a> Recorder<'a> {
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (cases, differences): (Vec<String>, Vec<String>) = self.ended.into_iter().flatten().unzip();
         let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped };
-        Ok(write_index(self.directory, &index, &differences.concat())?)
+        Ok(index.write(self.directory, &differences.concat())?)
     }
 }
 
@@ -69,13 +68,13 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
         case: case.name.clone(),
         label: case.label.clone(),
         spec: case.source.path.clone(),
-        status: status_word(&verdict.status).to_owned(),
+        status: verdict.status.as_str().to_owned(),
         refusal: refusal(case, verdict),
         faults,
         golden: verdict.golden.clone().or_else(|| unreadable(verdict)),
-        server: measured::server(outcome, axes),
-        elapsed_ms: measured::milliseconds(outcome.elapsed),
-        scenarios: measured::scenarios(case, outcome),
+        server: results::server(outcome, axes),
+        elapsed_ms: milliseconds(outcome.elapsed),
+        scenarios: results::scenarios(case, outcome, &verdict.seen),
         left_out: case.left_out.clone(),
     }
 }

@@ -16,11 +16,13 @@ use memcheck_core::Finding;
 use memcheck_core::row::{Observed, Policy, Row};
 use regex::Regex;
 
+use crate::results::{Axes, Seen};
+
 pub use compare::{Difference, compare, differences};
 pub use file::{BadGolden, Block, Golden};
 pub use trace::trace;
-pub use variant::Axes;
-use variant::{Ambiguous, BadVariant, Variant, most_specific};
+pub use variant::BadVariant;
+use variant::{Ambiguous, Variant, most_specific};
 
 /// A golden and where it was read.
 #[derive(Debug, Clone)]
@@ -85,24 +87,6 @@ impl GoldenError {
             GoldenError::Bad { .. } => Some("\"mcspec bless\" writes the file anew"),
             GoldenError::File { .. } => None,
         }
-    }
-}
-
-/// What a scenario or permutation came to, in the form in which it is recorded.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Seen {
-    /// The clause.
-    pub title: String,
-    /// What happened; nothing for a scenario.
-    pub trace: Vec<String>,
-    /// The violations.
-    pub rows: Vec<Observed>,
-}
-
-impl Seen {
-    /// The block that records it.
-    pub fn into_block(self) -> Block {
-        Block::new(self.title, self.trace, self.rows.into_iter().map(|observed| observed.row).collect())
     }
 }
 
@@ -182,8 +166,18 @@ pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
     Ok(Recorded { path: path.to_owned(), golden })
 }
 
+/// Writes what a case found, in the form of a golden, as `NAME.out` into a directory.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write_found(directory: &Path, case: &str, label: &str, found: &[Seen]) -> Result<(), GoldenError> {
+    let golden = Golden { spec: case.to_owned(), blocks: found.iter().map(Block::from).collect() };
+    write(&base_file(directory, label), &golden.to_string())
+}
+
 /// Writes a file and the directories it is in.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
+fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
     let parent = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(parent).and_then(|()| fs::write(path, text)).map_err(|error| GoldenError::File {
         doing: "write",

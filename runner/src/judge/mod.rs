@@ -1,143 +1,27 @@
 //! What was expected and recorded against what was found: the verdict on a case.
 
 mod expectation;
+mod seen;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcheck_core::row::{Observed, Policy, Row};
+use memcheck_core::Finding;
+use memcheck_core::row::{Policy, Row};
 use memcheck_core::size::Size;
-use memcheck_core::{Finding, Site};
 
 use self::expectation::miss;
-use crate::exec::failure::Failure;
-use crate::exec::outcome::{Outcome, PermutationRun, Window};
-use crate::golden::{self, Axes, Block, Difference, GoldenError, Recorded, Seen};
+use self::seen::findings;
+use crate::exec::outcome::Outcome;
+use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
-use crate::plan::{Case, Place, Problem};
+use crate::plan::Case;
+use crate::results::{Axes, Seen};
 
-/// How a case ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// It found what it should.
-    Passed,
-    /// It did not.
-    Failed,
-    /// It did not, as its `xfail` says.
-    ExpectedFailure(String),
-    /// It was not run: a condition does not hold.
-    Skipped(String),
-    /// It was not run: it asks for something that is not supported.
-    Unsupported,
-}
-
-/// What became of a case.
-#[derive(Debug)]
-pub struct Verdict {
-    /// How it ended.
-    pub status: Status,
-    /// What is wrong, in the order of the spec; also where an `xfail` excuses it.
-    pub faults: Vec<Fault>,
-    /// The golden it was compared with.
-    pub golden: Option<PathBuf>,
-    /// The server it ran on, as goldens name it.
-    pub axes: Option<Axes>,
-    /// How often it was run: more than once where its `retries` allow it and it failed at first.
-    pub attempts: u32,
-    /// What came of `--repeat`; none without it.
-    pub repeats: Option<Repeats>,
-    /// Wall-clock time of the last attempt.
-    pub elapsed: Duration,
-}
-
-/// How often a case was run on purpose, and how often it failed. One failure makes a failed case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Repeats {
-    /// Runs.
-    pub runs: u32,
-    /// Those that failed.
-    pub failed: u32,
-}
-
-impl Verdict {
-    /// Why the case is known to be flaky: its runs did not all end in the same way.
-    pub fn flaky(&self) -> Option<String> {
-        match self.repeats {
-            Some(Repeats { runs, failed }) if 0 < failed && failed < runs => {
-                Some(format!("failed in {failed} of {runs} runs"))
-            }
-            _ if self.status == Status::Passed && self.attempts > 1 => {
-                Some(format!("passed at attempt {}", self.attempts))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Something that makes a case fail.
-#[derive(Debug)]
-pub enum Fault {
-    /// The spec asks for something that is not supported.
-    Unsupported(Problem),
-    /// It did not run to its end.
-    Failure(Failure),
-    /// An `expect` clause is not met.
-    Unmet {
-        /// What it is about.
-        place: Place,
-        /// How long that is, in bytes.
-        length: usize,
-        /// What was found instead.
-        closest: String,
-        /// Where that was allocated, where that is known.
-        site: Option<Site>,
-    },
-    /// The run differs from its golden.
-    Differs {
-        /// The scenario or permutation.
-        title: String,
-        /// How.
-        differences: Vec<Difference>,
-    },
-    /// With `golden exact`, a violation whose size is only known as a range.
-    Inexact {
-        /// The scenario.
-        title: String,
-        /// The violations.
-        rows: Vec<Row>,
-    },
-    /// There is no golden.
-    NotRecorded {
-        /// Where it would be.
-        path: PathBuf,
-        /// What would be in it.
-        blocks: Vec<Seen>,
-        /// Whether the spec has an `expect`.
-        has_expect: bool,
-    },
-    /// Neither an `expect` nor a golden.
-    NoExpectation,
-    /// The golden cannot be used.
-    Golden(GoldenError),
-    /// A transcript is none of the expected ones.
-    Transcript {
-        /// The closest of them, or where there should be one.
-        expected: PathBuf,
-        /// The transcript.
-        result: PathBuf,
-        /// How they differ, as `diff -U3` shows it.
-        difference: String,
-    },
-    /// The engine had no room for some violations.
-    Lost(i64),
-    /// It passed although its `xfail` says that it does not.
-    Passed {
-        /// The reason given for the `xfail`.
-        reason: String,
-    },
-}
+pub use verdict::{Fault, Repeats, Status, Verdict};
 
 /// What is recorded for a case, as far as it can be known.
 #[derive(Debug)]
@@ -161,7 +45,16 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else {
         return None;
     };
-    Some(Verdict { status, faults, golden: None, axes: None, attempts: 0, repeats: None, elapsed: Duration::ZERO })
+    Some(Verdict {
+        status,
+        faults,
+        seen: Vec::new(),
+        golden: None,
+        axes: None,
+        attempts: 0,
+        repeats: None,
+        elapsed: Duration::ZERO,
+    })
 }
 
 /// The verdict on a case that was run.
@@ -195,15 +88,16 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         0 => {}
         lost => faults.push(Fault::Lost(lost)),
     }
+    let seen = seen::seen(case, outcome);
     if case.golden == Policy::Exact {
-        faults.extend(inexact(case, outcome));
+        faults.extend(seen.iter().filter_map(inexact));
     }
     let complete = outcome.first_failure().is_none();
     let golden = match &record {
         Record::Found(recorded) => Some(recorded.path.clone()),
         _ => None,
     };
-    faults.extend(compare(case, outcome, record, complete));
+    faults.extend(compare(case, &seen, record, complete));
 
     let status = match (&case.xfail, faults.is_empty()) {
         (None, true) => Status::Passed,
@@ -214,7 +108,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             Status::Failed
         }
     };
-    Verdict { status, faults, golden, axes: Some(axes.clone()), attempts: 1, repeats: None, elapsed: outcome.elapsed }
+    let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
+    Verdict { status, faults, seen, golden, axes, attempts: 1, repeats: None, elapsed }
 }
 
 /// The `expect` clauses that these findings do not meet.
@@ -236,26 +131,15 @@ fn is_same_place(one: &Fault, other: &Fault) -> bool {
     matches!((one, other), (Fault::Unmet { place, .. }, Fault::Unmet { place: other, .. }) if place.offset == other.offset)
 }
 
-/// The findings of a run of a permutation with the sessions that own them.
-fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<(Option<&'a str>, &'a Finding)> {
-    let owner = |session: usize| Some(case.sessions.sessions[session].name.as_str());
-    let of_window =
-        |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));
-    run.windows.iter().flat_map(of_window).collect()
-}
-
 /// Violations without an exact size.
-fn inexact(case: &Case, outcome: &Outcome) -> Vec<Fault> {
-    let is_range = |row: &Row| matches!(row.size, Size::Range { .. });
-    let fault = |seen: Seen| {
-        let rows: Vec<Row> = seen.rows.into_iter().map(|observed| observed.row).filter(is_range).collect();
-        (!rows.is_empty()).then_some(Fault::Inexact { title: seen.title, rows })
-    };
-    observed(case, outcome).into_iter().filter_map(fault).collect()
+fn inexact(seen: &Seen) -> Option<Fault> {
+    let is_range = |row: &&Row| matches!(row.size, Size::Range { .. });
+    let rows: Vec<Row> = seen.rows.iter().map(|observed| &observed.row).filter(is_range).cloned().collect();
+    (!rows.is_empty()).then(|| Fault::Inexact { title: seen.title.clone(), rows })
 }
 
 /// What is compared with the golden: the scenarios that ran to their end.
-fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Vec<Fault> {
+fn compare(case: &Case, seen: &[Seen], record: Record, complete: bool) -> Vec<Fault> {
     let has_expect =
         case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
             || case.sessions.permutations.iter().any(|permutation| !permutation.expects.is_empty());
@@ -266,14 +150,14 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
         // A run that was cut short is not worth recording: the failure is what there is to say.
         Record::Missing(_) if !complete => Vec::new(),
         Record::Missing(path) => {
-            vec![Fault::NotRecorded { path, blocks: observed(case, outcome), has_expect }]
+            vec![Fault::NotRecorded { path, blocks: seen.to_vec(), has_expect }]
         }
         Record::Found(recorded) => {
             let mut faults = Vec::new();
-            for seen in observed(case, outcome) {
-                let differences = golden::differences(recorded.golden.block(&seen.title), &seen);
+            for seen in seen {
+                let differences = golden::differences(recorded.golden.block(&seen.title), seen);
                 if !differences.is_empty() {
-                    faults.push(Fault::Differs { title: seen.title, differences });
+                    faults.push(Fault::Differs { title: seen.title.clone(), differences });
                 }
             }
             // What the golden knows and the spec does not.
@@ -291,47 +175,4 @@ fn compare(case: &Case, outcome: &Outcome, record: Record, complete: bool) -> Ve
             faults
         }
     }
-}
-
-/// What is recorded of the scenarios and permutations that ran to their end, in the order of the spec.
-pub fn observed(case: &Case, outcome: &Outcome) -> Vec<Seen> {
-    let policy = if case.golden == Policy::None { Policy::Auto } else { case.golden };
-    let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none()).map(|found| {
-        let findings = found.findings.iter().map(|finding| (None, finding));
-        let rows = golden::observe(findings, &case.normalize, policy);
-        Seen { title: case.scenarios[found.scenario].title.clone(), trace: Vec::new(), rows }
-    });
-    let permutations = outcome.permutations.iter().filter(|permutation| permutation.failure.is_none());
-    let permutations = permutations.filter_map(|found| {
-        let title = &case.sessions.permutations[found.permutation].title;
-        let see = |run: &PermutationRun| Seen {
-            title: title.clone(),
-            trace: golden::trace(&case.sessions, &run.happenings),
-            rows: golden::observe(findings(case, run), &case.normalize, policy),
-        };
-        usual(found.runs.iter().map(see).collect())
-    });
-    scenarios.chain(permutations).collect()
-}
-
-/// What most of the runs of a permutation came to. If not all did, it says so.
-fn usual(runs: Vec<Seen>) -> Option<Seen> {
-    let like = |seen: &Seen| {
-        let row = |observed: &Observed| observed.row.clone();
-        let block = Block::new("", seen.trace.clone(), seen.rows.iter().map(row).collect());
-        runs.iter().filter(|other| golden::differences(Some(&block), other).is_empty()).count()
-    };
-    let mut best: Option<(usize, &Seen)> = None;
-    for seen in &runs {
-        let count = like(seen);
-        if best.is_none_or(|(most, _)| count > most) {
-            best = Some((count, seen));
-        }
-    }
-    let (count, seen) = best?;
-    let mut seen = seen.clone();
-    if count < runs.len() {
-        seen.trace.push(format!("{count}/{} runs", runs.len()));
-    }
-    Some(seen)
 }

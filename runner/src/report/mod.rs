@@ -1,5 +1,5 @@
-//! What is shown of a run. A reporter sees events and verdicts and nothing else; verdicts come in the order of the
-//! schedule, whatever the order in which the cases ended.
+//! What is shown of a run. A reporter sees events, outcomes and verdicts and nothing else, and keeps no more of them than
+//! the end of its report takes; verdicts come in the order of the schedule, whatever the order in which the cases ended.
 
 pub mod fault;
 mod github;
@@ -12,7 +12,6 @@ mod origin;
 mod pretty;
 mod tap;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -20,9 +19,10 @@ use std::time::Duration;
 
 use memcheck_core::check::UnknownWord;
 
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
 use crate::plan::Case;
+use crate::run::Event;
 
 pub use github::Github;
 pub use json::Json;
@@ -35,13 +35,17 @@ pub use tap::Tap;
 /// Shows a run in one format.
 pub trait Reporter {
     /// The run begins.
-    fn begin(&mut self, cases: &[Case]) -> io::Result<()>;
+    fn begin(&mut self, _cases: &[Case]) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Something happened. Only worth showing to somebody who waits.
-    fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()>;
+    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
+        Ok(())
+    }
 
-    /// A case is over. `number` counts from 1.
-    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()>;
+    /// A case is over: what it found, and what that means.
+    fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()>;
 
     /// The run is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
@@ -187,31 +191,9 @@ fn variant<'v>(case: &Case, verdict: &'v Verdict) -> Option<&'v str> {
     (file.strip_suffix(".out") != Some(stem)).then_some(file)
 }
 
-/// How a case ended, in a word for programs.
-pub fn status_word(status: &Status) -> &'static str {
-    match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-        Status::ExpectedFailure(_) => "expected failure",
-        Status::Skipped(_) => "skipped",
-        Status::Unsupported => "unsupported",
-    }
-}
-
-/// Why a case was skipped or expected to fail.
-fn reason(status: &Status) -> Option<&str> {
-    match status {
-        Status::ExpectedFailure(reason) | Status::Skipped(reason) => Some(reason),
-        Status::Passed | Status::Failed | Status::Unsupported => None,
-    }
-}
-
 /// All reporters of a run.
 pub struct Reports {
     reporters: Vec<Box<dyn Reporter>>,
-    /// Cases that are over before an earlier one is.
-    waiting: BTreeMap<usize, Verdict>,
-    next: usize,
     summary: Summary,
 }
 
@@ -221,7 +203,7 @@ impl Reports {
         for reporter in &mut reporters {
             reporter.begin(cases)?;
         }
-        Ok(Reports { reporters, waiting: BTreeMap::new(), next: 0, summary: Summary::default() })
+        Ok(Reports { reporters, summary: Summary::default() })
     }
 
     /// Passes an event on.
@@ -229,18 +211,10 @@ impl Reports {
         self.reporters.iter_mut().try_for_each(|reporter| reporter.event(cases, event))
     }
 
-    /// Takes the verdict on a case and passes on those whose turn it is.
-    pub fn verdict(&mut self, cases: &[Case], position: usize, verdict: Verdict) -> io::Result<()> {
-        self.summary.count(&verdict);
-        self.waiting.insert(position, verdict);
-        while let Some(verdict) = self.waiting.remove(&self.next) {
-            let case = &cases[self.next];
-            self.next += 1;
-            for reporter in &mut self.reporters {
-                reporter.verdict(self.next, case, &verdict)?;
-            }
-        }
-        Ok(())
+    /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.
+    pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
+        self.summary.count(verdict);
+        self.reporters.iter_mut().try_for_each(|reporter| reporter.verdict(case, outcome, verdict))
     }
 
     /// Ends the reports.
@@ -273,6 +247,7 @@ mod tests {
         let verdict = |status, attempts| Verdict {
             status,
             faults: vec![],
+            seen: vec![],
             golden: None,
             axes: None,
             attempts,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use memcheck_core::Finding;
 
+use super::axes::Axes;
+use super::schema::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
+use super::seen::Seen;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
-use crate::golden::Axes;
-use crate::judge::observed;
 use crate::plan::Case;
-use crate::results::schema::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
 
 /// The server that a case ran on.
 pub fn server(outcome: &Outcome, axes: &Axes) -> ServerRecord {
@@ -24,22 +24,29 @@ pub fn server(outcome: &Outcome, axes: &Axes) -> ServerRecord {
     }
 }
 
-/// What its scenarios and permutations found.
-pub fn scenarios(case: &Case, outcome: &Outcome) -> Vec<ScenarioResult> {
-    let scenarios = outcome.scenarios.iter().map(|found| scenario(case, found, outcome));
-    scenarios.chain(outcome.permutations.iter().map(|found| permutation(case, found, outcome))).collect()
+/// What its scenarios and permutations found. `seen` is what those came to that ran to their end, in the order of the spec.
+pub fn scenarios(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Vec<ScenarioResult> {
+    let mut seen = seen.iter().peekable();
+    let mut of = |title: &str| seen.next_if(|seen| seen.title == title);
+    let mut results = Vec::new();
+    for found in &outcome.scenarios {
+        results.push(scenario(case, found, of(&case.scenarios[found.scenario].title)));
+    }
+    for found in &outcome.permutations {
+        results.push(permutation(case, found, of(&case.sessions.permutations[found.permutation].title)));
+    }
+    results
 }
 
-fn scenario(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> ScenarioResult {
+fn scenario(case: &Case, found: &ScenarioOutcome, seen: Option<&Seen>) -> ScenarioResult {
     let scenario = &case.scenarios[found.scenario];
-    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == scenario.title).unwrap_or_default();
     ScenarioResult {
         title: scenario.title.clone(),
         iterations: scenario.iterations,
         warmup: scenario.warmup,
         trace: Vec::new(),
         failure: found.failure.as_ref().map(failure_text),
-        rows: seen.rows.iter().map(RowResult::from).collect(),
+        rows: rows(seen),
         findings: findings(&found.findings),
         windows: found.windows.iter().map(|one| window(None, one)).collect(),
         messages: found.messages.iter().map(|message| format!("{}:  {}", message.severity, message.text)).collect(),
@@ -47,23 +54,26 @@ fn scenario(case: &Case, found: &ScenarioOutcome, outcome: &Outcome) -> Scenario
     }
 }
 
-fn permutation(case: &Case, found: &PermutationOutcome, outcome: &Outcome) -> ScenarioResult {
+fn permutation(case: &Case, found: &PermutationOutcome, seen: Option<&Seen>) -> ScenarioResult {
     let permutation = &case.sessions.permutations[found.permutation];
-    let seen = observed(case, outcome).into_iter().find(|seen| seen.title == permutation.title).unwrap_or_default();
     let windows = || found.runs.iter().flat_map(|run| &run.windows);
     let name = |session: usize| case.sessions.sessions[session].name.clone();
     ScenarioResult {
         title: permutation.title.clone(),
         iterations: 1,
         warmup: 1,
-        trace: seen.trace,
+        trace: seen.map_or(Vec::new(), |seen| seen.trace.clone()),
         failure: found.failure.as_ref().map(failure_text),
-        rows: seen.rows.iter().map(RowResult::from).collect(),
+        rows: rows(seen),
         findings: windows().flat_map(|(_, window)| findings(&window.findings)).collect(),
         windows: windows().map(|(session, one)| window(Some(name(*session)), one)).collect(),
         messages: Vec::new(),
         elapsed_ms: milliseconds(found.elapsed),
     }
+}
+
+fn rows(seen: Option<&Seen>) -> Vec<RowResult> {
+    seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from).collect()
 }
 
 fn window(session: Option<String>, window: &Window) -> WindowResult {

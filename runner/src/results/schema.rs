@@ -1,17 +1,16 @@
-//! What a run leaves behind: `results/NAME.out` in the form of a golden, `results/NAME.json` with everything, and
-//! `results/run.json`, which says what the last run was.
+//! The structure of the files in `results/`: `NAME.json` with everything about a case, and `run.json`, which says what the
+//! last run was.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use memcheck_core::census::SiteId;
 use memcheck_core::row::Observed;
 use memcheck_core::{Finding, Frame, Line, Site};
 use serde::{Deserialize, Serialize};
 
-use crate::golden::{Golden, GoldenError, Seen, write};
+use super::axes::Axes;
+use super::seen::Seen;
 
 /// The last run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +185,13 @@ pub struct FrameResult {
     pub line: Option<u32>,
 }
 
+impl ServerRecord {
+    /// The server, as goldens tell it from others.
+    pub fn axes(&self) -> Axes {
+        Axes { major: self.major, assertions: self.assertions, arch: self.arch.clone() }
+    }
+}
+
 impl From<&Site> for SiteResult {
     fn from(site: &Site) -> Self {
         SiteResult { frame: (&site.frame).into(), stack: site.stack.iter().map(Into::into).collect() }
@@ -245,43 +251,9 @@ impl From<&Observed> for RowResult {
     }
 }
 
-/// Results that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// There is none.
-    #[error("no results in \"{}\"", .0.display())]
-    None(PathBuf),
-    /// A file cannot be read.
-    #[error("could not read \"{}\": {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        error: io::Error,
-    },
-    /// A file is not what a run writes.
-    #[error("\"{}\" is not the result of a run: {reason}", path.display())]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl ResultsError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        "\"mcspec run\" writes the results"
-    }
-}
-
-/// The version of the JSON files.
-const FORMAT: u32 = 1;
-
 impl CaseResult {
     /// The version of this structure.
-    pub const FORMAT: u32 = FORMAT;
+    pub const FORMAT: u32 = 1;
 
     /// What was observed, scenario by scenario, those that did not run to their end left out.
     ///
@@ -301,103 +273,4 @@ impl CaseResult {
             })
             .collect()
     }
-
-    /// Reads the result of a case.
-    ///
-    /// # Errors
-    ///
-    /// See [`ResultsError`].
-    pub fn read(directory: &Path, label: &str) -> Result<Self, ResultsError> {
-        read(&directory.join(format!("{label}.json")))
-    }
-
-    /// Writes the result of a case where it was read.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written.
-    pub fn write(&self, directory: &Path) -> Result<(), GoldenError> {
-        write_json(&directory.join(format!("{}.json", self.label)), self)
-    }
-}
-
-impl RunIndex {
-    /// Reads what the last run was.
-    ///
-    /// # Errors
-    ///
-    /// See [`ResultsError`].
-    pub fn read(directory: &Path) -> Result<Self, ResultsError> {
-        match read(&index_file(directory)) {
-            Err(ResultsError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-                Err(ResultsError::None(directory.to_owned()))
-            }
-            other => other,
-        }
-    }
-}
-
-/// Makes the directory.
-///
-/// # Errors
-///
-/// It is not there and cannot be made.
-pub fn make_directory(directory: &Path) -> Result<(), GoldenError> {
-    let unmade = |error| GoldenError::File { doing: "create", path: directory.to_owned(), error };
-    fs::create_dir_all(directory).map_err(unmade)
-}
-
-/// Removes what says what the last run was.
-///
-/// # Errors
-///
-/// The file is there and cannot be removed.
-pub fn remove_index(directory: &Path) -> Result<(), GoldenError> {
-    let path = index_file(directory);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(GoldenError::File { doing: "remove", path, error })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn index_file(directory: &Path) -> PathBuf {
-    directory.join("run.json")
-}
-
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {
-    let text = fs::read_to_string(path).map_err(|error| ResultsError::Unreadable { path: path.to_owned(), error })?;
-    serde_json::from_str(&text).map_err(|error| ResultsError::Bad { path: path.to_owned(), reason: error.to_string() })
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), GoldenError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| GoldenError::File {
-        doing: "write",
-        path: path.to_owned(),
-        error: error.into(),
-    })?;
-    write(path, &format!("{text}\n"))
-}
-
-/// Writes `NAME.out` and `NAME.json`.
-///
-/// # Errors
-///
-/// A file cannot be written.
-pub fn write_case(directory: &Path, result: &CaseResult, observed: Vec<Seen>) -> Result<(), GoldenError> {
-    let blocks = observed.into_iter().map(Seen::into_block).collect();
-    let golden = Golden { spec: result.case.clone(), blocks };
-    write(&directory.join(format!("{}.out", result.label)), &golden.to_string())?;
-    result.write(directory)
-}
-
-/// Writes what the run was and how it differs from the goldens.
-///
-/// # Errors
-///
-/// A file cannot be written.
-pub fn write_index(directory: &Path, index: &RunIndex, differences: &str) -> Result<(), GoldenError> {
-    write(&directory.join("regression.diffs"), differences)?;
-    write_json(&index_file(directory), index)
 }

@@ -1,6 +1,7 @@
 //! What happens during a run, as it happens.
 
-use super::outcome::Outcome;
+use crate::exec::Progress;
+use crate::exec::outcome::Outcome;
 use crate::judge::Verdict;
 
 /// Something that happened to a case, known by its position in the run.
@@ -11,28 +12,12 @@ pub enum Event {
         /// The case.
         case: usize,
     },
-    /// One of its scenarios begins.
-    Scenario {
-        /// The case.
-        case: usize,
-        /// The scenario's position in the case.
-        scenario: usize,
-    },
-    /// One of its permutations begins.
-    Permutation {
-        /// The case.
-        case: usize,
-        /// The permutation's position in the case.
-        permutation: usize,
-    },
-    /// Iterations are done; sent now and then.
+    /// It goes on.
     Progress {
         /// The case.
         case: usize,
-        /// Iterations done, the warm-up and all windows counted.
-        done: u64,
-        /// Iterations in all.
-        total: u64,
+        /// How far it has come.
+        progress: Progress,
     },
     /// The case failed and is run again.
     Retried {
@@ -44,11 +29,11 @@ pub enum Event {
         /// The case.
         case: usize,
     },
-    /// The case is over.
+    /// The case is over: it was run as often as it had to be, or there was no need to. Comes once for each case.
     Finished {
         /// The case.
         case: usize,
-        /// What it found.
+        /// What it found in the run that counts; nothing if it was not run.
         outcome: Box<Outcome>,
         /// What that means.
         verdict: Box<Verdict>,

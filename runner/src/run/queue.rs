@@ -1,15 +1,17 @@
 //! Who runs what when: groups one after the other, the cases of a group at the same time.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
 
-use super::case;
 use super::event::Event;
-use super::outcome::Outcome;
-use super::pool::{Installed, Slot, Source};
-use crate::judge::{Repeats, Status, Verdict, without_running};
-use crate::plan::Case;
+use super::repetition::{repeated, retried};
+use super::verdict::verdict;
+use crate::exec::outcome::Outcome;
+use crate::exec::{self, Installed, Slot, Source};
+use crate::judge::{Verdict, without_running};
+use crate::plan::{Case, Environment};
 use crate::server::GivenServer;
 
 /// A run: the cases, and what they run on.
@@ -27,8 +29,10 @@ pub struct Run<'a> {
     /// How often each case is run whatever comes of it (`--repeat`), at least 1. More than once, and no failed run is
     /// tried again.
     pub repeat: u32,
-    /// Says what an outcome means.
-    pub judge: &'a (dyn Fn(&Case, &Outcome) -> Verdict + Sync),
+    /// What is known of the server of each installation, or of the one that is given.
+    pub environments: &'a [Environment],
+    /// The directory of goldens.
+    pub expected: &'a Path,
 }
 
 /// Runs all cases. Every case ends with [`Event::Finished`], in whatever order they end.
@@ -55,51 +59,27 @@ fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
     if events.send(Event::Started { case: position }).is_err() {
         return;
     }
+    let again = |event: Event| drop(events.send(event));
+    let once = || once(run, slot, position, events);
     let (outcome, verdict) = match without_running(case) {
         Some(verdict) => (Outcome::default(), verdict),
-        None if run.repeat > 1 => repeated(run, slot, position, events),
-        None => retried(run, slot, position, events),
+        None if run.repeat > 1 => repeated(run.repeat, once, || again(Event::Repeated { case: position })),
+        None => retried(case.retries, once, || again(Event::Retried { case: position })),
     };
     let finished = Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) };
     drop(events.send(finished));
 }
 
-/// Runs a case until it does not fail, as often as its `retries` allow.
-fn retried(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> (Outcome, Verdict) {
-    let mut attempts = 1;
-    loop {
-        let (outcome, verdict) = once(run, slot, position, events);
-        if verdict.status != Status::Failed || attempts > run.cases[position].retries {
-            return (outcome, Verdict { attempts, ..verdict });
-        }
-        attempts += 1;
-        drop(events.send(Event::Retried { case: position }));
-    }
-}
-
-/// Runs a case as often as `--repeat` says. The first failed run speaks for all; without one, the last.
-fn repeated(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> (Outcome, Verdict) {
-    let mut kept = once(run, slot, position, events);
-    let mut failed = u32::from(kept.1.status == Status::Failed);
-    for _ in 1..run.repeat {
-        drop(events.send(Event::Repeated { case: position }));
-        let next = once(run, slot, position, events);
-        failed += u32::from(next.1.status == Status::Failed);
-        if kept.1.status != Status::Failed {
-            kept = next;
-        }
-    }
-    kept.1.repeats = Some(Repeats { runs: run.repeat, failed });
-    kept
-}
-
+/// Runs a case once.
 fn once(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> (Outcome, Verdict) {
     let case = &run.cases[position];
     let source = match run.given {
         Some(given) => Source::Given(given),
         None => Source::Installed(&run.installed[case.installation]),
     };
-    let outcome = case::run(slot, source, case, position, events);
-    let verdict = (run.judge)(case, &outcome);
+    // Nobody listening means that the run is being given up; it ends by itself.
+    let mut tell = |progress| drop(events.send(Event::Progress { case: position, progress }));
+    let outcome = exec::run(slot, source, case, &format!("spec_{position}"), &mut tell);
+    let verdict = verdict(case, &outcome, &run.environments[case.installation], run.expected);
     (outcome, verdict)
 }
