@@ -90,6 +90,12 @@ impl GoldenError {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often [`observe`] was called: the work of judging an outcome.
+    pub(crate) static OBSERVED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Puts findings, each with the session that owns it, into the form in which they are recorded; equal ones become one
 /// row.
 pub fn observe<'a>(
@@ -97,6 +103,8 @@ pub fn observe<'a>(
     normalize: &[(Regex, String)],
     policy: Policy,
 ) -> Vec<Observed> {
+    #[cfg(test)]
+    OBSERVED.with(|observed| observed.set(observed.get() + 1));
     let one = |(owner, finding): (Option<&str>, &Finding)| {
         let subject = normalize.iter().fold(finding.path.to_string(), |subject, (pattern, replacement)| {
             pattern.replace_all(&subject, replacement).into_owned()
