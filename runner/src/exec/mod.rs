@@ -5,7 +5,6 @@ mod deadline;
 mod engine;
 pub mod failure;
 pub mod happening;
-mod marks;
 pub mod outcome;
 mod pool;
 mod progress;

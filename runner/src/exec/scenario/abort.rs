@@ -2,27 +2,43 @@
 
 use memcheck_core::{Finding, Phase};
 
+use super::way::{Client, Way};
+use crate::exec::failure::Failure;
 use crate::exec::outcome::Window;
+use crate::exec::workload::Wrapping;
+use crate::plan::Scenario;
 
-/// What is sent around every execution of the workload.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::exec) struct Wrapping {
-    /// Before the workload.
-    pub(in crate::exec) before: &'static [&'static str],
-    /// A statement that must fail, after the workload.
-    pub(in crate::exec) fails: Option<&'static str>,
-    /// At the end.
-    pub(in crate::exec) after: &'static [&'static str],
+/// A window for each way of undoing the workload, after one in which it commits.
+pub(super) struct Undone;
+
+impl Way for Undone {
+    fn executions(&self, scenario: &Scenario) -> u64 {
+        (1 + scenario.phases.len() as u64) * (scenario.warmup + scenario.iterations)
+    }
+
+    fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
+        let phases = client.scenario.phases.iter().map(|&phase| (Some(phase), undone(phase)));
+        for (phase, wrapping) in std::iter::once((None, COMMITTED)).chain(phases) {
+            windows.push(client.in_session(|client, session| super::repeat(client, session, phase, wrapping))?);
+        }
+        Ok(())
+    }
+
+    /// Those that depend on the way of undoing it, once for each, and those that do not, once.
+    fn findings(&self, windows: &[Window]) -> Vec<Finding> {
+        match windows {
+            // The others were not come to.
+            [only] => only.findings.clone(),
+            all => merge(all),
+        }
+    }
 }
 
-/// No wrapping: the workload's statements are all that is sent.
-pub(in crate::exec) const BARE: Wrapping = Wrapping { before: &[], fails: None, after: &[] };
-
 /// The control of `tx_abort_loop`: the workload commits.
-pub(in crate::exec) const COMMITTED: Wrapping = Wrapping { before: &["BEGIN"], fails: None, after: &["COMMIT"] };
+const COMMITTED: Wrapping = Wrapping { before: &["BEGIN"], fails: None, after: &["COMMIT"] };
 
 /// The workload undone.
-pub(in crate::exec) fn undone(phase: Phase) -> Wrapping {
+fn undone(phase: Phase) -> Wrapping {
     match phase {
         Phase::Rollback => Wrapping { before: &["BEGIN"], fails: None, after: &["ROLLBACK"] },
         Phase::Savepoint => Wrapping {
@@ -42,7 +58,7 @@ pub(in crate::exec) fn undone(phase: Phase) -> Wrapping {
 /// The findings of all windows of a `tx_abort_loop`. What also grows when the workload commits does not depend on the
 /// way of undoing it: it is reported once, without a phase, as the committing window measured it. What grows only on
 /// commit is another scenario's business.
-pub(in crate::exec) fn merge(windows: &[Window]) -> Vec<Finding> {
+fn merge(windows: &[Window]) -> Vec<Finding> {
     let same = |a: &Finding, b: &Finding| a.check == b.check && a.path == b.path && a.source_lib == b.source_lib;
     let (control, undone): (Vec<&Window>, Vec<&Window>) = windows.iter().partition(|window| window.phase.is_none());
     let control: Vec<&Finding> = control.iter().flat_map(|window| &window.findings).collect();

@@ -1,27 +1,44 @@
-//! Runs a scenario: its windows, each in a session of its own.
+//! Runs a scenario. What the client does for each kind of scenario stands in a file of its own where that is not the plain
+//! loop: a [`Way`], with its line in [`WAYS`].
 
-pub(super) mod abort;
+mod abort;
+mod ladder;
+mod server;
+mod way;
 mod worker;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use memcheck_core::Phase;
+use memcheck_core::growth::checkpoints;
+use memcheck_core::{Phase, ScenarioKind};
+use serde_json::json;
 
-use self::abort::{BARE, COMMITTED, Wrapping, undone};
+use self::way::{Client, Way};
 use super::engine;
 use super::failure::{Failure, Step};
-use super::marks::marks;
-use super::outcome::{Message, ScenarioOutcome, Window};
+use super::outcome::{ScenarioOutcome, Window};
 use super::session::Session;
-use super::workload::Workload;
+use super::workload::{BARE, Workload, Wrapping};
 use crate::language::ast::Iterate;
-use crate::plan::{Case, Scenario, Values};
+use crate::plan::{Case, Scenario};
 use crate::server::Server;
 
-/// How often progress is told.
-const PROGRESS: Duration = Duration::from_millis(100);
+/// The kinds of scenarios that the client repeats in a way of their own.
+const WAYS: &[(ScenarioKind, &dyn Way)] =
+    &[(ScenarioKind::TxAbortLoop, &abort::Undone), (ScenarioKind::QueryPeak, &ladder::Ladder)];
 
-/// Runs the scenario at that position of the case.
+/// How a scenario is repeated: as its clauses say, which may take it out of the client's hands, or else as its kind is.
+fn way(scenario: &Scenario) -> &'static dyn Way {
+    if scenario.worker.is_some() {
+        return &worker::Watched;
+    }
+    if scenario.iterate == Iterate::Server {
+        return &server::ByServer;
+    }
+    WAYS.iter().find(|(kind, _)| *kind == scenario.kind).map_or(&Plain, |&(_, way)| way)
+}
+
+/// Runs the scenario at that position of the case. `progress` is told how many of how many executions are done.
 pub(super) fn run(
     server: &Server,
     database: &str,
@@ -31,144 +48,96 @@ pub(super) fn run(
 ) -> ScenarioOutcome {
     let started = Instant::now();
     let scenario = &case.scenarios[position];
-    let windows: Vec<(Option<Phase>, Wrapping)> = if scenario.phases.is_empty() || scenario.iterate == Iterate::Server {
-        vec![(None, BARE)]
-    } else {
-        // First the control, in which the workload commits.
-        let phases = scenario.phases.iter().map(|&phase| (Some(phase), undone(phase)));
-        std::iter::once((None, COMMITTED)).chain(phases).collect()
-    };
-    let steps = scenario.rows.len().max(1) as u64;
-    let total = windows.len() as u64 * (scenario.warmup + scenario.iterations * steps);
-    let mut runner = Runner { server, database, case, scenario, done: 0, total, told: started, progress };
-    let mut outcome = ScenarioOutcome { scenario: position, ..ScenarioOutcome::default() };
-    for (phase, wrapping) in windows {
-        match runner.window(phase, wrapping, &mut outcome.messages) {
-            Ok(window) => outcome.windows.push(window),
-            Err(failure) => {
-                outcome.failure = Some(failure);
-                break;
-            }
-        }
+    let way = way(scenario);
+    let mut client = Client::new(server, database, case, scenario, way.executions(scenario), progress);
+    let mut windows = Vec::new();
+    let failure = way.run(&mut client, &mut windows).err();
+    ScenarioOutcome {
+        scenario: position,
+        findings: way.findings(&windows),
+        windows,
+        messages: client.messages,
+        failure,
+        elapsed: started.elapsed(),
     }
-    outcome.findings = match outcome.windows.as_slice() {
-        [only] => only.findings.clone(),
-        several => abort::merge(several),
-    };
-    outcome.elapsed = started.elapsed();
-    outcome
 }
 
-struct Runner<'a> {
-    server: &'a Server,
-    database: &'a str,
-    case: &'a Case,
-    scenario: &'a Scenario,
-    /// Executions of the workload so far, in all windows: the value of `:i`, so that no two insert the same key.
-    done: u64,
-    total: u64,
-    told: Instant,
-    progress: &'a mut dyn FnMut(u64, u64),
+/// The plain loop: one window, in which the workload is repeated as it is.
+struct Plain;
+
+impl Way for Plain {
+    fn executions(&self, scenario: &Scenario) -> u64 {
+        scenario.warmup + scenario.iterations
+    }
+
+    fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
+        windows.push(client.in_session(|client, session| repeat(client, session, None, BARE))?);
+        Ok(())
+    }
 }
 
-impl Runner<'_> {
-    fn window(
-        &mut self,
-        phase: Option<Phase>,
-        wrapping: Wrapping,
-        messages: &mut Vec<Message>,
-    ) -> Result<Window, Failure> {
-        let mut session = Session::open(self.server, self.database, self.scenario.timeout)?;
-        let window = self.in_session(&mut session, phase, wrapping);
-        messages.extend(session.take_messages());
-        window
-    }
-
-    fn in_session(
-        &mut self,
-        session: &mut Session,
-        phase: Option<Phase>,
-        wrapping: Wrapping,
-    ) -> Result<Window, Failure> {
-        let scenario = self.scenario;
-        session.settings(self.case.settings.iter().chain(&scenario.settings))?;
-        session.blocks(&scenario.setup, &Step::Setup)?;
-        if let Some(watched) = &scenario.worker {
-            worker::watch(session, scenario, watched)?;
-        } else if scenario.iterate == Iterate::Server {
-            self.iterated_by_the_server(session)?;
-        } else {
-            self.iterated_by_the_client(session, phase, wrapping)?;
-        }
-        let window = engine::window(session, phase)?;
-        session.blocks(&scenario.teardown, &Step::Teardown)?;
-        Ok(window)
-    }
-
-    fn iterated_by_the_server(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let scenario = self.scenario;
-        if scenario.warmup > 0 {
-            engine::run_scenario(session, scenario, scenario.warmup)?;
-        }
-        engine::begin(session, scenario, None)?;
-        engine::run_scenario(session, scenario, scenario.iterations)?;
-        engine::end(session)
-    }
-
-    fn iterated_by_the_client(
-        &mut self,
-        session: &mut Session,
-        phase: Option<Phase>,
-        wrapping: Wrapping,
-    ) -> Result<(), Failure> {
-        let scenario = self.scenario;
-        let workload = Workload::new(session, scenario, wrapping)?;
-        let in_one_transaction = scenario.iterate == Iterate::Transaction;
-        if in_one_transaction {
-            session.simple("BEGIN", &Step::Setup, Some(&scenario.place))?;
-        }
-        let (few, many) = (scenario.rows.first().copied(), scenario.rows.last().copied());
+/// Warms up, opens a window, repeats the workload with marks in between, and says what the window has found.
+fn repeat(
+    client: &mut Client,
+    session: &mut Session,
+    phase: Option<Phase>,
+    wrapping: Wrapping,
+) -> Result<Window, Failure> {
+    let scenario = client.scenario;
+    let workload = Workload::new(session, scenario, wrapping)?;
+    client.as_iterated(session, |client, session| {
         for n in 1..=scenario.warmup {
-            // The last time at the top of the ladder: what is cached for each row is there before it is climbed.
-            let rows = if n < scenario.warmup { few } else { many };
-            self.execute(session, &workload, &Step::WarmUp(n), rows)?;
+            client.execute(session, &workload, &Step::WarmUp(n), None)?;
         }
-        engine::begin(session, scenario, phase)?;
-        if scenario.rows.is_empty() {
-            let mut marks = marks(scenario.iterations).into_iter().peekable();
-            for n in 1..=scenario.iterations {
-                self.execute(session, &workload, &Step::Iteration(n), None)?;
-                if marks.next_if_eq(&n).is_some() {
-                    engine::mark(session, n)?;
-                }
+        let phase = phase.map(|phase| ("phase", json!(phase.as_str())));
+        engine::begin(session, scenario, phase.as_slice())?;
+        let mut marks = checkpoints(scenario.iterations).into_iter().peekable();
+        for n in 1..=scenario.iterations {
+            client.execute(session, &workload, &Step::Iteration(n), None)?;
+            if marks.next_if_eq(&n).is_some() {
+                engine::mark(session, n)?;
             }
         }
-        for &rows in &scenario.rows {
-            for _ in 0..scenario.iterations {
-                self.execute(session, &workload, &Step::Rows(rows), Some(rows))?;
-            }
-            engine::mark(session, rows)?;
+        engine::end(session)
+    })?;
+    engine::window(session, phase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Defaults, Environment, Overrides, cases, load};
+
+    #[test]
+    fn a_kind_has_one_way() {
+        for (position, (kind, _)) in WAYS.iter().enumerate() {
+            assert!(WAYS[..position].iter().all(|(other, _)| other != kind), "{kind}");
         }
-        engine::end(session)?;
-        if in_one_transaction {
-            session.simple("COMMIT", &Step::Teardown, Some(&scenario.place))?;
-        }
-        Ok(())
     }
 
-    fn execute(
-        &mut self,
-        session: &mut Session,
-        workload: &Workload,
-        step: &Step,
-        rows: Option<u64>,
-    ) -> Result<(), Failure> {
-        workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() })?;
-        self.done += 1;
-        if self.told.elapsed() >= PROGRESS {
-            self.told = Instant::now();
-            (self.progress)(self.done, self.total);
+    #[test]
+    fn what_will_be_executed_is_known_beforehand() {
+        let table = [
+            ("growth_benchmark", "iterations 20 warmup 5", 25),
+            ("cursor_leak", "iterations 20 warmup 5", 25),
+            ("growth_benchmark", "iterations 20 warmup 5 iterate transaction", 25),
+            ("growth_benchmark", "iterations 20 warmup 5 iterate server", 0),
+            ("tx_abort_loop", "iterations 20 warmup 5", 100),
+            ("tx_abort_loop", "iterations 20 warmup 5 abort rollback", 50),
+            ("tx_abort_loop", "iterations 20 warmup 5 iterate server", 0),
+            ("query_peak", "iterations 2 warmup 5 rows in (10, 20, 30)", 11),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.mcspec");
+        for (kind, clauses, expected) in table {
+            let workload = if kind == "query_peak" { "SELECT :rows" } else { "SELECT 1" };
+            let text = format!("target 'mine'\nscenario {kind} {clauses} workload {{ {workload} }} expect none\n");
+            std::fs::write(&path, text).unwrap();
+            let loaded = load("x", &path).unwrap();
+            let environment = Environment::nominal(180_000);
+            let planned = cases(&loaded, &environment, &Overrides::default(), Defaults::default()).unwrap();
+            let scenario = &planned[0].scenarios[0];
+            assert_eq!(way(scenario).executions(scenario), expected, "{kind} {clauses}");
         }
-        Ok(())
     }
 }

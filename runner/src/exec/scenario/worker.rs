@@ -3,8 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
+use super::way::{Client, Way};
 use crate::exec::engine;
 use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::outcome::Window;
 use crate::exec::session::Session;
 use crate::plan::{Scenario, Worker};
 
@@ -14,8 +16,27 @@ const POLL: Duration = Duration::from_millis(20);
 /// Transactions that it takes to tell growth that goes on from a step: two intervals.
 const FEWEST_MARKS: i64 = 3;
 
+/// `worker`: the window is the worker's, and so is the work.
+pub(super) struct Watched;
+
+impl Way for Watched {
+    fn executions(&self, _: &Scenario) -> u64 {
+        // The client executes nothing.
+        0
+    }
+
+    fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
+        windows.push(client.in_session(|client, session| {
+            let worker = client.scenario.worker.as_ref().expect("only a scenario with a worker watches one");
+            watch(session, client.scenario, worker)?;
+            engine::window(session, None)
+        })?);
+        Ok(())
+    }
+}
+
 /// Waits for the worker, opens a window in it, and closes it after the time.
-pub(in crate::exec) fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
+fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
     let step = Step::Worker(worker.name.clone());
     let pid = find(session, worker, &step)?;
     engine::begin_in(session, scenario, pid)?;
