@@ -1,5 +1,6 @@
 //! What is wrong with a case, in lines: the same in every format, in the JSON and in `regression.diffs`.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -26,11 +27,11 @@ pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
 
 /// Several violations may come from one place: its callers are named once. So is every hint.
 fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
-    let mut said: Vec<&[Line]> = Vec::new();
+    let mut said: HashSet<&[Line]> = HashSet::new();
     let together = |a: &Line, b: &Line| a.tone == Tone::Origin && b.tone == Tone::Origin;
     let mut kept = Vec::new();
     for group in lines.chunk_by(together) {
-        let again = said.contains(&group);
+        let again = !said.insert(group);
         let callers = group.iter().position(|line| line.text.trim_start().starts_with("from "));
         let shown = match group[0].tone {
             Tone::Origin if again => &group[..callers.unwrap_or(group.len())],
@@ -38,7 +39,6 @@ fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
             _ => group,
         };
         kept.extend_from_slice(shown);
-        said.push(group);
     }
     kept
 }

@@ -1,7 +1,7 @@
 //! A line of a report, and what it is.
 
 /// What a line is, for those who color it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tone {
     /// Says what is wrong.
     Headline,
@@ -20,7 +20,7 @@ pub enum Tone {
 }
 
 /// A line of text, indented, without newline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Line {
     /// What it is.
     pub tone: Tone,
