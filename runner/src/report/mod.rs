@@ -14,10 +14,7 @@ mod tap;
 
 use std::fmt;
 use std::io;
-use std::str::FromStr;
 use std::time::Duration;
-
-use memcheck_core::check::UnknownWord;
 
 use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
@@ -49,50 +46,6 @@ pub trait Reporter {
 
     /// The run is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
-}
-
-/// `--report FORMAT`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Pretty,
-    /// Test Anything Protocol, version 14.
-    Tap,
-    /// Everything, for programs.
-    Json,
-    /// The XML that CI systems read.
-    Junit,
-    /// Annotations and a job summary of GitHub Actions.
-    Github,
-    /// A table and what is wrong, to be pasted or published.
-    Markdown,
-}
-
-impl Format {
-    /// All formats.
-    pub const ALL: &'static [Format] =
-        &[Format::Pretty, Format::Tap, Format::Json, Format::Junit, Format::Github, Format::Markdown];
-
-    /// The name on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Format::Pretty => "pretty",
-            Format::Tap => "tap",
-            Format::Json => "json",
-            Format::Junit => "junit",
-            Format::Github => "github",
-            Format::Markdown => "markdown",
-        }
-    }
-}
-
-impl FromStr for Format {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownWord { what: "format", word: word.to_owned() };
-        Format::ALL.iter().copied().find(|format| format.as_str() == word).ok_or_else(unknown)
-    }
 }
 
 /// How many cases ended how.
