@@ -1,8 +1,8 @@
 //! `mcspec` runs memory specs against PostgreSQL extensions.
 //!
-//! The parts form one line: a spec's text becomes a tree ([`spec`]), the trees of a schedule become cases ([`plan`]), a case
-//! runs on a private server ([`server`], [`exec`]), what was observed is compared with what was expected and recorded
-//! ([`golden`], [`judge`]) and reported ([`report`]).
+//! The parts form one line: a spec's text becomes a tree ([`language`]), the trees of a schedule become cases ([`plan`]),
+//! a case runs on a private server ([`server`], [`exec`]), what was measured ([`results`]) is compared with what was
+//! expected and recorded ([`golden`], [`judge`]), case after case ([`run`]), and reported ([`report`]).
 
 pub mod cli;
 pub mod config;
@@ -10,9 +10,11 @@ pub mod exec;
 pub mod explain;
 pub mod golden;
 pub mod judge;
+pub mod language;
 pub mod plan;
 pub mod report;
+pub mod results;
+pub mod run;
 pub mod server;
-pub mod spec;
 pub mod symbols;
 pub mod transcript;

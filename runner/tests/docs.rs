@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mcspec::spec::lint::lint;
-use mcspec::spec::{SourceFile, format, parse};
+use mcspec::language::lint::lint;
+use mcspec::language::{SourceFile, format, parse};
 use memcheck_core::ScenarioKind;
 
 fn root() -> PathBuf {
@@ -43,7 +43,7 @@ fn examples_parse_are_formatted_and_give_no_warning() {
 
 #[test]
 fn every_clause_is_documented() {
-    let grammar = fs::read_to_string(root().join("runner/src/spec/grammar.pest")).unwrap();
+    let grammar = fs::read_to_string(root().join("runner/src/language/grammar.pest")).unwrap();
     let words = grammar.split("\nclause_word = _{").nth(1).unwrap();
     let words: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
     assert!(words.len() > 40);

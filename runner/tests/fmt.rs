@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use mcspec::spec::{SourceFile, format, format_include, parse, parse_include};
+use mcspec::language::{SourceFile, format, format_include, parse, parse_include};
 use regex::Regex;
 use walkdir::WalkDir;
 

@@ -14,16 +14,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use mcspec::exec::event::Event;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
-use mcspec::golden::{Axes, Difference, Seen};
+use mcspec::golden::{self, Difference};
 use mcspec::judge::{Fault, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
+use mcspec::results::{Axes, Seen};
+use mcspec::run::{Event, InOrder};
 use memcheck_core::census::SiteId;
-use memcheck_core::row::Observed;
+use memcheck_core::row::{Observed, Policy};
 use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Line, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\
@@ -52,7 +53,8 @@ impl Write for Shared {
 fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
     let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
     let golden = Some("expected/leaky.out".into());
-    Verdict { status, faults, golden, axes: Some(axes), attempts: 1, repeats: None, elapsed: Duration::from_millis(ms) }
+    let (seen, elapsed) = (Vec::new(), Duration::from_millis(ms));
+    Verdict { status, faults, seen, golden, axes: Some(axes), attempts: 1, repeats: None, elapsed }
 }
 
 /// One case of every kind of ending, in the order of the schedule.
@@ -162,12 +164,17 @@ fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>)
     let (directory, all, verdicts) = run(versions);
     let out = Shared::default();
     let mut reports = Reports::begin(vec![reporter(out.clone())], &all).unwrap();
-    for (position, verdict) in verdicts.into_iter().enumerate().rev() {
+    let mut ended = InOrder::default();
+    for (case, verdict) in verdicts.into_iter().enumerate().rev() {
         let outcome = Box::new(outcome(&verdict));
-        let event = Event::Finished { case: position, outcome, verdict: Box::new(verdict) };
+        let verdict = Box::new(Verdict { seen: seen(&all[case], &outcome), ..verdict });
+        let event = Event::Finished { case, outcome, verdict };
         reports.event(&all, &event).unwrap();
-        let Event::Finished { verdict, .. } = event else { unreachable!() };
-        reports.verdict(&all, position, *verdict).unwrap();
+        let Event::Finished { case, outcome, verdict } = event else { unreachable!() };
+        ended.put(case, (outcome, verdict));
+        while let Some((case, (outcome, verdict))) = ended.take() {
+            reports.verdict(&all[case], &outcome, &verdict).unwrap();
+        }
     }
     reports.end(Duration::from_millis(67_400)).unwrap();
     let text = String::from_utf8(out.0.borrow().clone()).unwrap();
@@ -217,6 +224,16 @@ fn outcome(verdict: &Verdict) -> Outcome {
     let server = ServerFacts { version: "PostgreSQL 18.6".into(), assertions: false, engine: "1.0".into(), settings };
     let scenario = ScenarioOutcome { findings: vec![finding], ..ScenarioOutcome::default() };
     Outcome { server: Some(server), scenarios: vec![scenario], elapsed: verdict.elapsed, ..Outcome::default() }
+}
+
+/// What the scenarios of a case came to.
+fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
+    let of = |found: &ScenarioOutcome| {
+        let findings = found.findings.iter().map(|finding| (None, finding));
+        let rows = golden::observe(findings, &case.normalize, Policy::Auto);
+        Seen { title: case.scenarios[found.scenario].title.clone(), trace: Vec::new(), rows }
+    };
+    outcome.scenarios.iter().map(of).collect()
 }
 
 /// Compares what is reported with the file of that name.

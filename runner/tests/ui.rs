@@ -9,8 +9,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mcspec::spec::lint::{LINTS, Lint, lint};
-use mcspec::spec::{SourceFile, parse, parse_include};
+use mcspec::language::lint::{LINTS, Lint, lint};
+use mcspec::language::{SourceFile, parse, parse_include};
 use similar::TextDiff;
 
 /// A file in `tests/ui`.

@@ -44,6 +44,13 @@ pub struct Frame {
     pub line: Option<Line>,
 }
 
+impl Frame {
+    /// Where it is: the function, or library and offset (`mine+0x1234`) where its name is not known.
+    pub fn place(&self) -> String {
+        self.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", self.library, self.offset))
+    }
+}
+
 /// A line of a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -112,5 +119,23 @@ impl Finding {
     /// Whether it counts something that has no size, not even that of memory.
     pub fn is_counted(&self) -> bool {
         self.check == CheckKind::ResourceLeak
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Frame;
+
+    #[test]
+    fn a_frame_knows_its_place() {
+        for (library, offset, symbol, expected) in [
+            ("mine", 0x1234, None, "mine+0x1234"),
+            ("postgres", 0, None, "postgres+0x0"),
+            ("mine", 0x1234, Some("mine::load"), "mine::load"),
+        ] {
+            let symbol = symbol.map(str::to_owned);
+            let frame = Frame { library: library.to_owned(), offset, symbol, ..Frame::default() };
+            assert_eq!(frame.place(), expected);
+        }
     }
 }

@@ -13,8 +13,8 @@ use super::select::catalog;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::bless::{Blessed, bless as accept};
 use crate::golden::prune;
-use crate::golden::results::{CaseResult, RunIndex};
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load};
+use crate::results::schema::{CaseResult, RunIndex};
 
 /// Accept what the last run found: write it into the goldens
 #[derive(Debug, Args)]

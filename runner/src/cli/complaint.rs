@@ -5,9 +5,9 @@ use std::io::Write;
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::golden::GoldenError;
-use crate::golden::results::ResultsError;
 use crate::plan::Problem;
 use crate::plan::schedule::ScheduleError;
+use crate::results::ResultsError;
 use crate::server::ServerError;
 
 /// Why a command cannot go on.
@@ -25,10 +25,10 @@ pub(super) enum Complaint {
     /// No server.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// A golden, or a result that cannot be written.
+    /// A golden.
     #[error(transparent)]
     Golden(#[from] GoldenError),
-    /// No results.
+    /// Results.
     #[error(transparent)]
     Results(#[from] ResultsError),
     /// An argument that does not make sense.
@@ -80,7 +80,7 @@ impl Complaint {
             Complaint::Schedule(error) => error.hint(),
             Complaint::Server(error) => error.hint(),
             Complaint::Golden(error) => error.hint().map(str::to_owned),
-            Complaint::Results(error) => Some(error.hint().to_owned()),
+            Complaint::Results(error) => error.hint().map(str::to_owned),
             Complaint::Argument { hint, .. } | Complaint::Nothing { hint, .. } => hint.clone(),
             Complaint::Specs(_) | Complaint::Config(_) | Complaint::Output { .. } => None,
         }

@@ -9,9 +9,10 @@ use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run};
 use crate::config::Config;
-use crate::golden::results::{CaseResult, ResultsError};
-use crate::golden::{self, Axes};
+use crate::golden;
 use crate::report::fault::difference_lines;
+use crate::results::ResultsError;
+use crate::results::schema::CaseResult;
 
 /// Show how what the last run found differs from the goldens
 #[derive(Debug, Args)]
@@ -38,9 +39,7 @@ pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
 
 /// How a case differs from the golden there is now.
 fn differences(result: &CaseResult, config: &Config) -> Result<Vec<String>, Complaint> {
-    let server = &result.server;
-    let axes = Axes { major: server.major, assertions: server.assertions, arch: server.arch.clone() };
-    let recorded = golden::look_up(&config.project.expected, &result.case, &axes)?;
+    let recorded = golden::look_up(&config.project.expected, &result.case, &result.server.axes())?;
     let path = recorded.as_ref().map_or("no golden".to_owned(), |recorded| recorded.path.display().to_string());
     let unusable = |reason| ResultsError::Bad { path: config.project.results.join(&result.label), reason };
     let mut lines = Vec::new();

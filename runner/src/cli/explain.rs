@@ -9,7 +9,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::explain::Topic;
-use crate::spec::suggest;
+use crate::language::suggest;
 
 /// Say what a check, a scenario or a lint means, where it comes from and what to do
 #[derive(Debug, Args)]

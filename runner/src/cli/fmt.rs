@@ -11,8 +11,8 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::config::Config;
+use crate::language::{Diagnostic, SourceFile, format, format_include};
 use crate::plan::Problem;
-use crate::spec::{Diagnostic, SourceFile, format, format_include};
 
 /// What files of specs end in: specs, and what they include.
 const SUFFIXES: [&str; 2] = [".mcspec", ".mcspec.inc"];

@@ -8,10 +8,9 @@ use super::complaint::Complaint;
 use super::prepare::Plan;
 use super::results::last_run;
 use crate::config::Config;
-use crate::golden::results::CaseResult;
 use crate::judge::Status;
 use crate::plan::Environment;
-use crate::report::status_word;
+use crate::results::schema::CaseResult;
 
 #[derive(Debug, Args)]
 pub(super) struct Narrowing {
@@ -35,7 +34,7 @@ impl Narrowing {
         if self.failed {
             let (_, results) = last_run(&[], config)?;
             let failed: Vec<&CaseResult> =
-                results.iter().filter(|result| result.status == status_word(&Status::Failed)).collect();
+                results.iter().filter(|result| result.status == Status::Failed.as_str()).collect();
             plan.retain(|case| {
                 let major = environments[case.installation].major();
                 failed.iter().any(|result| result.case == case.name && result.server.major == major)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::complaint::Complaint;
-use crate::report::{Format, Github, Json, Junit, Markdown, Pretty, Reporter, Tap};
+use crate::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Tap};
 
 /// The standard output. When nobody reads it any more, what is written is dropped: a run goes on, since its results and
 /// its exit code still matter.
@@ -45,10 +45,46 @@ impl Write for Stdout {
     }
 }
 
+/// What a report is made from.
+struct To {
+    out: Box<dyn Write>,
+    is_stdout: bool,
+    /// Show only what went wrong, to people.
+    quiet: bool,
+}
+
+/// A format of a report.
+#[derive(Debug)]
+struct Format {
+    /// The name on the command line.
+    name: &'static str,
+    open: fn(To) -> Result<Box<dyn Reporter>, Complaint>,
+}
+
+/// The formats, in the order in which they are named to the user.
+const FORMATS: &[Format] = &[
+    // For people.
+    Format { name: PRETTY, open: |to| Ok(pretty(to)) },
+    // Test Anything Protocol, version 14.
+    Format { name: TAP, open: |to| Ok(Box::new(Tap::new(to.out))) },
+    // Everything, for programs.
+    Format { name: "json", open: |to| Ok(Box::new(Json::new(to.out))) },
+    // The XML that CI systems read.
+    Format { name: "junit", open: |to| Ok(Box::new(Junit::new(to.out))) },
+    // Annotations and a job summary of GitHub Actions.
+    Format { name: "github", open: |to| Ok(Box::new(Github::new(to.out, job_summary()?, below_workspace()))) },
+    // A table and what is wrong, to be pasted or published.
+    Format { name: "markdown", open: |to| Ok(Box::new(Markdown::new(to.out))) },
+];
+
+/// The formats that a run is reported in where none is asked for: on a terminal, and elsewhere.
+const PRETTY: &str = "pretty";
+const TAP: &str = "tap";
+
 /// `--report FORMAT[=FILE]`
 #[derive(Debug, Clone)]
 pub(super) struct ReportTo {
-    format: Format,
+    format: &'static Format,
     file: Option<String>,
 }
 
@@ -60,36 +96,27 @@ impl std::str::FromStr for ReportTo {
             Some((format, file)) => (format, Some(file.to_owned())),
             None => (text, None),
         };
-        let known: Vec<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
-        let format = format.parse().map_err(|error| format!("{error}; formats are {}", known.join(", ")))?;
+        let known = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+        let named = FORMATS.iter().find(|known| known.name == format);
+        let format = named.ok_or_else(|| format!("unknown format \"{format}\"; formats are {}", known()))?;
         Ok(ReportTo { format, file })
     }
 }
 
 /// The reporters of a run. Without any asked for: for people on a terminal, TAP elsewhere.
 pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<Vec<Box<dyn Reporter>>, Complaint> {
-    let default = if io::stdout().is_terminal() { Format::Pretty } else { Format::Tap };
-    let default = [ReportTo { format: default, file: None }];
-    let wanted = if wanted.is_empty() { &default } else { wanted };
-    wanted.iter().map(|report| reporter(report, quiet)).collect()
+    let default = if io::stdout().is_terminal() { PRETTY } else { TAP };
+    let default = FORMATS.iter().filter(|format| format.name == default && wanted.is_empty());
+    let default = default.map(|format| reporter(format, None, quiet));
+    default.chain(wanted.iter().map(|report| reporter(report.format, report.file.as_deref(), quiet))).collect()
 }
 
-fn reporter(report: &ReportTo, quiet: bool) -> Result<Box<dyn Reporter>, Complaint> {
-    let out: Box<dyn Write> = match &report.file {
+fn reporter(format: &Format, file: Option<&str>, quiet: bool) -> Result<Box<dyn Reporter>, Complaint> {
+    let out: Box<dyn Write> = match file {
         None => Box::new(Stdout::new()),
         Some(file) => writer(file, File::create(file))?,
     };
-    Ok(match report.format {
-        Format::Pretty if report.file.is_some() => {
-            Box::new(Pretty::new(anstream::StripStream::new(out), quiet, ProgressBar::hidden()))
-        }
-        Format::Pretty => pretty(out, quiet),
-        Format::Tap => Box::new(Tap::new(out)),
-        Format::Json => Box::new(Json::new(out)),
-        Format::Junit => Box::new(Junit::new(out)),
-        Format::Markdown => Box::new(Markdown::new(out)),
-        Format::Github => Box::new(Github::new(out, job_summary()?, below_workspace())),
-    })
+    (format.open)(To { out, is_stdout: file.is_none(), quiet })
 }
 
 fn writer(name: &str, file: io::Result<File>) -> Result<Box<dyn Write>, Complaint> {
@@ -97,8 +124,11 @@ fn writer(name: &str, file: io::Result<File>) -> Result<Box<dyn Write>, Complain
     Ok(Box::new(BufWriter::new(file)))
 }
 
-/// The report for people on the standard output.
-fn pretty(out: Box<dyn Write>, quiet: bool) -> Box<dyn Reporter> {
+/// The report for people: in color and with a bar where it goes to a terminal.
+fn pretty(To { out, is_stdout, quiet }: To) -> Box<dyn Reporter> {
+    if !is_stdout {
+        return Box::new(Pretty::new(anstream::StripStream::new(out), quiet, ProgressBar::hidden()));
+    }
     let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let out: Box<dyn Write> = match anstream::AutoStream::choice(&io::stdout()) {
         anstream::ColorChoice::Never => Box::new(anstream::StripStream::new(out)),

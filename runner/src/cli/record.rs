@@ -7,11 +7,12 @@ use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use crate::exec::outcome::Outcome;
-use crate::golden::results::{CaseResult, RunIndex, remove_index, write_case, write_index};
-use crate::golden::{Axes, GoldenError};
-use crate::judge::{Fault, Status, Verdict, observed};
+use crate::golden::{self, GoldenError};
+use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
-use crate::report::{fault, measured, status_word};
+use crate::report::fault;
+use crate::results::schema::{CaseResult, RunIndex};
+use crate::results::{self, Axes, milliseconds, remove_index};
 
 /// Writes results as cases end.
 pub(super) struct Recorder<'a> {
@@ -48,9 +49,8 @@ impl<'a> Recorder<'a> {
         let differs = matches!(verdict.status, Status::Failed);
         let differences = if differs { format!("{}\n{}\n\n", case.label, lines.join("\n")) } else { String::new() };
         self.ended[position] = Some((case.label.clone(), differences));
-        let observed = observed(case, outcome);
-        let result = case_result(case, outcome, verdict, axes, lines);
-        Ok(write_case(self.directory, &result, observed)?)
+        golden::write_found(self.directory, &case.name, &case.label, &verdict.seen)?;
+        Ok(case_result(case, outcome, verdict, axes, lines).write(self.directory)?)
     }
 
     /// Writes what the run was.
@@ -58,7 +58,7 @@ impl<'a> Recorder<'a> {
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (cases, differences): (Vec<String>, Vec<String>) = self.ended.into_iter().flatten().unzip();
         let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped };
-        Ok(write_index(self.directory, &index, &differences.concat())?)
+        Ok(index.write(self.directory, &differences.concat())?)
     }
 }
 
@@ -68,13 +68,13 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
         case: case.name.clone(),
         label: case.label.clone(),
         spec: case.source.path.clone(),
-        status: status_word(&verdict.status).to_owned(),
+        status: verdict.status.as_str().to_owned(),
         refusal: refusal(case, verdict),
         faults,
         golden: verdict.golden.clone().or_else(|| unreadable(verdict)),
-        server: measured::server(outcome, axes),
-        elapsed_ms: measured::milliseconds(outcome.elapsed),
-        scenarios: measured::scenarios(case, outcome),
+        server: results::server(outcome, axes),
+        elapsed_ms: milliseconds(outcome.elapsed),
+        scenarios: results::scenarios(case, outcome, &verdict.seen),
         left_out: case.left_out.clone(),
     }
 }
@@ -101,4 +101,105 @@ fn unreadable(verdict: &Verdict) -> Option<std::path::PathBuf> {
         Fault::Golden(GoldenError::Bad { path, .. }) => Some(path.clone()),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use memcheck_core::{CheckKind, ContextPath, Severity};
+
+    use super::*;
+    use crate::exec::failure::{Cause, Failure, Step};
+    use crate::exec::happening::Happening;
+    use crate::exec::outcome::{PermutationOutcome, PermutationRun, Window};
+    use crate::golden::OBSERVED;
+    use crate::judge::{Record, judge};
+    use crate::plan::{Defaults, Environment, Overrides, cases, load};
+    use crate::report::{Json, Reports};
+
+    /// As many as a spec may have without being asked for by name.
+    const PERMUTATIONS: usize = 500;
+
+    /// A case with that many permutations, each of which found growth in a context of its own.
+    fn many_permutations() -> (Case, Outcome) {
+        let mut text = "session s\n".to_owned();
+        let steps = || 0..PERMUTATIONS;
+        steps().for_each(|n| text += &format!("  step s{n} {{ SELECT {n} }}\n"));
+        steps().for_each(|n| text += &format!("permutation s{n}\n"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("many.mcspec");
+        std::fs::write(&path, text).unwrap();
+        let loaded = load("many", &path).unwrap();
+        let environment = Environment::nominal(180_000);
+        let planned = cases(&loaded, &environment, &Overrides::default(), Defaults::default());
+        let permutations = steps().map(|n| {
+            let windows = vec![(0, Window { findings: vec![finding(n)], ..Window::default() })];
+            let happenings = vec![Happening::Completed { step: n, waited: false }];
+            let runs = vec![PermutationRun { happenings, windows }];
+            PermutationOutcome { permutation: n, runs, ..PermutationOutcome::default() }
+        });
+        let outcome = Outcome { permutations: permutations.collect(), ..Outcome::default() };
+        (planned.unwrap().remove(0), outcome)
+    }
+
+    fn finding(n: usize) -> memcheck_core::Finding {
+        memcheck_core::Finding {
+            check: CheckKind::CtxBloat,
+            severity: Severity::Info,
+            path: ContextPath::new([format!("ctx {n}")]),
+            bytes: 100,
+            objects: 0,
+            iterations: 1,
+            bytes_per_iter: 100.0,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: String::new(),
+            site: None,
+            marks: Vec::new(),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_judged_once_whoever_wants_to_know() {
+        let (case, outcome) = many_permutations();
+        let directory = tempfile::tempdir().unwrap();
+        let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
+        OBSERVED.set(0);
+
+        let verdict = judge(&case, &outcome, &axes, Record::Missing("expected/many.out".into()));
+        let mut recorder = Recorder::begin(directory.path(), 1).unwrap();
+        recorder.case(0, &case, &outcome, &verdict).unwrap();
+        recorder.end().unwrap();
+        let mut reports =
+            Reports::begin(vec![Box::new(Json::new(std::io::sink()))], std::slice::from_ref(&case)).unwrap();
+        reports.verdict(&case, &outcome, &verdict).unwrap();
+        reports.end(Duration::ZERO).unwrap();
+        assert_eq!(OBSERVED.get(), PERMUTATIONS, "once for each permutation");
+
+        // Each permutation has its own rows.
+        let result = CaseResult::read(directory.path(), "many").unwrap();
+        assert_eq!(result.scenarios.len(), PERMUTATIONS);
+        for (n, scenario) in result.scenarios.iter().enumerate() {
+            let rows: Vec<&str> = scenario.rows.iter().map(|row| row.row.as_str()).collect();
+            assert_eq!(scenario.title, format!("permutation s{n}"));
+            assert_eq!(rows, [format!("s: ctx_bloat|INFO|ctx {n}|64B..128B/iter|-|-")]);
+            assert_eq!(scenario.trace, [format!("s{n}"), "no overlap".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn what_failed_has_no_rows_and_takes_none_from_the_others() {
+        let (case, mut outcome) = many_permutations();
+        outcome.permutations.truncate(3);
+        let failure = Failure::new(Step::Permutation, Cause::Protocol("stuck".into()));
+        outcome.permutations[1].failure = Some(failure);
+        let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
+        let verdict = judge(&case, &outcome, &axes, Record::NotWanted);
+        let rows: Vec<usize> =
+            results::scenarios(&case, &outcome, &verdict.seen).iter().map(|scenario| scenario.rows.len()).collect();
+        assert_eq!(rows, [1, 0, 1]);
+    }
 }

@@ -6,8 +6,8 @@ use globset::Glob;
 
 use super::complaint::Complaint;
 use crate::config::Config;
-use crate::golden::results::{CaseResult, RunIndex};
 use crate::report::duration;
+use crate::results::schema::{CaseResult, RunIndex};
 use std::time::Duration;
 
 /// The cases of the last run whose names match; all of them without names.

@@ -10,10 +10,10 @@ use super::exit::Exit;
 use super::results::{describe, last_run};
 use super::terminal::Keys;
 use crate::config::Config;
-use crate::golden::results::CaseResult;
 use crate::golden::review::{Changed, Pending, pending};
 use crate::report::fault::difference_lines;
 use crate::report::tone;
+use crate::results::schema::CaseResult;
 
 /// Why `bless` refuses what was rejected.
 const REJECTED: &str = "it was rejected in review";

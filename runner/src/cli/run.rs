@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
-use memcheck_core::row::Policy;
 
 use super::complaint::Complaint;
 use super::exit::Exit;
@@ -20,14 +19,11 @@ use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
-use crate::exec::event::Event;
-use crate::exec::outcome::Outcome;
-use crate::exec::{self, Run};
-use crate::golden::results::make_directory;
-use crate::golden::{self, Axes};
-use crate::judge::{Record, Verdict, judge, without_running};
+use crate::judge::without_running;
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reports, Summary};
+use crate::results::make_directory;
+use crate::run::{self, Event, InOrder, Run};
 use crate::server::{GivenServer, RunDirectory};
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
@@ -144,7 +140,6 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         }
     }
 
-    let judge = |case: &Case, outcome: &Outcome| verdict(case, outcome, &environments[case.installation], config);
     // What runs at the same time on one server is in each other's way.
     let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
@@ -160,7 +155,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             given: given.as_ref(),
             jobs,
             repeat: arguments.repeat,
-            judge: &judge,
+            environments: &environments,
+            expected: &config.project.expected,
         };
         // Only now: as long as nothing runs, the last run is the last one.
         let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
@@ -180,37 +176,24 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
 fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> Result<Summary, Complaint> {
     let started = Instant::now();
     let cases = run.cases;
+    let mut ended = InOrder::default();
     let (events, received) = channel();
     thread::scope(|scope| {
-        scope.spawn(move || exec::run(run, &events));
+        scope.spawn(move || run::run(run, &events));
         for event in received {
             reports.event(cases, &event).map_err(Complaint::stdout)?;
             if let Event::Finished { case, outcome, verdict } = event {
                 recorder.case(case, &cases[case], &outcome, &verdict)?;
-                reports.verdict(cases, case, *verdict).map_err(Complaint::stdout)?;
+                ended.put(case, (outcome, verdict));
+                while let Some((case, (outcome, verdict))) = ended.take() {
+                    reports.verdict(&cases[case], &outcome, &verdict).map_err(Complaint::stdout)?;
+                }
             }
         }
         Ok::<(), Complaint>(())
     })?;
     recorder.end()?;
     reports.end(started.elapsed()).map_err(Complaint::stdout)
-}
-
-/// What an outcome means, with the golden that is for this server.
-fn verdict(case: &Case, outcome: &Outcome, environment: &Environment, config: &Config) -> Verdict {
-    let axes = Axes {
-        major: environment.major(),
-        assertions: outcome.server.as_ref().map_or(environment.assertions, |server| server.assertions),
-        arch: environment.arch.to_owned(),
-    };
-    let expected = &config.project.expected;
-    let record = match golden::look_up(expected, &case.name, &axes) {
-        _ if case.golden == Policy::None => Record::NotWanted,
-        Ok(Some(recorded)) => Record::Found(recorded),
-        Ok(None) => Record::Missing(golden::base_file(expected, &case.name)),
-        Err(error) => Record::Unusable(error),
-    };
-    judge(case, outcome, &axes, record)
 }
 
 fn dry_run(plan: &Plan) -> Result<Exit, Complaint> {

@@ -9,9 +9,9 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::complaint::Complaint;
 use crate::config::Config;
+use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
 use crate::plan::{Loaded, load};
-use crate::spec::suggest;
 
 /// What every spec file is called.
 const SUFFIX: &str = ".mcspec";

@@ -1,6 +1,5 @@
 //! `mcspec run --transcript`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,11 +11,13 @@ use super::complaint::Complaint;
 use crate::config::Config;
 use crate::exec::Installed;
 use crate::exec::failure::{Cause, Failure, Step};
-use crate::golden::results::remove_index;
-use crate::golden::{Axes, GoldenError};
+use crate::exec::outcome::Outcome;
+use crate::golden::GoldenError;
 use crate::judge::{Fault, Status, Verdict, without_running};
 use crate::plan::{Case, Environment};
 use crate::report::{Reports, Summary};
+use crate::results::{Axes, remove_index, write};
+use crate::run::InOrder;
 use crate::transcript::{Compared, Transcribed, compare, run as transcribe, unified};
 
 /// isolationtester's time for a step, in seconds, which PGISOLATIONTIMEOUT changes (isolationtester.c).
@@ -57,6 +58,7 @@ impl Transcript {
         let seconds = std::env::var("PGISOLATIONTIMEOUT").ok().and_then(|text| text.parse().ok());
         let limit = Duration::from_secs(seconds.unwrap_or(STEP_SECONDS));
         let mut differences = vec![String::new(); cases.len()];
+        let mut ended = InOrder::default();
         let (done, received) = channel();
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -68,7 +70,10 @@ impl Transcript {
                 let environment = &environments[cases[position].installation];
                 let (verdict, difference) = verdict(&cases[position], environment, transcribed, expected, results)?;
                 differences[position] = difference;
-                reports.verdict(cases, position, verdict).map_err(Complaint::stdout)?;
+                ended.put(position, verdict);
+                while let Some((case, verdict)) = ended.take() {
+                    reports.verdict(&cases[case], &Outcome::default(), &verdict).map_err(Complaint::stdout)?;
+                }
             }
             Ok::<(), Complaint>(())
         })?;
@@ -90,6 +95,7 @@ fn verdict(
     let mut verdict = without_running(case).unwrap_or(Verdict {
         status: Status::Passed,
         faults: Vec::new(),
+        seen: Vec::new(),
         golden: None,
         axes: Some(axes),
         attempts: 1,
@@ -130,10 +136,4 @@ fn verdict(
     verdict.status = Status::Failed;
     verdict.faults.push(Fault::Transcript { expected: path, result, difference: difference.clone() });
     Ok((verdict, difference))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    let written = fs::create_dir_all(parent).and_then(|()| fs::write(path, text));
-    written.map_err(|error| GoldenError::File { doing: "write", path: path.to_owned(), error })
 }

@@ -1,27 +1,27 @@
 //! Runs a case: a database of its own, its extensions, its fixtures around its scenarios.
 
-use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use super::event::Event;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Outcome, ServerFacts};
 use super::pool::{Slot, Source};
+use super::progress::Progress;
+use super::quote::quoted;
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
+use crate::language::ast::Extension;
 use crate::plan::{Case, Place};
 use crate::server::Server;
-use crate::spec::ast::Extension;
 
 /// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
 
-/// Runs the case at that position of the run on the server in the slot, which is replaced where it does not fit.
-pub(super) fn run(slot: &mut Slot, source: Source, case: &Case, position: usize, events: &Sender<Event>) -> Outcome {
+/// Runs a case on the server in the slot, which is replaced where it does not fit, in a database of that name.
+pub fn run(slot: &mut Slot, source: Source, case: &Case, database: &str, tell: &mut dyn FnMut(Progress)) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::default();
-    if let Err(failure) = on_server(slot, source, case, position, events, &mut outcome) {
+    if let Err(failure) = on_server(slot, source, case, database, tell, &mut outcome) {
         outcome.failure = Some(failure);
     }
     if outcome.first_failure().is_some_and(Failure::lost_the_session) {
@@ -36,13 +36,13 @@ fn on_server(
     slot: &mut Slot,
     source: Source,
     case: &Case,
-    position: usize,
-    events: &Sender<Event>,
+    database: &str,
+    tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let server = slot.server_for(source, case)?;
-    let database = server.create_database(&format!("spec_{position}"))?;
-    let ended = in_database(server.server(), &database, case, position, events, outcome);
+    let database = server.create_database(database)?;
+    let ended = in_database(server.server(), &database, case, tell, outcome);
     let failure = ended.as_ref().err().or(outcome.first_failure());
     if !failure.is_some_and(Failure::lost_the_session) {
         server.drop_database(&database)?;
@@ -54,8 +54,7 @@ fn in_database(
     server: &Server,
     database: &str,
     case: &Case,
-    position: usize,
-    events: &Sender<Event>,
+    tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let mut control = Session::open(server, database, case.timeout)?;
@@ -68,11 +67,9 @@ fn in_database(
     // Not to be in the way of a workload that looks at sessions or locks.
     drop(control);
 
-    // Nobody listening means that the run is being given up; it ends by itself.
-    let tell = |event| drop(events.send(event));
     for scenario in 0..case.scenarios.len() {
-        tell(Event::Scenario { case: position, scenario });
-        let mut progress = |done, total| tell(Event::Progress { case: position, done, total });
+        tell(Progress::Scenario(scenario));
+        let mut progress = |done, total| tell(Progress::Iterations { done, total });
         let found = scenario::run(server, database, case, scenario, &mut progress);
         let lost = found.failure.as_ref().is_some_and(Failure::lost_the_session);
         outcome.scenarios.push(found);
@@ -88,7 +85,7 @@ fn in_database(
     }
 
     for permutation in 0..case.sessions.permutations.len() {
-        tell(Event::Permutation { case: position, permutation });
+        tell(Progress::Permutation(permutation));
         let found = checked::run(server, database, case, permutation);
         let failed = found.failure.is_some();
         outcome.permutations.push(found);
@@ -142,9 +139,4 @@ fn with_source_hint(mut failure: Failure, name: &str) -> Failure {
         error.hint = Some(format!("\"[extension.{name}]\" in mcspec.toml says where the files of an extension are"));
     }
     failure
-}
-
-/// A string literal or a quoted identifier (standard_conforming_strings is on).
-pub(super) fn quoted(text: &str, quote: char) -> String {
-    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
 }

@@ -7,12 +7,12 @@ use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, Sc
 use postgres::Row;
 use serde_json::{Value, json};
 
-use super::case::quoted;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::Window;
+use super::quote::quoted;
 use super::session::Session;
+use crate::language::ast::{Mode, Trace};
 use crate::plan::{self, Scenario, Sessions};
-use crate::spec::ast::{Mode, Trace};
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
@@ -20,17 +20,23 @@ const MODE: &str = "pg_ext_memcheck.memcheck_mode";
 const TRACE: &str = "pg_ext_memcheck.trace";
 const TARGETS: &str = "pg_ext_memcheck.targets";
 
-/// Opens a window and sets its first mark.
-pub(super) fn begin(session: &mut Session, scenario: &Scenario, phase: Option<Phase>) -> Result<(), Failure> {
+/// Sets what the session's parameters say about its windows. What resets parameters (`DISCARD ALL`) resets these too.
+pub(super) fn set_parameters(session: &mut Session, scenario: &Scenario) -> Result<(), Failure> {
     // begin() turns `none` into `all`, and leaves an explicit mode alone.
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
     session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
-    session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))?;
+    session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))
+}
+
+/// Opens a window and sets its first mark. `more` are options of begin() besides those that follow from the scenario's
+/// clauses.
+pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, Value)]) -> Result<(), Failure> {
+    set_parameters(session, scenario)?;
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
-    if let Some(phase) = phase {
-        options["phase"] = json!(phase.as_str());
+    for (name, value) in more {
+        options[*name] = value.clone();
     }
     let sql = "SELECT ext_memcheck.begin('', $1::text::jsonb)";
     session.query(sql, &[&options.to_string()], &Step::Engine("begin"), Some(&scenario.place))?;

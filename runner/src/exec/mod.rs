@@ -1,20 +1,19 @@
-//! Runs cases on private servers. Says what happens as events and what was found as outcomes; formats nothing.
+//! Runs cases on private servers. Says how far it has come and what was found, as outcomes; judges and formats nothing.
 
-mod abort;
 mod case;
 mod deadline;
 mod engine;
-pub mod event;
 pub mod failure;
-mod marks;
+pub mod happening;
 pub mod outcome;
 mod pool;
-mod queue;
+mod progress;
+mod quote;
 mod scenario;
-pub(crate) mod session;
+mod session;
 pub mod sessions;
-mod worker;
 mod workload;
 
-pub use pool::Installed;
-pub use queue::{Run, run};
+pub use case::run;
+pub use pool::{Installed, Slot, Source};
+pub use progress::Progress;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use memcheck_core::{Finding, Phase};
 
 use super::failure::Failure;
-use super::sessions::performance::Happening;
+use super::happening::Happening;
 
 /// What a run of a case found.
 #[derive(Debug, Clone, Default)]

@@ -24,7 +24,7 @@ pub struct Installed {
 
 /// Where servers come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Source<'a> {
+pub enum Source<'a> {
     /// They are started from an installation.
     Installed(&'a Installed),
     /// There is one that somebody else runs.
@@ -33,7 +33,7 @@ pub(super) enum Source<'a> {
 
 /// A worker's place for one running server.
 #[derive(Debug, Default)]
-pub(super) struct Slot {
+pub struct Slot {
     running: Option<Running>,
 }
 

@@ -9,7 +9,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Row};
 
 use super::deadline::Deadline;
-use super::failure::{Cause, Failure, SqlError, Step};
+use super::failure::{Cause, Failure, SqlError, Step, sentence};
 use super::outcome::Message;
 use crate::plan::{Place, Setting, Sql, Values};
 use crate::server::{Server, ServerError};
@@ -136,21 +136,6 @@ impl<'a> Session<'a> {
 /// The failure of a server that cannot be started or connected to.
 pub(super) fn no_server(error: &ServerError) -> Failure {
     Failure::new(Step::Server, Cause::Server { message: error.to_string(), hint: error.hint() })
-}
-
-/// An error of the client with the causes below it.
-pub(super) fn sentence(error: &postgres::Error) -> String {
-    use std::error::Error;
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// What the server's log says about the end of a backend. The postmaster writes it when it has reaped the process, which

@@ -1,13 +1,26 @@
 //! Sending the workload: one pass over its statements is one iteration.
 
-use super::abort::Wrapping;
 use super::failure::{Cause, Failure, Step};
 use super::session::Session;
+use crate::language::ast::Protocol;
 use crate::plan::{Scenario, Statement, Values};
-use crate::spec::ast::Protocol;
 
 /// SQLSTATE of a statement in a transaction that has already failed (in_failed_sql_transaction).
 const IN_FAILED_TRANSACTION: &str = "25P02";
+
+/// What is sent around every execution of the workload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wrapping {
+    /// Before the workload.
+    pub(super) before: &'static [&'static str],
+    /// A statement that must fail, after the workload.
+    pub(super) fails: Option<&'static str>,
+    /// At the end.
+    pub(super) after: &'static [&'static str],
+}
+
+/// No wrapping: the workload's statements are all that is sent.
+pub(super) const BARE: Wrapping = Wrapping { before: &[], fails: None, after: &[] };
 
 /// The workload of a scenario in one session.
 pub(super) struct Workload<'a> {

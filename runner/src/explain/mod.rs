@@ -2,7 +2,7 @@
 
 use memcheck_core::{CheckKind, ScenarioKind};
 
-use crate::spec::lint::LINTS;
+use crate::language::lint::LINTS;
 
 /// What a word can be explained as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ const fn scenario_text(kind: ScenarioKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{SourceFile, format};
+    use crate::language::{SourceFile, format};
 
     #[test]
     fn every_text_is_about_its_word() {
@@ -115,7 +115,7 @@ mod tests {
             let example = example.strip_suffix("```\n").expect("ends with the example");
             assert!(example.contains(&format!("scenario {kind} ")), "{kind}");
             let source = SourceFile::new(kind.as_str(), example);
-            crate::spec::parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
+            crate::language::parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
             assert_eq!(format(&source).as_deref(), Ok(example));
         }
     }

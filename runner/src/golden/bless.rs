@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::compare::merge;
 use super::file::{Block, Golden};
-use super::results::CaseResult;
 use super::{GoldenError, Recorded, Seen, base_file, differences, read, write};
+use crate::results::schema::CaseResult;
 
 /// What became of a golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[Seen]) -> Golde
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::results::{RowResult, ScenarioResult, ServerRecord};
+    use crate::results::schema::{RowResult, ScenarioResult, ServerRecord};
 
     fn result(label: &str, major: u32, rows: &[(&str, f64)]) -> CaseResult {
         let rows = rows

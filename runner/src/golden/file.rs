@@ -23,6 +23,8 @@ use std::str::FromStr;
 
 use memcheck_core::row::{BadRow, Row, has_fields};
 
+use crate::results::Seen;
+
 /// First line of every golden file; the number goes up when the meaning of a row changes.
 const FORMAT_LINE: &str = "mcspec golden 1";
 
@@ -51,6 +53,14 @@ impl Block {
     pub fn new(title: impl Into<String>, trace: Vec<String>, mut rows: Vec<Row>) -> Self {
         rows.sort_by_cached_key(Row::to_string);
         Block { title: title.into(), trace, rows }
+    }
+}
+
+impl From<&Seen> for Block {
+    /// The block that records it.
+    fn from(seen: &Seen) -> Self {
+        let rows = seen.rows.iter().map(|observed| observed.row.clone()).collect();
+        Block::new(seen.title.clone(), seen.trace.clone(), rows)
     }
 }
 

@@ -4,7 +4,6 @@ pub mod bless;
 mod compare;
 mod file;
 pub mod prune;
-pub mod results;
 pub mod review;
 mod trace;
 mod variant;
@@ -17,11 +16,13 @@ use memcheck_core::Finding;
 use memcheck_core::row::{Observed, Policy, Row};
 use regex::Regex;
 
+use crate::results::{Axes, Seen};
+
 pub use compare::{Difference, compare, differences};
 pub use file::{BadGolden, Block, Golden};
 pub use trace::trace;
-pub use variant::Axes;
-use variant::{Ambiguous, BadVariant, Variant, most_specific};
+pub use variant::BadVariant;
+use variant::{Ambiguous, Variant, most_specific};
 
 /// A golden and where it was read.
 #[derive(Debug, Clone)]
@@ -89,22 +90,10 @@ impl GoldenError {
     }
 }
 
-/// What a scenario or permutation came to, in the form in which it is recorded.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Seen {
-    /// The clause.
-    pub title: String,
-    /// What happened; nothing for a scenario.
-    pub trace: Vec<String>,
-    /// The violations.
-    pub rows: Vec<Observed>,
-}
-
-impl Seen {
-    /// The block that records it.
-    pub fn into_block(self) -> Block {
-        Block::new(self.title, self.trace, self.rows.into_iter().map(|observed| observed.row).collect())
-    }
+#[cfg(test)]
+thread_local! {
+    /// How often [`observe`] was called: the work of judging an outcome.
+    pub(crate) static OBSERVED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// Puts findings, each with the session that owns it, into the form in which they are recorded; equal ones become one
@@ -114,6 +103,8 @@ pub fn observe<'a>(
     normalize: &[(Regex, String)],
     policy: Policy,
 ) -> Vec<Observed> {
+    #[cfg(test)]
+    OBSERVED.with(|observed| observed.set(observed.get() + 1));
     let one = |(owner, finding): (Option<&str>, &Finding)| {
         let subject = normalize.iter().fold(finding.path.to_string(), |subject, (pattern, replacement)| {
             pattern.replace_all(&subject, replacement).into_owned()
@@ -181,6 +172,16 @@ pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
         fs::read_to_string(path).map_err(|error| GoldenError::File { doing: "read", path: path.to_owned(), error })?;
     let golden = text.parse().map_err(|bad| GoldenError::Bad { path: path.to_owned(), bad })?;
     Ok(Recorded { path: path.to_owned(), golden })
+}
+
+/// Writes what a case found, in the form of a golden, as `NAME.out` into a directory.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write_found(directory: &Path, case: &str, label: &str, found: &[Seen]) -> Result<(), GoldenError> {
+    let golden = Golden { spec: case.to_owned(), blocks: found.iter().map(Block::from).collect() };
+    write(&base_file(directory, label), &golden.to_string())
 }
 
 /// Writes a file and the directories it is in.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::bless::{Proposal, golden_of, propose};
 use super::compare::{Difference, differences};
 use super::file::{Block, Golden};
-use super::results::CaseResult;
 use super::{GoldenError, Seen, write};
+use crate::results::schema::CaseResult;
 
 /// A golden that a run would change.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +107,7 @@ impl Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::results::{RowResult, ScenarioResult, ServerRecord};
+    use crate::results::schema::{RowResult, ScenarioResult, ServerRecord};
 
     fn scenario(title: &str, rows: &[&str]) -> ScenarioResult {
         ScenarioResult {

@@ -3,9 +3,7 @@
 
 use memcheck_core::row::escaped;
 
-use crate::exec::sessions::blocking::Wait;
-use crate::exec::sessions::connection::Outcome;
-use crate::exec::sessions::performance::Happening;
+use crate::exec::happening::{Happening, Outcome, Wait};
 use crate::plan::Sessions;
 
 /// The line of a permutation in which no step had to wait for another session.

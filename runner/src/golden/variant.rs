@@ -1,25 +1,8 @@
 //! Which of several goldens belongs to a server: `NAME[.axis]*.out`, the most specific one that applies.
 
-use std::fmt;
 use std::str::FromStr;
 
-/// What a golden's name can depend on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Axes {
-    /// Major version of the server: 18.
-    pub major: u32,
-    /// Whether the server was built with assertions.
-    pub assertions: bool,
-    /// `x86_64`, `aarch64`: [`std::env::consts::ARCH`].
-    pub arch: String,
-}
-
-impl fmt::Display for Axes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let build = if self.assertions { "assert" } else { "noassert" };
-        write!(f, "pg {}, {build}, {}", self.major, self.arch)
-    }
-}
+use crate::results::Axes;
 
 /// The servers that a golden is for, as its name says. No restriction: the base file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -4,9 +4,8 @@ use memcheck_core::like::Like;
 use memcheck_core::size::Per;
 use memcheck_core::{Finding, Frame, Site, bucket};
 
+use crate::language::ast::{Expectation, ExpectedViolation, Rate};
 use crate::plan::admits;
-use crate::report::function;
-use crate::spec::ast::{Expectation, ExpectedViolation, Rate};
 
 /// A finding with the session that owns it; none outside permutations.
 type Owned<'a> = (Option<&'a str>, &'a Finding);
@@ -123,7 +122,7 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
     if let Some(at) = &expected.at {
         let pattern = Like::new(&*at.value);
         if !finding.site.as_ref().is_some_and(|site| functions(site).any(|function| pattern.matches(&function))) {
-            let place = finding.site.as_ref().map(|site| function(&site.frame));
+            let place = finding.site.as_ref().map(|site| site.frame.place());
             differing.push(format!("at {}", place.as_deref().unwrap_or("an unknown place")));
         }
     }
@@ -144,7 +143,7 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
 fn functions(site: &Site) -> impl Iterator<Item = String> {
     let frame = &site.frame;
     let same_call = move |other: &&Frame| other.offset == frame.offset && other.library == frame.library;
-    std::iter::once(frame).chain(site.stack.iter().filter(same_call)).map(function)
+    std::iter::once(frame).chain(site.stack.iter().filter(same_call)).map(Frame::place)
 }
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
@@ -168,7 +167,7 @@ fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{SourceFile, parse};
+    use crate::language::{SourceFile, parse};
     use memcheck_core::census::SiteId;
     use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
 

@@ -1,10 +1,9 @@
 use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
 
 use super::*;
-use crate::exec::failure::{Cause, Step};
-use crate::exec::outcome::Window;
-use crate::exec::outcome::{PermutationOutcome, ScenarioOutcome};
-use crate::exec::sessions::performance::Happening;
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::happening::Happening;
+use crate::exec::outcome::{PermutationOutcome, PermutationRun, ScenarioOutcome, Window};
 use crate::plan::{Defaults, Environment, Overrides, cases, load};
 
 const SPEC: &str = "\

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::case::{Planner, settings, targets, trace};
+use super::case::{Planner, settings};
 use super::sessions::{
     Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
     trim,
 };
+use super::tracing::{targets, trace};
 use super::{Place, Problem};
-use crate::spec::ast::{self, Block, Expectation};
-use crate::spec::sql::substitute;
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::ast::{self, Block, Expectation};
+use crate::language::sql::substitute;
+use crate::language::{Diagnostic, SourceFile};
 
 impl Planner<'_> {
     /// The sessions of the spec and all their permutations.

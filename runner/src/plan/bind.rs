@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Place, Problem};
-use crate::spec::sql::{Variables, split, substitute};
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::sql::{Variables, split, substitute};
+use crate::language::{Diagnostic, SourceFile};
 
 /// The statements of a block.
 #[derive(Debug, Clone, Default)]

@@ -10,14 +10,15 @@ use regex::Regex;
 use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
+use super::tracing::{targets, trace};
 use super::unsupported::unsupported;
 use super::variables::{Overrides, cells, suffix, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
-use crate::spec::ast::{
+use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
 };
-use crate::spec::sql::Variables;
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::sql::Variables;
+use crate::language::{Diagnostic, SourceFile};
 
 /// Iterations of a scenario that does not say how many; a plain window has one, and so has a step of a ladder.
 const ITERATIONS: u64 = 100;
@@ -316,32 +317,6 @@ impl Planner<'_> {
             }
         }
     }
-}
-
-/// Whether and how allocations are traced, in a scenario or else in sessions: as they or the header say; and where that is
-/// what a scenario goes by, unless it says no.
-pub(super) fn trace(spec: &ast::Spec, scenario: Option<&ast::Scenario>) -> Trace {
-    let said = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
-    said.map(|trace| trace.value).unwrap_or_else(|| match scenario.map(|scenario| scenario.kind.value) {
-        Some(ScenarioKind::QueryPeak) => Trace::On,
-        Some(ScenarioKind::CursorLeak) if !targets(spec).is_empty() => Trace::On,
-        _ => Trace::Off,
-    })
-}
-
-/// The libraries that are charged with what they allocate.
-pub(super) fn targets(spec: &ast::Spec) -> Vec<String> {
-    if !spec.targets.is_empty() {
-        return spec.targets.iter().map(|target| target.value.clone()).collect();
-    }
-    let extensions = spec.extensions.iter().map(|extension| &extension.name.value);
-    let mut targets: Vec<String> = Vec::new();
-    for name in extensions.chain(spec.preload.iter().map(|library| &library.value)) {
-        if !targets.contains(name) {
-            targets.push(name.clone());
-        }
-    }
-    targets
 }
 
 pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::spec::Diagnostic;
-use crate::spec::ast::{Comparison, Condition, Spanned, Test};
+use crate::language::Diagnostic;
+use crate::language::ast::{Comparison, Condition, Spanned, Test};
 
 /// What conditions can ask about a server, and what the built-in variables say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Problem;
-use crate::spec::ast::{Spanned, Spec, WorkloadSource};
-use crate::spec::lint::{Warning, lint};
-use crate::spec::{Diagnostic, SourceFile, parse, parse_include};
+use crate::language::ast::{Spanned, Spec, WorkloadSource};
+use crate::language::lint::{Warning, lint};
+use crate::language::{Diagnostic, SourceFile, parse, parse_include};
 
 /// A spec that parses, with everything it refers to.
 #[derive(Debug)]

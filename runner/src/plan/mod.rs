@@ -13,6 +13,7 @@ pub mod schedule;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod unsupported;
 mod variables;
 
@@ -23,8 +24,8 @@ use memcheck_core::row::Policy;
 use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
-use crate::spec::SourceFile;
-use crate::spec::ast::{Expect, Extension, Iterate, Mode, Protocol, Trace};
+use crate::language::SourceFile;
+use crate::language::ast::{Expect, Extension, Iterate, Mode, Protocol, Trace};
 
 pub use bind::{Sql, Statement, Values};
 pub use case::{Defaults, cases};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::spec::{Diagnostic, SourceFile};
+use crate::language::{Diagnostic, SourceFile};
 
 /// A place in a file: written `specs/leaky.mcspec:25:10`.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::spec::suggest::{closest, did_you_mean};
+use crate::language::suggest::{closest, did_you_mean};
 
 /// The specs of one `test:` line; they may run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]

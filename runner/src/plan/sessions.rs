@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Place, Setting};
-use crate::spec::ast::{self, Expect, Trace};
+use crate::language::ast::{self, Expect, Trace};
 
 /// How many interleavings are run without being asked for by name.
 pub const MANY: u128 = 500;

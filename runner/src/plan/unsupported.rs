@@ -2,9 +2,9 @@
 
 use memcheck_core::ScenarioKind;
 
-use super::case::trace;
-use crate::spec::Diagnostic;
-use crate::spec::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
+use super::tracing::trace;
+use crate::language::Diagnostic;
+use crate::language::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
-use crate::spec::sql::Variables;
+use crate::language::sql::Variables;
 
 /// Values given outside the spec.
 #[derive(Debug, Clone, Default)]

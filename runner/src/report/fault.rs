@@ -1,49 +1,17 @@
 //! What is wrong with a case, in lines: the same in every format, in the JSON and in `regression.diffs`.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
 use memcheck_core::row::Observed;
 
+use super::line::{Line, Tone};
 use super::origin;
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
-
-/// What a line is, for those who color it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Says what is wrong.
-    Headline,
-    /// Says more.
-    Plain,
-    /// A source line or its carets.
-    Source,
-    /// A recorded row that was not found.
-    Missing,
-    /// A row that is not recorded.
-    Unexpected,
-    /// Where something was allocated.
-    Origin,
-    /// What to do about it.
-    Hint,
-}
-
-/// A line of text, indented, without newline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// What it is.
-    pub tone: Tone,
-    /// The text.
-    pub text: String,
-}
-
-impl Line {
-    pub(super) fn new(tone: Tone, indent: usize, text: impl AsRef<str>) -> Self {
-        Line { tone, text: format!("{:indent$}{}", "", text.as_ref()) }
-    }
-}
 
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
 pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
@@ -59,11 +27,11 @@ pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
 
 /// Several violations may come from one place: its callers are named once. So is every hint.
 fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
-    let mut said: Vec<&[Line]> = Vec::new();
+    let mut said: HashSet<&[Line]> = HashSet::new();
     let together = |a: &Line, b: &Line| a.tone == Tone::Origin && b.tone == Tone::Origin;
     let mut kept = Vec::new();
     for group in lines.chunk_by(together) {
-        let again = said.contains(&group);
+        let again = !said.insert(group);
         let callers = group.iter().position(|line| line.text.trim_start().starts_with("from "));
         let shown = match group[0].tone {
             Tone::Origin if again => &group[..callers.unwrap_or(group.len())],
@@ -71,7 +39,6 @@ fn without_repetition(lines: Vec<Line>) -> Vec<Line> {
             _ => group,
         };
         kept.extend_from_slice(shown);
-        said.push(group);
     }
     kept
 }

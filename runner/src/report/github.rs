@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::fault::{describe, place};
 use super::markdown::Document;
 use super::{Reporter, Summary};
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::{Case, Place};
 
@@ -43,15 +43,7 @@ impl<W: Write, S: Write> Github<W, S> {
 }
 
 impl<W: Write, S: Write> Reporter for Github<W, S> {
-    fn begin(&mut self, _cases: &[Case]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn verdict(&mut self, _number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+    fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.document.add(case, verdict);
         if let Some(flaky) = verdict.flaky() {
             self.command("warning", case, None, &format!("flaky: {flaky}"))?;

@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use super::fault::{describe, lines};
 use super::matrix::version;
 use super::{Reporter, Summary, notes};
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
 
@@ -28,15 +28,7 @@ impl<W: Write> Junit<W> {
 }
 
 impl<W: Write> Reporter for Junit<W> {
-    fn begin(&mut self, _cases: &[Case]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn verdict(&mut self, _number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+    fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         let name = if case.label == case.name { NAME } else { version(case) };
         let position = self.suites.iter().position(|suite| suite.name.as_str() == name).unwrap_or_else(|| {
             let mut suite = TestSuite::new(name);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::matrix::Matrix;
 use super::{Reporter, Summary, fault, notes};
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
 
@@ -22,15 +22,7 @@ impl<W: Write> Markdown<W> {
 }
 
 impl<W: Write> Reporter for Markdown<W> {
-    fn begin(&mut self, _cases: &[Case]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn verdict(&mut self, _number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+    fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.document.add(case, verdict);
         Ok(())
     }

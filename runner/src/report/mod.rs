@@ -1,34 +1,30 @@
-//! What is shown of a run. A reporter sees events and verdicts and nothing else; verdicts come in the order of the
-//! schedule, whatever the order in which the cases ended.
+//! What is shown of a run. A reporter sees events, outcomes and verdicts and nothing else, and keeps no more of them than
+//! the end of its report takes; verdicts come in the order of the schedule, whatever the order in which the cases ended.
 
 pub mod fault;
 mod github;
 pub mod json;
 mod junit;
+mod line;
 mod markdown;
 mod matrix;
-pub mod measured;
 mod origin;
 mod pretty;
 mod tap;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::str::FromStr;
 use std::time::Duration;
 
-use memcheck_core::check::UnknownWord;
-
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
 use crate::plan::Case;
+use crate::run::Event;
 
 pub use github::Github;
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
-pub(crate) use origin::function;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
 pub use tap::Tap;
@@ -36,60 +32,20 @@ pub use tap::Tap;
 /// Shows a run in one format.
 pub trait Reporter {
     /// The run begins.
-    fn begin(&mut self, cases: &[Case]) -> io::Result<()>;
+    fn begin(&mut self, _cases: &[Case]) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Something happened. Only worth showing to somebody who waits.
-    fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()>;
+    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
+        Ok(())
+    }
 
-    /// A case is over. `number` counts from 1.
-    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()>;
+    /// A case is over: what it found, and what that means.
+    fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()>;
 
     /// The run is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
-}
-
-/// `--report FORMAT`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Pretty,
-    /// Test Anything Protocol, version 14.
-    Tap,
-    /// Everything, for programs.
-    Json,
-    /// The XML that CI systems read.
-    Junit,
-    /// Annotations and a job summary of GitHub Actions.
-    Github,
-    /// A table and what is wrong, to be pasted or published.
-    Markdown,
-}
-
-impl Format {
-    /// All formats.
-    pub const ALL: &'static [Format] =
-        &[Format::Pretty, Format::Tap, Format::Json, Format::Junit, Format::Github, Format::Markdown];
-
-    /// The name on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Format::Pretty => "pretty",
-            Format::Tap => "tap",
-            Format::Json => "json",
-            Format::Junit => "junit",
-            Format::Github => "github",
-            Format::Markdown => "markdown",
-        }
-    }
-}
-
-impl FromStr for Format {
-    type Err = UnknownWord;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownWord { what: "format", word: word.to_owned() };
-        Format::ALL.iter().copied().find(|format| format.as_str() == word).ok_or_else(unknown)
-    }
 }
 
 /// How many cases ended how.
@@ -188,31 +144,9 @@ fn variant<'v>(case: &Case, verdict: &'v Verdict) -> Option<&'v str> {
     (file.strip_suffix(".out") != Some(stem)).then_some(file)
 }
 
-/// How a case ended, in a word for programs.
-pub fn status_word(status: &Status) -> &'static str {
-    match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-        Status::ExpectedFailure(_) => "expected failure",
-        Status::Skipped(_) => "skipped",
-        Status::Unsupported => "unsupported",
-    }
-}
-
-/// Why a case was skipped or expected to fail.
-fn reason(status: &Status) -> Option<&str> {
-    match status {
-        Status::ExpectedFailure(reason) | Status::Skipped(reason) => Some(reason),
-        Status::Passed | Status::Failed | Status::Unsupported => None,
-    }
-}
-
 /// All reporters of a run.
 pub struct Reports {
     reporters: Vec<Box<dyn Reporter>>,
-    /// Cases that are over before an earlier one is.
-    waiting: BTreeMap<usize, Verdict>,
-    next: usize,
     summary: Summary,
 }
 
@@ -222,7 +156,7 @@ impl Reports {
         for reporter in &mut reporters {
             reporter.begin(cases)?;
         }
-        Ok(Reports { reporters, waiting: BTreeMap::new(), next: 0, summary: Summary::default() })
+        Ok(Reports { reporters, summary: Summary::default() })
     }
 
     /// Passes an event on.
@@ -230,18 +164,10 @@ impl Reports {
         self.reporters.iter_mut().try_for_each(|reporter| reporter.event(cases, event))
     }
 
-    /// Takes the verdict on a case and passes on those whose turn it is.
-    pub fn verdict(&mut self, cases: &[Case], position: usize, verdict: Verdict) -> io::Result<()> {
-        self.summary.count(&verdict);
-        self.waiting.insert(position, verdict);
-        while let Some(verdict) = self.waiting.remove(&self.next) {
-            let case = &cases[self.next];
-            self.next += 1;
-            for reporter in &mut self.reporters {
-                reporter.verdict(self.next, case, &verdict)?;
-            }
-        }
-        Ok(())
+    /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.
+    pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
+        self.summary.count(verdict);
+        self.reporters.iter_mut().try_for_each(|reporter| reporter.verdict(case, outcome, verdict))
     }
 
     /// Ends the reports.
@@ -274,6 +200,7 @@ mod tests {
         let verdict = |status, attempts| Verdict {
             status,
             faults: vec![],
+            seen: vec![],
             golden: None,
             axes: None,
             attempts,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use memcheck_core::{Frame, Site};
 
-use super::fault::{Line, Tone};
+use super::line::{Line, Tone};
 use crate::symbols::is_runtime;
 
 /// Columns that a line should not exceed.
@@ -19,7 +19,7 @@ const MARGIN: &str = "              ";
 /// `allocated at  FUNCTION  FILE:LINE` and `from  CALLER <- CALLER`
 pub(super) fn lines(site: &Site, indent: usize) -> Vec<Line> {
     let frame = &site.frame;
-    let mut lines = vec![format!("{AT}{}", function(frame))];
+    let mut lines = vec![format!("{AT}{}", frame.place())];
     if let Some(line) = &frame.line {
         let place = format!("{}:{}", short(&line.file), line.number);
         if indent + lines[0].chars().count() + 2 + place.chars().count() <= WIDTH {
@@ -41,11 +41,6 @@ pub(super) fn hint(site: &Site) -> Option<Line> {
     site.frame.symbol.is_none().then(|| Line::new(Tone::Hint, 2, text))
 }
 
-/// The name, or library and offset where it is not known.
-pub(crate) fn function(frame: &Frame) -> String {
-    frame.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", frame.library, frame.offset))
-}
-
 /// The path as it is written in the current directory; only the name of a file elsewhere.
 fn short(file: &str) -> String {
     let path = Path::new(file);
@@ -64,7 +59,7 @@ fn callers(site: &Site) -> Vec<String> {
         Some(symbol) => !is_runtime(frame) && !symbol.starts_with("{closure"),
         None => frame.library == site.frame.library,
     };
-    let mut callers: Vec<String> = site.stack[after..].iter().filter(is_shown).map(function).collect();
+    let mut callers: Vec<String> = site.stack[after..].iter().filter(is_shown).map(Frame::place).collect();
     callers.dedup();
     callers
 }

@@ -5,18 +5,22 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::fault::Tone;
+use super::line::Tone;
 use super::matrix::Matrix;
 use super::{Reporter, Summary, fault, result_line};
-use crate::exec::event::Event;
+use crate::exec::Progress;
+use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
+use crate::run::Event;
 
 /// Writes for people. The colors are the writer's to remove where they are not wanted.
 pub struct Pretty<W> {
     out: W,
     quiet: bool,
     bar: ProgressBar,
+    /// Cases so far.
+    cases: usize,
     matrix: Matrix,
 }
 
@@ -24,7 +28,7 @@ impl<W: Write> Pretty<W> {
     /// A report to be written there; `quiet` shows only what went wrong. The bar may be a hidden one.
     pub fn new(out: W, quiet: bool, bar: ProgressBar) -> Self {
         let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}").expect("the template is valid");
-        Pretty { out, quiet, bar: bar.with_style(style), matrix: Matrix::default() }
+        Pretty { out, quiet, bar: bar.with_style(style), cases: 0, matrix: Matrix::default() }
     }
 }
 
@@ -44,6 +48,16 @@ pub(crate) fn tone(tone: Tone) -> Style {
     }
 }
 
+/// How far a case has come, in a line.
+fn message(case: &Case, progress: Progress) -> String {
+    let label = &case.label;
+    match progress {
+        Progress::Scenario(scenario) => format!("{label}: {}", case.scenarios[scenario].title),
+        Progress::Permutation(permutation) => format!("{label}: {}", case.sessions.permutations[permutation].title),
+        Progress::Iterations { done, total } => format!("{label}: {done} of {total} iterations"),
+    }
+}
+
 impl<W: Write> Reporter for Pretty<W> {
     fn begin(&mut self, cases: &[Case]) -> io::Result<()> {
         self.bar.set_length(cases.len() as u64);
@@ -53,17 +67,7 @@ impl<W: Write> Reporter for Pretty<W> {
     fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()> {
         match event {
             Event::Started { case } => self.bar.set_message(cases[*case].label.clone()),
-            Event::Scenario { case, scenario } => {
-                let case = &cases[*case];
-                self.bar.set_message(format!("{}: {}", case.label, case.scenarios[*scenario].title));
-            }
-            Event::Permutation { case, permutation } => {
-                let case = &cases[*case];
-                self.bar.set_message(format!("{}: {}", case.label, case.sessions.permutations[*permutation].title));
-            }
-            Event::Progress { case, done, total } => {
-                self.bar.set_message(format!("{}: {done} of {total} iterations", cases[*case].label));
-            }
+            Event::Progress { case, progress } => self.bar.set_message(message(&cases[*case], *progress)),
             Event::Retried { case } => self.bar.set_message(format!("{}: failed, once more", cases[*case].label)),
             Event::Repeated { case } => self.bar.set_message(format!("{}: once more", cases[*case].label)),
             Event::Finished { .. } => self.bar.inc(1),
@@ -71,13 +75,14 @@ impl<W: Write> Reporter for Pretty<W> {
         Ok(())
     }
 
-    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
+    fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.matrix.add(case, verdict);
+        self.cases += 1;
         let bad = matches!(verdict.status, Status::Failed | Status::Unsupported);
         if self.quiet && !bad {
             return Ok(());
         }
-        let line = result_line(number, case, verdict);
+        let line = result_line(self.cases, case, verdict);
         let style = match verdict.status {
             Status::Passed => GOOD,
             Status::Failed | Status::Unsupported => BAD,

@@ -3,19 +3,21 @@
 use std::io::{self, Write};
 
 use super::{Reporter, Summary, fault, result_line};
-use crate::exec::event::Event;
+use crate::exec::outcome::Outcome;
 use crate::judge::Verdict;
 use crate::plan::Case;
 
 /// Writes TAP.
 pub struct Tap<W> {
     out: W,
+    /// Cases so far.
+    cases: usize,
 }
 
 impl<W: Write> Tap<W> {
     /// A report to be written there.
     pub fn new(out: W) -> Self {
-        Tap { out }
+        Tap { out, cases: 0 }
     }
 }
 
@@ -25,12 +27,9 @@ impl<W: Write> Reporter for Tap<W> {
         self.out.flush()
     }
 
-    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn verdict(&mut self, number: usize, case: &Case, verdict: &Verdict) -> io::Result<()> {
-        writeln!(self.out, "{}", result_line(number, case, verdict))?;
+    fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
+        self.cases += 1;
+        writeln!(self.out, "{}", result_line(self.cases, case, verdict))?;
         for line in fault::lines(verdict, &case.name) {
             writeln!(self.out, "#{}", line.text)?;
         }

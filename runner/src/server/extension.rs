@@ -1,7 +1,7 @@
 //! Builds an extension under test and installs it in a staged copy.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use globset::Glob;
@@ -11,7 +11,6 @@ use super::error::ServerError;
 use super::installation::Installation;
 use super::process::{Kind, Process};
 use super::run_directory::RunDirectory;
-use super::stage;
 use super::tree::{self, Placement, Treatment};
 use crate::config::{Build, ExtensionSource};
 
@@ -30,7 +29,7 @@ pub(super) fn install(
     if !path.is_dir() {
         return Err(missing(format!("there is no directory \"{}\"", source.path.display())));
     }
-    stage::remove_installed(&source.name, installation)?;
+    remove_installed(&source.name, installation)?;
     match &source.build {
         Build::Make { arguments } => {
             if !["GNUmakefile", "makefile", "Makefile"].iter().any(|name| path.join(name).is_file()) {
@@ -44,17 +43,36 @@ pub(super) fn install(
             for pattern in library {
                 for file in matching(pattern)? {
                     let name = installed_library_name(&file, &source.name);
-                    stage::install(&file, &installation.pkglib_dir, name.as_deref())?;
+                    tree::install(&file, &installation.pkglib_dir, name.as_deref())?;
                 }
             }
             for pattern in control.iter().chain(sql) {
                 for file in matching(pattern)? {
-                    stage::install(&file, &installation.extension_dir(), None)?;
+                    tree::install(&file, &installation.extension_dir(), None)?;
                 }
             }
             Ok(())
         }
     }
+}
+
+/// Takes extension `name` out of a copy, so that no file of a version that the system has installed is mixed with those
+/// of the one under test.
+pub(super) fn remove_installed(name: &str, installation: &Installation) -> Result<(), ServerError> {
+    tree::remove_if_there(&installation.pkglib_dir.join(format!("{name}.so")))?;
+    let directory = installation.extension_dir();
+    let files: Vec<PathBuf> = fs::read_dir(&directory)
+        .map_err(ServerError::file("read", &directory))?
+        .flatten()
+        .filter(|entry| belongs_to(&entry.file_name().to_string_lossy(), name))
+        .map(|entry| entry.path())
+        .collect();
+    files.iter().try_for_each(|file| tree::remove_if_there(file))
+}
+
+/// `NAME.control`, `NAME--1.0.sql`, `NAME--1.0--1.1.sql`, `NAME--1.0.control`.
+fn belongs_to(file: &str, extension: &str) -> bool {
+    file.strip_prefix(extension).is_some_and(|rest| rest == ".control" || rest.starts_with("--"))
 }
 
 /// Builds on a copy of the sources: the checkout gets no files of another user or another version, and two runs do not
@@ -138,7 +156,7 @@ pub(super) fn log_tail(path: &Path, lines: usize) -> String {
 }
 
 /// The files that `pattern` matches, at least one.
-fn matching(source: &ExtensionSource, path: &Path, pattern: &str) -> Result<Vec<std::path::PathBuf>, ServerError> {
+fn matching(source: &ExtensionSource, path: &Path, pattern: &str) -> Result<Vec<PathBuf>, ServerError> {
     let unusable = |reason| ServerError::Source { extension: source.name.clone(), reason };
     let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
     let glob = glob.map_err(|error| unusable(error.to_string()))?;
@@ -150,10 +168,10 @@ fn matching(source: &ExtensionSource, path: &Path, pattern: &str) -> Result<Vec<
 }
 
 /// Only directories that lead to a match are entered, because a checkout may hold a large build directory.
-fn matching_files(path: &Path, glob: &Glob) -> Vec<std::path::PathBuf> {
+fn matching_files(path: &Path, glob: &Glob) -> Vec<PathBuf> {
     let pattern = glob.glob();
     let fixed_parts = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\']));
-    let fixed: std::path::PathBuf = fixed_parts.collect();
+    let fixed: PathBuf = fixed_parts.collect();
     let start = path.join(&fixed);
     let depth = if pattern.contains("**") { usize::MAX } else { pattern.split('/').count() };
     let matcher = glob.compile_matcher();
@@ -178,6 +196,21 @@ fn installed_library_name(file: &Path, extension: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_an_extension() {
+        for (file, expected) in [
+            ("hstore.control", true),
+            ("hstore--1.4.sql", true),
+            ("hstore--1.4--1.5.sql", true),
+            ("hstore_plperl.control", false),
+            ("hstore_plperl--1.0.sql", false),
+            ("hstore", false),
+            ("xhstore.control", false),
+        ] {
+            assert_eq!(belongs_to(file, "hstore"), expected, "{file}");
+        }
+    }
 
     #[test]
     fn patterns() {

@@ -1,7 +1,6 @@
 //! A private copy of an installation, with the engine and the extensions under test laid on top.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use walkdir::DirEntry;
 
@@ -142,60 +141,17 @@ fn is_postgres(name: &str) -> bool {
 }
 
 fn install_engine(engine: &EngineFiles, installation: &Installation) -> Result<(), ServerError> {
-    remove_installed(ENGINE, installation)?;
-    install(&engine.library, &installation.pkglib_dir, None)?;
+    extension::remove_installed(ENGINE, installation)?;
+    tree::install(&engine.library, &installation.pkglib_dir, None)?;
     for file in engine.scripts.iter().chain([&engine.control]) {
-        install(file, &installation.extension_dir(), None)?;
+        tree::install(file, &installation.extension_dir(), None)?;
     }
     Ok(())
-}
-
-/// Copies `file` into `directory`, called `name` there or as it is.
-pub(super) fn install(file: &Path, directory: &Path, name: Option<&str>) -> Result<(), ServerError> {
-    let target = match name {
-        Some(name) => directory.join(name),
-        None => directory.join(file.file_name().unwrap_or_default()),
-    };
-    tree::place(file, &target, Placement::Copy)
-}
-
-/// Takes extension `name` out of a copy, so that no file of a version that the system has installed is mixed with those
-/// of the one under test.
-pub(super) fn remove_installed(name: &str, installation: &Installation) -> Result<(), ServerError> {
-    tree::remove_if_there(&installation.pkglib_dir.join(format!("{name}.so")))?;
-    let directory = installation.extension_dir();
-    let files: Vec<PathBuf> = fs::read_dir(&directory)
-        .map_err(ServerError::file("read", &directory))?
-        .flatten()
-        .filter(|entry| belongs_to(&entry.file_name().to_string_lossy(), name))
-        .map(|entry| entry.path())
-        .collect();
-    files.iter().try_for_each(|file| tree::remove_if_there(file))
-}
-
-/// `NAME.control`, `NAME--1.0.sql`, `NAME--1.0--1.1.sql`, `NAME--1.0.control`.
-fn belongs_to(file: &str, extension: &str) -> bool {
-    file.strip_prefix(extension).is_some_and(|rest| rest == ".control" || rest.starts_with("--"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_of_an_extension() {
-        for (file, expected) in [
-            ("hstore.control", true),
-            ("hstore--1.4.sql", true),
-            ("hstore--1.4--1.5.sql", true),
-            ("hstore_plperl.control", false),
-            ("hstore_plperl--1.0.sql", false),
-            ("hstore", false),
-            ("xhstore.control", false),
-        ] {
-            assert_eq!(belongs_to(file, "hstore"), expected, "{file}");
-        }
-    }
 
     #[test]
     fn files_in_shared_directories() {

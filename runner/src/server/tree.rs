@@ -88,6 +88,15 @@ pub(super) fn place(from: &Path, to: &Path, placement: Placement) -> Result<(), 
     }
 }
 
+/// Copies `file` into `directory`, called `name` there or as it is.
+pub(super) fn install(file: &Path, directory: &Path, name: Option<&str>) -> Result<(), ServerError> {
+    let target = match name {
+        Some(name) => directory.join(name),
+        None => directory.join(file.file_name().unwrap_or_default()),
+    };
+    place(file, &target, Placement::Copy)
+}
+
 /// The time of modification counts: make would run bison again on a grammar that is newer than what was made from it.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     fs::copy(from, to)?;

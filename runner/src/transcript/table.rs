@@ -1,6 +1,6 @@
 //! Results as libpq prints them (fe-print.c, PQprint with `header`, `align` and `|` as separator).
 
-use crate::exec::sessions::connection::Table;
+use crate::exec::happening::Table;
 
 /// Adds a result to the text. A result without columns is not shown.
 pub(super) fn print(text: &mut String, table: &Table) {

@@ -2,8 +2,7 @@
 
 use super::table;
 use crate::exec::failure::SqlError;
-use crate::exec::sessions::connection::Outcome;
-use crate::exec::sessions::performance::{Halt, Happening};
+use crate::exec::happening::{Halt, Happening, Outcome};
 use crate::plan::Sessions;
 
 /// What libpq says when the server is gone (fe-misc.c, pqReadData).

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use crate::exec::failure::sentence;
+use crate::exec::happening::Wait;
 
 /// How long a wait event has to stay, and in how many successive answers, to be taken for blocking.
 const STAYS: (Duration, u32) = (Duration::from_millis(500), 10);
@@ -10,15 +12,6 @@ const STAYS: (Duration, u32) = (Duration::from_millis(500), 10);
 /// Kinds of wait events that another session may be the reason of. Locks are what the server itself answers for, and a
 /// session that waits for its client, a file or the time is not blocked.
 const BLOCKING: [&str; 5] = ["LWLock", "BufferPin", "IPC", "Extension", "InjectionPoint"];
-
-/// Why a step is not over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wait {
-    /// A lock that another session of the spec holds, or a marker.
-    Usual,
-    /// A wait event of this kind that stays.
-    Event(String),
-}
 
 /// Asks who is blocked.
 #[derive(Debug)]
@@ -59,7 +52,7 @@ impl Blocking {
         let pids = &self.pids;
         let sql = format!("SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'), {event}{from}");
         let rows = control.rows(&sql).map_err(|error| match error {
-            Some(error) => crate::exec::session::sentence(&error),
+            Some(error) => sentence(&error),
             None => "the control connection is lost".to_owned(),
         })?;
         let Some(row) = rows.first() else { return Ok(None) };

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Outcome};
-use super::performance::{Halt, Happening, Performance};
-use crate::exec::case::quoted;
+use super::connection::Connection;
+use super::performance::Performance;
 use crate::exec::engine::{
     DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, begin_session, has_sites, name_functions, read_window,
 };
-use crate::exec::failure::{Cause, Failure, Step, Stopped};
+use crate::exec::failure::{Cause, Failure, Step, Stopped, sentence};
+use crate::exec::happening::{Halt, Happening, Outcome};
 use crate::exec::outcome::{PermutationOutcome, PermutationRun, Window};
-use crate::exec::session::sentence;
+use crate::exec::quote::quoted;
 use crate::plan::{Case, Permutation};
 use crate::server::Server;
 

@@ -14,46 +14,11 @@ use futures_util::task::AtomicWaker;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryMessage, Socket};
 
-use crate::exec::failure::SqlError;
-use crate::exec::session::sentence;
+use crate::exec::failure::{SqlError, sentence};
+use crate::exec::happening::{Notification, Outcome, Table};
 use crate::server::{Backend, Server};
 
 type Wire = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
-
-/// The rows of one result, as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
-    /// Names.
-    pub columns: Vec<String>,
-    /// A value for each column.
-    pub rows: Vec<Vec<Option<String>>>,
-}
-
-/// What one statement of a step came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done, without rows.
-    Command,
-    /// Rows, perhaps none.
-    Rows(Table),
-    /// An error.
-    Failed(Box<SqlError>),
-    /// The connection is gone.
-    Lost,
-    /// Something that a step cannot do, such as COPY from the client.
-    Unexpected(String),
-}
-
-/// A message of LISTEN.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// The channel.
-    pub channel: String,
-    /// What was sent.
-    pub payload: String,
-    /// Backend that sent it.
-    pub pid: i32,
-}
 
 /// What arrives at a session, in the order in which the server sent it.
 #[derive(Debug)]

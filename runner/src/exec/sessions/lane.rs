@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::connection::{Arrival, Connection, Notification, Outcome};
+use super::connection::{Arrival, Connection};
 use crate::exec::failure::SqlError;
+use crate::exec::happening::{Notification, Outcome};
 
 /// A session: its connection and what has arrived there.
 pub(super) struct Lane {

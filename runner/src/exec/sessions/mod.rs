@@ -1,8 +1,8 @@
 //! Runs the sessions of a spec through their permutations.
 
-pub mod blocking;
+mod blocking;
 pub(in crate::exec) mod checked;
-pub mod connection;
+mod connection;
 mod lane;
-pub mod performance;
+mod performance;
 pub mod transcript;

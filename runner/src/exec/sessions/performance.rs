@@ -5,108 +5,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::blocking::{Blocking, Events, Wait};
-use super::connection::{Connection, Notification, Outcome};
+use super::blocking::{Blocking, Events};
+use super::connection::Connection;
 use super::lane::{End, Lane, Waited};
 use crate::exec::failure::SqlError;
+use crate::exec::happening::{Halt, Happening, Outcome, Wait};
 use crate::plan::{Batch, Launch, Marker, Sessions};
 
 /// Pauses between looking whether a step is blocked: the first, and the one that they grow to.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
-
-/// Something that happened in a permutation.
-#[derive(Debug, Clone)]
-pub enum Happening {
-    /// A permutation begins.
-    Begins {
-        /// Its position.
-        permutation: usize,
-    },
-    /// A notice was raised in a session.
-    Notice {
-        /// The session.
-        session: usize,
-        /// What was raised.
-        notice: SqlError,
-    },
-    /// A step that is not over is left alone for now.
-    Waiting {
-        /// The step.
-        step: usize,
-        /// What it waits for.
-        wait: Wait,
-    },
-    /// A step is over; its outcomes follow.
-    Completed {
-        /// The step.
-        step: usize,
-        /// Whether it was reported to be waiting.
-        waited: bool,
-    },
-    /// What a statement of the step that was completed last came to.
-    Outcome(Outcome),
-    /// What the last result of a setup or teardown was.
-    Fixture(Outcome),
-    /// Something went wrong that does not end the permutation.
-    Forgiven(Halt),
-    /// A session that listens was told something.
-    Notified {
-        /// The session.
-        session: usize,
-        /// What it was told.
-        notification: Notification,
-        /// The session that told it, if it was one of these.
-        sender: Option<usize>,
-    },
-    /// The time of a step was up, and it was asked to end.
-    Cancelled {
-        /// The step.
-        step: usize,
-        /// How long it had taken.
-        after: Duration,
-    },
-}
-
-/// Why a permutation cannot go on.
-#[derive(Debug, Clone)]
-pub enum Halt {
-    /// No connection.
-    Connection {
-        /// 0 for the spec's own, then the sessions.
-        number: usize,
-        /// What the client or the server says.
-        reason: String,
-    },
-    /// A fixture failed.
-    Fixture {
-        /// `setup` or `teardown`.
-        what: &'static str,
-        /// The session; none for the spec's own.
-        session: Option<usize>,
-        /// The fixture.
-        batch: Batch,
-        /// What it came to.
-        outcome: Outcome,
-    },
-    /// A step's session is gone.
-    SessionLost {
-        /// The step.
-        step: usize,
-    },
-    /// A step did not end although it was cancelled.
-    TimedOut {
-        /// The step.
-        step: usize,
-        /// How long it had taken.
-        after: Duration,
-        /// Steps under way, where one is waited for by the next step of its session.
-        active: Vec<usize>,
-    },
-    /// Only steps that wait for each other are left.
-    MutuallyBlocking,
-    /// The server does not say who is blocked.
-    Unknown(String),
-}
 
 /// Whether a step that is blocked is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::performance::{Halt, Happening, Performance};
+use super::performance::Performance;
+use crate::exec::happening::{Halt, Happening};
 use crate::plan::Sessions;
 use crate::server::Server;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::golden::results::{ScenarioResult, ServerRecord};
+use crate::results::schema::{ScenarioResult, ServerRecord};
 
 /// The version of the structure.
 pub const FORMAT: u32 = 1;

@@ -1,0 +1,122 @@
+//! A way of repeating the workload of a scenario, and what it has to do so.
+
+use std::time::{Duration, Instant};
+
+use memcheck_core::Finding;
+
+use crate::exec::failure::{Failure, Step};
+use crate::exec::outcome::{Message, Window};
+use crate::exec::session::Session;
+use crate::exec::workload::Workload;
+use crate::language::ast::Iterate;
+use crate::plan::{Case, Scenario, Values};
+use crate::server::Server;
+
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// A way of repeating the workload.
+///
+/// [`crate::exec::engine`] opens, marks and closes windows; [`Workload`] sends the statements of one iteration.
+pub(super) trait Way {
+    /// How often [`Client::execute`] will be called, in all windows, the warm-up counted.
+    fn executions(&self, scenario: &Scenario) -> u64;
+
+    /// Does it. Windows are added as they are closed, so that those before a failure are kept.
+    fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure>;
+
+    /// What all its windows together have found.
+    fn findings(&self, windows: &[Window]) -> Vec<Finding> {
+        windows.iter().flat_map(|window| window.findings.iter().cloned()).collect()
+    }
+}
+
+/// The scenario's client.
+pub(super) struct Client<'a> {
+    server: &'a Server,
+    database: &'a str,
+    case: &'a Case,
+    /// What to do.
+    pub(super) scenario: &'a Scenario,
+    /// What the server has told besides results, the first of each session.
+    pub(super) messages: Vec<Message>,
+    /// Executions of the workload so far, in all windows: the value of `:i`, so that no two insert the same key.
+    done: u64,
+    total: u64,
+    told: Instant,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl<'a> Client<'a> {
+    /// A client that will execute the workload `total` times, and tells now and then how often it has.
+    pub(super) fn new(
+        server: &'a Server,
+        database: &'a str,
+        case: &'a Case,
+        scenario: &'a Scenario,
+        total: u64,
+        progress: &'a mut dyn FnMut(u64, u64),
+    ) -> Self {
+        let (messages, told) = (Vec::new(), Instant::now());
+        Client { server, database, case, scenario, messages, done: 0, total, told, progress }
+    }
+
+    /// Does something in a fresh session, after the scenario's settings and setup and before its teardown.
+    pub(super) fn in_session<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self, &mut Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let scenario = self.scenario;
+        let mut session = Session::open(self.server, self.database, scenario.timeout)?;
+        let done = || {
+            self.apply_settings(&mut session)?;
+            session.blocks(&scenario.setup, &Step::Setup)?;
+            let done = act(self, &mut session)?;
+            session.blocks(&scenario.teardown, &Step::Teardown)?;
+            Ok(done)
+        };
+        let done = done();
+        self.messages.extend(session.take_messages());
+        done
+    }
+
+    /// Applies the `set` clauses of the case and the scenario, which a session begins with.
+    pub(super) fn apply_settings(&self, session: &mut Session) -> Result<(), Failure> {
+        session.settings(self.case.settings.iter().chain(&self.scenario.settings))
+    }
+
+    /// Does something in one transaction if that is what `iterate` says, else as it is.
+    pub(super) fn as_iterated<T>(
+        &mut self,
+        session: &mut Session,
+        act: impl FnOnce(&mut Self, &mut Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let place = Some(&self.scenario.place);
+        let in_one_transaction = self.scenario.iterate == Iterate::Transaction;
+        if in_one_transaction {
+            session.simple("BEGIN", &Step::Setup, place)?;
+        }
+        let done = act(self, session)?;
+        if in_one_transaction {
+            session.simple("COMMIT", &Step::Teardown, place)?;
+        }
+        Ok(done)
+    }
+
+    /// Executes the workload once. `rows` is the value of `:rows`, where it has one.
+    pub(super) fn execute(
+        &mut self,
+        session: &mut Session,
+        workload: &Workload,
+        step: &Step,
+        rows: Option<u64>,
+    ) -> Result<(), Failure> {
+        workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() })?;
+        self.done += 1;
+        if self.told.elapsed() >= PROGRESS {
+            self.told = Instant::now();
+            (self.progress)(self.done, self.total);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Watches a background worker, or any other process of the server, that works by itself.
+
+use std::thread;
+use std::time::Duration;
+
+use super::way::{Client, Way};
+use crate::exec::engine;
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::outcome::Window;
+use crate::exec::session::Session;
+use crate::plan::{Scenario, Worker};
+
+/// How often to look whether it is there.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Transactions that it takes to tell growth that goes on from a step: two intervals.
+const FEWEST_MARKS: i64 = 3;
+
+/// `worker`: the window is the worker's, and so is the work.
+pub(super) struct Watched;
+
+impl Way for Watched {
+    fn executions(&self, _: &Scenario) -> u64 {
+        // The client executes nothing.
+        0
+    }
+
+    fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
+        windows.push(client.in_session(|client, session| {
+            let worker = client.scenario.worker.as_ref().expect("only a scenario with a worker watches one");
+            watch(session, client.scenario, worker)?;
+            engine::window(session, None)
+        })?);
+        Ok(())
+    }
+}
+
+/// Waits for the worker, opens a window in it, and closes it after the time.
+fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
+    let step = Step::Worker(worker.name.clone());
+    let pid = find(session, worker, &step)?;
+    engine::begin_in(session, scenario, pid)?;
+    let time = worker.time.as_secs_f64().to_string();
+    session.query("SELECT pg_catalog.pg_sleep($1::text::float8)", &[&time], &step, Some(&worker.place))?;
+    engine::end_in(session, pid)?;
+    if scenario.kind == memcheck_core::ScenarioKind::Window {
+        return Ok(());
+    }
+    let marks = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'marks'";
+    let marks = session.query(marks, &[], &Step::Engine("window_stats"), None)?;
+    let marks: i64 = marks.first().map_or(0, |row| row.get(0));
+    if marks < FEWEST_MARKS {
+        let message = format!("it ended {marks} transactions, which are too few to compare; watch it for longer");
+        return Err(Failure { step, place: Some(worker.place.clone()), cause: Cause::Protocol(message) });
+    }
+    Ok(())
+}
+
+/// The process id, when there is such a process. The session's time limits the wait.
+fn find(session: &mut Session, worker: &Worker, step: &Step) -> Result<i32, Failure> {
+    let sql = "SELECT pid FROM pg_catalog.pg_stat_activity
+                WHERE (backend_type LIKE $1 OR application_name LIKE $1) AND pid <> pg_catalog.pg_backend_pid()
+                  AND (datname IS NULL OR datname = pg_catalog.current_database())
+                ORDER BY backend_start, pid LIMIT 1";
+    loop {
+        let found = session.query(sql, &[&worker.name], step, Some(&worker.place))?;
+        if let Some(row) = found.first() {
+            return Ok(row.get(0));
+        }
+        thread::sleep(POLL);
+    }
+}

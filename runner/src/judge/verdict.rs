@@ -1,0 +1,157 @@
+//! What became of a case, and what is wrong with it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use memcheck_core::Site;
+use memcheck_core::row::Row;
+
+use crate::exec::failure::Failure;
+use crate::golden::{Difference, GoldenError};
+use crate::plan::{Place, Problem};
+use crate::results::{Axes, Seen};
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It found what it should.
+    Passed,
+    /// It did not.
+    Failed,
+    /// It did not, as its `xfail` says.
+    ExpectedFailure(String),
+    /// It was not run: a condition does not hold.
+    Skipped(String),
+    /// It was not run: it asks for something that is not supported.
+    Unsupported,
+}
+
+/// What became of a case.
+#[derive(Debug)]
+pub struct Verdict {
+    /// How it ended.
+    pub status: Status,
+    /// What is wrong, in the order of the spec; also where an `xfail` excuses it.
+    pub faults: Vec<Fault>,
+    /// What the scenarios and permutations came to that ran to their end, in the order of the spec: what was judged, for
+    /// everybody who writes or shows it.
+    pub seen: Vec<Seen>,
+    /// The golden it was compared with.
+    pub golden: Option<PathBuf>,
+    /// The server it ran on, as goldens name it.
+    pub axes: Option<Axes>,
+    /// How often it was run: more than once where its `retries` allow it and it failed at first.
+    pub attempts: u32,
+    /// What came of `--repeat`; none without it.
+    pub repeats: Option<Repeats>,
+    /// Wall-clock time of the last attempt.
+    pub elapsed: Duration,
+}
+
+/// How often a case was run on purpose, and how often it failed. One failure makes a failed case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeats {
+    /// Runs.
+    pub runs: u32,
+    /// Those that failed.
+    pub failed: u32,
+}
+
+impl Status {
+    /// A word for programs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Status::Passed => "passed",
+            Status::Failed => "failed",
+            Status::ExpectedFailure(_) => "expected failure",
+            Status::Skipped(_) => "skipped",
+            Status::Unsupported => "unsupported",
+        }
+    }
+
+    /// Why a case was skipped or expected to fail.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Status::ExpectedFailure(reason) | Status::Skipped(reason) => Some(reason),
+            Status::Passed | Status::Failed | Status::Unsupported => None,
+        }
+    }
+}
+
+impl Verdict {
+    /// Why the case is known to be flaky: its runs did not all end in the same way.
+    pub fn flaky(&self) -> Option<String> {
+        match self.repeats {
+            Some(Repeats { runs, failed }) if 0 < failed && failed < runs => {
+                Some(format!("failed in {failed} of {runs} runs"))
+            }
+            _ if self.status == Status::Passed && self.attempts > 1 => {
+                Some(format!("passed at attempt {}", self.attempts))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Something that makes a case fail.
+#[derive(Debug)]
+pub enum Fault {
+    /// The spec asks for something that is not supported.
+    Unsupported(Problem),
+    /// It did not run to its end.
+    Failure(Failure),
+    /// An `expect` clause is not met.
+    Unmet {
+        /// What it is about.
+        place: Place,
+        /// How long that is, in bytes.
+        length: usize,
+        /// What was found instead.
+        closest: String,
+        /// Where that was allocated, where that is known.
+        site: Option<Site>,
+    },
+    /// The run differs from its golden.
+    Differs {
+        /// The scenario or permutation.
+        title: String,
+        /// How.
+        differences: Vec<Difference>,
+    },
+    /// With `golden exact`, a violation whose size is only known as a range.
+    Inexact {
+        /// The scenario.
+        title: String,
+        /// The violations.
+        rows: Vec<Row>,
+    },
+    /// There is no golden.
+    NotRecorded {
+        /// Where it would be.
+        path: PathBuf,
+        /// What would be in it.
+        blocks: Vec<Seen>,
+        /// Whether the spec has an `expect`.
+        has_expect: bool,
+    },
+    /// Neither an `expect` nor a golden.
+    NoExpectation,
+    /// The golden cannot be used.
+    Golden(GoldenError),
+    /// A transcript is none of the expected ones.
+    Transcript {
+        /// The closest of them, or where there should be one.
+        expected: PathBuf,
+        /// The transcript.
+        result: PathBuf,
+        /// How they differ, as `diff -U3` shows it.
+        difference: String,
+    },
+    /// The engine had no room for some violations.
+    Lost(i64),
+    /// It passed although its `xfail` says that it does not.
+    Passed {
+        /// The reason given for the `xfail`.
+        reason: String,
+    },
+}

@@ -1,0 +1,34 @@
+//! Contexts that are watched, and all of them allowed to grow.
+
+use memcheck_core::ScenarioKind;
+
+use super::Subject;
+use crate::language::ast::Spanned;
+use crate::language::diagnostic::Diagnostic;
+
+pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
+    let spec = subject.spec;
+    // A plain window reports leaks of contexts that are allowed, as the SQL interface documents.
+    let scenarios = spec.scenarios.iter().filter(|scenario| scenario.kind.value != ScenarioKind::Window);
+    let scenarios = scenarios.map(|scenario| (&scenario.watch, &scenario.allow));
+    for (watch, allow) in scenarios.chain(spec.sessions.iter().map(|session| (&session.watch, &session.allow))) {
+        if let Some(pattern) = allow.iter().find(|pattern| !pattern.value.is_empty() && is_any(&pattern.value)) {
+            let message = "every context is allowed to grow, so nothing can be found";
+            found.push(Diagnostic::new(pattern.span.clone(), message));
+        } else if let [first, ..] = watch.as_slice()
+            && watch.iter().all(|pattern| is_among(pattern, allow))
+        {
+            let message = "every context that is watched is also allowed to grow, so nothing can be found";
+            let hint = "\"watch\" says what is reported, \"allow\" what is not".to_owned();
+            found.push(Diagnostic::new(first.span.clone(), message).with_hint(hint));
+        }
+    }
+}
+
+fn is_any(pattern: &str) -> bool {
+    pattern.chars().all(|c| c == '%')
+}
+
+fn is_among(pattern: &Spanned<String>, patterns: &[Spanned<String>]) -> bool {
+    patterns.iter().any(|other| other.value == pattern.value)
+}

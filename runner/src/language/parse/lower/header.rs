@@ -1,0 +1,107 @@
+//! The header and the file's fixtures.
+
+use memcheck_core::row::Policy;
+use regex::Regex;
+
+use super::{Lower, text_of, texts, word_of};
+use crate::language::ast::{Exemption, Extension, Matrix, Normalize, Spanned, Spec, Variable};
+use crate::language::parse::grammar::{Node, Rule};
+
+const POLICIES: &[(&str, Policy)] = &[
+    ("auto", Policy::Auto),
+    ("exact", Policy::Exact),
+    ("bucket", Policy::Bucket),
+    ("kind", Policy::Kind),
+    ("none", Policy::None),
+];
+
+/// Variables that the runner sets.
+const BUILT_IN: &[&str] = &["i", "rows", "seed", "pg_version_num", "spec"];
+
+impl Lower<'_> {
+    pub(super) fn header_clause(&mut self, spec: &mut Spec, node: &Node) {
+        match node.rule() {
+            Rule::include => spec.includes.extend(self.string(node)),
+            Rule::title => self.once(node, &mut spec.title, Self::string),
+            Rule::extension => self.extension(spec, node),
+            Rule::preload => {
+                for library in node.all(Rule::library) {
+                    spec.preload.extend(library.children().map(|name| text_of(&name)));
+                }
+            }
+            Rule::target => spec.targets.extend(texts(node, Rule::string)),
+            Rule::trace => self.once(node, &mut spec.trace, Self::trace),
+            Rule::requires => spec.requires.extend(self.conditions(node)),
+            Rule::skip => spec.skips.extend(self.exemption(node)),
+            Rule::xfail => spec.xfails.extend(self.exemption(node)),
+            Rule::tags => spec.tags.extend(texts(node, Rule::name)),
+            Rule::timeout => self.once(node, &mut spec.timeout, Self::duration),
+            Rule::retries => self.once(node, &mut spec.retries, Self::count),
+            Rule::set => spec.settings.extend(self.setting(node)),
+            Rule::conf => spec.conf.extend(self.block(node)),
+            Rule::var => {
+                if let (Some(name), Some(value)) = (self.variable(spec, node), node.get(Rule::value)) {
+                    spec.vars.push(Variable { name, value: text_of(&value) });
+                }
+            }
+            Rule::matrix => {
+                if let Some(name) = self.variable(spec, node) {
+                    spec.matrix.push(Matrix { name, values: texts(node, Rule::value) });
+                }
+            }
+            Rule::golden => self.once(node, &mut spec.golden, |lower, node| {
+                lower.choice(&node.get(Rule::policy)?, "golden policy", POLICIES)
+            }),
+            Rule::normalize => spec.normalize.extend(self.normalize(node)),
+            Rule::setup => spec.setup.extend(self.block(node)),
+            Rule::teardown => spec.teardown.extend(self.block(node)),
+            rule => unreachable!("{rule:?} does not belong in the header"),
+        }
+    }
+
+    fn extension(&mut self, spec: &mut Spec, node: &Node) {
+        let Some(name) = node.get(Rule::name).map(|name| text_of(&name)) else { return };
+        if spec.extensions.iter().any(|known| known.name.value == name.value) {
+            self.error(name.span.clone(), format!("extension \"{}\" is given twice", name.value));
+        }
+        for rule in [Rule::at_version, Rule::from_version, Rule::CASCADE] {
+            if let Some(again) = node.all(rule).nth(1) {
+                self.error(again.span(), format!("\"{}\" is given twice", word_of(&again)));
+            }
+        }
+        let version = |rule| Some(text_of(&node.get(rule)?.get(Rule::string)?).value);
+        spec.extensions.push(Extension {
+            name,
+            version: version(Rule::at_version),
+            from: version(Rule::from_version),
+            cascade: node.get(Rule::CASCADE).is_some(),
+        });
+    }
+
+    fn exemption(&mut self, node: &Node) -> Option<Exemption> {
+        Some(Exemption { when: self.if_condition(node), reason: text_of(&node.get(Rule::reason)?) })
+    }
+
+    /// The name of a variable that is being defined.
+    fn variable(&mut self, spec: &Spec, node: &Node) -> Option<Spanned<String>> {
+        let name = text_of(&node.get(Rule::variable)?);
+        let vars = spec.vars.iter().map(|var| &var.name);
+        if vars.chain(spec.matrix.iter().map(|matrix| &matrix.name)).any(|known| known.value == name.value) {
+            self.error(name.span.clone(), format!("variable \"{}\" is given twice", name.value));
+        } else if BUILT_IN.contains(&name.value.as_str()) {
+            self.error(name.span.clone(), format!("variable \"{}\" is built in", name.value));
+        }
+        Some(name)
+    }
+
+    fn normalize(&mut self, node: &Node) -> Option<Normalize> {
+        let pattern = text_of(&node.get(Rule::regex)?);
+        if let Err(error) = Regex::new(&pattern.value) {
+            let error = error.to_string();
+            // The message is many lines with carets of their own; the last one says what is wrong.
+            let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            self.error(pattern.span.clone(), format!("invalid regular expression: {reason}"));
+        }
+        Some(Normalize { pattern, replacement: self.string(node)? })
+    }
+}

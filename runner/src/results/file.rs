@@ -1,0 +1,155 @@
+//! Reading and writing the files in `results/`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::schema::{CaseResult, RunIndex};
+
+/// Results that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// There is none.
+    #[error("no results in \"{}\"", .0.display())]
+    None(PathBuf),
+    /// A file cannot be read.
+    #[error("could not read \"{}\": {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A file or directory cannot be written.
+    #[error("could not {doing} \"{}\": {error}", path.display())]
+    Unwritable {
+        /// `create`, `write` or `remove`.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A file is not what a run writes.
+    #[error("\"{}\" is not the result of a run: {reason}", path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ResultsError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ResultsError::None(_) | ResultsError::Unreadable { .. } | ResultsError::Bad { .. } => {
+                Some("\"mcspec run\" writes the results")
+            }
+            ResultsError::Unwritable { .. } => None,
+        }
+    }
+}
+
+impl CaseResult {
+    /// Reads the result of a case.
+    ///
+    /// # Errors
+    ///
+    /// See [`ResultsError`].
+    pub fn read(directory: &Path, label: &str) -> Result<Self, ResultsError> {
+        read(&directory.join(format!("{label}.json")))
+    }
+
+    /// Writes the result of a case where it is read.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<(), ResultsError> {
+        write_json(&directory.join(format!("{}.json", self.label)), self)
+    }
+}
+
+impl RunIndex {
+    /// Reads what the last run was.
+    ///
+    /// # Errors
+    ///
+    /// See [`ResultsError`].
+    pub fn read(directory: &Path) -> Result<Self, ResultsError> {
+        match read(&index_file(directory)) {
+            Err(ResultsError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                Err(ResultsError::None(directory.to_owned()))
+            }
+            other => other,
+        }
+    }
+
+    /// Writes what the run was, and how it differs from the goldens.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written.
+    pub fn write(&self, directory: &Path, differences: &str) -> Result<(), ResultsError> {
+        write(&directory.join("regression.diffs"), differences)?;
+        write_json(&index_file(directory), self)
+    }
+}
+
+/// Makes the directory.
+///
+/// # Errors
+///
+/// It is not there and cannot be made.
+pub fn make_directory(directory: &Path) -> Result<(), ResultsError> {
+    let unmade = |error| ResultsError::Unwritable { doing: "create", path: directory.to_owned(), error };
+    fs::create_dir_all(directory).map_err(unmade)
+}
+
+/// Removes what says what the last run was.
+///
+/// # Errors
+///
+/// The file is there and cannot be removed.
+pub fn remove_index(directory: &Path) -> Result<(), ResultsError> {
+    let path = index_file(directory);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ResultsError::Unwritable { doing: "remove", path, error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file and the directories it is in.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), ResultsError> {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    let written = fs::create_dir_all(parent).and_then(|()| fs::write(path, text));
+    written.map_err(|error| ResultsError::Unwritable { doing: "write", path: path.to_owned(), error })
+}
+
+fn index_file(directory: &Path) -> PathBuf {
+    directory.join("run.json")
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {
+    let text = fs::read_to_string(path).map_err(|error| ResultsError::Unreadable { path: path.to_owned(), error })?;
+    serde_json::from_str(&text).map_err(|error| ResultsError::Bad { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ResultsError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| ResultsError::Unwritable {
+        doing: "write",
+        path: path.to_owned(),
+        error: error.into(),
+    })?;
+    write(path, &format!("{text}\n"))
+}

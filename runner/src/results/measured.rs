@@ -1,0 +1,100 @@
+//! What was measured, in the form in which results and the JSON report have it.
+
+use std::time::Duration;
+
+use memcheck_core::Finding;
+
+use super::axes::Axes;
+use super::schema::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
+use super::seen::Seen;
+use crate::exec::failure::Failure;
+use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
+use crate::plan::Case;
+
+/// The server that a case ran on.
+pub fn server(outcome: &Outcome, axes: &Axes) -> ServerRecord {
+    let facts = outcome.server.clone().unwrap_or_default();
+    ServerRecord {
+        major: axes.major,
+        assertions: axes.assertions,
+        arch: axes.arch.clone(),
+        version: facts.version,
+        engine: facts.engine,
+        settings: facts.settings,
+    }
+}
+
+/// What its scenarios and permutations found. `seen` is what those came to that ran to their end, in the order of the spec.
+pub fn scenarios(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Vec<ScenarioResult> {
+    let mut seen = seen.iter().peekable();
+    let mut of = |title: &str| seen.next_if(|seen| seen.title == title);
+    let mut results = Vec::new();
+    for found in &outcome.scenarios {
+        results.push(scenario(case, found, of(&case.scenarios[found.scenario].title)));
+    }
+    for found in &outcome.permutations {
+        results.push(permutation(case, found, of(&case.sessions.permutations[found.permutation].title)));
+    }
+    results
+}
+
+fn scenario(case: &Case, found: &ScenarioOutcome, seen: Option<&Seen>) -> ScenarioResult {
+    let scenario = &case.scenarios[found.scenario];
+    ScenarioResult {
+        title: scenario.title.clone(),
+        iterations: scenario.iterations,
+        warmup: scenario.warmup,
+        trace: Vec::new(),
+        failure: found.failure.as_ref().map(failure_text),
+        rows: rows(seen),
+        findings: findings(&found.findings),
+        windows: found.windows.iter().map(|one| window(None, one)).collect(),
+        messages: found.messages.iter().map(|message| format!("{}:  {}", message.severity, message.text)).collect(),
+        elapsed_ms: milliseconds(found.elapsed),
+    }
+}
+
+fn permutation(case: &Case, found: &PermutationOutcome, seen: Option<&Seen>) -> ScenarioResult {
+    let permutation = &case.sessions.permutations[found.permutation];
+    let windows = || found.runs.iter().flat_map(|run| &run.windows);
+    let name = |session: usize| case.sessions.sessions[session].name.clone();
+    ScenarioResult {
+        title: permutation.title.clone(),
+        iterations: 1,
+        warmup: 1,
+        trace: seen.map_or(Vec::new(), |seen| seen.trace.clone()),
+        failure: found.failure.as_ref().map(failure_text),
+        rows: rows(seen),
+        findings: windows().flat_map(|(_, window)| findings(&window.findings)).collect(),
+        windows: windows().map(|(session, one)| window(Some(name(*session)), one)).collect(),
+        messages: Vec::new(),
+        elapsed_ms: milliseconds(found.elapsed),
+    }
+}
+
+fn rows(seen: Option<&Seen>) -> Vec<RowResult> {
+    seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from).collect()
+}
+
+fn window(session: Option<String>, window: &Window) -> WindowResult {
+    WindowResult {
+        session,
+        phase: window.phase.map(|phase| phase.to_string()),
+        findings: findings(&window.findings),
+        statistics: window.statistics.clone(),
+    }
+}
+
+fn findings(findings: &[Finding]) -> Vec<FindingResult> {
+    findings.iter().map(FindingResult::from).collect()
+}
+
+fn failure_text(failure: &Failure) -> String {
+    let particulars = failure.particulars();
+    std::iter::once(failure.headline()).chain(particulars).collect::<Vec<_>>().join("\n")
+}
+
+/// Whole milliseconds.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

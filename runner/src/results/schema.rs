@@ -1,0 +1,276 @@
+//! The structure of the files in `results/`: `NAME.json` with everything about a case, and `run.json`, which says what the
+//! last run was.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use memcheck_core::census::SiteId;
+use memcheck_core::row::Observed;
+use memcheck_core::{Finding, Frame, Line, Site};
+use serde::{Deserialize, Serialize};
+
+use super::axes::Axes;
+use super::seen::Seen;
+
+/// The last run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunIndex {
+    /// Format of this file.
+    pub format: u32,
+    /// When it ended, in seconds since 1970.
+    pub ended: u64,
+    /// Names of its cases as results are filed, in the order in which they were scheduled.
+    pub cases: Vec<String>,
+    /// Names of the cases that a condition kept from running.
+    #[serde(default)]
+    pub skipped: Vec<String>,
+}
+
+/// One case of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseResult {
+    /// Format of this file.
+    pub format: u32,
+    /// The case; its golden is filed under this name.
+    pub case: String,
+    /// The case with the server's version where the run had several; its results are filed under this name.
+    pub label: String,
+    /// The spec.
+    pub spec: PathBuf,
+    /// `passed`, `failed`, ...
+    pub status: String,
+    /// Why this is not to become a golden; none if it may.
+    pub refusal: Option<String>,
+    /// What is wrong, a text each.
+    pub faults: Vec<String>,
+    /// The golden it was compared with.
+    pub golden: Option<PathBuf>,
+    /// The server.
+    pub server: ServerRecord,
+    /// Wall-clock time in milliseconds.
+    pub elapsed_ms: u64,
+    /// The scenarios that were begun.
+    pub scenarios: Vec<ScenarioResult>,
+    /// Titles of scenarios that are not for this server.
+    pub left_out: Vec<String>,
+}
+
+/// The server a case ran on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerRecord {
+    /// Major version.
+    pub major: u32,
+    /// Whether it was built with assertions.
+    pub assertions: bool,
+    /// Processor.
+    pub arch: String,
+    /// `version()`
+    pub version: String,
+    /// The engine's version.
+    pub engine: String,
+    /// Parameters that differ from PostgreSQL's defaults.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// A scenario or permutation of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioResult {
+    /// `scenario KIND [name]` or `permutation STEP ...`
+    pub title: String,
+    /// Iterations of each window.
+    pub iterations: u64,
+    /// Iterations before each window.
+    pub warmup: u64,
+    /// What happened in a permutation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<String>,
+    /// Why it did not run to its end.
+    pub failure: Option<String>,
+    /// Its rows.
+    pub rows: Vec<RowResult>,
+    /// Its findings before they became rows.
+    pub findings: Vec<FindingResult>,
+    /// Its windows.
+    pub windows: Vec<WindowResult>,
+    /// What the server told the client.
+    pub messages: Vec<String>,
+    /// Wall-clock time in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// A row and the value its range was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowResult {
+    /// As a golden has it.
+    pub row: String,
+    /// Measured bytes per iteration.
+    pub bytes_per_iter: f64,
+    /// Where it was allocated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteResult>,
+}
+
+/// A window of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowResult {
+    /// How the workload was undone.
+    pub phase: Option<String>,
+    /// The session of a permutation that it was open in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What was found in this window alone.
+    pub findings: Vec<FindingResult>,
+    /// `window_stats()`
+    pub statistics: BTreeMap<String, i64>,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FindingResult {
+    /// The check.
+    pub check: String,
+    /// The severity.
+    pub severity: String,
+    /// Names from the root.
+    pub context_path: Vec<String>,
+    /// Growth over the window in bytes.
+    pub bytes: u64,
+    /// Contexts added over the window.
+    pub objects: u64,
+    /// Iterations of the window; in `query_bloat` the most rows.
+    pub iterations: u64,
+    /// Bytes per iteration, or per row.
+    pub bytes_per_iter: f64,
+    /// Contexts or allocations per iteration, or per row.
+    pub objects_per_iter: f64,
+    /// How it grew.
+    pub shape: Option<String>,
+    /// The kind of abort it needs.
+    pub phase: Option<String>,
+    /// The library.
+    pub source_lib: String,
+    /// The place in the library that allocated most of it; none where allocations were not traced.
+    pub site: Option<SiteResult>,
+    /// The curve: iteration, bytes in use, contexts.
+    pub marks: Vec<[u64; 3]>,
+    /// The engine's sentence.
+    pub detail: String,
+}
+
+/// A place that allocates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteResult {
+    /// The call in the library.
+    pub frame: FrameResult,
+    /// A stack it allocated with, from the allocator's caller outwards.
+    pub stack: Vec<FrameResult>,
+}
+
+/// A return address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameResult {
+    /// The object's name without directory and suffix.
+    pub library: String,
+    /// Its GNU build ID.
+    pub build_id: String,
+    /// Offset in the file's address space.
+    pub offset: u64,
+    /// The function.
+    pub symbol: Option<String>,
+    /// The source file; none where the library has no debug information.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(default)]
+    pub line: Option<u32>,
+}
+
+impl ServerRecord {
+    /// The server, as goldens tell it from others.
+    pub fn axes(&self) -> Axes {
+        Axes { major: self.major, assertions: self.assertions, arch: self.arch.clone() }
+    }
+}
+
+impl From<&Site> for SiteResult {
+    fn from(site: &Site) -> Self {
+        SiteResult { frame: (&site.frame).into(), stack: site.stack.iter().map(Into::into).collect() }
+    }
+}
+
+impl From<&Frame> for FrameResult {
+    fn from(frame: &Frame) -> Self {
+        let Frame { library, build_id, offset, symbol, line } = frame.clone();
+        let (file, line) = line.map(|line| (line.file, line.number)).unzip();
+        FrameResult { library, build_id, offset, symbol, file, line }
+    }
+}
+
+impl From<&SiteResult> for Site {
+    fn from(site: &SiteResult) -> Self {
+        let stack = site.stack.iter().map(Into::into).collect();
+        Site { frame: (&site.frame).into(), stack, ..Site::numbered(SiteId(0)) }
+    }
+}
+
+impl From<&FrameResult> for Frame {
+    fn from(frame: &FrameResult) -> Self {
+        let FrameResult { library, build_id, offset, symbol, file, line } = frame.clone();
+        Frame { library, build_id, offset, symbol, line: file.zip(line).map(|(file, number)| Line { file, number }) }
+    }
+}
+
+impl From<&Finding> for FindingResult {
+    fn from(finding: &Finding) -> Self {
+        FindingResult {
+            check: finding.check.to_string(),
+            severity: finding.severity.to_string(),
+            context_path: finding.path.names().to_vec(),
+            bytes: finding.bytes,
+            objects: finding.objects,
+            iterations: finding.iterations,
+            bytes_per_iter: finding.bytes_per_iter,
+            objects_per_iter: finding.objects_per_iter,
+            shape: finding.shape.map(|shape| shape.to_string()),
+            phase: finding.phase.map(|phase| phase.to_string()),
+            source_lib: finding.source_lib.clone(),
+            site: finding.site.as_ref().map(Into::into),
+            marks: finding.marks.iter().map(|mark| [mark.iteration, mark.used, mark.objects]).collect(),
+            detail: finding.detail.clone(),
+        }
+    }
+}
+
+impl From<&Observed> for RowResult {
+    fn from(observed: &Observed) -> Self {
+        RowResult {
+            row: observed.row.to_string(),
+            bytes_per_iter: observed.bytes_per_iter,
+            site: observed.site.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl CaseResult {
+    /// The version of this structure.
+    pub const FORMAT: u32 = 1;
+
+    /// What was observed, scenario by scenario, those that did not run to their end left out.
+    ///
+    /// # Errors
+    ///
+    /// A row that is none; the position of its scenario.
+    pub fn observed(&self) -> Result<Vec<Seen>, String> {
+        let row = |row: &RowResult| {
+            let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
+            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter, site: row.site.as_ref().map(Into::into) })
+        };
+        let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
+        ended
+            .map(|scenario| {
+                let rows = scenario.rows.iter().map(row).collect::<Result<_, String>>()?;
+                Ok(Seen { title: scenario.title.clone(), trace: scenario.trace.clone(), rows })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,27 @@
+//! What an outcome means, with the golden that is for its server.
+
+use std::path::Path;
+
+use memcheck_core::row::Policy;
+
+use crate::exec::outcome::Outcome;
+use crate::golden;
+use crate::judge::{Record, Verdict, judge};
+use crate::plan::{Case, Environment};
+use crate::results::Axes;
+
+/// The verdict on a case that was run. `expected` is the directory of goldens.
+pub(super) fn verdict(case: &Case, outcome: &Outcome, environment: &Environment, expected: &Path) -> Verdict {
+    let axes = Axes {
+        major: environment.major(),
+        assertions: outcome.server.as_ref().map_or(environment.assertions, |server| server.assertions),
+        arch: environment.arch.to_owned(),
+    };
+    let record = match golden::look_up(expected, &case.name, &axes) {
+        _ if case.golden == Policy::None => Record::NotWanted,
+        Ok(Some(recorded)) => Record::Found(recorded),
+        Ok(None) => Record::Missing(golden::base_file(expected, &case.name)),
+        Err(error) => Record::Unusable(error),
+    };
+    judge(case, outcome, &axes, record)
+}
