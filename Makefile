@@ -51,7 +51,7 @@ test test-all: lint engine rust-corpus
 test: ## Pass every test, on PostgreSQL 15 and 18
 test-all: ## Pass every test, on all supported versions
 
-bench: engine ## Measure what checking costs, in 10 minutes on a quiet machine, and write bench/RESULTS.md
+bench: engine ## Measure what checking costs, in 15 minutes on a quiet machine, and write bench/RESULTS.md
 	cargo run -q -p xtask -- servers 15 18
 	bench/run --output bench/RESULTS.md
 

@@ -116,15 +116,23 @@ class Figures:
         return [workload.name, statistics.median(self.base) / 1e6, *ratios]
 
 
+def filled(installation, template, directory):
+    """A template that has the data of the workloads; the same for all who ask."""
+    place = directory / "filled"
+    if not place.exists():
+        with Server(installation, template, directory) as server:
+            server.psql(*DATA, *FUNCTIONS)
+            server.shut_down()
+            shutil.copytree(server.data, place)
+    return place
+
+
 def measure(installation, template, directory, rounds):
     """The rows of the table: workload, ms without the engine, ratios loaded, idle, busy, and of Valgrind or None.
 
     All backends of a server have its layout of memory, which alone makes some per cent. So each round starts servers anew.
     """
-    with Server(installation, template, directory) as server:
-        server.psql(*DATA, *FUNCTIONS)
-        server.shut_down()
-        template = shutil.copytree(server.data, directory / "filled")
+    template = filled(installation, template, directory)
     figures = [Figures() for _ in WORKLOADS]
     for _ in range(rounds):
         one_round(installation, template, directory, figures)
@@ -157,3 +165,38 @@ def one_round(installation, template, directory, figures):
             figure.add("busy", *interleaved(1, workload, 1, [(plain, workload.busy), (busy, workload.busy)]))
         if busy.ask("SELECT count(*) FROM ext_memcheck.live_allocations();") == "0":
             die("nothing was traced")
+
+
+def compare(builds, template, directory, rounds):
+    """The rows of the table about two installations, one with the engine before and one with that after: workload, and
+    of the idle and of the busy statement the ratios to the server without the engine and of after to before."""
+    template = filled(builds[0], template, directory)
+    ratios = [[[] for _ in range(6)] for _ in WORKLOADS]
+    for number in range(rounds):
+        with contextlib.ExitStack() as stack:
+            # Who is started first has another place in memory: it is not always the same one.
+            order = builds if number % 2 else builds[::-1]
+            server = stack.enter_context(Server(builds[0], template, directory))
+            plain = stack.enter_context(Session(server, LOAD))
+            sessions = {build: traced_sessions(stack, build, template, directory) for build in order}
+            for workload, figures in zip(WORKLOADS, ratios):
+                for which, sql in enumerate((workload.idle, workload.busy)):
+                    measures = [(plain, sql), *((sessions[build][which], sql) for build in order)]
+                    cpu = dict(zip([None, *order], (cpu[0] for cpu in interleaved(1, workload, 1, measures))))
+                    base, before, after = cpu[None], cpu[builds[0]], cpu[builds[1]]
+                    for figure, value in zip(figures[3 * which :], (before / base, after / base, after / before)):
+                        figure.append(value)
+    return [(workload.name, *map(statistics.median, figures)) for workload, figures in zip(WORKLOADS, ratios)]
+
+
+def traced_sessions(stack, installation, template, directory):
+    """An idle and a busy session on a server that is started for them."""
+    server = stack.enter_context(Server(installation, template, directory, {"shared_preload_libraries": ENGINE}))
+    server.psql(f"CREATE EXTENSION {ENGINE}")
+    targets = ("hstore", "hstore,plpgsql")
+    sessions = [stack.enter_context(Session(server, LOAD, TRACE.format(target))) for target in targets]
+    for session in sessions[1:]:
+        session.ask(WORKLOADS[1].script(WORKLOADS[1].busy, 0.01))
+        if session.ask("SELECT count(*) FROM ext_memcheck.live_allocations();") == "0":
+            die("nothing was traced")
+    return sessions

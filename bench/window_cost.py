@@ -13,6 +13,9 @@ PREPARE = "DO $$ BEGIN FOR i IN 1 .. {} LOOP EXECUTE format('PREPARE p%s AS SELE
 EXECUTOR = "SET pg_ext_memcheck.memcheck_mode = executor;"
 TRACED = "LOAD 'hstore'; SET pg_ext_memcheck.targets = 'hstore'; SET pg_ext_memcheck.trace = on;"
 
+# A few statements that use the target.
+WORK = "SELECT hstore('k', 'v') -> 'k';\n" * 10
+
 
 def measure(installation, template, directory, rounds):
     """The rows of the table: contexts; us of SELECT 1 unchecked, checked, checked and traced, in a window; us of begin, mark
@@ -49,6 +52,44 @@ def one_size(rounds, statements, unchecked, checked, traced, window):
             batches.append(session.cpu(batch))
         costs = [cost / statements for cost in (*batches, inside)]
         costs += [begin, mark, end]
+        # The first round warms up.
+        if number > 0:
+            for figure, cost in zip(figures, costs):
+                figure.append(cost / 1000)
+    return [statistics.median(figure) for figure in figures]
+
+
+def measure_traced(installations, template, directory, rounds):
+    """The rows of the table of a traced window: contexts, and of each installation us of begin, mark and end."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for installation in installations:
+            settings = {"shared_preload_libraries": "pg_ext_memcheck"}
+            servers.append(stack.enter_context(Server(installation, template, directory, settings)))
+            servers[-1].psql("CREATE EXTENSION pg_ext_memcheck", "CREATE EXTENSION hstore")
+        for prepared, _ in SIZES:
+            with contextlib.ExitStack() as opened:
+                fill = PREPARE.format(prepared)
+                sessions = [opened.enter_context(Session(server, TRACED, fill)) for server in servers]
+                contexts = int(sessions[0].ask("SELECT count(*) FROM pg_backend_memory_contexts;"))
+                rows.append([contexts, *one_traced_size(rounds, sessions)])
+    return rows
+
+
+def one_traced_size(rounds, sessions):
+    """Medians in us, session by session."""
+    figures = [[] for _ in range(3 * len(sessions))]
+    for number in range(rounds + 1):
+        costs = []
+        for session in sessions:
+            # Not right after another session, which has left the processor's caches to nobody else.
+            session.ask(WORK)
+            costs.append(session.cpu("SELECT ext_memcheck.begin();"))
+            session.ask(WORK)
+            costs.append(session.cpu("SELECT ext_memcheck.mark(1);"))
+            session.ask(WORK)
+            costs.append(session.cpu("SELECT * FROM ext_memcheck.end();"))
         # The first round warms up.
         if number > 0:
             for figure, cost in zip(figures, costs):

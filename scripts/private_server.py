@@ -13,6 +13,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Where "make engine" puts it.
+ENGINES = ROOT / "target" / "engine"
+
+# What is tried where nothing is named: a server with frame pointers, and two without.
+SERVERS = [
+    "/usr/lib/postgresql/15/bin/pg_config",
+    str(ROOT / "target/servers/15/bin/pg_config"),
+    str(ROOT / "target/servers/18/bin/pg_config"),
+]
+
 # The server refuses to run as root.
 UNPRIVILEGED = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -71,9 +81,9 @@ class Installation:
                 shutil.copytree(tree, directory / tree.relative_to("/"), symlinks=True)
         return Installation(directory / self.bin.relative_to("/") / "pg_config")
 
-    def add_engine(self):
+    def add_engine(self, engines=ENGINES):
         """Adds the engine that was built for this major version."""
-        built = ROOT / "target" / "engine" / self.major
+        built = Path(engines) / self.major
         if not (built / "pg_ext_memcheck.so").exists():
             die(f'no engine in "{built}"\nHINT: make engine PG={self.major}')
         for file in built.iterdir():

@@ -2,34 +2,23 @@
 
 mod cluster;
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
+use memcheck_core::ScenarioKind;
 
-use cluster::{Cluster, Session, clusters};
+use cluster::Session;
+use cluster::shared::Shared;
+
+/// Its ring is small enough to overflow.
+static SHARED: Shared = Shared::new(&["buggy_pg_ext"], &["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
 
 #[test]
-fn the_documented_interface() {
-    for cluster in clusters(&["buggy_pg_ext"]) {
-        let server = cluster.start(&["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
-        signatures(&server);
-        arguments_and_errors(&server);
-        statements_without_a_window(&server);
-        windows(&server);
-        scenarios(&server);
-        errors_pass_untouched(&server);
-        a_full_ring_counts_what_it_loses(&server);
-        flushed_rows_follow_the_transaction(&server);
-        an_open_window_is_reported_at_exit(&server);
-        privileges(&server);
-        server.stop();
-        without_preload(&cluster);
-    }
-}
-
-fn signatures(server: &Server) {
+fn signatures() {
+    SHARED.each(|server| {
     let mut session = Session::open(server);
     session.gives(
         "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid) FROM pg_proc
@@ -69,9 +58,12 @@ fn signatures(server: &Server) {
     session.gives("SHOW pg_ext_memcheck.memcheck_mode", "none");
     session.gives("SHOW pg_ext_memcheck.min_leak_bytes", "8192");
     session.gives("SHOW pg_ext_memcheck.bloat_min_bytes", "8192");
+    });
 }
 
-fn arguments_and_errors(server: &Server) {
+#[test]
+fn arguments_and_errors() {
+    SHARED.each(|server| {
     let mut session = Session::open(server);
     let long = "x".repeat(64);
     for (sql, expected) in [
@@ -133,6 +125,49 @@ fn arguments_and_errors(server: &Server) {
     session.ask("SELECT ext_memcheck.begin()");
     session.gives("SHOW pg_ext_memcheck.memcheck_mode", "executor");
     session.ask("SELECT ext_memcheck.end()");
+    });
+}
+
+#[test]
+fn a_refused_mark_is_not_counted() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT ext_memcheck.mark(5)", "");
+        session.gives("SELECT ext_memcheck.mark(3)", "22023 iteration 3 is not after the last mark, at iteration 5");
+        session.gives("SELECT ext_memcheck.mark(-1)", "22023 iteration must not be negative: -1");
+        session.ask("SELECT ext_memcheck.end()");
+        session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'marks'", "1");
+    });
+}
+
+/// A window of a scenario that nobody runs would be judged as another one.
+#[test]
+fn a_scenario_that_is_not_built_is_refused() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("SET pg_ext_memcheck.targets = 'buggy_pg_ext'");
+        session.ask("SET pg_ext_memcheck.trace = on");
+        let mut hints = BTreeSet::new();
+        let mut accepted = BTreeSet::new();
+        for scenario in ScenarioKind::ALL {
+            let begin = format!("SELECT ext_memcheck.begin('', '{{\"scenario\": \"{scenario}\"}}')");
+            let answer = session.ask(&begin);
+            if answer == "Memory check session started." {
+                accepted.insert(scenario.as_str());
+            } else {
+                assert!(answer.starts_with("22023 ") && answer.contains(scenario.as_str()), "{scenario}: {answer}");
+                let (_, hint) = answer.split_once(" HINT: ").unwrap_or_else(|| panic!("no hint: {answer}"));
+                hints.insert(hint.to_owned());
+            }
+            session.ask("SELECT ext_memcheck.end()");
+        }
+        let hint = hints.pop_first().expect("one that is not built");
+        assert_eq!(hints, BTreeSet::new(), "another hint than {hint}");
+        let words: BTreeSet<&str> = hint.split(|c: char| !c.is_ascii_lowercase() && c != '_').collect();
+        let named: BTreeSet<&str> = ScenarioKind::ALL.iter().map(|scenario| scenario.as_str()).collect();
+        assert_eq!(words.intersection(&named).copied().collect::<BTreeSet<_>>(), accepted, "{hint}");
+    });
 }
 
 /// What all sessions have found since the last call, for the contexts that the subject leaks into and without figures.
@@ -149,52 +184,57 @@ fn logged(server: &Server) -> String {
     rows
 }
 
-fn statements_without_a_window(server: &Server) {
-    let mut session = Session::open(server);
-    session.ask("SELECT count(*) FROM pg_class");
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
-    for _ in 0..3 {
+#[test]
+fn statements_without_a_window() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
         session.ask("SELECT count(*) FROM pg_class");
-    }
-    logged(server);
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+        for _ in 0..3 {
+            session.ask("SELECT count(*) FROM pg_class");
+        }
+        logged(server);
 
-    let both = "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
+        let both = "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
                 context_leak|INFO|TopMemoryContext";
-    session.ask("SELECT count(*) FROM pg_class");
-    assert_eq!(logged(server), both);
-    assert_eq!(logged(server), "", "a second flush finds nothing");
+        session.ask("SELECT count(*) FROM pg_class");
+        assert_eq!(logged(server), both);
+        assert_eq!(logged(server), "", "a second flush finds nothing");
 
-    // A statement that fails after the hooks have run, and one inside a transaction that is rolled back.
-    session.ask("SELECT 1 / (count(*) - count(*)) FROM pg_class");
-    let after_error = logged(server);
-    assert!(after_error.contains("context_leak|INFO|TopMemoryContext"), "{after_error}");
-    session.ask("BEGIN");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.ask("ROLLBACK");
-    let rolled_back = logged(server);
-    assert!(rolled_back.contains("context_leak|INFO|TopMemoryContext"), "{rolled_back}");
+        // A statement that fails after the hooks have run, and one inside a transaction that is rolled back.
+        session.ask("SELECT 1 / (count(*) - count(*)) FROM pg_class");
+        let after_error = logged(server);
+        assert!(after_error.contains("context_leak|INFO|TopMemoryContext"), "{after_error}");
+        session.ask("BEGIN");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.ask("ROLLBACK");
+        let rolled_back = logged(server);
+        assert!(rolled_back.contains("context_leak|INFO|TopMemoryContext"), "{rolled_back}");
 
-    // A prepared statement is planned the first time; a statement nested in another one belongs to that.
-    session.ask("PREPARE p AS SELECT count(*) FROM pg_class");
-    logged(server);
-    session.ask("EXECUTE p");
-    let executed = logged(server);
-    assert!(executed.contains("context_leak|INFO|TopMemoryContext"), "{executed}");
+        // A prepared statement is planned the first time; a statement nested in another one belongs to that.
+        session.ask("PREPARE p AS SELECT count(*) FROM pg_class");
+        logged(server);
+        session.ask("EXECUTE p");
+        let executed = logged(server);
+        assert!(executed.contains("context_leak|INFO|TopMemoryContext"), "{executed}");
 
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'executor'");
-    session.ask("SELECT count(*) FROM pg_class");
-    assert_eq!(
-        logged(server),
-        "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|TopMemoryContext",
-        "the planner is not looked at"
-    );
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'executor'");
+        session.ask("SELECT count(*) FROM pg_class");
+        assert_eq!(
+            logged(server),
+            "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|TopMemoryContext",
+            "the planner is not looked at"
+        );
 
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
-    session.ask("SELECT count(*) FROM pg_class");
-    assert_eq!(logged(server), "");
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+        session.ask("SELECT count(*) FROM pg_class");
+        assert_eq!(logged(server), "");
+    });
 }
 
-fn windows(server: &Server) {
+#[test]
+fn windows() {
+    SHARED.each(|server| {
     let mut session = Session::open(server);
     let end = "SELECT check_type, severity, substring(detail FROM '^context ''([^'']*)''') FROM ext_memcheck.end()";
     for _ in 0..3 {
@@ -244,9 +284,12 @@ fn windows(server: &Server) {
     session.gives("SELECT ext_memcheck.flush_violations()", "1");
     session.gives("SELECT check_type FROM ext_memcheck.violation_log", "context_leak");
     session.gives("SELECT count(*) FROM ext_memcheck.end() WHERE check_type <> 'context_leak'", "0");
+    });
 }
 
-fn scenarios(server: &Server) {
+#[test]
+fn scenarios() {
+    SHARED.each(|server| {
     let mut session = Session::open(server);
     let run = "SELECT ext_memcheck.run_scenario(scenario_name := 'growth_benchmark', iterations := 1000,
                                                 workload := 'SELECT count(*) FROM pg_class;')";
@@ -282,137 +325,159 @@ fn scenarios(server: &Server) {
     session.gives("SELECT ext_memcheck.run_scenario('tx_abort_loop', 3, 'SELECT 1/0')", "22012 division by zero");
     session.gives(end, "");
     session.gives("SELECT 1", "1");
+    });
 }
 
-fn errors_pass_untouched(server: &Server) {
-    let mut session = Session::open(server);
-    let fields = |session: &mut Session| {
-        let error = session.client.simple_query("INSERT INTO pairs VALUES (1), (1)").expect_err("a duplicate");
-        let error = error.as_db_error().expect("from the server").clone();
-        (error.constraint().map(str::to_owned), error.table().map(str::to_owned), error.detail().map(str::to_owned))
-    };
-    session.ask("CREATE TEMP TABLE pairs (i int CONSTRAINT only_once PRIMARY KEY)");
-    let unchecked = fields(&mut session);
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
-    assert_eq!(fields(&mut session), unchecked);
-    assert_eq!(unchecked.0.as_deref(), Some("only_once"));
-    let error = session.client.simple_query("DO $$ BEGIN PERFORM 1/0; END $$").expect_err("a division by zero");
-    let context = error.as_db_error().and_then(|error| error.where_()).unwrap_or_default().to_owned();
-    assert!(context.contains("PL/pgSQL function inline_code_block"), "{context}");
-    // Caught by PL/pgSQL, it does not confuse the engine about which statement is at the top.
-    session.ask("DO $$ BEGIN PERFORM 1/0; EXCEPTION WHEN OTHERS THEN NULL; END $$");
-    logged(server);
-    session.ask("SELECT count(*) FROM pg_class");
-    assert!(logged(server).contains("context_leak|INFO|TopMemoryContext"));
-}
-
-fn a_full_ring_counts_what_it_loses(server: &Server) {
-    let mut session = Session::open(server);
-    let lost = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'violations_lost_total'";
-    let before: i64 = session.ask(lost).parse().expect("a number");
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
-    for _ in 0..10 {
+#[test]
+fn errors_pass_untouched() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        let fields = |session: &mut Session| {
+            let error = session.client.simple_query("INSERT INTO pairs VALUES (1), (1)").expect_err("a duplicate");
+            let error = error.as_db_error().expect("from the server").clone();
+            (error.constraint().map(str::to_owned), error.table().map(str::to_owned), error.detail().map(str::to_owned))
+        };
+        session.ask("CREATE TEMP TABLE pairs (i int CONSTRAINT only_once PRIMARY KEY)");
+        let unchecked = fields(&mut session);
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+        assert_eq!(fields(&mut session), unchecked);
+        assert_eq!(unchecked.0.as_deref(), Some("only_once"));
+        let error = session.client.simple_query("DO $$ BEGIN PERFORM 1/0; END $$").expect_err("a division by zero");
+        let context = error.as_db_error().and_then(|error| error.where_()).unwrap_or_default().to_owned();
+        assert!(context.contains("PL/pgSQL function inline_code_block"), "{context}");
+        // Caught by PL/pgSQL, it does not confuse the engine about which statement is at the top.
+        session.ask("DO $$ BEGIN PERFORM 1/0; EXCEPTION WHEN OTHERS THEN NULL; END $$");
+        logged(server);
         session.ask("SELECT count(*) FROM pg_class");
-    }
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
-    let after: i64 = session.ask(lost).parse().expect("a number");
-    // Ten statements with three violations each do not fit into 16 slots.
-    assert!(after - before >= 14, "{before} {after}");
-    session.gives("SELECT ext_memcheck.flush_violations()", "16");
-    // The newest are kept.
-    session.ask("DELETE FROM ext_memcheck.violation_log");
+        assert!(logged(server).contains("context_leak|INFO|TopMemoryContext"));
+    });
 }
 
-fn flushed_rows_follow_the_transaction(server: &Server) {
-    let mut session = Session::open(server);
-    let mut other = Session::open(server);
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
-    for _ in 0..4 {
+#[test]
+fn a_full_ring_counts_what_it_loses() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        let lost = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'violations_lost_total'";
+        let before: i64 = session.ask(lost).parse().expect("a number");
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+        for _ in 0..10 {
+            session.ask("SELECT count(*) FROM pg_class");
+        }
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+        let after: i64 = session.ask(lost).parse().expect("a number");
+        // Ten statements with three violations each do not fit into 16 slots.
+        assert!(after - before >= 14, "{before} {after}");
+        session.gives("SELECT ext_memcheck.flush_violations()", "16");
+        // The newest are kept.
+        session.ask("DELETE FROM ext_memcheck.violation_log");
+    });
+}
+
+#[test]
+fn flushed_rows_follow_the_transaction() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        let mut other = Session::open(server);
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+        for _ in 0..4 {
+            session.ask("SELECT count(*) FROM pg_class");
+        }
+        session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
+        session.ask("BEGIN");
+        let flushed = session.ask("SELECT ext_memcheck.flush_violations()");
+        assert_ne!(flushed, "0");
+        other.gives("SELECT ext_memcheck.flush_violations()", "0");
+        session.ask("ROLLBACK");
+        session.ask("BEGIN");
+        session.ask("SAVEPOINT s");
+        session.gives("SELECT ext_memcheck.flush_violations()", &flushed);
+        session.ask("ROLLBACK TO SAVEPOINT s");
+        session.ask("COMMIT");
+        other.gives("SELECT ext_memcheck.flush_violations()", &flushed);
+        session.gives("SELECT ext_memcheck.flush_violations()", "0");
+        session.gives("SELECT count(*) FROM ext_memcheck.violation_log", &flushed);
+        session.gives("SELECT ext_memcheck.clear_violations()", "");
+        session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+    });
+}
+
+#[test]
+fn an_open_window_is_reported_at_exit() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        let pid = session.ask("SELECT pg_backend_pid()");
+        session.ask("SELECT ext_memcheck.begin('Buggy%')");
         session.ask("SELECT count(*) FROM pg_class");
-    }
-    session.ask("SET pg_ext_memcheck.memcheck_mode = 'none'");
-    session.ask("BEGIN");
-    let flushed = session.ask("SELECT ext_memcheck.flush_violations()");
-    assert_ne!(flushed, "0");
-    other.gives("SELECT ext_memcheck.flush_violations()", "0");
-    session.ask("ROLLBACK");
-    session.ask("BEGIN");
-    session.ask("SAVEPOINT s");
-    session.gives("SELECT ext_memcheck.flush_violations()", &flushed);
-    session.ask("ROLLBACK TO SAVEPOINT s");
-    session.ask("COMMIT");
-    other.gives("SELECT ext_memcheck.flush_violations()", &flushed);
-    session.gives("SELECT ext_memcheck.flush_violations()", "0");
-    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", &flushed);
-    session.gives("SELECT ext_memcheck.clear_violations()", "");
-    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+        drop(session);
+        let mut other = Session::open(server);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while other.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {
+            assert!(Instant::now() < deadline, "the backend did not exit");
+            thread::sleep(Duration::from_millis(10));
+        }
+        other.gives("SELECT ext_memcheck.flush_violations()", "1");
+        other.gives(
+            &format!("SELECT check_type FROM ext_memcheck.violation_log WHERE backend_pid = {pid}"),
+            "context_leak",
+        );
+        other.ask("SELECT ext_memcheck.clear_violations()");
+    });
 }
 
-fn an_open_window_is_reported_at_exit(server: &Server) {
-    let mut session = Session::open(server);
-    let pid = session.ask("SELECT pg_backend_pid()");
-    session.ask("SELECT ext_memcheck.begin('Buggy%')");
-    session.ask("SELECT count(*) FROM pg_class");
-    drop(session);
-    let mut other = Session::open(server);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while other.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {
-        assert!(Instant::now() < deadline, "the backend did not exit");
-        thread::sleep(Duration::from_millis(10));
-    }
-    other.gives("SELECT ext_memcheck.flush_violations()", "1");
-    other
-        .gives(&format!("SELECT check_type FROM ext_memcheck.violation_log WHERE backend_pid = {pid}"), "context_leak");
-    other.ask("SELECT ext_memcheck.clear_violations()");
-}
-
-fn privileges(server: &Server) {
-    let mut session = Session::open(server);
-    session.ask("CREATE ROLE nobody_special");
-    session.ask("CREATE ROLE reader IN ROLE pg_read_all_stats");
-    session.ask("GRANT USAGE ON SCHEMA ext_memcheck TO nobody_special");
-    session.ask("SET ROLE nobody_special");
-    session.gives("SELECT ext_memcheck.begin()", "42501 permission denied for function begin");
-    session.gives("SELECT * FROM ext_memcheck.violation_log", "42501 permission denied for table violation_log");
-    session.ask("SET ROLE reader");
-    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
-    session.gives("SELECT ext_memcheck.clear_violations()", "42501 permission denied for function clear_violations");
+#[test]
+fn privileges() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("CREATE ROLE nobody_special");
+        session.ask("CREATE ROLE reader IN ROLE pg_read_all_stats");
+        session.ask("GRANT USAGE ON SCHEMA ext_memcheck TO nobody_special");
+        session.ask("SET ROLE nobody_special");
+        session.gives("SELECT ext_memcheck.begin()", "42501 permission denied for function begin");
+        session.gives("SELECT * FROM ext_memcheck.violation_log", "42501 permission denied for table violation_log");
+        session.ask("SET ROLE reader");
+        session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+        session
+            .gives("SELECT ext_memcheck.clear_violations()", "42501 permission denied for function clear_violations");
+    });
 }
 
 /// The engine installed like any other extension, but not preloaded.
-fn without_preload(cluster: &Cluster) {
-    let engine = ExtensionSource {
-        name: "pg_ext_memcheck".to_owned(),
-        path: cluster.engine.clone(),
-        build: Build::Files {
-            library: vec!["*.so".to_owned()],
-            control: vec!["*.control".to_owned()],
-            sql: vec!["*.sql".to_owned()],
-        },
-    };
-    let stage =
-        Stage::build(&cluster.installation, &cluster.run, None, &[engine]).unwrap_or_else(|error| panic!("{error}"));
-    let options = ServerOptions { name: "no_preload".into(), ..ServerOptions::default() };
-    let server = Server::start(&stage, &cluster.template, &options).unwrap_or_else(|error| panic!("{error}"));
-    let mut session = Session::open(&server);
-    session.gives("CREATE EXTENSION pg_ext_memcheck", "");
-    for function in [
-        "begin()",
-        "end()",
-        "flush_violations()",
-        "findings()",
-        "run_scenario('growth_benchmark')",
-        "live_allocations()",
-        "backend_contexts(1)",
-        "catcache_stats()",
-        "begin_in(1)",
-        "end_in(1)",
-    ] {
-        session.gives(
-            &format!("SELECT ext_memcheck.{function}"),
-            "55000 pg_ext_memcheck must be loaded via \"shared_preload_libraries\" HINT: Add pg_ext_memcheck to \
+#[test]
+fn without_preload() {
+    SHARED.each_with_cluster(|cluster, _| {
+        let engine = ExtensionSource {
+            name: "pg_ext_memcheck".to_owned(),
+            path: cluster.engine.clone(),
+            build: Build::Files {
+                library: vec!["*.so".to_owned()],
+                control: vec!["*.control".to_owned()],
+                sql: vec!["*.sql".to_owned()],
+            },
+        };
+        let stage = Stage::build(&cluster.installation, &cluster.run, None, &[engine])
+            .unwrap_or_else(|error| panic!("{error}"));
+        let options = ServerOptions { name: "no_preload".into(), ..ServerOptions::default() };
+        let server = Server::start(&stage, &cluster.template, &options).unwrap_or_else(|error| panic!("{error}"));
+        let mut session = Session::open(&server);
+        session.gives("CREATE EXTENSION pg_ext_memcheck", "");
+        for function in [
+            "begin()",
+            "end()",
+            "flush_violations()",
+            "findings()",
+            "run_scenario('growth_benchmark')",
+            "live_allocations()",
+            "backend_contexts(1)",
+            "catcache_stats()",
+            "begin_in(1)",
+            "end_in(1)",
+        ] {
+            session.gives(
+                &format!("SELECT ext_memcheck.{function}"),
+                "55000 pg_ext_memcheck must be loaded via \"shared_preload_libraries\" HINT: Add pg_ext_memcheck to \
              \"shared_preload_libraries\" in postgresql.conf and restart the server.",
-        );
-    }
-    server.stop();
+            );
+        }
+        server.stop();
+    });
 }

@@ -1,5 +1,6 @@
 //! Builds the engine, or an extension that tests are about, for one PostgreSQL, and lays it out as the runner expects it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -25,16 +26,25 @@ pub(crate) const ENGINE: Package = Package { name: "pg_ext_memcheck", sources: "
 pub(crate) const RUST_CORPUS: Package =
     Package { name: "rust_corpus", sources: "tests/corpus/rust_corpus", layout: "target/rust_corpus" };
 
+/// A frame pointer in every function. The walk over the stack starts by reading the engine's own, so that an engine without
+/// would read anything. `.cargo/config.toml` says the same for whoever calls cargo himself; cargo drops what stands
+/// there where flags come from elsewhere.
+const FRAME_POINTERS: [&str; 2] = ["-C", "force-frame-pointers=yes"];
+
+/// Between the flags in `CARGO_ENCODED_RUSTFLAGS`.
+const SEPARATOR: &str = "\u{1f}";
+
 /// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and install script to its layout.
 /// Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
 pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, release: bool) -> Result<(), Error> {
     let name = package.name;
     let major = major_version(pg_config)?;
-    let mut cargo = cargo(workspace, package, pg_config, major, "build")?;
+    let mut cargo = cargo(workspace, package, pg_config, major, "rustc")?;
     cargo.arg("--lib");
     if release {
         cargo.arg("--release");
     }
+    cargo.arg("--").args(FRAME_POINTERS);
     error::run(&mut cargo)?;
 
     let profile = if release { "release" } else { "debug" };
@@ -89,7 +99,29 @@ fn cargo(
         .arg(workspace.engine_target())
         .env("PGRX_PG_CONFIG_PATH", pg_config)
         .envs(libclang::environment(workspace)?);
+    // For what `cargo rustc` does not reach: the crates below, and tests.
+    if let Some(flags) = flags_of_environment() {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", with_frame_pointers(flags));
+    }
     Ok(cargo)
+}
+
+/// The compiler's flags in the environment, as cargo looks for them, encoded. None where it takes them from its files.
+fn flags_of_environment() -> Option<OsString> {
+    std::env::var_os("CARGO_ENCODED_RUSTFLAGS").or_else(|| {
+        let flags = std::env::var_os("RUSTFLAGS")?.into_string().ok()?;
+        Some(flags.split_whitespace().collect::<Vec<_>>().join(SEPARATOR).into())
+    })
+}
+
+fn with_frame_pointers(mut flags: OsString) -> OsString {
+    for flag in FRAME_POINTERS {
+        if !flags.is_empty() {
+            flags.push(SEPARATOR);
+        }
+        flags.push(flag);
+    }
+    flags
 }
 
 fn major_version(pg_config: &Path) -> Result<u32, Error> {
@@ -137,6 +169,13 @@ mod tests {
         ] {
             assert_eq!(parse_major(version), major, "{version}");
         }
+    }
+
+    #[test]
+    fn frame_pointers_come_last() {
+        assert_eq!(with_frame_pointers("".into()), "-C\u{1f}force-frame-pointers=yes");
+        let flags = with_frame_pointers("-Cforce-frame-pointers=no".into());
+        assert_eq!(flags, "-Cforce-frame-pointers=no\u{1f}-C\u{1f}force-frame-pointers=yes");
     }
 
     #[test]

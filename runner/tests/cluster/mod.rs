@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod shared;
+
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
