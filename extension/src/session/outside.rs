@@ -11,18 +11,9 @@ use memcheck_core::census::{Census, Moment};
 use memcheck_core::growth::spaced;
 use memcheck_core::judge::{Mark, Rules};
 
-use super::window::{MOST_MARKS, Window, count_events, judged, thin_out};
+use super::window::{MOST_MARKS, Transactions, Window, count_events, judged, thin_out};
 use super::{Figures, Session};
 use crate::wrap;
-
-/// The transactions of a window that another backend opened.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Transactions {
-    /// How many have ended since the first end; none before that.
-    ended: Option<u64>,
-    /// A mark is set after so many.
-    stride: u64,
-}
 
 /// Why a window cannot be opened.
 #[derive(Debug)]

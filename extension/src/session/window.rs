@@ -11,7 +11,6 @@ use memcheck_core::traced::judge_traced;
 use memcheck_core::{Event, Finding, Frame, ScenarioKind};
 use pgrx::pg_sys::TimestampTz;
 
-use super::outside::Transactions;
 use super::workers::Workers;
 use super::{Figures, MISSED, Session};
 use crate::contexts::Walker;
@@ -40,6 +39,15 @@ pub(super) struct Window {
     pub(super) figures: Figures,
     /// For a window that another backend opened.
     pub(super) transactions: Option<Transactions>,
+}
+
+/// The transactions of a window that another backend opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transactions {
+    /// How many have ended since the first end; none before that.
+    pub(super) ended: Option<u64>,
+    /// A mark is set after so many.
+    pub(super) stride: u64,
 }
 
 /// The last window that was closed in this session.

@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 
 use super::barrier::Barrier;
 use super::calls::{self, UnderWay};
+use super::found::Found;
 use super::handed::{self, Caller};
 use super::memo::{Known, Memo, Question, Trail};
 use super::targets::Targets;
@@ -15,15 +16,6 @@ use crate::elf::{Module, symbols};
 
 /// Return addresses in targets that tell sites apart, where one is not enough.
 const TELLING_FRAMES: usize = 8;
-
-/// A place in a target's code that allocates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Found {
-    /// What tells such places apart: the return address, or a hash of several.
-    pub(crate) key: usize,
-    /// The return address where it left the target's own code.
-    pub(crate) pc: usize,
-}
 
 /// Everything that is needed to tell whose allocation it is.
 pub(crate) struct Stack {

@@ -9,8 +9,8 @@
 //!
 //! It is looked up by the nearest return address, the one that the newest note points at, and their distance.
 
-use super::attribution::Found;
 use super::calls::UnderWay;
+use super::found::Found;
 use super::walk::Registers;
 use crate::trace::memory::{Reserved, Zeroed};
 

@@ -8,12 +8,14 @@ mod attribution;
 mod barrier;
 mod belonging;
 pub(crate) mod calls;
+mod found;
 mod handed;
 mod memo;
 mod targets;
 mod walk;
 
-pub(crate) use attribution::{Found, Stack};
+pub(crate) use attribution::Stack;
 pub(crate) use belonging::Belongs;
+pub(crate) use found::Found;
 pub(crate) use targets::Targets;
 pub(crate) use walk::{Registers, begins_with_frame_pointer};

@@ -14,8 +14,6 @@ use std::ffi::c_void;
 
 use pgrx::pg_sys::{self, MemoryContext};
 
-use super::methods::Tables;
-use super::slots::Changes;
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::contexts::Walker;
@@ -31,8 +29,6 @@ pub(crate) struct Chain {
     /// Links that only tests ask for.
     #[cfg(feature = "test_links")]
     pub(crate) trial: Trial,
-    pub(super) tables: Tables,
-    pub(super) changes: Changes,
 }
 
 /// The links, in the order in which they are asked: the only list of them.
@@ -59,7 +55,7 @@ struct Shared {
 // family only, which look whether they are in that thread (`calls::is_this_thread`) before they touch anything of this.
 unsafe impl Sync for Shared {}
 
-/// The chain of this process. Static, because the wrappers have no other way to it. Written by [`install`] and [`switch_on`],
+/// The chain of this process. Static, because the wrappers have no other way to it. Written by [`install`] and [`switch`],
 /// between calls of the allocator.
 static CHAIN: Shared = Shared { chain: UnsafeCell::new(None), on: UnsafeCell::new(false) };
 
@@ -76,14 +72,10 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Chain) -> R) -> Option<R> {
     unsafe { (*CHAIN.chain.get()).as_mut() }.map(|chain| f(chain))
 }
 
-/// Makes the chain, unless it is there.
-pub(super) fn install<E>(make: impl FnOnce() -> Result<Chain, E>) -> Result<(), E> {
+/// Keeps a chain. There is one in a process.
+pub(super) fn install(chain: Chain) {
     // SAFETY: only this thread has to do with it, and no wrapper runs.
-    let slot = unsafe { &mut *CHAIN.chain.get() };
-    if slot.is_none() {
-        *slot = Some(Box::new(make()?));
-    }
-    Ok(())
+    unsafe { *CHAIN.chain.get() = Some(Box::new(chain)) };
 }
 
 /// Has calls pass the chain, or not.

@@ -1,5 +1,6 @@
 //! When calls pass the chain.
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 
 use super::chain::{self, Chain, is_on, with};
@@ -26,19 +27,39 @@ pub(crate) fn prepare() {
     methods::prepare();
 }
 
+/// What is in place of something else while the chain is on.
+struct Fittings {
+    tables: Tables,
+    changes: Changes,
+}
+
+struct Shared(UnsafeCell<Option<Fittings>>);
+
+// SAFETY: only the thread that switches has to do with it; the functions that are put in place never look at it.
+unsafe impl Sync for Shared {}
+
+/// Those of this process. Static, because `dlopen` of ours has no other way to it. Written here, between calls of the allocator.
+static FITTINGS: Shared = Shared(UnsafeCell::new(None));
+
+/// The fittings, if there have ever been any.
+fn fittings<'a>() -> Option<&'a mut Fittings> {
+    // SAFETY: none of the functions here calls another while it holds them.
+    unsafe { (*FITTINGS.0.get()).as_mut() }
+}
+
 /// Switches the chain on for these libraries (names without suffix), with an empty ledger. With `by_calls`, an allocation is
 /// told by all the calls within the libraries that led to it.
 pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     stop();
-    chain::install(Chain::new)?;
-    let exchanged = with(|chain| {
+    install()?;
+    let Some(fittings) = fittings() else { return Ok(()) };
+    with(|chain| {
         chain.ledger.clear();
         calls::start();
         chain.stack.want(targets, by_calls);
-        chain.refresh();
-        chain.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))
+        fittings.follow(&mut chain.stack);
     });
-    exchanged.unwrap_or(Ok(()))?;
+    fittings.tables.exchange(true).map_err(|refusal| Refused(refusal.to_string()))?;
     chain::switch(true);
     Ok(())
 }
@@ -46,11 +67,11 @@ pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused>
 /// Switches it off. What was recorded can still be read.
 pub(crate) fn stop() {
     chain::switch(false);
-    with(|chain| {
+    if let Some(fittings) = fittings() {
         // The page was writable before; if it is not now, the wrappers stay and do nothing.
-        let _ = chain.tables.exchange(false);
-        chain.changes.undo(&modules::loaded());
-    });
+        let _ = fittings.tables.exchange(false);
+        fittings.changes.undo(&modules::loaded());
+    }
 }
 
 /// Whether it is on for these libraries, with sites told apart in this way.
@@ -60,37 +81,43 @@ pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
 
 /// Takes note of libraries loaded since.
 pub(crate) fn refresh() {
-    if is_on() {
-        with(Chain::refresh);
+    if is_on()
+        && let Some(fittings) = fittings()
+    {
+        with(|chain| fittings.follow(&mut chain.stack));
     }
 }
 
-impl Chain {
-    fn new() -> Result<Self, Refused> {
-        let refused = |what: &str| Refused(what.to_owned());
-        if cfg!(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))) {
-            return Err(refused("tracing works on x86_64 Linux with glibc only"));
-        }
-        let modules = modules::loaded();
-        let server =
-            modules.iter().find(|module| module.is_executable()).ok_or_else(|| refused("no executable found"))?;
-        let tables = Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
-        Ok(Chain {
-            tables,
-            ledger: Ledger::new().ok_or_else(|| refused("no memory could be reserved for tracing"))?,
-            #[cfg(feature = "test_links")]
-            trial: Trial::default(),
-            changes: Changes::default(),
-            stack: Stack::new(modules).map_err(refused)?,
-        })
+/// Makes chain and fittings, unless they are there.
+fn install() -> Result<(), Refused> {
+    if fittings().is_some() {
+        return Ok(());
     }
+    let refused = |what: &str| Refused(what.to_owned());
+    if cfg!(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))) {
+        return Err(refused("tracing works on x86_64 Linux with glibc only"));
+    }
+    let modules = modules::loaded();
+    let server = modules.iter().find(|module| module.is_executable()).ok_or_else(|| refused("no executable found"))?;
+    let tables = Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
+    chain::install(Chain {
+        ledger: Ledger::new().ok_or_else(|| refused("no memory could be reserved for tracing"))?,
+        #[cfg(feature = "test_links")]
+        trial: Trial::default(),
+        stack: Stack::new(modules).map_err(refused)?,
+    });
+    // SAFETY: nobody holds them: there have been none.
+    unsafe { *FITTINGS.0.get() = Some(Fittings { tables, changes: Changes::default() }) };
+    Ok(())
+}
 
+impl Fittings {
     /// Looks for libraries loaded since, and puts ours into their tables.
-    fn refresh(&mut self) {
-        if !self.stack.refresh() {
+    fn follow(&mut self, stack: &mut Stack) {
+        if !stack.refresh() {
             return;
         }
-        let targets = &self.stack.targets;
+        let targets = &stack.targets;
         self.changes.forget_unloaded(&targets.modules);
         for (module, &belongs) in targets.modules.iter().zip(&targets.belonging) {
             if !self.changes.include(module) {

@@ -6,7 +6,7 @@
 //! stands in a room. So does the declaration of a function of the server, which promises that it is what it is said to be, and an
 //! `unsafe fn` of our own, which makes its callers promise something.
 //!
-//! A static is state that nobody owns. Each room that cannot do without has them in one file.
+//! A static is state that nobody owns. Those that the engine cannot do without are listed here.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -19,19 +19,49 @@ use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_test
 /// Where `unsafe` may stand in the engine.
 pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
-/// The files of the engine that may have statics, and why each has to.
-pub(crate) const STATICS: [(&str, &str); 11] = [
-    ("guc.rs", "pgrx registers a setting by the address of a static"),
-    ("session/mod.rs", "the one session of a backend, which hooks and SQL functions hand values to"),
-    ("hooks/next.rs", "what was in the server's hooks before; a hook has no argument to carry it"),
-    ("pg/nesting.rs", "an ERROR passes frames of ours that cannot tell it from a return"),
-    ("wrap/slots.rs", "what the wrappers go on to: the allocator calls them with its own arguments only"),
-    ("wrap/switch.rs", "whether the wrappers are in place; they and signal handlers read it"),
-    ("trace/mod.rs", "the ledger, which the wrappers write"),
-    ("stack/calls.rs", "the note of a call, written by machine code that knows its address"),
-    ("shmem/segment.rs", "where the shared segments are mapped; the start of a backend says so once"),
-    ("shmem/hooks.rs", "what was in the server's hooks for shared memory before"),
-    ("ask/exchange.rs", "where the exchange of this process is; a signal handler of the server asks"),
+/// The files of the engine that may have statics: who writes them, and why they have to be. What a window finds depends on none
+/// but the session, the chain and the note of a call. The page "The code" of the manual shows this list.
+pub(crate) const STATICS: [(&str, &str); 19] = [
+    ("ask/dump.rs", "which dumps are kept out of the log, written with their first and last lines"),
+    ("guc.rs", "settings, written by the server, which knows them by their addresses"),
+    (
+        "session/mod.rs",
+        "the one session, and what came while it was in use; hooks and SQL functions have no argument to carry it",
+    ),
+    (
+        "stack/calls.rs",
+        "the note of a call, written by machine code in the targets' way out, and its fence, by the hooks",
+    ),
+    (
+        "wrap/chain.rs",
+        "the chain and whether it is on, written when it is switched; the allocator has no argument to carry it",
+    ),
+    ("wrap/hooked.rs", "the lists of functions of ours, which nobody writes"),
+    (
+        "wrap/methods.rs",
+        "what the allocator's tables held, written once, before a wrapper that goes on there is in place",
+    ),
+    ("wrap/methods_15.rs", "where the tables of 15 are, written once, in the postmaster"),
+    (
+        "wrap/switch.rs",
+        "what is in place of something else, written when the chain is switched; dlopen of ours has no argument",
+    ),
+    ("pg/functions.rs", "what was in the server's hooks before, and who is told, written once, in the postmaster"),
+    ("pg/log.rs", "as in pg/functions.rs"),
+    (
+        "pg/nesting.rs",
+        "how deep in the server a statement is, written around each call; an ERROR leaps over its frames",
+    ),
+    ("pg/parameters.rs", "whether a setting has changed, written by the server's assign hooks"),
+    ("pg/statements.rs", "what was in the server's hooks before, written whenever a place in a chain is taken"),
+    ("pg/transactions.rs", "a callback in the server's list, which must not move, written once in each transaction"),
+    ("shmem/mod.rs", "what was in the server's hooks for shared memory before, written once, in the postmaster"),
+    ("shmem/exchange.rs", "where the exchange is mapped, written once, in the postmaster"),
+    ("shmem/handover.rs", "where the segment is mapped, written once, in the postmaster"),
+    (
+        "shmem/ring.rs",
+        "as in shmem/handover.rs, and whether rows are claimed, written by the transaction that claims them",
+    ),
 ];
 
 /// What a file has that needs care.
