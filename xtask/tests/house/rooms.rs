@@ -6,7 +6,8 @@
 //! stands in a room. So does the declaration of a function of the server, which promises that it is what it is said to be, and an
 //! `unsafe fn` of our own, which makes its callers promise something.
 //!
-//! A static is state that nobody owns. Each room that cannot do without has them in one file.
+//! A static is state that nobody owns. What the one session of a backend holds is in it; the others are those that a hook, a
+//! wrapper, a signal handler or machine code has no other way to, and this is the list of them.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -19,19 +20,70 @@ use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_test
 /// Where `unsafe` may stand in the engine.
 pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
-/// The files of the engine that may have statics, and why each has to.
-pub(crate) const STATICS: [(&str, &str); 11] = [
-    ("guc.rs", "pgrx registers a setting by the address of a static"),
-    ("session/mod.rs", "the one session of a backend, which hooks and SQL functions hand values to"),
-    ("hooks/next.rs", "what was in the server's hooks before; a hook has no argument to carry it"),
-    ("pg/nesting.rs", "an ERROR passes frames of ours that cannot tell it from a return"),
-    ("wrap/slots.rs", "what the wrappers go on to: the allocator calls them with its own arguments only"),
-    ("wrap/switch.rs", "whether the wrappers are in place; they and signal handlers read it"),
-    ("trace/mod.rs", "the ledger, which the wrappers write"),
-    ("stack/calls.rs", "the note of a call, written by machine code that knows its address"),
-    ("shmem/segment.rs", "where the shared segments are mapped; the start of a backend says so once"),
-    ("shmem/hooks.rs", "what was in the server's hooks for shared memory before"),
-    ("ask/exchange.rs", "where the exchange of this process is; a signal handler of the server asks"),
+/// The statics of the engine by file: who writes them, and why they are static.
+pub(crate) const STATICS: [(&str, &[&str], &str); 18] = [
+    (
+        "session/mod.rs",
+        &["SESSION", "MISSED"],
+        "the one session of a backend, written by hooks and SQL functions; the second while the first is in use",
+    ),
+    (
+        "guc.rs",
+        &["TRACE", "TARGETS", "MODE", "MIN_LEAK_BYTES", "BLOAT_MIN_BYTES", "RING_SIZE"],
+        "written by the server, which is told their addresses at the start",
+    ),
+    (
+        "pg/parameters.rs",
+        &["CHANGED"],
+        "written by assign hooks, which may run at any time and have no argument to carry it",
+    ),
+    (
+        "pg/statements.rs",
+        &["NEXT", "TAKEN"],
+        "what was in the server's hooks before, written when a place is taken; a hook has no argument to carry it",
+    ),
+    ("pg/functions.rs", &["NEXT_NEEDS", "NEXT", "HANDLER"], "as above, and who is told; written at the start"),
+    ("pg/log.rs", &["NEXT", "HANDLER"], "as above; written at the start"),
+    (
+        "pg/transactions.rs",
+        &["GONE", "WATCHED"],
+        "a callback that the server's list leads to, so that it must not move; written when a transaction is watched",
+    ),
+    ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
+    (
+        "wrap/chain.rs",
+        &["CHAIN"],
+        "the chain, which the wrappers have no other way to; written between calls of the allocator",
+    ),
+    (
+        "wrap/methods.rs",
+        &["ORIGINAL"],
+        "what the method tables held, for the wrappers; written once before they are in place",
+    ),
+    (
+        "wrap/methods_15.rs",
+        &["TABLES"],
+        "where the server's method tables are, found once and the same in all processes",
+    ),
+    ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),
+    (
+        "stack/calls.rs",
+        &["STACK", "FUNCTIONS", "NOTES", "USED"],
+        "the notes of calls, written by machine code that has their addresses in it",
+    ),
+    ("ask/dump.rs", &["SILENT"], "written around a dump in an interrupt; the log's hook reads it"),
+    ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
+    (
+        "shmem/ring.rs",
+        &["RING", "CLAIMS", "CALLBACKS"],
+        "where the ring is, written at the start; what the transaction's end undoes",
+    ),
+    ("shmem/handover.rs", &["HANDOVER"], "where the segment is; written at the start"),
+    (
+        "shmem/exchange.rs",
+        &["MAPPED", "LEAVES_AT_EXIT"],
+        "where this process has the exchange, written when it is asked for the first time, in an interrupt",
+    ),
 ];
 
 /// What a file has that needs care.
