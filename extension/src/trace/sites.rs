@@ -77,3 +77,63 @@ impl Sites {
         self.sites.get((number as usize).min(self.sites.len() - 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stack of two frames, unless it is not to be asked for.
+    fn two(stack: &mut [usize; STACK_FRAMES]) -> usize {
+        stack[..2].copy_from_slice(&[1, 2]);
+        2
+    }
+
+    #[test]
+    fn a_site_is_numbered_once() {
+        let mut sites = Sites::new().expect("room");
+        assert_eq!(sites.number(0x10, 0x1000, two), 1);
+        assert_eq!(sites.number(0x20, 0x1000, |_| 0), 2);
+        assert_eq!(sites.number(0x10, 0x3000, |_| panic!("its stack is known")), 1);
+        assert_eq!((sites.get(1).pc, sites.get(1).stack()), (0x1000, &[1, 2][..]));
+        assert_eq!((sites.get(2).pc, sites.get(2).stack()), (0x1000, &[][..]));
+    }
+
+    #[test]
+    fn a_stack_is_not_longer_than_what_is_kept_of_it() {
+        let mut sites = Sites::new().expect("room");
+        let number = sites.number(0x10, 0x10, |stack| {
+            stack.fill(7);
+            STACK_FRAMES + 1
+        });
+        assert_eq!(sites.get(number).stack(), [7; STACK_FRAMES]);
+    }
+
+    /// Those that came in time keep their numbers; the others have none, however often they come.
+    #[test]
+    fn there_is_an_end_to_them() {
+        let mut sites = Sites::new().expect("room");
+        let mut last = 0;
+        for key in (1..).map(|i| i * 16) {
+            match sites.number(key, key, |_| 0) {
+                0 => break,
+                number => {
+                    assert_eq!(number, last + 1);
+                    last = number;
+                }
+            }
+        }
+        assert!((MOST / 2..=MOST / 4 * 3).contains(&(last as usize)), "{last}");
+        assert_eq!(sites.number(last as usize * 16, 0, |_| panic!("its stack is known")), last);
+        for key in [0x7f00_0000_0000, 0x7f00_0000_0010, 0x7f00_0000_0000] {
+            assert_eq!(sites.number(key, key, |_| panic!("there is no room for it")), 0);
+        }
+    }
+
+    #[test]
+    fn what_has_no_number_has_no_stack() {
+        let sites = Sites::new().expect("room");
+        for number in [0, 1, u32::MAX] {
+            assert_eq!((sites.get(number).pc, sites.get(number).stack()), (0, &[][..]));
+        }
+    }
+}

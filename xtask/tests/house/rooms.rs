@@ -6,7 +6,8 @@
 //! stands in a room. So does the declaration of a function of the server, which promises that it is what it is said to be, and an
 //! `unsafe fn` of our own, which makes its callers promise something.
 //!
-//! A static is state that nobody owns. Those that the engine cannot do without are listed here.
+//! A static is state that nobody owns. What the one session of a backend holds is in it; the others are those that a hook, a
+//! wrapper, a signal handler or machine code has no other way to, and this is the list of them.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -19,48 +20,74 @@ use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_test
 /// Where `unsafe` may stand in the engine.
 pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
-/// The files of the engine that may have statics: who writes them, and why they have to be. What a window finds depends on none
-/// but the session, the chain and the note of a call. The page "The code" of the manual shows this list.
-pub(crate) const STATICS: [(&str, &str); 19] = [
-    ("ask/dump.rs", "which dumps are kept out of the log, written with their first and last lines"),
-    ("guc.rs", "settings, written by the server, which knows them by their addresses"),
+/// The statics of the engine by file: who writes them, and why they are static.
+pub(crate) const STATICS: [(&str, &[&str], &str); 19] = [
     (
         "session/mod.rs",
-        "the one session, and what came while it was in use; hooks and SQL functions have no argument to carry it",
+        &["SESSION", "MISSED"],
+        "the one session of a backend, written by hooks and SQL functions; the second while the first is in use",
     ),
     (
-        "stack/calls.rs",
-        "the note of a call, written by machine code in the targets' way out, and its fence, by the hooks",
+        "guc.rs",
+        &["TRACE", "TARGETS", "MODE", "MIN_LEAK_BYTES", "BLOAT_MIN_BYTES", "RING_SIZE"],
+        "written by the server, which is told their addresses at the start",
     ),
+    (
+        "pg/parameters.rs",
+        &["CHANGED"],
+        "written by assign hooks, which may run at any time and have no argument to carry it",
+    ),
+    (
+        "pg/statements.rs",
+        &["NEXT", "TAKEN"],
+        "what was in the server's hooks before, written when a place is taken; a hook has no argument to carry it",
+    ),
+    ("pg/functions.rs", &["NEXT_NEEDS", "NEXT", "HANDLER"], "as above, and who is told; written at the start"),
+    ("pg/log.rs", &["NEXT", "HANDLER"], "as above; written at the start"),
+    (
+        "pg/transactions.rs",
+        &["GONE", "WATCHED"],
+        "a callback that the server's list leads to, so that it must not move; written when a transaction is watched",
+    ),
+    ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
     (
         "wrap/chain.rs",
-        "the chain and whether it is on, written when it is switched; the allocator has no argument to carry it",
+        &["CHAIN"],
+        "the chain, which the wrappers have no other way to; written between calls of the allocator",
     ),
-    ("wrap/hooked.rs", "the lists of functions of ours, which nobody writes"),
-    (
-        "wrap/methods.rs",
-        "what the allocator's tables held, written once, before a wrapper that goes on there is in place",
-    ),
-    ("wrap/methods_15.rs", "where the tables of 15 are, written once, in the postmaster"),
     (
         "wrap/switch.rs",
-        "what is in place of something else, written when the chain is switched; dlopen of ours has no argument",
+        &["FITTINGS"],
+        "what is in place of something else, written when the chain is switched; dlopen of ours has no other way to it",
     ),
-    ("pg/functions.rs", "what was in the server's hooks before, and who is told, written once, in the postmaster"),
-    ("pg/log.rs", "as in pg/functions.rs"),
     (
-        "pg/nesting.rs",
-        "how deep in the server a statement is, written around each call; an ERROR leaps over its frames",
+        "wrap/methods.rs",
+        &["ORIGINAL"],
+        "what the method tables held, for the wrappers; written once before they are in place",
     ),
-    ("pg/parameters.rs", "whether a setting has changed, written by the server's assign hooks"),
-    ("pg/statements.rs", "what was in the server's hooks before, written whenever a place in a chain is taken"),
-    ("pg/transactions.rs", "a callback in the server's list, which must not move, written once in each transaction"),
-    ("shmem/mod.rs", "what was in the server's hooks for shared memory before, written once, in the postmaster"),
-    ("shmem/exchange.rs", "where the exchange is mapped, written once, in the postmaster"),
-    ("shmem/handover.rs", "where the segment is mapped, written once, in the postmaster"),
+    (
+        "wrap/methods_15.rs",
+        &["TABLES"],
+        "where the server's method tables are, found once and the same in all processes",
+    ),
+    ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),
+    (
+        "stack/calls.rs",
+        &["STACK", "FUNCTIONS", "NOTES", "USED"],
+        "the notes of calls, written by machine code that has their addresses in it",
+    ),
+    ("ask/dump.rs", &["SILENT"], "written around a dump in an interrupt; the log's hook reads it"),
+    ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
     (
         "shmem/ring.rs",
-        "as in shmem/handover.rs, and whether rows are claimed, written by the transaction that claims them",
+        &["RING", "CLAIMS", "CALLBACKS"],
+        "where the ring is, written at the start; what the transaction's end undoes",
+    ),
+    ("shmem/handover.rs", &["HANDOVER"], "where the segment is; written at the start"),
+    (
+        "shmem/exchange.rs",
+        &["MAPPED", "LEAVES_AT_EXIT"],
+        "where this process has the exchange, written when it is asked for the first time, in an interrupt",
     ),
 ];
 
