@@ -119,12 +119,30 @@ impl<'a> Context<'a> {
 /// # Safety
 /// `top` is live, and `visit` does not change the tree.
 pub(super) unsafe fn for_each<'a>(top: Context<'a>, skip: usize, mut visit: impl FnMut(Context<'a>, usize)) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        for_each_while(top, skip, |context, depth| {
+            visit(context, depth);
+            true
+        });
+    }
+}
+
+/// As [`for_each`], as long as `visit` says so.
+///
+/// # Safety
+/// As for [`for_each`].
+pub(super) unsafe fn for_each_while<'a>(
+    top: Context<'a>,
+    skip: usize,
+    mut visit: impl FnMut(Context<'a>, usize) -> bool,
+) {
     let mut node = top.context;
     let mut depth = 0;
     while !node.is_null() {
         let shown = node.addr() != skip;
-        if shown {
-            visit(Context { context: node, lives: PhantomData }, depth);
+        if shown && !visit(Context { context: node, lives: PhantomData }, depth) {
+            return;
         }
         // SAFETY: live contexts link to live ones only.
         unsafe {

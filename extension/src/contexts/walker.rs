@@ -11,7 +11,7 @@ use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
 
-use super::context::{Context, Label, for_each, message_context, running_portal};
+use super::context::{Context, Label, for_each, for_each_while, message_context, running_portal};
 
 /// What is remembered of a context between walks.
 #[derive(Clone, Copy)]
@@ -133,10 +133,9 @@ impl Walker {
         let mut contexts = HashSet::new();
         // SAFETY: as in `without_serials`.
         unsafe {
-            for_each(Context::top(), 0, |context, _| {
-                if contexts.len() <= most {
-                    contexts.insert(context.address());
-                }
+            for_each_while(Context::top(), 0, |context, _| {
+                contexts.insert(context.address());
+                contexts.len() <= most
             });
         }
         Some(contexts).filter(|contexts| contexts.len() <= most)

@@ -98,7 +98,7 @@ impl Stack {
     /// The answer that is remembered, or else that of a walk.
     #[inline(always)]
     fn answer(&mut self, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
-        match self.memo.find(question, from, under_way) {
+        match self.memo.find(question, from, under_way, &self.targets.hull) {
             Known::Result(found) => found,
             known => self.ask(known, question, from, under_way),
         }
@@ -107,10 +107,11 @@ impl Stack {
     #[inline(never)]
     fn ask(&mut self, known: Known, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
         let mut trail = Trail::default();
+        let oldest = under_way.oldest(&self.targets.hull);
         let found = match question {
-            Question::Call => self.of_call(from, under_way, &mut trail),
-            Question::Handed => self.of_handed(from, under_way, &mut trail),
-            Question::Heap => self.of_heap(from, under_way, &mut trail),
+            Question::Call => self.of_call(from, oldest, &mut trail),
+            Question::Handed => self.of_handed(from, oldest, &mut trail),
+            Question::Heap => self.of_heap(from, oldest, &mut trail),
         };
         if let Known::Check(kept) = known {
             self.memo.compare(kept, found);
@@ -119,7 +120,7 @@ impl Stack {
         found
     }
 
-    fn of_call(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+    fn of_call(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
         let (mut found, mut barred) = (0, false);
         let (targets, barrier) = (&self.targets, &self.barrier);
         let mut visit = |trail: &mut Trail, pc, slot| {
@@ -130,7 +131,7 @@ impl Stack {
                 return false;
             }
             barred |= barrier.contains(pc);
-            slot < under_way.oldest
+            slot < oldest
         };
         let arrived = self.walk.frames(from, self.end, |pc, slot| visit(trail, pc, slot));
         if !arrived {
@@ -142,12 +143,12 @@ impl Stack {
     }
 
     /// The place of what the server makes for a target that has called SPI.
-    fn of_handed(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+    fn of_handed(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
         let spi = &self.spi;
         let follow = |trail: &mut Trail, caller: &mut Caller, pc, slot| {
             let goes_on = caller.passes(pc, spi.contains(pc));
             trail.passes(from, pc, slot, !goes_on);
-            goes_on && slot < under_way.oldest
+            goes_on && slot < oldest
         };
         let mut caller = Caller::default();
         let arrived = self.walk.frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
@@ -159,7 +160,7 @@ impl Stack {
         self.targets.contain(caller.found()).then(|| self.place(caller.found(), from, trail))
     }
 
-    fn of_heap(&mut self, from: Registers, under_way: UnderWay, trail: &mut Trail) -> Option<Found> {
+    fn of_heap(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
         let (mut found, targets) = (0, &self.targets);
         self.walk.all_frames(from, self.end, |pc, slot| {
             if targets.contain(pc) {
@@ -167,7 +168,7 @@ impl Stack {
             }
             let goes_on = found == 0 && !targets.server.contains(&pc);
             trail.passes(from, pc, slot, !goes_on);
-            goes_on && slot < under_way.oldest
+            goes_on && slot < oldest
         });
         if found == 0 { None } else { Some(self.place(found, from, trail)) }
     }

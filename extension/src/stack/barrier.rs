@@ -87,6 +87,7 @@ const FUNCTIONS: &[&CStr] = &[
 ];
 
 /// Where the code of those functions is.
+#[derive(Clone)]
 pub(super) struct Barrier {
     /// Sorted.
     ranges: Vec<Range<usize>>,

@@ -125,10 +125,8 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
     }
 }
 
-/// The stack address of the return address of the oldest call out of this code that may still be under way; and whether
-/// that, and all others, were made before the server began to work on its own account.
-///
-/// `sp` is the stack pointer now. None if certainly nothing is under way.
+/// The newest call out of this code that may still be under way. `sp` is the stack pointer now. None if certainly nothing is
+/// under way.
 #[inline(always)]
 pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<UnderWay> {
     // SAFETY: the notes are this thread's, and end with one that is above every stack.
@@ -138,42 +136,70 @@ pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Opt
             top = top.sub(1);
         }
         NOTES.top = top;
-        if *top == usize::MAX { None } else { look_through(top, code, stack_end) }
+        let slot = *top;
+        if slot == usize::MAX {
+            None
+        } else if slot < stack_end && code.contains(&*(slot as *const usize)) {
+            Some(UnderWay { newest: slot, fenced: slot > NOTES.fence, stack_end })
+        } else {
+            below(top, code, stack_end)
+        }
     }
 }
 
-/// See [`under_way`].
+/// A call that may be under way.
 #[derive(Clone, Copy)]
 pub(super) struct UnderWay {
-    /// The place of the newest note that counts.
+    /// The stack address of its return address.
     pub(super) newest: usize,
-    pub(super) oldest: usize,
+    /// Whether it, and all older ones, were made before the server began to work on its own account.
     pub(super) fenced: bool,
     /// Where the stack ends.
     pub(super) stack_end: usize,
 }
 
+impl UnderWay {
+    /// The stack address of the return address of the oldest call out of this code that may be under way, and is fenced as this
+    /// one is.
+    #[inline(never)]
+    pub(super) fn oldest(self, code: &Range<usize>) -> usize {
+        let mut oldest = self.newest;
+        // SAFETY: the notes are this thread's, and end with one that is above every stack; addresses between the stack pointer
+        // and the end of the stack can be read.
+        unsafe {
+            let mut top = NOTES.top;
+            while *top != usize::MAX {
+                let slot = *top;
+                if !self.fenced && slot > NOTES.fence {
+                    break;
+                }
+                if slot < self.stack_end && code.contains(&*(slot as *const usize)) {
+                    oldest = oldest.max(slot);
+                }
+                top = top.sub(1);
+            }
+        }
+        oldest
+    }
+}
+
+/// The newest call that may be under way, older than the one whose note is at `top`.
+///
 /// # Safety
 /// `top` is a note with a lower place on the stack than the stack pointer has now.
 #[inline(never)]
-unsafe fn look_through(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> Option<UnderWay> {
-    let mut found: Option<UnderWay> = None;
+unsafe fn below(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> Option<UnderWay> {
     // SAFETY: by the caller's promise; addresses between the stack pointer and the end of the stack can be read.
     unsafe {
         while *top != usize::MAX {
             let slot = *top;
-            let fenced = slot > NOTES.fence;
-            if fenced && found.is_some_and(|found| !found.fenced) {
-                break;
-            }
             if slot < stack_end && code.contains(&*(slot as *const usize)) {
-                let newest = found.map_or(slot, |found| found.newest);
-                found = Some(UnderWay { newest, oldest: slot, fenced, stack_end });
+                return Some(UnderWay { newest: slot, fenced: slot > NOTES.fence, stack_end });
             }
             top = top.sub(1);
         }
     }
-    found
+    None
 }
 
 /// Has calls that are under way now not count, until the fence is put back. Gives the fence there was.

@@ -9,6 +9,8 @@
 //!
 //! It is looked up by the nearest return address, the one that the newest note points at, and their distance.
 
+use std::ops::Range;
+
 use super::calls::UnderWay;
 use super::found::Found;
 use super::walk::Registers;
@@ -150,19 +152,29 @@ impl Memo {
 
     /// The result of an earlier walk along the same stack.
     #[inline(always)]
-    pub(super) fn find(&mut self, question: Question, from: Registers, under_way: UnderWay) -> Known {
+    pub(super) fn find(
+        &mut self,
+        question: Question,
+        from: Registers,
+        under_way: UnderWay,
+        code: &Range<usize>,
+    ) -> Known {
         let entry = self.entries.get_ref(Self::place(question, from, under_way));
         if entry.question != question as u32 {
             return Known::Nothing;
         }
         let trail = &entry.trail;
         let (bp, length) = (from.bp(), trail.length);
-        // A walk ends at the oldest call under way: it must not have ended before, and not have had to go on.
-        let oldest = under_way.oldest - bp;
-        if trail.before_last as usize >= oldest
-            || (!trail.is_settled && oldest > trail.last as usize)
-            || bp + trail.places[length - 1] as usize >= under_way.stack_end
-        {
+        // A walk ends at the oldest call under way: it must not have ended before, and not have had to go on. Mostly the newest
+        // one is where it did end.
+        let is_over = trail.is_settled && (trail.before_last as usize) < under_way.newest - bp;
+        if !is_over {
+            let oldest = under_way.oldest(code) - bp;
+            if trail.before_last as usize >= oldest || (!trail.is_settled && oldest > trail.last as usize) {
+                return Known::Nothing;
+            }
+        }
+        if bp + trail.places[length - 1] as usize >= under_way.stack_end {
             return Known::Nothing;
         }
         for (&pc, &place) in trail.pcs[..length].iter().zip(&trail.places[..length]) {

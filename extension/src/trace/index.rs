@@ -7,6 +7,8 @@ pub(crate) struct Index {
     slots: Reserved<u32>,
     mask: usize,
     used: usize,
+    /// How many there may be.
+    most: usize,
 }
 
 /// Neighbours in memory stay neighbours, so that a small working set takes few cache lines; regions are scattered.
@@ -21,7 +23,7 @@ impl Index {
     pub(crate) fn new(bits: u32) -> Option<Self> {
         let slots = Reserved::new(1 << bits)?;
         let mask = slots.len() - 1;
-        Some(Index { slots, mask, used: 0 })
+        Some(Index { slots, mask, used: 0, most: mask / 4 * 3 })
     }
 
     /// Takes all numbers out.
@@ -35,8 +37,9 @@ impl Index {
         self.used
     }
 
+    #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        self.used > self.mask / 4 * 3
+        self.used > self.most
     }
 
     /// The number with a key. `is` tells whether a number has it.

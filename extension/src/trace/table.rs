@@ -48,6 +48,8 @@ pub(crate) struct LiveTable {
     by_context: Index,
     free_context: u32,
     last_context: u32,
+    /// The record of the context that was allocated from last.
+    recent: u32,
     serial: u64,
     not_recorded: u64,
     peaks: Peaks,
@@ -67,6 +69,7 @@ impl LiveTable {
             by_context: Index::new(contexts)?,
             free_context: 0,
             last_context: 0,
+            recent: 0,
             serial: 0,
             not_recorded: 0,
             peaks: Peaks::new()?,
@@ -134,7 +137,7 @@ impl LiveTable {
                 self.last_allocation
             }
             free => {
-                self.free_allocation = self.allocations.get(free as usize).next;
+                self.free_allocation = self.allocations.get_ref(free as usize).next;
                 free
             }
         };
@@ -280,7 +283,17 @@ impl LiveTable {
         wrong
     }
 
+    #[inline(always)]
     fn context(&mut self, address: usize, site: u32) -> u32 {
+        // A record that is free has no address.
+        if self.contexts.get_ref(self.recent as usize).address != address {
+            self.recent = self.find_or_enter(address, site);
+        }
+        self.recent
+    }
+
+    #[inline(never)]
+    fn find_or_enter(&mut self, address: usize, site: u32) -> u32 {
         let contexts = &self.contexts;
         if let Some(context) = self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address) {
             return context;
