@@ -89,6 +89,14 @@ class Installation:
         for file in built.iterdir():
             shutil.copy(file, self.lib if file.suffix == ".so" else self.share / "extension")
 
+    def copies(self, directory, engines):
+        """Copies below `directory`, by name of the engines that were built for it."""
+        copies = []
+        for name, built in engines.items():
+            copies.append(self.copy(directory / name))
+            copies[-1].add_engine(built)
+        return copies
+
     def initdb(self, directory):
         """A new cluster, as a directory to start servers from."""
         data = directory / "template"
