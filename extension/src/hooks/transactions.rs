@@ -5,8 +5,8 @@ use crate::session;
 
 /// Has all ends of transactions told to windows that another backend has opened, and the process's end to any.
 pub(super) fn register() {
-    transactions::on_end(|| {
-        // A backend that neither plans nor executes anything comes by here.
+    // A backend that neither plans nor executes anything comes by here.
+    transactions::on_end(session::counts_transactions, || {
         let _ = session::follow_parameters();
         session::with(|session| session.count_transaction());
     });

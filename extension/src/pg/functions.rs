@@ -7,6 +7,7 @@ use std::ffi::c_int;
 use pgrx::pg_sys;
 
 use super::server::{ReleaseSysCache, SearchSysCache1, SysCacheGetAttr};
+use super::thread::ServerThread;
 
 /// ClanguageId of pg_language.dat.
 const C_LANGUAGE: u32 = 13;
@@ -35,11 +36,9 @@ pub(crate) struct Handler {
     pub(crate) ends: fn(Call, bool),
 }
 
-thread_local! {
-    static NEXT_NEEDS: Cell<pg_sys::needs_fmgr_hook_type> = const { Cell::new(None) };
-    static NEXT: Cell<pg_sys::fmgr_hook_type> = const { Cell::new(None) };
-    static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
-}
+static NEXT_NEEDS: ServerThread<Cell<pg_sys::needs_fmgr_hook_type>> = ServerThread::new(Cell::new(None));
+static NEXT: ServerThread<Cell<pg_sys::fmgr_hook_type>> = ServerThread::new(Cell::new(None));
+static HANDLER: ServerThread<Cell<Option<Handler>>> = ServerThread::new(Cell::new(None));
 
 /// Has calls told. In the postmaster: its children inherit it.
 pub(crate) fn on_call(handler: Handler) {

@@ -7,6 +7,8 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
+use super::thread::ServerThread;
+
 /// A message that is about to be logged.
 pub(crate) struct Message<'a> {
     level: c_int,
@@ -31,10 +33,8 @@ impl Message<'_> {
 /// Looks at a message. False keeps it out of the log. Must not panic, raise an ERROR or allocate through palloc.
 pub(crate) type Handler = fn(&Message) -> bool;
 
-thread_local! {
-    static NEXT: Cell<pg_sys::emit_log_hook_type> = const { Cell::new(None) };
-    static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
-}
+static NEXT: ServerThread<Cell<pg_sys::emit_log_hook_type>> = ServerThread::new(Cell::new(None));
+static HANDLER: ServerThread<Cell<Option<Handler>>> = ServerThread::new(Cell::new(None));
 
 /// Has messages looked at. In the postmaster: its children inherit it.
 pub(crate) fn on_message(handler: Handler) {

@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod spi;
 pub(crate) mod statements;
+mod thread;
 pub(crate) mod transactions;
 
 use std::ffi::{CStr, c_char};
@@ -21,6 +22,7 @@ use std::ffi::{CStr, c_char};
 use pgrx::{pg_sys, pgrx_extern_c_guard};
 
 pub(crate) use nesting::is_top_level;
+pub(crate) use thread::ServerThread;
 
 /// The time now.
 pub(crate) fn now() -> pg_sys::TimestampTz {

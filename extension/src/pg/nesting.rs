@@ -7,10 +7,9 @@ use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::pg_sys;
 
 use super::server::pg_re_throw;
+use super::thread::ServerThread;
 
-thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
+static DEPTH: ServerThread<Cell<u32>> = ServerThread::new(Cell::new(0));
 
 /// Whether nothing is being planned or executed.
 #[inline]

@@ -14,6 +14,12 @@ pub(crate) fn have_changed() -> bool {
     CHANGED.load(Ordering::Relaxed) && CHANGED.swap(false, Ordering::Relaxed)
 }
 
+/// Whether the next call of [`have_changed`] will say so.
+#[inline]
+pub(crate) fn are_changed() -> bool {
+    CHANGED.load(Ordering::Relaxed)
+}
+
 /// Has the next call of [`have_changed`] say so.
 pub(crate) fn touch() {
     CHANGED.store(true, Ordering::Relaxed);

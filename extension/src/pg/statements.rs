@@ -11,6 +11,7 @@ use std::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
 
 use super::nesting::nested;
+use super::thread::ServerThread;
 use super::{server, text};
 
 /// How many places in the chain there are. A library that wraps the hooks more often than that hides what it allocates
@@ -55,13 +56,12 @@ struct Next {
 
 const NOTHING_NEXT: Next = Next { planner: None, start: None, run: None, finish: None, end: None, utility: None };
 
-thread_local! {
-    static NEXT: [Cell<Next>; PLACES] = const { [const { Cell::new(NOTHING_NEXT) }; PLACES] };
-    static TAKEN: Cell<usize> = const { Cell::new(0) };
-}
+static NEXT: ServerThread<[Cell<Next>; PLACES]> = ServerThread::new([const { Cell::new(NOTHING_NEXT) }; PLACES]);
+static TAKEN: ServerThread<Cell<usize>> = ServerThread::new(Cell::new(0));
 
+#[inline(always)]
 fn next(place: usize) -> Next {
-    NEXT.with(|next| next[place].get())
+    NEXT[place].get()
 }
 
 /// Takes a place at the outside if another's hook is there; the first time, in the postmaster, in any case.
@@ -94,7 +94,7 @@ fn take_place(place: usize, hooks: Next) {
             utility: std::ptr::replace(&raw mut pg_sys::ProcessUtility_hook, hooks.utility),
         }
     };
-    NEXT.with(|next| next[place].set(before));
+    NEXT[place].set(before);
     TAKEN.set(place + 1);
 }
 

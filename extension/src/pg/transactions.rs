@@ -5,6 +5,8 @@ use std::ffi::{c_int, c_void};
 
 use pgrx::prelude::*;
 
+use super::thread::ServerThread;
+
 /// What is to be done when something ends.
 type Handler = fn();
 
@@ -21,26 +23,38 @@ unsafe fn call(argument: *mut c_void) {
     handler();
 }
 
-/// Has the ends of transactions told: commits, aborts and PREPARE, of parallel workers too. In the postmaster, its children
-/// inherit it.
-pub(crate) fn on_end(handler: Handler) {
-    #[pg_guard]
-    unsafe extern "C-unwind" fn ends(event: pg_sys::XactEvent::Type, handler: *mut c_void) {
+/// Who is told of ends of transactions, if he wants to be.
+#[derive(Clone, Copy)]
+struct Listener {
+    is_wanted: fn() -> bool,
+    handler: Handler,
+}
+
+static LISTENER: ServerThread<Cell<Option<Listener>>> = ServerThread::new(Cell::new(None));
+
+/// Has the ends of transactions told where `is_wanted` says so: commits, aborts and PREPARE, of parallel workers too. In the
+/// postmaster, its children inherit it.
+pub(crate) fn on_end(is_wanted: fn() -> bool, handler: Handler) {
+    unsafe extern "C-unwind" fn ends(event: pg_sys::XactEvent::Type, _: *mut c_void) {
         use pg_sys::XactEvent::*;
-        if matches!(
+        let is_end = matches!(
             event,
             XACT_EVENT_COMMIT
                 | XACT_EVENT_ABORT
                 | XACT_EVENT_PREPARE
                 | XACT_EVENT_PARALLEL_COMMIT
                 | XACT_EVENT_PARALLEL_ABORT
-        ) {
-            // SAFETY: registered with it.
-            unsafe { call(handler) };
+        );
+        if let Some(listener) = LISTENER.get()
+            && is_end
+            && (listener.is_wanted)()
+        {
+            super::guarded(listener.handler);
         }
     }
-    // SAFETY: the callback takes what it is registered with.
-    unsafe { pg_sys::RegisterXactCallback(Some(ends), argument(handler)) };
+    LISTENER.set(Some(Listener { is_wanted, handler }));
+    // SAFETY: the callback is a function that does not use its argument.
+    unsafe { pg_sys::RegisterXactCallback(Some(ends), std::ptr::null_mut()) };
 }
 
 /// Has the end of this process told, while it is still connected to shared memory.
@@ -54,14 +68,15 @@ pub(crate) fn at_exit(handler: Handler) {
     unsafe { pg_sys::before_shmem_exit(Some(ends), pg_sys::Datum::from(argument(handler))) };
 }
 
-thread_local! {
-    /// The server's list of callbacks leads here, so it lies where it does not move.
-    static GONE: UnsafeCell<pg_sys::MemoryContextCallback> = const {
-        UnsafeCell::new(pg_sys::MemoryContextCallback { func: None, arg: std::ptr::null_mut(), next: std::ptr::null_mut() })
-    };
-    /// Whether it is in that list.
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
-}
+/// The server's list of callbacks leads here, so it lies where it does not move.
+static GONE: ServerThread<UnsafeCell<pg_sys::MemoryContextCallback>> =
+    ServerThread::new(UnsafeCell::new(pg_sys::MemoryContextCallback {
+        func: None,
+        arg: std::ptr::null_mut(),
+        next: std::ptr::null_mut(),
+    }));
+/// Whether it is in that list.
+static WATCHED: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
 
 /// Has told when TopTransactionContext of this transaction goes. Cheap where that is so already. Inside a transaction.
 ///
@@ -75,15 +90,13 @@ pub(crate) fn watch_end(handler: Handler) {
         unsafe { call(handler) };
     }
     if !WATCHED.replace(true) {
-        GONE.with(|callback| {
-            let callback = callback.get();
-            // SAFETY: the context exists while statements are run. The callback struct is in no list, as the flag says, and
-            // lives as long as the process, whose only thread this is.
-            unsafe {
-                (*callback).func = Some(gone);
-                (*callback).arg = argument(handler);
-                pg_sys::MemoryContextRegisterResetCallback(pg_sys::TopTransactionContext, callback);
-            }
-        });
+        let callback = GONE.get();
+        // SAFETY: the context exists while statements are run. The callback struct is in no list, as the flag says, and lives as
+        // long as the process.
+        unsafe {
+            (*callback).func = Some(gone);
+            (*callback).arg = argument(handler);
+            pg_sys::MemoryContextRegisterResetCallback(pg_sys::TopTransactionContext, callback);
+        }
     }
 }

@@ -18,12 +18,13 @@ use memcheck_core::census::{Census, Moment};
 use memcheck_core::{CheckKind, ContextPath, Event};
 
 use crate::contexts::Walker;
+use crate::pg::ServerThread;
 use crate::{guc, wrap};
 use bracket::Statements;
 use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
-pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_watching};
+pub(crate) use mode::{checks_planner, counts_transactions, follow_parameters, is_checked, is_watching};
 pub(crate) use outside::Refused;
 pub(crate) use window::{BadMark, plain_rules};
 use window::{Closed, Window};
@@ -48,23 +49,22 @@ pub(crate) struct Session {
     workers: Workers,
 }
 
-thread_local! {
-    static SESSION: RefCell<Session> = RefCell::default();
-    /// Values that were handed to the session while it was in use, and lost.
-    static MISSED: Cell<u64> = const { Cell::new(0) };
-}
+/// The session of this backend; none as long as nobody has had anything to do with it.
+static SESSION: ServerThread<RefCell<Option<Box<Session>>>> = ServerThread::new(RefCell::new(None));
+/// Values that were handed to the session while it was in use, and lost.
+static MISSED: ServerThread<Cell<u64>> = ServerThread::new(Cell::new(0));
 
 /// Runs something with the session. Nothing inside may raise an ERROR or come back here.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Session) -> R) -> R {
-    SESSION.with_borrow_mut(f)
+    f(SESSION.borrow_mut().get_or_insert_default())
 }
 
 /// As [`with`], from hooks that are called in the middle of anything: where the session is in use, the value is lost, and counted.
 pub(crate) fn unless_busy(f: impl FnOnce(&mut Session)) {
-    SESSION.with(|session| match session.try_borrow_mut() {
-        Ok(mut session) => f(&mut session),
+    match SESSION.try_borrow_mut() {
+        Ok(mut session) => f(session.get_or_insert_default()),
         Err(_) => MISSED.set(MISSED.get() + 1),
-    });
+    }
 }
 
 impl Session {

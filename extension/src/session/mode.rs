@@ -9,8 +9,13 @@ use crate::pg::process::is_parallel_worker;
 use crate::wrap::{self, Refused};
 
 /// The mode in force; while the session is in use, nothing of its own is checked.
+#[inline]
 fn mode() -> MemcheckMode {
-    SESSION.with(|session| session.try_borrow().map_or(MemcheckMode::none, |session| session.mode()))
+    match SESSION.try_borrow().as_deref() {
+        Ok(Some(session)) => session.mode(),
+        Ok(None) if !is_parallel_worker() => guc::mode(),
+        _ => MemcheckMode::none,
+    }
 }
 
 /// Whether statements are checked.
@@ -24,6 +29,16 @@ pub(crate) fn checks_planner() -> bool {
     mode() == MemcheckMode::all
 }
 
+/// Whether the end of a transaction means anything to the session: a window that another backend has opened counts it, and
+/// parameters that have changed are followed.
+#[inline]
+pub(crate) fn counts_transactions() -> bool {
+    let is_counted = |session: &Session| session.window.as_ref().is_some_and(|window| window.transactions.is_some());
+    parameters::are_changed()
+        || wrap::is_on()
+        || SESSION.try_borrow().is_ok_and(|session| session.as_deref().is_some_and(is_counted))
+}
+
 /// Whether statements are checked or allocations traced.
 #[inline]
 pub(crate) fn is_watching() -> bool {
@@ -35,13 +50,13 @@ pub(crate) fn is_watching() -> bool {
 #[inline]
 pub(crate) fn follow_parameters() -> Result<(), Refused> {
     if parameters::have_changed() {
-        return SESSION.with(|session| match session.try_borrow_mut() {
-            Ok(mut session) => session.follow_parameters(),
+        return match SESSION.try_borrow_mut() {
+            Ok(mut session) => session.get_or_insert_default().follow_parameters(),
             Err(_) => {
                 parameters::touch();
                 Ok(())
             }
-        });
+        };
     }
     wrap::refresh();
     Ok(())

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use memcheck_core::Frame;
 use pgrx::pg_sys;
 
-use super::barrier::Barrier;
+use super::barrier::Barriers;
 use super::calls::{self, UnderWay};
 use super::found::Found;
 use super::handed::{self, Caller};
@@ -20,22 +20,26 @@ const TELLING_FRAMES: usize = 8;
 /// Everything that is needed to tell whose allocation it is.
 pub(crate) struct Stack {
     walk: Walk,
-    barrier: Barrier,
-    /// The functions of SPI.
-    spi: Barrier,
+    barriers: &'static Barriers,
     end: usize,
     memo: Memo,
     pub(crate) targets: Targets,
 }
 
 impl Stack {
+    /// Learns in the postmaster what is the same in all its children.
+    pub(crate) fn prepare(modules: &[Module]) {
+        if let Some(server) = modules.iter().find(|module| module.is_executable()) {
+            Barriers::of(server);
+        }
+    }
+
     /// For the objects that are loaded. The error says what is missing.
     pub(crate) fn new(modules: Vec<Module>) -> Result<Self, &'static str> {
         let server = modules.iter().find(|module| module.is_executable()).ok_or("no executable found")?;
         Ok(Stack {
             walk: Walk::new(),
-            barrier: Barrier::new(server),
-            spi: Barrier::spi(server),
+            barriers: Barriers::of(server),
             end: walk::stack_end().ok_or("the end of the stack could not be found")?,
             memo: Memo::new().ok_or("no memory could be reserved for tracing")?,
             targets: Targets::new(modules),
@@ -122,7 +126,7 @@ impl Stack {
 
     fn of_call(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
         let (mut found, mut barred) = (0, false);
-        let (targets, barrier) = (&self.targets, &self.barrier);
+        let (targets, barrier) = (&self.targets, &self.barriers.all);
         let mut visit = |trail: &mut Trail, pc, slot| {
             let is_target = targets.contain(pc);
             trail.passes(from, pc, slot, is_target);
@@ -144,7 +148,7 @@ impl Stack {
 
     /// The place of what the server makes for a target that has called SPI.
     fn of_handed(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
-        let spi = &self.spi;
+        let spi = &self.barriers.spi;
         let follow = |trail: &mut Trail, caller: &mut Caller, pc, slot| {
             let goes_on = caller.passes(pc, spi.contains(pc));
             trail.passes(from, pc, slot, !goes_on);

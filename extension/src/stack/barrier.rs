@@ -6,6 +6,7 @@
 
 use std::ffi::CStr;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::elf::symbols::{code_of, is_exported};
 use crate::elf::{Functions, Module, jumps};
@@ -87,7 +88,6 @@ const FUNCTIONS: &[&CStr] = &[
 ];
 
 /// Where the code of those functions is.
-#[derive(Clone)]
 pub(super) struct Barrier {
     /// Sorted.
     ranges: Vec<Range<usize>>,
@@ -100,19 +100,29 @@ pub(super) struct Barrier {
 /// Bytes of code that a bit stands for.
 const BLOCK: usize = 1024;
 
-impl Barrier {
+/// The barriers of this server, found once: in the postmaster, since looking thousands of symbols up takes some milliseconds.
+static FOUND: OnceLock<Barriers> = OnceLock::new();
+
+/// Where the server works on its own account.
+pub(super) struct Barriers {
+    /// All the functions.
+    pub(super) all: Barrier,
+    /// Those of SPI only.
+    pub(super) spi: Barrier,
+}
+
+impl Barriers {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
-    pub(super) fn new(server: &Module) -> Self {
-        Self::of(FUNCTIONS, server)
+    pub(super) fn of(server: &Module) -> &'static Self {
+        FOUND.get_or_init(|| {
+            let of_spi: Vec<&CStr> =
+                FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
+            Barriers { all: Barrier::of(FUNCTIONS, server), spi: Barrier::of(&of_spi, server) }
+        })
     }
+}
 
-    /// As [`Self::new`], with the functions of SPI only.
-    pub(super) fn spi(server: &Module) -> Self {
-        let functions: Vec<&CStr> =
-            FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
-        Self::of(&functions, server)
-    }
-
+impl Barrier {
     fn of(functions: &[&CStr], server: &Module) -> Self {
         let mut ranges: Vec<Range<usize>> = functions
             .iter()

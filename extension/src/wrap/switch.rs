@@ -22,9 +22,10 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// Learns in the postmaster what cannot be learnt without the allocator.
+/// Learns in the postmaster what cannot be learnt without the allocator, and what takes long and is the same in all its children.
 pub(crate) fn prepare() {
     methods::prepare();
+    Stack::prepare(&modules::loaded());
 }
 
 /// What is in place of something else while the chain is on.

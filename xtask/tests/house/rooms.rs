@@ -21,7 +21,7 @@ use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_test
 pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 19] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -46,8 +46,8 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 19] = [
     ("pg/log.rs", &["NEXT", "HANDLER"], "as above; written at the start"),
     (
         "pg/transactions.rs",
-        &["GONE", "WATCHED"],
-        "a callback that the server's list leads to, so that it must not move; written when a transaction is watched",
+        &["LISTENER", "GONE", "WATCHED"],
+        "who is told, written at the start, and a callback that the server's list leads to, so that it must not move",
     ),
     ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
     (
@@ -70,6 +70,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 19] = [
         &["TABLES"],
         "where the server's method tables are, found once and the same in all processes",
     ),
+    ("stack/barrier.rs", &["FOUND"], "where the server works on its own account, found once, in the postmaster"),
     ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),
     (
         "stack/calls.rs",
