@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 
-use memcheck_core::complaint::resource;
+use memcheck_core::judge::complaint::resource;
 use memcheck_core::{CheckKind, ContextPath, Event};
 use pgrx::pg_sys;
 

@@ -3,7 +3,7 @@
 //! A worker whose leader traces does so too, from the start of its executor to the end, and then hands over what the targets
 //! still hold in memory that outlives the query, and which functions left another context current. The leader counts it for
 //! its window. What a worker's session has to keep is told from what piles up by the calls of the targets' functions
-//! ([`memcheck_core::parallel`]).
+//! ([`memcheck_core::judge::workers`]).
 //!
 //! What the server complains of in a worker reaches the leader as any message does, and is counted there.
 //!
@@ -13,8 +13,8 @@
 use std::cell::RefCell;
 
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
-use memcheck_core::growth::Point;
-use memcheck_core::parallel::{self, grows_with_calls};
+use memcheck_core::judge::growth::Point;
+use memcheck_core::judge::workers::{self, grows_with_calls};
 use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
 use pgrx::pg_sys;
 
@@ -214,7 +214,7 @@ pub(crate) fn count(census: &mut Census) {
 /// The sites of this process and of its workers.
 pub(crate) struct Places;
 
-impl parallel::Places for Places {
+impl workers::Places for Places {
     fn group(&self, site: SiteId) -> usize {
         with_held(site, |held| trace::library_named(&held.frame.library)).unwrap_or_else(|| trace::group_of(site))
     }

@@ -8,10 +8,10 @@ pub(crate) mod outside;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::event::judge_events;
+use memcheck_core::judge::event::judge_events;
 use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
-use memcheck_core::peak::{Rung, judge_peaks};
-use memcheck_core::traced::judge_traced;
+use memcheck_core::judge::peak::{Rung, judge_peaks};
+use memcheck_core::judge::traced::judge_traced;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 

@@ -7,8 +7,8 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memcheck_core::row::{Observed, Policy, Row};
-use memcheck_core::size::Size;
+use memcheck_core::golden::row::{Observed, Policy, Row};
+use memcheck_core::golden::size::Size;
 use memcheck_core::{Finding, Site};
 
 use self::expectation::miss;

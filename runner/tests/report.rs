@@ -23,7 +23,7 @@ use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
 use memcheck_core::census::SiteId;
-use memcheck_core::row::Observed;
+use memcheck_core::golden::row::Observed;
 use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Line, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\

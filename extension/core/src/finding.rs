@@ -2,7 +2,7 @@
 
 use crate::census::SiteId;
 use crate::check::{CheckKind, Severity, words};
-use crate::growth::Shape;
+use crate::judge::growth::Shape;
 use crate::path::ContextPath;
 
 words! {

@@ -16,7 +16,7 @@ pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
-use memcheck_core::thresholds::Thresholds;
+use memcheck_core::judge::thresholds::Thresholds;
 use pgrx::prelude::*;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Questions, answers and findings as JSON.
 
 use memcheck_core::census::SiteId;
-use memcheck_core::thresholds::Thresholds;
+use memcheck_core::judge::thresholds::Thresholds;
 use memcheck_core::{ContextPath, Finding, Frame, MarkPoint, Site};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@
 mod workload;
 
 use memcheck_core::census::Moment;
-use memcheck_core::growth::checkpoints;
+use memcheck_core::judge::growth::checkpoints;
 use memcheck_core::judge::{Mark, Rules};
 use memcheck_core::{Finding, ScenarioKind};
 

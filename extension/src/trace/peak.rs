@@ -5,7 +5,7 @@
 
 use memcheck_core::census::{Live, PathId, SiteId};
 use memcheck_core::handed::is_handed_over;
-use memcheck_core::peak::Peak;
+use memcheck_core::judge::peak::Peak;
 
 use super::memory::{Reserved, Zeroed};
 use super::names::Names;

@@ -10,7 +10,7 @@ use std::ffi::c_void;
 
 use memcheck_core::Finding;
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::growth::spaced;
+use memcheck_core::judge::growth::spaced;
 use memcheck_core::judge::{Mark, Rules};
 use pgrx::prelude::*;
 

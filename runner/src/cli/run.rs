@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use super::complaint::Complaint;
 use super::exit::Exit;

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use memcheck_core::Finding;
-use memcheck_core::row::{Observed, Policy, Row};
+use memcheck_core::golden::row::{Observed, Policy, Row};
 use regex::Regex;
 
 pub use compare::{Difference, compare, differences};

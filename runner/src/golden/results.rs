@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use memcheck_core::census::SiteId;
-use memcheck_core::row::Observed;
+use memcheck_core::golden::row::Observed;
 use memcheck_core::{Finding, Frame, Line, Site};
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! One `expect` clause against the findings of its scenario.
 
+use memcheck_core::golden::bucket;
+use memcheck_core::golden::size::Per;
 use memcheck_core::like::Like;
-use memcheck_core::size::Per;
-use memcheck_core::{Finding, Frame, Site, bucket};
+use memcheck_core::{Finding, Frame, Site};
 
 use crate::plan::admits;
 use crate::report::function;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use memcheck_core::row::Observed;
+use memcheck_core::golden::row::Observed;
 
 use super::origin;
 use crate::exec::failure::Failure;

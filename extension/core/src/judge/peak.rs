@@ -11,10 +11,10 @@ use crate::census::{Live, PathId, PathTable, SiteId};
 use crate::check::CheckKind;
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Site};
-use crate::growth::{Growth, Point, Shape, sustained};
+use crate::judge::growth::{Growth, Point, Shape, sustained};
+use crate::judge::thresholds::severity_of;
+use crate::judge::workers::Places;
 use crate::judge::{Rules, sort};
-use crate::parallel::Places;
-use crate::thresholds::severity_of;
 
 /// What a site held at most in one step of a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,10 +138,10 @@ fn outgrows_rows(curve: &[(u64, Live)], growth: &Growth) -> bool {
 mod tests {
     use super::*;
     use crate::judge::Filter;
+    use crate::judge::thresholds::Thresholds;
+    use crate::judge::workers::tests::ByNumber;
     use crate::like::Like;
-    use crate::parallel::tests::ByNumber;
     use crate::scenario::ScenarioKind;
-    use crate::thresholds::Thresholds;
 
     /// What a site held at most at so many rows: bytes and allocations.
     type Held = fn(u64) -> (u64, u64);

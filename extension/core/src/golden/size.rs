@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::bucket::Bucket;
 use crate::check::CheckKind;
 use crate::finding::{Finding, MarkPoint};
-use crate::row::BadRow;
+use crate::golden::bucket::Bucket;
+use crate::golden::row::BadRow;
 
 /// What a size is relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +91,7 @@ impl fmt::Display for Size {
 impl Size {
     /// The requested bytes and allocations of a traced finding, if they are the same in each period.
     ///
-    /// The last two intervals between marks decide, as in [`crate::growth::sustained`]. The period is the smallest number of
+    /// The last two intervals between marks decide, as in [`crate::judge::growth::sustained`]. The period is the smallest number of
     /// iterations that holds whole allocations in both; growth that needs a longer one than an interval has no pattern.
     pub(crate) fn exact(marks: &[MarkPoint], per: Per) -> Option<Self> {
         let recent = &marks[marks.len().saturating_sub(3)..];

@@ -2,7 +2,7 @@
 
 use crate::check::{CheckKind, Severity};
 use crate::finding::{Finding, MarkPoint, Site};
-use crate::growth::{Growth, Point, sustained};
+use crate::judge::growth::{Growth, Point, sustained};
 use crate::judge::{Mark, Rules};
 use crate::path::ContextPath;
 use crate::scenario::ScenarioKind;
@@ -78,8 +78,8 @@ fn finding(number: usize, event: &Event, marks: &[Mark], rules: &Rules) -> Optio
 mod tests {
     use super::*;
     use crate::judge::Filter;
+    use crate::judge::thresholds::Thresholds;
     use crate::like::Like;
-    use crate::thresholds::Thresholds;
 
     fn event(check: CheckKind, subject: &str) -> Event {
         Event {

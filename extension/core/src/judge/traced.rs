@@ -8,12 +8,12 @@ use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
 use crate::check::{CheckKind, Severity};
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Site};
-use crate::growth::{Growth, Point, Shape, sustained};
 use crate::handed::is_handed_over;
+use crate::judge::growth::{Growth, Point, Shape, sustained};
+use crate::judge::thresholds::severity_of;
+use crate::judge::workers::{Places, retain_leaks};
 use crate::judge::{Mark, Rules, judge, sort};
-use crate::parallel::{Places, retain_leaks};
 use crate::scenario::ScenarioKind;
-use crate::thresholds::severity_of;
 
 /// Judges a traced window: one finding for each context path and group of sites, by the site that holds most of it.
 ///
@@ -255,8 +255,8 @@ mod tests {
     use super::*;
     use crate::census::{Census, Moment};
     use crate::judge::Filter;
-    use crate::parallel::tests::ByNumber;
-    use crate::thresholds::Thresholds;
+    use crate::judge::thresholds::Thresholds;
+    use crate::judge::workers::tests::ByNumber;
 
     const MARKS: [u64; 6] = [0, 1, 10, 100, 500, 1000];
 

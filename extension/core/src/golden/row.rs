@@ -8,13 +8,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::bucket::Bucket;
 use crate::check::{CheckKind, Severity};
 use crate::finding::{Finding, Phase, Site};
-use crate::growth::Shape;
+use crate::golden::bucket::Bucket;
+use crate::golden::size::{Per, Size};
 use crate::handed::is_handed_over;
-use crate::size::{Per, Size};
-use crate::thresholds;
+use crate::judge::growth::Shape;
+use crate::judge::thresholds;
 
 /// A line that is not a row, with the field that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

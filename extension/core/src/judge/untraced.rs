@@ -2,14 +2,14 @@
 
 use crate::census::{Census, Lifetime, PathId, PathTable, Totals};
 use crate::check::{CheckKind, Severity};
-use crate::cursor;
 use crate::detail;
 use crate::finding::{Finding, MarkPoint, Phase};
-use crate::growth::{Growth, Point, Shape, sustained};
+use crate::judge::cursor;
+use crate::judge::growth::{Growth, Point, Shape, sustained};
+use crate::judge::thresholds::{Thresholds, severity_of};
 use crate::like::Like;
 use crate::path::ContextPath;
 use crate::scenario::ScenarioKind;
-use crate::thresholds::{Thresholds, severity_of};
 
 /// A checkpoint of a window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
