@@ -18,7 +18,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_void};
 
 use memcheck_core::census::{Census, Moment, PathId, Totals};
-use memcheck_core::judge::{Mark, judge};
+use memcheck_core::judge::{Evidence, Mark};
 use pgrx::prelude::*;
 
 use crate::guc::{self, MemcheckMode};
@@ -254,7 +254,8 @@ fn close() {
     if bracket.own {
         return;
     }
-    let rules = window::plain_rules();
+    let terms = window::plain_terms();
+    let rules = &terms.rules;
     if let Some(since) = bracket.since.filter(|_| trace::is_on()) {
         let after = with_walker(|walker| trace::census_since(since, walker));
         if after.is_empty() && bracket.leftovers.is_empty() {
@@ -262,7 +263,7 @@ fn close() {
         }
         let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
         let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
-        ring::push(&window::judged(&marks, &rules));
+        ring::push(&window::judged(&marks, &[], rules, |evidence| terms.scenario.judge(evidence)));
         return;
     }
     let Some(mut before) = bracket.before else { return };
@@ -275,7 +276,7 @@ fn close() {
             Mark { census: before, ..Mark::default() },
             Mark { census: after, leftovers: bracket.leftovers, ..Mark::default() },
         ];
-        judge(walker.paths(), &marks, &rules)
+        terms.scenario.judge(&Evidence { paths: walker.paths(), marks: &marks, ladder: &[], rules, places: None })
     });
     ring::push(&findings);
 }

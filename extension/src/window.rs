@@ -8,10 +8,13 @@ pub(crate) mod outside;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
+use memcheck_core::check::Per;
+use memcheck_core::finding::sort;
 use memcheck_core::judge::event::judge_events;
-use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
-use memcheck_core::judge::peak::{Rung, judge_peaks};
-use memcheck_core::judge::traced::judge_traced;
+use memcheck_core::judge::peak::Rung;
+use memcheck_core::judge::workers::Places;
+use memcheck_core::judge::{Evidence, Mark, Rules};
+use memcheck_core::scenario::Terms;
 use memcheck_core::{Finding, Frame, ScenarioKind};
 use pgrx::prelude::*;
 
@@ -22,10 +25,10 @@ use crate::{current_context, events, guc, parallel, statement, trace, tracing};
 const MOST_MARKS: usize = 128;
 
 struct Window {
-    rules: Rules,
+    terms: Terms,
     started: pg_sys::TimestampTz,
     marks: Vec<Mark>,
-    /// The steps of `query_peak`.
+    /// The steps of a ladder.
     ladder: Vec<Rung>,
     /// What statements have left below MessageContext so far.
     leftovers: Census,
@@ -100,7 +103,7 @@ pub(crate) fn moment() -> Moment {
 /// Opens a window, in place of one that is open.
 ///
 /// Tracing starts with it where it is asked for.
-pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
+pub(crate) fn open(terms: Terms) -> Result<(), trace::Refused> {
     report_at_exit();
     statement::close_ended();
     let libraries = guc::traced_libraries();
@@ -113,14 +116,14 @@ pub(crate) fn open(rules: Rules) -> Result<(), trace::Refused> {
     let census = statement::with_walker(|walker| walker.census(moment()));
     statement::opens_window(&census);
     events::start();
-    OPEN.set(Some(Window::new(rules, census)));
+    OPEN.set(Some(Window::new(terms, census)));
     Ok(())
 }
 
 impl Window {
-    fn new(rules: Rules, census: Census) -> Self {
+    fn new(terms: Terms, census: Census) -> Self {
         Window {
-            rules,
+            terms,
             // SAFETY: reads the clock.
             started: unsafe { pg_sys::GetCurrentTimestamp() },
             marks: vec![Mark { census, ..Mark::default() }],
@@ -215,8 +218,7 @@ fn mark_of(iteration: u64, mut census: Census, leftovers: Census) -> Mark {
     Mark { iteration, census, leftovers, events: events::counts(), calls: current_context::calls() }
 }
 
-/// Sets a mark. Iteration 0 starts the window anew. In `query_peak` iterations are rows, and a mark ends a step of the
-/// ladder.
+/// Sets a mark. Iteration 0 starts the window anew. On a ladder iterations are rows, and a mark ends a step.
 pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
     OPEN.with_borrow_mut(|open| {
         let window = open.as_mut().filter(|window| window.is_own()).ok_or(BadMark::NoWindow)?;
@@ -232,7 +234,7 @@ pub(crate) fn mark(iteration: u64) -> Result<(), BadMark> {
             return Err(BadMark::NotIncreasing(last.iteration));
         }
         window.marks.push(mark_of(iteration, census, window.leftovers.clone()));
-        if window.rules.scenario == ScenarioKind::QueryPeak {
+        if window.terms.scenario.per() == Per::Row {
             if iteration > 0 {
                 window.ladder.push(Rung { rows: iteration, peaks: statement::with_walker(trace::peaks) });
             }
@@ -281,9 +283,9 @@ pub(crate) fn exclude(before: &Census, after: &Census) {
     });
 }
 
-/// The rules of the open window, for a scenario that runs inside it.
-pub(crate) fn rules() -> Option<Rules> {
-    OPEN.with_borrow(|open| open.as_ref().filter(|window| window.is_own()).map(|window| window.rules.clone()))
+/// What the open window was opened for, for a scenario that runs inside it.
+pub(crate) fn terms() -> Option<Terms> {
+    OPEN.with_borrow(|open| open.as_ref().filter(|window| window.is_own()).map(|window| window.terms.clone()))
 }
 
 /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
@@ -302,43 +304,30 @@ fn findings(window: &mut Window) -> Vec<Finding> {
     } else {
         statement::is_own();
     }
-    let mut findings = match window.rules.scenario {
-        ScenarioKind::QueryPeak => judged_ladder(&window.ladder, &window.rules),
-        _ => judged(&window.marks, &window.rules),
-    };
-    count_events(&mut findings, &window.marks, &window.rules);
+    all_judged(&window.marks, &window.ladder, &window.terms)
+}
+
+/// Judges marks and steps, and what was counted between the marks.
+fn all_judged(marks: &[Mark], ladder: &[Rung], terms: &Terms) -> Vec<Finding> {
+    let Terms { scenario, rules } = terms;
+    let mut findings = judged(marks, ladder, rules, |evidence| scenario.judge(evidence));
+    findings.extend(judge_events(&events::all(), scenario.checks(), marks, rules));
+    sort(&mut findings);
     findings
 }
 
-fn judged_ladder(ladder: &[Rung], rules: &Rules) -> Vec<Finding> {
-    let mut findings = statement::with_walker(|walker| judge_peaks(walker.paths(), ladder, rules, &parallel::Places));
+/// Judges marks and steps, by the trace where there is one.
+pub(crate) fn judged(
+    marks: &[Mark],
+    ladder: &[Rung],
+    rules: &Rules,
+    judge: impl Fn(&Evidence) -> Vec<Finding>,
+) -> Vec<Finding> {
+    let places = trace::is_on().then_some(&parallel::Places as &dyn Places);
+    let mut findings =
+        statement::with_walker(|walker| judge(&Evidence { paths: walker.paths(), marks, ladder, rules, places }));
     findings.iter_mut().for_each(name_site);
     findings
-}
-
-/// Adds what was counted between the marks.
-fn count_events(findings: &mut Vec<Finding>, marks: &[Mark], rules: &Rules) {
-    findings.extend(judge_events(&events::all(), marks, rules));
-    sort(findings);
-}
-
-/// Judges marks, and what was counted between them.
-fn all_judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
-    let mut findings = judged(marks, rules);
-    count_events(&mut findings, marks, rules);
-    findings
-}
-
-/// Judges marks, by the trace where there is one.
-pub(crate) fn judged(marks: &[Mark], rules: &Rules) -> Vec<Finding> {
-    statement::with_walker(|walker| {
-        if !trace::is_on() {
-            return judge(walker.paths(), marks, rules);
-        }
-        let mut findings = judge_traced(walker.paths(), marks, rules, &parallel::Places);
-        findings.iter_mut().for_each(name_site);
-        findings
-    })
 }
 
 /// Says where a finding's site is.
@@ -419,7 +408,7 @@ unsafe extern "C-unwind" fn session_ends(_code: std::ffi::c_int, _arg: pg_sys::D
     }
 }
 
-/// The rules of a plain window that reports every context.
-pub(crate) fn plain_rules() -> Rules {
-    Rules { scenario: ScenarioKind::Window, thresholds: guc::thresholds(), filter: Filter::default(), phase: None }
+/// What a plain window that reports every context is opened for.
+pub(crate) fn plain_terms() -> Terms {
+    Terms { scenario: ScenarioKind::Window, rules: Rules { thresholds: guc::thresholds(), ..Rules::default() } }
 }

@@ -66,6 +66,16 @@ fn who_cannot_be_asked(server: &Server) {
         (r#"{"targets": "x"}"#, "option \"targets\" must be an array of strings"),
         (r#"{"stacks": 1}"#, "option \"stacks\" must be true or false"),
         (r#"{"scenario": "x"}"#, "unknown scenario \"x\""),
+        (
+            r#"{"scenario": "cancel_storm"}"#,
+            "scenario \"cancel_storm\" is not yet supported HINT: Scenarios are \"window\", \"growth_benchmark\", \
+             \"tx_abort_loop\", \"wrong_context_probe\" and \"cursor_leak\".",
+        ),
+        (
+            r#"{"scenario": "query_peak"}"#,
+            "scenario \"query_peak\" cannot be run in another backend HINT: Scenarios are \"window\", \
+             \"growth_benchmark\", \"tx_abort_loop\", \"wrong_context_probe\" and \"cursor_leak\".",
+        ),
     ] {
         session
             .gives(&format!("SELECT ext_memcheck.begin_in({other_pid}, '', '{options}')"), &format!("22023 {error}"));

@@ -63,8 +63,10 @@ fn signatures(server: &Server) {
          null, severity text not null, detail text not null, source_lib text not null",
     );
     session.gives(
-        "SELECT string_agg(name, ', ' ORDER BY name) FROM ext_memcheck.scenarios",
-        "growth_benchmark, tx_abort_loop, wrong_context_probe",
+        "SELECT name, description FROM ext_memcheck.scenarios",
+        "growth_benchmark|growth of each context at log-spaced checkpoints\n\
+         tx_abort_loop|what the workload leaves behind when it is rolled back to a savepoint\n\
+         wrong_context_probe|allocations in contexts that live as long as the backend",
     );
     session.gives("SHOW pg_ext_memcheck.memcheck_mode", "none");
     session.gives("SHOW pg_ext_memcheck.min_leak_bytes", "8192");
@@ -90,6 +92,11 @@ fn arguments_and_errors(server: &Server) {
         ("SELECT ext_memcheck.begin('', '{\"track_dsm\": 1}')", "22023 option \"track_dsm\" must be true or false"),
         ("SELECT ext_memcheck.begin('', '{\"scenario\": \"x\"}')", "22023 unknown scenario \"x\""),
         (
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"oom_simulation\"}')",
+            "22023 scenario \"oom_simulation\" is not yet supported HINT: Scenarios are \"window\", \"growth_benchmark\", \
+             \"tx_abort_loop\", \"wrong_context_probe\", \"query_peak\" and \"cursor_leak\".",
+        ),
+        (
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"query_peak\"}')",
             "55000 scenario query_peak needs libraries whose allocations are traced HINT: Name them in \
              pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on.",
@@ -102,6 +109,11 @@ fn arguments_and_errors(server: &Server) {
             "SELECT ext_memcheck.run_scenario('query_peak')",
             "22023 Unknown scenario: query_peak HINT: See the view ext_memcheck.scenarios for those that this version can \
              run.",
+        ),
+        (
+            "SELECT ext_memcheck.run_scenario('oom_simulation')",
+            "22023 Unknown scenario: oom_simulation HINT: See the view ext_memcheck.scenarios for those that this version \
+             can run.",
         ),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', -1)", "22023 Iterations must be a positive integer"),

@@ -11,8 +11,10 @@ pub mod golden;
 pub mod handed;
 pub mod judge;
 pub mod like;
+pub mod options;
 pub mod path;
 pub mod scenario;
+pub mod words;
 
 pub use check::{CheckKind, Severity};
 pub use finding::{Finding, Frame, Line, MarkPoint, Phase, Site};

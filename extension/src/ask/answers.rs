@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::ffi::CStr;
 
 use memcheck_core::census::Census;
+use memcheck_core::options::{self, Place};
 use pgrx::pg_sys;
 use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
-use crate::sql::options;
 use crate::window::outside;
 use crate::{snapshot, statement, trace};
 
@@ -34,10 +34,9 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
         Question::LiveAllocations => live_allocations(),
         Question::Contexts => Ok(contexts()),
         Question::Begin { pattern, options, targets, by_calls, thresholds } => {
-            let parsed = options::parse(pattern, Some(options)).map_err(|bad| refusal(bad.message, bad.hint))?;
-            let mut rules = parsed.rules;
-            rules.thresholds = *thresholds;
-            outside::open(rules, targets.clone(), *by_calls).map(|()| Value::Null).map_err(|error| match error {
+            let parsed = options::parse(pattern, Some(options), *thresholds, Place::Elsewhere)
+                .map_err(|bad| refusal(bad.message, bad.hint.as_deref()))?;
+            outside::open(parsed.terms, targets.clone(), *by_calls).map(|()| Value::Null).map_err(|error| match error {
                 outside::Refused::Open => refusal("a check window is already open in that process", None),
                 outside::Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
             })

@@ -6,8 +6,9 @@
 mod workload;
 
 use memcheck_core::census::Moment;
+use memcheck_core::judge::Mark;
 use memcheck_core::judge::growth::checkpoints;
-use memcheck_core::judge::{Mark, Rules};
+use memcheck_core::scenario::Call;
 use memcheck_core::{Finding, ScenarioKind};
 
 use crate::shmem::ring;
@@ -18,6 +19,8 @@ use workload::Workload;
 pub(crate) struct Scenario {
     /// Which one.
     pub(crate) kind: ScenarioKind,
+    /// What a call of it does.
+    pub(crate) call: &'static Call,
     /// How often the workload runs; at least once.
     pub(crate) iterations: u64,
     /// SQL, any number of statements that SPI can run.
@@ -34,31 +37,28 @@ pub(crate) fn run(scenario: &Scenario) {
     }
     let checkpoints = checkpoints(scenario.iterations);
     for iteration in 1..=scenario.iterations {
-        match scenario.kind {
-            ScenarioKind::TxAbortLoop => workload.execute_and_roll_back(),
-            _ => workload.execute(),
+        if scenario.call.rolls_back {
+            workload.execute_and_roll_back();
+        } else {
+            workload.execute();
         }
         if checkpoints.binary_search(&iteration).is_ok() {
             marks.push(mark(iteration));
         }
     }
-    let findings = findings(scenario.kind, &marks);
+    let findings = findings(scenario, &marks);
     ring::push(&findings);
     window::add_scenario(findings);
 }
 
-fn findings(kind: ScenarioKind, marks: &[Mark]) -> Vec<Finding> {
-    let around = window::rules();
-    let in_plain_window = around.as_ref().is_some_and(|rules| rules.scenario == ScenarioKind::Window);
-    let rules = Rules { scenario: kind, ..around.unwrap_or_else(window::plain_rules) };
-    let mut findings = window::judged(marks, &rules);
-    // A plain window reports what lands in a global context under that name as well; this part of it is left to us, because
-    // the window does not count what the engine's own statements do.
-    if kind == ScenarioKind::GrowthBenchmark && in_plain_window {
-        let probe = Rules { scenario: ScenarioKind::WrongContextProbe, ..rules };
-        findings.extend(window::judged(marks, &probe));
-    }
-    findings
+fn findings(scenario: &Scenario, marks: &[Mark]) -> Vec<Finding> {
+    let around = window::terms();
+    let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
+    let rules = around.unwrap_or_else(window::plain_terms).rules;
+    window::judged(marks, &[], &rules, |evidence| match in_plain_window {
+        true => (scenario.call.judge_in_window)(evidence),
+        false => scenario.kind.judge(evidence),
+    })
 }
 
 fn mark(iteration: u64) -> Mark {

@@ -1,11 +1,12 @@
 //! Functions that ask another backend.
 
+use memcheck_core::options::{self, Place};
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::window::signed;
-use super::{options, raise, require_preload, timestamp};
+use super::{raise, require_preload, timestamp};
 use crate::ask::{self, NoAnswer, Question, wire};
 use crate::{guc, statement, window};
 
@@ -172,14 +173,15 @@ fn begin_in(
             raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
         }),
     };
-    let parsed = match options::parse(&pattern, Some(&options)) {
+    let thresholds = guc::thresholds();
+    let parsed = match options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere) {
         Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
     };
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
-    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds: guc::thresholds() });
+    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds });
     "Memory check session started."
 }
 

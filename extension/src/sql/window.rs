@@ -1,11 +1,13 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::Finding;
+use memcheck_core::options::{self, Place};
+use memcheck_core::scenario::Tracing;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 use serde_json::json;
 
-use super::{options, raise, require_preload, timestamp};
+use super::{raise, require_preload, timestamp};
 use crate::ask::wire;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
@@ -17,27 +19,32 @@ use crate::window::{self, BadMark};
 fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Option<JsonB>, "NULL")) -> &'static str {
     require_preload();
     let pattern = ext_context_pattern.unwrap_or_default();
-    let parsed = match options::parse(pattern, options.as_ref().map(|options| &options.0)) {
+    let options = options.as_ref().map(|options| &options.0);
+    let parsed = match options::parse(pattern, options, guc::thresholds(), Place::Here) {
         Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
     };
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
-    if parsed.rules.scenario == ScenarioKind::QueryPeak && guc::traced_libraries().is_empty() {
+    let scenario = parsed.terms.scenario;
+    if scenario.description().tracing == Tracing::Always && guc::traced_libraries().is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "scenario query_peak needs libraries whose allocations are traced",
+            format!("scenario {scenario} needs libraries whose allocations are traced"),
             Some("Name them in pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on."),
         );
     }
-    info!("Memory check session started: pattern='{shown}', allowed_contexts={}", parsed.rules.filter.allowed.len());
+    info!(
+        "Memory check session started: pattern='{shown}', allowed_contexts={}",
+        parsed.terms.rules.filter.allowed.len()
+    );
     if guc::mode() == MemcheckMode::none {
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    if let Err(refused) = window::open(parsed.rules) {
+    if let Err(refused) = window::open(parsed.terms) {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             format!("allocations cannot be traced: {refused}"),

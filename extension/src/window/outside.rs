@@ -10,8 +10,9 @@ use std::ffi::c_void;
 
 use memcheck_core::Finding;
 use memcheck_core::census::{Census, Moment};
+use memcheck_core::judge::Mark;
 use memcheck_core::judge::growth::spaced;
-use memcheck_core::judge::{Mark, Rules};
+use memcheck_core::scenario::Terms;
 use pgrx::prelude::*;
 
 use super::{Counters, MOST_MARKS, OPEN, Window, all_judged, mark_of};
@@ -42,14 +43,14 @@ pub(crate) fn register() {
 }
 
 /// Opens a window for another backend.
-pub(crate) fn open(rules: Rules, targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
+pub(crate) fn open(terms: Terms, targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
     if super::is_open() {
         return Err(Refused::Open);
     }
     statement::close_ended();
     tracing::for_window(targets, by_calls).map_err(Refused::Trace)?;
     events::start();
-    let mut window = Window::new(rules, census(0));
+    let mut window = Window::new(terms, census(0));
     window.transactions = Some(Transactions { ended: None, stride: 1 });
     OPEN.set(Some(window));
     Ok(())
@@ -64,7 +65,7 @@ pub(crate) fn close() -> Option<(Vec<Finding>, Counters)> {
     }
     let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
     let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
-    let found = all_judged(&chosen, &window.rules);
+    let found = all_judged(&chosen, &[], &window.terms);
     let counters = window.figures();
     super::closed();
     Some((found, counters))

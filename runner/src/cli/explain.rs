@@ -42,7 +42,7 @@ fn about(word: &str) -> Result<String, Complaint> {
 
 fn text(topic: Topic) -> String {
     match topic {
-        Topic::Scenario(kind) if !kind.is_supported() => {
+        Topic::Scenario(kind) if !kind.is_built() => {
             format!("{}\nThis version of mcspec cannot run it yet.\n", topic.text())
         }
         _ => topic.text().to_owned(),

@@ -21,7 +21,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use memcheck_core::golden::row::{BadRow, Row, has_fields};
+use memcheck_core::golden::field::BadRow;
+use memcheck_core::golden::row::{Row, has_fields};
 
 /// First line of every golden file; the number goes up when the meaning of a row changes.
 const FORMAT_LINE: &str = "mcspec golden 1";

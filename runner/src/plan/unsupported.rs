@@ -24,9 +24,8 @@ fn clause(name: &str, span: &Span, hint: &str) -> Diagnostic {
 
 fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic>) {
     let kind = &scenario.kind;
-    if !kind.value.is_supported() {
-        let supported: Vec<&str> =
-            ScenarioKind::ALL.iter().filter(|kind| kind.is_supported()).map(|kind| kind.as_str()).collect();
+    if !kind.value.is_built() {
+        let supported: Vec<&str> = ScenarioKind::built().map(ScenarioKind::as_str).collect();
         let message = format!("scenario \"{}\" is not yet supported", kind.value);
         let hint = format!("supported are {}", supported.join(", "));
         found.push(Diagnostic::new(kind.span.clone(), message).with_hint(hint));

@@ -18,7 +18,7 @@ use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
-use memcheck_core::check::UnknownWord;
+use memcheck_core::words::UnknownWord;
 
 use crate::exec::event::Event;
 use crate::judge::{Repeats, Status, Verdict};

@@ -3,37 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::check::CheckKind;
+use crate::check::Per;
 use crate::finding::{Finding, MarkPoint};
 use crate::golden::bucket::Bucket;
-use crate::golden::row::BadRow;
-
-/// What a size is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Per {
-    /// One iteration of the workload.
-    Iteration,
-    /// One row of `query_peak`.
-    Row,
-}
-
-impl Per {
-    /// What the sizes of a check are relative to.
-    pub const fn of(check: CheckKind) -> Self {
-        match check {
-            CheckKind::QueryBloat => Per::Row,
-            _ => Per::Iteration,
-        }
-    }
-
-    /// `iter` or `row`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Per::Iteration => "iter",
-            Per::Row => "row",
-        }
-    }
-}
+use crate::golden::field::BadRow;
 
 /// The size field of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,11 +1,11 @@
 //! What happens and is counted, instead of memory that is measured: each event is one bug, and once is enough.
 
-use crate::check::{CheckKind, Severity};
-use crate::finding::{Finding, MarkPoint, Site};
-use crate::judge::growth::{Growth, Point, sustained};
-use crate::judge::{Mark, Rules};
+use crate::check::CheckKind;
+use crate::finding::{Finding, Site};
+use crate::judge::curve::Curve;
+use crate::judge::mark::Mark;
+use crate::judge::rules::Rules;
 use crate::path::ContextPath;
-use crate::scenario::ScenarioKind;
 
 /// A kind of event. Marks hold how often each has happened, by its place in the list of all.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,63 +22,42 @@ pub struct Event {
     pub detail: String,
 }
 
-impl Event {
-    /// A context that a function was called with is looked at where contexts are; the rest is reported by every scenario.
-    fn is_reported(&self, rules: &Rules) -> bool {
-        if self.check != CheckKind::WrongCtxAlloc {
-            return true;
-        }
-        let scenarios = [ScenarioKind::Window, ScenarioKind::GrowthBenchmark, ScenarioKind::WrongContextProbe];
-        scenarios.contains(&rules.scenario)
-            && rules.filter.reports(&self.subject)
-            && !rules.filter.allows(&self.subject)
-    }
-}
-
-/// Judges the events of a window: a WARNING for each that happened between the first mark and the last.
-pub fn judge_events(events: &[Event], marks: &[Mark], rules: &Rules) -> Vec<Finding> {
-    let reported = events.iter().enumerate().filter(|(_, event)| event.is_reported(rules));
+/// Judges the events of a window: a WARNING for each of these kinds that happened between the first mark and the last.
+///
+/// A context that a function was called with is looked at where contexts are, and filtered like them.
+pub fn judge_events(events: &[Event], checks: &[CheckKind], marks: &[Mark], rules: &Rules) -> Vec<Finding> {
+    let is_reported = |event: &Event| {
+        let filter = &rules.filter;
+        let passes = !event.check.is_in_context() || filter.reports(&event.subject) && !filter.allows(&event.subject);
+        checks.contains(&event.check) && passes
+    };
+    let reported = events.iter().enumerate().filter(|(_, event)| is_reported(event));
     reported.filter_map(|(number, event)| finding(number, event, marks, rules)).collect()
 }
 
 fn finding(number: usize, event: &Event, marks: &[Mark], rules: &Rules) -> Option<Finding> {
     let times = |mark: &Mark| mark.events.get(number).copied().unwrap_or(0);
-    let (first, last) = (marks.first()?, marks.last()?);
-    let total = times(last).saturating_sub(times(first));
+    let before = times(marks.first()?);
+    let curve =
+        Curve { points: marks.iter().map(|mark| (mark.iteration, times(mark).saturating_sub(before))).collect() };
+    let total = curve.objects_added();
     if total == 0 {
         return None;
     }
-    let points: Vec<Point> =
-        marks.iter().map(|mark| Point { iteration: mark.iteration, value: times(mark) - times(first) }).collect();
-    let growth: Option<Growth> = sustained(&points);
-    let average = total as f64 / last.iteration.max(1) as f64;
+    let trend = curve.trend();
     let plural = if total == 1 { "" } else { "s" };
     Some(Finding {
-        check: event.check,
-        severity: Severity::Warning,
-        path: event.subject.clone(),
-        bytes: 0,
-        objects: total,
-        iterations: last.iteration,
-        bytes_per_iter: 0.0,
-        objects_per_iter: growth.map_or(average, |growth| growth.rate),
-        shape: growth.and_then(|growth| growth.shape),
         phase: rules.phase,
         source_lib: event.library.clone(),
         site: event.site.clone(),
-        marks: points
-            .iter()
-            .map(|point| MarkPoint { iteration: point.iteration, used: 0, objects: point.value })
-            .collect(),
         detail: format!("{} ({total} time{plural})", event.detail),
+        ..curve.finding(event.check, event.subject.clone(), trend, trend.shape())
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Filter;
-    use crate::judge::thresholds::Thresholds;
     use crate::like::Like;
 
     fn event(check: CheckKind, subject: &str) -> Event {
@@ -91,13 +70,15 @@ mod tests {
         }
     }
 
-    fn judged(counts: &[(u64, &[u64])], rules: &Rules) -> Vec<String> {
+    const BOTH: &[CheckKind] = &[CheckKind::ResourceLeak, CheckKind::WrongCtxAlloc];
+
+    fn judged(counts: &[(u64, &[u64])], checks: &[CheckKind], rules: &Rules) -> Vec<String> {
         let events = [event(CheckKind::ResourceLeak, "relation"), event(CheckKind::WrongCtxAlloc, "mine")];
         let marks: Vec<Mark> = counts
             .iter()
             .map(|&(iteration, counts)| Mark { iteration, events: counts.to_vec(), ..Mark::default() })
             .collect();
-        judge_events(&events, &marks, rules)
+        judge_events(&events, checks, &marks, rules)
             .iter()
             .map(|f| {
                 let shape = f.shape.map_or("-", |shape| shape.as_str());
@@ -106,21 +87,17 @@ mod tests {
             .collect()
     }
 
-    fn rules(scenario: ScenarioKind) -> Rules {
-        Rules { scenario, thresholds: Thresholds::default(), filter: Filter::default(), phase: None }
-    }
-
     #[test]
     fn once_is_enough_and_what_came_before_the_window_does_not_count() {
-        let growth = rules(ScenarioKind::GrowthBenchmark);
-        assert_eq!(judged(&[(0, &[]), (1, &[]), (10, &[])], &growth), Vec::<String>::new());
-        assert_eq!(judged(&[(0, &[3, 1]), (1, &[3, 1]), (10, &[3, 1])], &growth), Vec::<String>::new());
+        let judged = |counts: &[(u64, &[u64])]| judged(counts, BOTH, &Rules::default());
+        assert_eq!(judged(&[(0, &[]), (1, &[]), (10, &[])]), Vec::<String>::new());
+        assert_eq!(judged(&[(0, &[3, 1]), (1, &[3, 1]), (10, &[3, 1])]), Vec::<String>::new());
         assert_eq!(
-            judged(&[(0, &[3]), (1, &[3]), (5, &[4]), (10, &[4])], &growth),
+            judged(&[(0, &[3]), (1, &[3]), (5, &[4]), (10, &[4])]),
             ["resource_leak relation x1 0.1/iter -: it happened (1 time)"]
         );
         assert_eq!(
-            judged(&[(0, &[5, 0]), (1, &[6, 2]), (5, &[10, 10]), (10, &[15, 20])], &growth),
+            judged(&[(0, &[5, 0]), (1, &[6, 2]), (5, &[10, 10]), (10, &[15, 20])]),
             [
                 "resource_leak relation x10 1/iter linear: it happened (10 times)",
                 "wrong_ctx_alloc mine x20 2/iter linear: it happened (20 times)"
@@ -131,12 +108,14 @@ mod tests {
     #[test]
     fn contexts_are_reported_where_contexts_are_looked_at() {
         let counts: &[(u64, &[u64])] = &[(0, &[]), (1, &[1, 1])];
-        let found = |rules: &Rules| judged(counts, rules).len();
-        assert_eq!(found(&rules(ScenarioKind::Window)), 2);
-        assert_eq!(found(&rules(ScenarioKind::WrongContextProbe)), 2);
-        assert_eq!(found(&rules(ScenarioKind::TxAbortLoop)), 1);
-        let mut filtered = rules(ScenarioKind::Window);
+        let found = |checks: &[CheckKind], rules: &Rules| judged(counts, checks, rules).len();
+        assert_eq!(found(BOTH, &Rules::default()), 2);
+        assert_eq!(found(&[CheckKind::ResourceLeak], &Rules::default()), 1);
+        let mut filtered = Rules::default();
         filtered.filter.watch.push(Like::new("Other%"));
-        assert_eq!(found(&filtered), 1);
+        assert_eq!(found(BOTH, &filtered), 1);
+        filtered.filter.watch.clear();
+        filtered.filter.allowed.push(Like::new("mine"));
+        assert_eq!(found(BOTH, &filtered), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The documented limits between what is ignored, noted, warned about and an error.
 
-use crate::check::Severity;
+use crate::check::{CheckKind, Grading, Severity};
+use crate::judge::growth::Shape;
 
 /// Above this many bytes a growth is a WARNING.
 pub const WARNING_BYTES: u64 = 64 * 1024;
@@ -22,8 +23,27 @@ impl Default for Thresholds {
     }
 }
 
-/// The severity of a growth that is reported at all.
-pub fn severity_of(bytes: u64) -> Severity {
+/// The severity of a violation by what it is, how many bytes there are to it and how they grew.
+pub fn severity(check: CheckKind, bytes: u64, shape: Option<Shape>) -> Severity {
+    match check.grading() {
+        Grading::Always(severity) => severity,
+        Grading::Bytes | Grading::RequestedBytes => by_bytes(bytes),
+        Grading::BytesAndShape => worse_if(shape, by_bytes(bytes)),
+    }
+}
+
+/// The two severities of a violation whose bytes are within 25 % of a limit, so that it may have the one or the other,
+/// mildest first; none elsewhere.
+pub fn near_limit(check: CheckKind, bytes: u64, shape: Option<Shape>) -> Option<(Severity, Severity)> {
+    let (low, high) = around(bytes)?;
+    match check.grading() {
+        Grading::Always(_) | Grading::RequestedBytes => None,
+        Grading::Bytes => Some((low, high)),
+        Grading::BytesAndShape => Some((worse_if(shape, low), worse_if(shape, high))),
+    }
+}
+
+fn by_bytes(bytes: u64) -> Severity {
     match bytes {
         n if n > ERROR_BYTES => Severity::Error,
         n if n > WARNING_BYTES => Severity::Warning,
@@ -31,8 +51,11 @@ pub fn severity_of(bytes: u64) -> Severity {
     }
 }
 
-/// The two severities a total within 25 % of a limit may flip between, mildest first; none elsewhere.
-pub fn near_limit(bytes: u64) -> Option<(Severity, Severity)> {
+fn worse_if(shape: Option<Shape>, severity: Severity) -> Severity {
+    if shape == Some(Shape::Superlinear) { severity.escalated() } else { severity }
+}
+
+fn around(bytes: u64) -> Option<(Severity, Severity)> {
     let near = |limit: u64| bytes >= limit - limit / 4 && bytes <= limit + limit / 4;
     if near(WARNING_BYTES) {
         Some((Severity::Info, Severity::Warning))
@@ -47,6 +70,9 @@ pub fn near_limit(bytes: u64) -> Option<(Severity, Severity)> {
 mod tests {
     use super::*;
 
+    const LINEAR: Option<Shape> = Some(Shape::Linear);
+    const SUPERLINEAR: Option<Shape> = Some(Shape::Superlinear);
+
     #[test]
     fn severities_follow_the_documented_limits() {
         let table = [
@@ -56,8 +82,12 @@ mod tests {
             (ERROR_BYTES, Severity::Warning),
             (ERROR_BYTES + 1, Severity::Error),
         ];
-        for (bytes, severity) in table {
-            assert_eq!(severity_of(bytes), severity, "{bytes}");
+        for (bytes, expected) in table {
+            assert_eq!(severity(CheckKind::ContextLeak, bytes, SUPERLINEAR), expected, "{bytes}");
+            assert_eq!(severity(CheckKind::MallocLeak, bytes, SUPERLINEAR), expected, "{bytes}");
+            assert_eq!(severity(CheckKind::CtxBloat, bytes, LINEAR), expected, "{bytes}");
+            assert_eq!(severity(CheckKind::QueryBloat, bytes, SUPERLINEAR), expected.escalated(), "{bytes}");
+            assert_eq!(severity(CheckKind::DsmLeak, bytes, SUPERLINEAR), Severity::Warning, "{bytes}");
         }
     }
 
@@ -72,7 +102,27 @@ mod tests {
             (8_000_000, None),
         ];
         for (bytes, expected) in table {
-            assert_eq!(near_limit(bytes), expected, "{bytes}");
+            assert_eq!(near_limit(CheckKind::ContextLeak, bytes, SUPERLINEAR), expected, "{bytes}");
+            assert_eq!(near_limit(CheckKind::CtxBloat, bytes, LINEAR), expected, "{bytes}");
+            assert_eq!(near_limit(CheckKind::MallocLeak, bytes, LINEAR), None, "{bytes}");
+            assert_eq!(near_limit(CheckKind::WrongCtxAlloc, bytes, LINEAR), None, "{bytes}");
+        }
+        let near = near_limit(CheckKind::CtxBloat, 50_000, SUPERLINEAR);
+        assert_eq!(near, Some((Severity::Warning, Severity::Error)));
+    }
+
+    /// A golden that records both severities of a neighbourhood has to hold the one that is found.
+    #[test]
+    fn near_a_limit_the_severity_is_one_of_the_two() {
+        for &check in CheckKind::ALL {
+            for bytes in (0..2 * ERROR_BYTES).step_by(1000) {
+                for shape in [None, LINEAR, SUPERLINEAR] {
+                    if let Some((low, high)) = near_limit(check, bytes, shape) {
+                        let found = severity(check, bytes, shape);
+                        assert!(found == low || found == high, "{check} {bytes} {shape:?}");
+                    }
+                }
+            }
         }
     }
 }
