@@ -14,6 +14,7 @@ pub mod like;
 pub mod options;
 pub mod path;
 pub mod scenario;
+pub mod wire;
 pub mod words;
 
 pub use check::{CheckKind, Severity};
