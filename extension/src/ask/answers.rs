@@ -73,8 +73,8 @@ fn live_allocations() -> Result<Value, Refusal> {
                 let path = walker.paths().path(path);
                 json!([
                     path.names(),
-                    wire::frames(&[site.frame])[0],
-                    wire::frames(&site.stack),
+                    memcheck_core::wire::address(&site.frame),
+                    memcheck_core::wire::stack(&site.stack),
                     live.allocations,
                     live.bytes
                 ])

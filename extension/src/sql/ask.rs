@@ -92,7 +92,7 @@ fn live_allocations(
         warning!("{lost} allocations are missing, because the table was full");
     }
     let row = |row: &Value| {
-        let frame = wire::read_frame(&row[1])?;
+        let frame = memcheck_core::wire::read_address(&row[1]).ok()?;
         Some((
             frame.library,
             frame.symbol,

@@ -1,14 +1,12 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::Finding;
 use memcheck_core::options::{self, Place};
 use memcheck_core::scenario::Tracing;
+use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
-use serde_json::json;
 
 use super::{raise, require_preload, timestamp};
-use crate::ask::wire;
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
 use crate::statement;
@@ -161,42 +159,32 @@ fn findings() -> TableIterator<
     require_preload();
     statement::is_own();
     let rows: Vec<_> = window::closed_findings()
-        .into_iter()
+        .iter()
         .map(|finding| {
-            let marks = marks(&finding);
-            let stack = finding.site.as_ref().map(|site| JsonB(wire::frames(&site.stack)));
-            let frame = finding.site.map(|site| site.frame);
+            let columns = Columns::from(finding);
             (
-                finding.check.to_string(),
-                finding.severity.to_string(),
-                finding.path.names().to_vec(),
-                finding.path.to_string(),
-                signed(finding.bytes),
-                signed(finding.objects),
-                signed(finding.iterations),
-                AnyNumeric::try_from(finding.bytes_per_iter).ok(),
-                AnyNumeric::try_from(finding.objects_per_iter).ok(),
-                finding.shape.map(|shape| shape.to_string()),
-                finding.phase.map(|phase| phase.to_string()),
-                finding.source_lib,
-                frame.as_ref().map(|frame| frame.build_id.clone()).filter(|id| !id.is_empty()),
-                frame.as_ref().map(|frame| signed(frame.offset)),
-                frame.and_then(|frame| frame.symbol),
-                stack,
-                JsonB(marks),
-                finding.detail,
+                columns.check_type,
+                columns.severity,
+                columns.context_path,
+                columns.subject,
+                columns.bytes,
+                columns.objects,
+                columns.iterations,
+                AnyNumeric::try_from(columns.bytes_per_iter).ok(),
+                AnyNumeric::try_from(columns.objects_per_iter).ok(),
+                columns.shape,
+                columns.phase,
+                columns.source_lib,
+                columns.build_id,
+                columns.site_offset,
+                columns.site_symbol,
+                columns.stack.map(JsonB),
+                JsonB(columns.marks),
+                columns.detail,
             )
         })
         .collect();
     TableIterator::new(rows)
-}
-
-fn marks(finding: &Finding) -> serde_json::Value {
-    finding
-        .marks
-        .iter()
-        .map(|mark| json!({"iteration": mark.iteration, "used": mark.used, "objects": mark.objects}))
-        .collect()
 }
 
 /// A figure as SQL has it.

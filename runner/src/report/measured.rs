@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use memcheck_core::Finding;
+use memcheck_core::wire::FindingRecord;
 
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
 use crate::golden::Axes;
-use crate::golden::results::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
+use crate::golden::results::{RowResult, ScenarioResult, ServerRecord, WindowResult};
 use crate::judge::observed;
 use crate::plan::Case;
 
@@ -75,8 +76,8 @@ fn window(session: Option<String>, window: &Window) -> WindowResult {
     }
 }
 
-fn findings(findings: &[Finding]) -> Vec<FindingResult> {
-    findings.iter().map(FindingResult::from).collect()
+fn findings(findings: &[Finding]) -> Vec<FindingRecord> {
+    findings.iter().map(FindingRecord::from).collect()
 }
 
 fn failure_text(failure: &Failure) -> String {
