@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
+use memcheck_core::options::scenarios_are;
 
 use cluster::{Cluster, Session, clusters};
 
@@ -93,8 +94,7 @@ fn arguments_and_errors(server: &Server) {
         ("SELECT ext_memcheck.begin('', '{\"scenario\": \"x\"}')", "22023 unknown scenario \"x\""),
         (
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"oom_simulation\"}')",
-            "22023 scenario \"oom_simulation\" is not yet supported HINT: Scenarios are \"window\", \"growth_benchmark\", \
-             \"tx_abort_loop\", \"wrong_context_probe\", \"query_peak\" and \"cursor_leak\".",
+            &format!("22023 scenario \"oom_simulation\" is not yet supported HINT: {}", scenarios_are(|_| true)),
         ),
         (
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"query_peak\"}')",

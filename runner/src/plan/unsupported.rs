@@ -32,14 +32,10 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
         // Its clauses make sense only with it.
         return;
     }
-    const REMOVE: &str = "remove the clause to run the scenario without it";
-    let clauses = [
-        ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
-        ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
-        ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
-        ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
-    ];
-    found.extend(clauses.into_iter().filter_map(|(name, span)| Some(clause(name, span?, REMOVE))));
+    // Clauses of some scenarios only are theirs: one that is built knows them.
+    if let Some(guard) = &scenario.guard {
+        found.push(clause("guard", &guard.span, "remove the clause to run the scenario without it"));
+    }
     for expect in &scenario.expects {
         expectation(expect, trace(spec, Some(scenario)), "the scenario", found);
     }
