@@ -1,5 +1,6 @@
 //! The table, and how scenarios judge.
 
+mod own;
 mod traced;
 mod untraced;
 
