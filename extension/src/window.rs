@@ -15,7 +15,7 @@ use memcheck_core::judge::peak::Rung;
 use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
-use memcheck_core::{Finding, Frame, ScenarioKind};
+use memcheck_core::{Finding, Frame};
 use pgrx::prelude::*;
 
 use crate::shmem::ring;
@@ -410,5 +410,5 @@ unsafe extern "C-unwind" fn session_ends(_code: std::ffi::c_int, _arg: pg_sys::D
 
 /// What a plain window that reports every context is opened for.
 pub(crate) fn plain_terms() -> Terms {
-    Terms { scenario: ScenarioKind::Window, rules: Rules { thresholds: guc::thresholds(), ..Rules::default() } }
+    Terms::plain(guc::thresholds())
 }

@@ -1,5 +1,6 @@
-//! What the engine inside the backend and the runner outside must agree on: the names of checks and severities, context
-//! paths, the arithmetic of growth, and the normal form in which a violation is compared.
+//! What the engine inside the backend and the runner outside must agree on: checks ([`check`]) and scenarios ([`scenario`]) with
+//! all that they are, context paths, how findings come from marks ([`judge`]), how they get from one to the other ([`wire`]), and
+//! the normal form in which they are compared ([`golden`]).
 //!
 //! Nothing here does I/O, reaches a PostgreSQL symbol or allocates through palloc, so all of it is tested without a server.
 

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::check::Per;
 use crate::finding::Phase;
+use crate::judge::Filter;
 use crate::judge::thresholds::Thresholds;
-use crate::judge::{Filter, Rules};
 use crate::like::Like;
 use crate::scenario::{ScenarioKind, Terms};
 use crate::words::UnknownWord;
@@ -60,7 +60,7 @@ pub fn parse(
     if pattern.chars().count() > PATTERN_CHARACTERS {
         return Err(bad(format!("ext_context_pattern too long (max {PATTERN_CHARACTERS} characters)")));
     }
-    let mut terms = Terms { scenario: ScenarioKind::Window, rules: Rules { thresholds, ..Rules::default() } };
+    let mut terms = Terms::plain(thresholds);
     let mut without_effect = Vec::new();
     if !pattern.is_empty() {
         terms.rules.filter.watch.push(Like::new(pattern));
@@ -133,6 +133,7 @@ fn word<T: FromStr<Err = UnknownWord>>(key: &str, value: &Value) -> Result<T, Ba
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Rules;
     use serde_json::json;
 
     fn parsed(pattern: &str, options: Value, place: Place) -> Result<Parsed, String> {

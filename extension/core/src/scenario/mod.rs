@@ -25,6 +25,7 @@ use std::str::FromStr;
 
 use crate::check::{CheckKind, Per};
 use crate::finding::Finding;
+use crate::judge::thresholds::Thresholds;
 use crate::judge::{Evidence, Rules};
 use crate::words::UnknownWord;
 
@@ -153,4 +154,11 @@ pub struct Terms {
     pub scenario: ScenarioKind,
     /// What is reported.
     pub rules: Rules,
+}
+
+impl Terms {
+    /// A plain window that reports every context.
+    pub fn plain(thresholds: Thresholds) -> Self {
+        Terms { scenario: ScenarioKind::Window, rules: Rules { thresholds, ..Rules::default() } }
+    }
 }
