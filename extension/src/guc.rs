@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use memcheck_core::thresholds::Thresholds;
+use memcheck_core::judge::thresholds::Thresholds;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 

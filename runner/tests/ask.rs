@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
+use memcheck_core::check::Per;
+use memcheck_core::options::scenarios_are;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -61,11 +63,18 @@ fn who_cannot_be_asked(server: &Server) {
         &format!("SELECT count(*) FROM ext_memcheck.end_in({other_pid})"),
         "55000 no check window was opened in that process by another HINT: Open one with ext_memcheck.begin_in().",
     );
+    // Another backend does not know at how many rows it is.
+    let known = scenarios_are(|kind| kind.per() == Per::Iteration);
     for (options, error) in [
         ("[]", "options must be a JSON object"),
         (r#"{"targets": "x"}"#, "option \"targets\" must be an array of strings"),
         (r#"{"stacks": 1}"#, "option \"stacks\" must be true or false"),
         (r#"{"scenario": "x"}"#, "unknown scenario \"x\""),
+        (r#"{"scenario": "cancel_storm"}"#, &format!("scenario \"cancel_storm\" is not yet supported HINT: {known}")),
+        (
+            r#"{"scenario": "query_peak"}"#,
+            &format!("scenario \"query_peak\" cannot be run in another backend HINT: {known}"),
+        ),
     ] {
         session
             .gives(&format!("SELECT ext_memcheck.begin_in({other_pid}, '', '{options}')"), &format!("22023 {error}"));

@@ -97,7 +97,7 @@ fn explain_knows_checks_scenarios_and_codes() {
     for (word, parts) in [
         ("ctx_bloat", &["# ctx_bloat: ", "## What to do"][..]),
         ("w010", &["# W010: "]),
-        ("growth_benchmark", &["# scenario growth_benchmark: "]),
+        ("growth_benchmark", &["# scenario growth_benchmark: ", "\nIt finds contexts that pile up or grow"]),
         ("use_after_reset", &["# use_after_reset: ", "# scenario use_after_reset: "]),
         ("", &["Checks:\n  context_leak  ", "Scenarios:\n  window  ", "\n  W001  "]),
     ] {

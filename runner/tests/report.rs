@@ -24,7 +24,7 @@ use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, T
 use mcspec::results::{Axes, Seen};
 use mcspec::run::{Event, InOrder};
 use memcheck_core::census::SiteId;
-use memcheck_core::row::{Observed, Policy};
+use memcheck_core::golden::row::{Observed, Policy};
 use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Line, MarkPoint, Severity, Shape, Site};
 
 const SPEC: &str = "\

@@ -88,7 +88,7 @@ fn a_traced_failure_names_functions_and_lines() {
     let report = RunReport::parse(&project.read("report.json")).unwrap();
     let site = report.cases[0].scenarios[0].findings[0].site.clone().unwrap();
     let lines = |function: &str| {
-        site.stack.iter().filter(|f| f.symbol.as_deref() == Some(function) && f.line.is_some()).count()
+        site.stack.iter().filter(|f| f.address.symbol.as_deref() == Some(function) && f.line.is_some()).count()
     };
     assert_eq!((lines("allocate_in_top"), lines("top_100")), (1, 1), "{site:?}");
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
 use memcheck_core::ScenarioKind;
+use memcheck_core::options::scenarios_are;
 
 use cluster::Session;
 use cluster::shared::Shared;
@@ -52,8 +53,10 @@ fn signatures() {
          null, severity text not null, detail text not null, source_lib text not null",
     );
     session.gives(
-        "SELECT string_agg(name, ', ' ORDER BY name) FROM ext_memcheck.scenarios",
-        "growth_benchmark, tx_abort_loop, wrong_context_probe",
+        "SELECT name, description FROM ext_memcheck.scenarios",
+        "growth_benchmark|growth of each context at log-spaced checkpoints\n\
+         tx_abort_loop|what the workload leaves behind when it is rolled back to a savepoint\n\
+         wrong_context_probe|allocations in contexts that live as long as the backend",
     );
     session.gives("SHOW pg_ext_memcheck.memcheck_mode", "none");
     session.gives("SHOW pg_ext_memcheck.min_leak_bytes", "8192");
@@ -82,6 +85,10 @@ fn arguments_and_errors() {
         ("SELECT ext_memcheck.begin('', '{\"track_dsm\": 1}')", "22023 option \"track_dsm\" must be true or false"),
         ("SELECT ext_memcheck.begin('', '{\"scenario\": \"x\"}')", "22023 unknown scenario \"x\""),
         (
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"oom_simulation\"}')",
+            &format!("22023 scenario \"oom_simulation\" is not yet supported HINT: {}", scenarios_are(|_| true)),
+        ),
+        (
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"query_peak\"}')",
             "55000 scenario query_peak needs libraries whose allocations are traced HINT: Name them in \
              pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on.",
@@ -94,6 +101,11 @@ fn arguments_and_errors() {
             "SELECT ext_memcheck.run_scenario('query_peak')",
             "22023 Unknown scenario: query_peak HINT: See the view ext_memcheck.scenarios for those that this version can \
              run.",
+        ),
+        (
+            "SELECT ext_memcheck.run_scenario('oom_simulation')",
+            "22023 Unknown scenario: oom_simulation HINT: See the view ext_memcheck.scenarios for those that this version \
+             can run.",
         ),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', -1)", "22023 Iterations must be a positive integer"),

@@ -3,94 +3,162 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A word that is not one of a fixed list, with the list's subject (`check`, `severity`, ...).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} \"{word}\"")]
-pub struct UnknownWord {
-    /// What kind of word was looked for.
-    pub what: &'static str,
-    /// The word as it was written.
-    pub word: String,
+use crate::words::{UnknownWord, words};
+
+/// What the figures of a finding are relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Per {
+    /// One iteration of the workload.
+    Iteration,
+    /// One row of a ladder.
+    Row,
 }
 
-/// Defines a fieldless enum with one spelling for each variant, in the order in which they are listed.
-macro_rules! words {
-    (
+impl Per {
+    /// `iter` or `row`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Per::Iteration => "iter",
+            Per::Row => "row",
+        }
+    }
+}
+
+/// What a check measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Memory: bytes and objects.
+    Memory(Per),
+    /// How often something happened that has no size, not even that of memory; per iteration.
+    Times,
+    /// Nothing: that it happened says it all.
+    Nothing,
+}
+
+/// What decides how bad a violation of a kind is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grading {
+    /// Bytes, by the documented limits.
+    Bytes,
+    /// The same, and one rung worse where they grow faster and faster.
+    BytesAndShape,
+    /// Bytes that are counted as they were requested: no server comes closer to a limit than another.
+    RequestedBytes,
+    /// The kind itself: it is always as bad.
+    Always(Severity),
+}
+
+/// What the path of a finding names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A memory context: `watch` and `allow` are about it.
+    Context,
+    /// Something else, such as a kind of resource.
+    Other,
+}
+
+/// Makes the enum of checks and the table of what each is.
+macro_rules! checks {
+    ($(
         $(#[$outer:meta])*
-        $name:ident: $what:literal { $($(#[$inner:meta])* $variant:ident = $word:literal,)+ }
-    ) => {
-        $(#[$outer])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name {
-            $($(#[$inner])* $variant,)+
+        $variant:ident = $word:literal: $measure:expr, $grading:expr, $subject:expr;
+    )+) => {
+        words! {
+            /// What was found. The first five are the documented ones; the others are added by this implementation.
+            CheckKind: "check" {
+                $($(#[$outer])* $variant = $word,)+
+            }
         }
 
-        impl $name {
-            /// Every value, in declaration order.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
-
-            /// The spelling used in SQL, specs and goldens.
-            pub const fn as_str(self) -> &'static str {
+        impl CheckKind {
+            /// What it measures.
+            pub const fn measure(self) -> Measure {
                 match self {
-                    $($name::$variant => $word,)+
+                    $(CheckKind::$variant => $measure,)+
                 }
             }
-        }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
+            /// What decides how bad it is.
+            pub const fn grading(self) -> Grading {
+                match self {
+                    $(CheckKind::$variant => $grading,)+
+                }
             }
-        }
 
-        impl std::str::FromStr for $name {
-            type Err = $crate::check::UnknownWord;
+            /// What it is found in.
+            pub const fn subject(self) -> Subject {
+                match self {
+                    $(CheckKind::$variant => $subject,)+
+                }
+            }
 
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                Self::ALL
-                    .iter()
-                    .copied()
-                    .find(|value| value.as_str() == word)
-                    .ok_or_else(|| $crate::check::UnknownWord { what: $what, word: word.to_owned() })
+            /// What the manual says about it, in Markdown.
+            #[cfg(feature = "manual")]
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(CheckKind::$variant => include_str!(concat!("check/", $word, ".md")),)+
+                }
             }
         }
     };
 }
-pub(crate) use words;
 
-words! {
-    /// What was found. The first five are the documented ones; the others are added by this implementation.
-    CheckKind: "check" {
-        /// Memory that outlives the statement it was allocated for.
-        ContextLeak = "context_leak",
-        /// Memory or a context put into a context that lives as long as the backend.
-        WrongCtxAlloc = "wrong_ctx_alloc",
-        /// A context that grows with every iteration.
-        CtxBloat = "ctx_bloat",
-        /// A write past the end of a shared memory segment.
-        ShmemOverrun = "shmem_overrun",
-        /// A DSM segment still attached when it should not be.
-        DsmLeak = "dsm_leak",
-        /// Peak memory of one statement that grows with the rows it handles.
-        QueryBloat = "query_bloat",
-        /// malloc'ed memory that is never freed.
-        MallocLeak = "malloc_leak",
-        /// An access to a chunk after pfree.
-        UseAfterFree = "use_after_free",
-        /// An access to a chunk after its context was reset or deleted.
-        UseAfterReset = "use_after_reset",
-        /// An access past the end of a palloc'ed chunk.
-        BufferOverrun = "buffer_overrun",
-        /// A chunk given to pfree twice.
-        DoubleFree = "double_free",
-        /// A reference that a resource owner had to release.
-        ResourceLeak = "resource_leak",
-        /// A failed allocation that crashes, leaks, corrupts or wedges the session.
-        OomUnsafe = "oom_unsafe",
-        /// The backend died.
-        Crash = "crash",
-        /// The workload did not come back in time.
-        Timeout = "timeout",
+use Grading::{Always, Bytes, BytesAndShape, RequestedBytes};
+use Measure::{Memory, Nothing, Times};
+use Per::{Iteration, Row};
+use Severity::{Error, Warning};
+use Subject::{Context, Other};
+
+checks! {
+    /// Memory that outlives the statement it was allocated for.
+    ContextLeak = "context_leak": Memory(Iteration), Bytes, Context;
+    /// Memory or a context put into a context that lives as long as the backend.
+    WrongCtxAlloc = "wrong_ctx_alloc": Memory(Iteration), Always(Warning), Context;
+    /// A context that grows with every iteration.
+    CtxBloat = "ctx_bloat": Memory(Iteration), BytesAndShape, Context;
+    /// A write past the end of a shared memory segment.
+    ShmemOverrun = "shmem_overrun": Nothing, Always(Error), Other;
+    /// A DSM segment still attached when it should not be.
+    DsmLeak = "dsm_leak": Memory(Iteration), Always(Warning), Other;
+    /// Peak memory of one statement that grows with the rows it handles.
+    QueryBloat = "query_bloat": Memory(Row), BytesAndShape, Context;
+    /// malloc'ed memory that is never freed.
+    MallocLeak = "malloc_leak": Memory(Iteration), RequestedBytes, Other;
+    /// An access to a chunk after pfree.
+    UseAfterFree = "use_after_free": Nothing, Always(Error), Context;
+    /// An access to a chunk after its context was reset or deleted.
+    UseAfterReset = "use_after_reset": Nothing, Always(Error), Context;
+    /// An access past the end of a palloc'ed chunk.
+    BufferOverrun = "buffer_overrun": Nothing, Always(Error), Context;
+    /// A chunk given to pfree twice.
+    DoubleFree = "double_free": Nothing, Always(Error), Context;
+    /// A reference that a resource owner had to release.
+    ResourceLeak = "resource_leak": Times, Always(Warning), Other;
+    /// A failed allocation that crashes, leaks, corrupts or wedges the session.
+    OomUnsafe = "oom_unsafe": Nothing, Always(Error), Other;
+    /// The backend died.
+    Crash = "crash": Nothing, Always(Error), Other;
+    /// The workload did not come back in time.
+    Timeout = "timeout": Nothing, Always(Error), Other;
+}
+
+impl CheckKind {
+    /// Whether it counts something that has no size.
+    pub const fn is_counted(self) -> bool {
+        matches!(self.measure(), Times)
+    }
+
+    /// What its figures are relative to.
+    pub const fn per(self) -> Per {
+        match self.measure() {
+            Memory(per) => per,
+            Times | Nothing => Iteration,
+        }
+    }
+
+    /// Whether it is about a context, so that `watch` and `allow` are about it.
+    pub const fn is_in_context(self) -> bool {
+        matches!(self.subject(), Context)
     }
 }
 
@@ -159,6 +227,13 @@ mod tests {
         for &severity in Severity::ALL {
             assert_eq!(severity.as_str().parse(), Ok(severity));
             assert_eq!(severity.as_str().to_lowercase().parse(), Ok(severity));
+        }
+    }
+
+    #[test]
+    fn only_memory_is_graded_by_bytes() {
+        for &check in CheckKind::ALL.iter().filter(|check| !matches!(check.measure(), Memory(_))) {
+            assert!(matches!(check.grading(), Always(_)), "{check}");
         }
     }
 

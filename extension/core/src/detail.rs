@@ -1,7 +1,7 @@
 //! The sentences of the documented interface, rendered from what is known.
 
 use crate::census::{Live, Totals};
-use crate::growth::{Growth, Shape};
+use crate::judge::growth::{Growth, Shape};
 use crate::path::ContextPath;
 
 /// `context_leak`. Contexts that piled up are counted behind the documented sentence.

@@ -1,9 +1,10 @@
 //! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
 
 use crate::census::SiteId;
-use crate::check::{CheckKind, Severity, words};
-use crate::growth::Shape;
+use crate::check::{CheckKind, Severity};
+use crate::judge::growth::Shape;
 use crate::path::ContextPath;
+use crate::words::words;
 
 words! {
     /// The way of undoing the workload that a finding of `tx_abort_loop` depends on.
@@ -115,11 +116,15 @@ pub struct Finding {
     pub detail: String,
 }
 
-impl Finding {
-    /// Whether it counts something that has no size, not even that of memory.
-    pub fn is_counted(&self) -> bool {
-        self.check == CheckKind::ResourceLeak
-    }
+/// Worst first, then by path, check and phase.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| a.path.cmp(&b.path))
+            .then(a.check.cmp(&b.check))
+            .then(a.phase.cmp(&b.phase))
+    });
 }
 
 #[cfg(test)]

@@ -1,32 +1,26 @@
-//! What the engine inside the backend and the runner outside must agree on: the names of checks and severities, context
-//! paths, the arithmetic of growth, and the normal form in which a violation is compared.
+//! What the engine inside the backend and the runner outside must agree on: checks ([`check`]) and scenarios ([`scenario`]) with
+//! all that they are, context paths, how findings come from marks ([`judge`]), how they get from one to the other ([`wire`]), and
+//! the normal form in which they are compared ([`golden`]).
 //!
 //! Nothing here does I/O, reaches a PostgreSQL symbol or allocates through palloc, so all of it is tested without a server.
 
-pub mod bucket;
 pub mod census;
 pub mod check;
-pub mod complaint;
-mod cursor;
 pub mod detail;
-pub mod event;
 pub mod finding;
-pub mod growth;
+pub mod golden;
 pub mod handed;
 pub mod judge;
 pub mod like;
-pub mod parallel;
+pub mod options;
 pub mod path;
-pub mod peak;
-pub mod row;
 pub mod scenario;
-pub mod size;
-pub mod thresholds;
-pub mod traced;
+pub mod wire;
+pub mod words;
 
 pub use check::{CheckKind, Severity};
-pub use event::Event;
 pub use finding::{Finding, Frame, Line, MarkPoint, Phase, Site};
-pub use growth::Shape;
+pub use judge::event::Event;
+pub use judge::growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::ffi::CStr;
 
+use memcheck_core::options::{self, Place};
 use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
 use crate::contexts::Context;
 use crate::session::{self, Refused};
-use crate::sql::options;
 use crate::wrap;
 
 /// Contexts whose identifier is the name of a relation or of a function. That of others may be anything: for a cached plan it
@@ -33,10 +33,10 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
         Question::LiveAllocations => live_allocations(),
         Question::Contexts => Ok(contexts()),
         Question::Begin { pattern, options, targets, by_calls, thresholds } => {
-            let parsed = options::parse(pattern, Some(options)).map_err(|bad| refusal(bad.message, bad.hint))?;
-            let mut rules = parsed.rules;
-            rules.thresholds = *thresholds;
-            let opened = session::with(|session| session.begin_for_another(rules, targets.clone(), *by_calls));
+            let parsed = options::parse(pattern, Some(options), *thresholds, Place::Elsewhere)
+                .map_err(|bad| refusal(bad.message, bad.hint.as_deref()))?;
+            let terms = parsed.terms;
+            let opened = session::with(|session| session.begin_for_another(terms, targets.clone(), *by_calls));
             opened.map(|()| Value::Null).map_err(|error| match error {
                 Refused::Open => refusal("a check window is already open in that process", None),
                 Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
@@ -75,8 +75,8 @@ fn live_allocations() -> Result<Value, Refusal> {
                     let path = walker.paths().path(path);
                     json!([
                         path.names(),
-                        wire::frames(&[site.frame])[0],
-                        wire::frames(&site.stack),
+                        memcheck_core::wire::address(&site.frame),
+                        memcheck_core::wire::stack(&site.stack),
                         live.allocations,
                         live.bytes
                     ])

@@ -15,7 +15,7 @@ pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
-use memcheck_core::thresholds::Thresholds;
+use memcheck_core::judge::thresholds::Thresholds;
 use serde_json::Value;
 
 use crate::pg::process::{is_process, my_pid, request_dump, wait};

@@ -1,8 +1,7 @@
-//! Questions, answers and findings as JSON.
+//! Questions and answers as JSON.
 
-use memcheck_core::census::SiteId;
-use memcheck_core::thresholds::Thresholds;
-use memcheck_core::{ContextPath, Finding, Frame, MarkPoint, Site};
+use memcheck_core::judge::thresholds::Thresholds;
+use memcheck_core::{Finding, wire};
 use serde_json::{Value, json};
 
 use super::{Question, Refusal};
@@ -71,86 +70,14 @@ pub(super) fn read_answer(bytes: &[u8], cut_off: bool) -> Result<Result<Value, R
 
 /// What a window found, and its figures.
 pub(super) fn closed(findings: &[Finding], figures: &Figures) -> Value {
-    let findings: Vec<Value> = findings.iter().map(finding).collect();
+    let findings: Vec<Value> = findings.iter().map(wire::finding).collect();
     json!({"findings": findings, "figures": figures.named().map(|(name, value)| (name.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()})
 }
 
 /// Reads what [`closed`] wrote.
 pub(crate) fn read_closed(value: &Value) -> Option<(Vec<Finding>, Figures)> {
-    let findings = value["findings"].as_array()?.iter().map(read_finding).collect::<Option<_>>()?;
+    let findings = value["findings"].as_array()?.iter().map(wire::read_finding).collect::<Result<_, _>>().ok()?;
     Some((findings, Figures::read(|name| value["figures"][name].as_u64())?))
-}
-
-fn finding(finding: &Finding) -> Value {
-    let marks: Vec<Value> = finding.marks.iter().map(|mark| json!([mark.iteration, mark.used, mark.objects])).collect();
-    json!({
-        "check": finding.check.as_str(),
-        "severity": finding.severity.as_str(),
-        "path": finding.path.names(),
-        "bytes": finding.bytes,
-        "objects": finding.objects,
-        "iterations": finding.iterations,
-        "bytes_per_iter": finding.bytes_per_iter,
-        "objects_per_iter": finding.objects_per_iter,
-        "shape": finding.shape.map(|shape| shape.as_str()),
-        "phase": finding.phase.map(|phase| phase.as_str()),
-        "source_lib": finding.source_lib,
-        "site": finding.site.as_ref().map(|site| json!({"frame": frame(&site.frame), "stack": frames(&site.stack)})),
-        "marks": marks,
-        "detail": finding.detail,
-    })
-}
-
-fn read_finding(value: &Value) -> Option<Finding> {
-    let word = |key: &str| value[key].as_str();
-    let number = |key: &str| value[key].as_u64();
-    let mark = |mark: &Value| {
-        Some(MarkPoint { iteration: mark[0].as_u64()?, used: mark[1].as_u64()?, objects: mark[2].as_u64()? })
-    };
-    Some(Finding {
-        check: word("check")?.parse().ok()?,
-        severity: word("severity")?.parse().ok()?,
-        path: ContextPath::new(texts(&value["path"])?),
-        bytes: number("bytes")?,
-        objects: number("objects")?,
-        iterations: number("iterations")?,
-        bytes_per_iter: value["bytes_per_iter"].as_f64()?,
-        objects_per_iter: value["objects_per_iter"].as_f64()?,
-        shape: word("shape").and_then(|word| word.parse().ok()),
-        phase: word("phase").and_then(|word| word.parse().ok()),
-        source_lib: word("source_lib")?.to_owned(),
-        site: match &value["site"] {
-            Value::Null => None,
-            // Its number means nothing outside the backend that gave it.
-            site => Some(Site {
-                id: SiteId(0),
-                frame: read_frame(&site["frame"])?,
-                stack: site["stack"].as_array()?.iter().map(read_frame).collect::<Option<_>>()?,
-            }),
-        },
-        marks: value["marks"].as_array()?.iter().map(mark).collect::<Option<_>>()?,
-        detail: word("detail")?.to_owned(),
-    })
-}
-
-/// A stack as users see it.
-pub(crate) fn frames(stack: &[Frame]) -> Value {
-    stack.iter().map(frame).collect()
-}
-
-fn frame(Frame { library, build_id, offset, symbol, .. }: &Frame) -> Value {
-    json!({"library": library, "build_id": build_id, "offset": offset, "symbol": symbol})
-}
-
-/// Reads what [`frames`] wrote of one frame.
-pub(crate) fn read_frame(value: &Value) -> Option<Frame> {
-    Some(Frame {
-        library: value["library"].as_str()?.to_owned(),
-        build_id: value["build_id"].as_str()?.to_owned(),
-        offset: value["offset"].as_u64()?,
-        symbol: value["symbol"].as_str().map(str::to_owned),
-        line: None,
-    })
 }
 
 /// An array of strings.
@@ -161,7 +88,7 @@ pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memcheck_core::{CheckKind, Phase, Severity, Shape};
+    use memcheck_core::{CheckKind, ContextPath, Severity};
 
     #[test]
     fn questions_are_read_as_they_were_asked() {
@@ -196,15 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn findings_keep_everything_but_the_number_of_their_site() {
-        let frame = |symbol: Option<&str>| Frame {
-            library: "my_ext".to_owned(),
-            build_id: "ab".to_owned(),
-            offset: 16,
-            symbol: symbol.map(str::to_owned),
-            line: None,
-        };
-        let traced = Finding {
+    fn windows_are_read_as_they_were_closed() {
+        let found = Finding {
             check: CheckKind::ContextLeak,
             severity: Severity::Warning,
             path: ContextPath::new(["CacheMemoryContext", "mine"]),
@@ -213,17 +133,17 @@ mod tests {
             iterations: 100,
             bytes_per_iter: 200.0,
             objects_per_iter: 1.0,
-            shape: Some(Shape::Linear),
-            phase: Some(Phase::Rollback),
-            source_lib: "my_ext".to_owned(),
-            site: Some(Site { id: SiteId(0), frame: frame(None), stack: vec![frame(Some("f"))] }),
-            marks: vec![MarkPoint { iteration: 0, used: 1, objects: 2 }],
+            shape: None,
+            phase: None,
+            source_lib: String::new(),
+            site: None,
+            marks: Vec::new(),
             detail: "grew".to_owned(),
         };
-        let plain = Finding { shape: None, phase: None, site: None, ..traced.clone() };
         let figures = Figures { marks: 3, violations_lost: 4, ..Figures::default() };
-        let (findings, read) = read_closed(&closed(&[traced.clone(), plain.clone()], &figures)).unwrap();
-        assert_eq!(findings, [traced, plain]);
+        let (findings, read) = read_closed(&closed(std::slice::from_ref(&found), &figures)).unwrap();
+        assert_eq!(findings, [found]);
         assert_eq!(read, figures);
+        assert!(read_closed(&json!({"findings": [], "figures": {}})).is_none());
     }
 }

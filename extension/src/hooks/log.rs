@@ -1,7 +1,7 @@
 //! What the server logs, as far as it concerns the engine: questions of other processes come as the head of a dump, and
 //! references that were not given back as complaints.
 
-use memcheck_core::complaint::resource;
+use memcheck_core::judge::complaint::resource;
 
 use crate::pg::log::{Message, on_message};
 use crate::{ask, session};

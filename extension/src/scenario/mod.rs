@@ -5,8 +5,9 @@
 
 mod workload;
 
-use memcheck_core::growth::checkpoints;
-use memcheck_core::judge::{Mark, Rules};
+use memcheck_core::judge::growth::checkpoints;
+use memcheck_core::judge::{Evidence, Mark};
+use memcheck_core::scenario::Call;
 use memcheck_core::{Finding, ScenarioKind};
 
 use crate::session;
@@ -17,6 +18,8 @@ use workload::Workload;
 pub(crate) struct Scenario {
     /// Which one.
     pub(crate) kind: ScenarioKind,
+    /// What a call of it does.
+    pub(crate) call: &'static Call,
     /// How often the workload runs; at least once.
     pub(crate) iterations: u64,
     /// SQL, any number of statements that SPI can run.
@@ -33,32 +36,29 @@ pub(crate) fn run(scenario: &Scenario) {
     }
     let checkpoints = checkpoints(scenario.iterations);
     for iteration in 1..=scenario.iterations {
-        match scenario.kind {
-            ScenarioKind::TxAbortLoop => workload.execute_and_roll_back(),
-            _ => workload.execute(),
+        if scenario.call.rolls_back {
+            workload.execute_and_roll_back();
+        } else {
+            workload.execute();
         }
         if checkpoints.binary_search(&iteration).is_ok() {
             marks.push(mark(iteration));
         }
     }
-    let findings = findings(scenario.kind, &marks);
+    let findings = findings(scenario, &marks);
     ring::push(&findings);
     session::with(|session| session.add_scenario(findings));
 }
 
-fn findings(kind: ScenarioKind, marks: &[Mark]) -> Vec<Finding> {
-    let around = session::with(|session| session.window_rules());
-    let in_plain_window = around.as_ref().is_some_and(|rules| rules.scenario == ScenarioKind::Window);
-    let rules = Rules { scenario: kind, ..around.unwrap_or_else(session::plain_rules) };
-    let judged = |rules: &Rules| session::with(|session| session.judge_scenario(marks, rules));
-    let mut findings = judged(&rules);
-    // A plain window reports what lands in a global context under that name as well; this part of it is left to us, because
-    // the window does not count what the engine's own statements do.
-    if kind == ScenarioKind::GrowthBenchmark && in_plain_window {
-        let probe = Rules { scenario: ScenarioKind::WrongContextProbe, ..rules };
-        findings.extend(judged(&probe));
-    }
-    findings
+fn findings(scenario: &Scenario, marks: &[Mark]) -> Vec<Finding> {
+    let around = session::with(|session| session.window_terms());
+    let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
+    let rules = around.unwrap_or_else(session::plain_terms).rules;
+    let judge = |evidence: &Evidence| match in_plain_window {
+        true => (scenario.call.judge_in_window)(evidence),
+        false => scenario.kind.judge(evidence),
+    };
+    session::with(|session| session.judge_scenario(marks, &rules, judge))
 }
 
 fn mark(iteration: u64) -> Mark {

@@ -17,10 +17,10 @@
 use std::ffi::CStr;
 
 use memcheck_core::census::{Census, Moment, PathId, Totals};
-use memcheck_core::judge::{Mark, judge};
+use memcheck_core::judge::{Evidence, Mark};
 
 use super::Session;
-use super::window::{self, plain_rules};
+use super::window::{judged, plain_terms};
 use crate::contexts::{Walker, top_used};
 use crate::guc::{self, MemcheckMode};
 use crate::shmem::ring;
@@ -218,7 +218,7 @@ impl Session {
         if bracket.own {
             return;
         }
-        let rules = plain_rules();
+        let terms = plain_terms();
         if let Some(since) = bracket.since.filter(|_| wrap::is_on()) {
             let walker = &mut self.walker;
             let after = wrap::with(|chain| chain.ledger.census_since(since, walker)).unwrap_or_default();
@@ -227,7 +227,8 @@ impl Session {
             }
             let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
             let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
-            ring::push(&window::judged(walker, &self.workers, &marks, &rules));
+            let judge = |evidence: &Evidence| terms.scenario.judge(evidence);
+            ring::push(&judged(walker, &self.workers, &marks, &[], &terms.rules, judge));
             return;
         }
         let Some(mut before) = bracket.before else { return };
@@ -239,7 +240,9 @@ impl Session {
             Mark { census: before, ..Mark::default() },
             Mark { census: after, leftovers: bracket.leftovers, ..Mark::default() },
         ];
-        ring::push(&judge(self.walker.paths(), &marks, &rules));
+        let paths = self.walker.paths();
+        let evidence = Evidence { paths, marks: &marks, ladder: &[], rules: &terms.rules, places: None };
+        ring::push(&terms.scenario.judge(&evidence));
     }
 
     /// The transaction has ended. Not `at_the_top` after COMMIT inside a procedure: its CALL is still running.

@@ -26,7 +26,7 @@ use events::{Events, Key};
 pub(crate) use figures::Figures;
 pub(crate) use mode::{checks_planner, counts_transactions, follow_parameters, is_checked, is_watching};
 pub(crate) use outside::Refused;
-pub(crate) use window::{BadMark, plain_rules};
+pub(crate) use window::{BadMark, plain_terms};
 use window::{Closed, Window};
 use workers::Workers;
 

@@ -8,10 +8,11 @@
 
 use memcheck_core::Finding;
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::growth::spaced;
-use memcheck_core::judge::{Mark, Rules};
+use memcheck_core::judge::Mark;
+use memcheck_core::judge::growth::spaced;
+use memcheck_core::scenario::Terms;
 
-use super::window::{MOST_MARKS, Transactions, Window, count_events, judged, thin_out};
+use super::window::{MOST_MARKS, Transactions, Window, thin_out};
 use super::{Figures, Session};
 use crate::wrap;
 
@@ -33,7 +34,7 @@ impl Session {
     /// Opens a window for another backend.
     pub(crate) fn begin_for_another(
         &mut self,
-        rules: Rules,
+        terms: Terms,
         targets: Vec<String>,
         by_calls: bool,
     ) -> Result<(), Refused> {
@@ -44,7 +45,7 @@ impl Session {
         self.trace_for_window(targets, by_calls).map_err(Refused::Trace)?;
         self.events.start();
         let census = self.census(moment(0));
-        let mut window = Window::new(rules, census);
+        let mut window = Window::new(terms, census);
         window.transactions = Some(Transactions { ended: None, stride: 1 });
         self.window = Some(window);
         Ok(())
@@ -59,8 +60,7 @@ impl Session {
         }
         let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
         let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
-        let mut found = judged(&self.walker, &self.workers, &chosen, &window.rules);
-        count_events(&self.events.all(), &mut found, &chosen, &window.rules);
+        let found = self.judge_window(&chosen, &[], &window.terms);
         let figures = self.figures_of(&window);
         self.stop_watching();
         Some((found, figures))

@@ -4,11 +4,14 @@
 //! it. A session that ends with its window open reports it to the ring first.
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::event::judge_events;
-use memcheck_core::judge::{Filter, Mark, Rules, judge, sort};
-use memcheck_core::peak::{Rung, judge_peaks};
-use memcheck_core::traced::judge_traced;
-use memcheck_core::{Event, Finding, Frame, ScenarioKind};
+use memcheck_core::check::Per;
+use memcheck_core::finding::sort;
+use memcheck_core::judge::event::judge_events;
+use memcheck_core::judge::peak::Rung;
+use memcheck_core::judge::workers::Places;
+use memcheck_core::judge::{Evidence, Mark, Rules};
+use memcheck_core::scenario::Terms;
+use memcheck_core::{Finding, Frame};
 use pgrx::pg_sys::TimestampTz;
 
 use super::workers::Workers;
@@ -25,10 +28,10 @@ pub(super) const MOST_MARKS: usize = 128;
 
 /// An open window.
 pub(super) struct Window {
-    pub(super) rules: Rules,
+    pub(super) terms: Terms,
     started: TimestampTz,
     pub(super) marks: Vec<Mark>,
-    /// The steps of `query_peak`.
+    /// The steps of a ladder.
     ladder: Vec<Rung>,
     /// What statements have left below MessageContext so far.
     leftovers: Census,
@@ -69,10 +72,10 @@ pub(crate) enum BadMark {
 }
 
 impl Window {
-    pub(super) fn new(rules: Rules, census: Census) -> Self {
+    pub(super) fn new(terms: Terms, census: Census) -> Self {
         MISSED.set(0);
         Window {
-            rules,
+            terms,
             started: now(),
             marks: vec![Mark { census, ..Mark::default() }],
             ladder: Vec::new(),
@@ -90,9 +93,9 @@ impl Window {
     }
 }
 
-/// The rules of a plain window that reports every context.
-pub(crate) fn plain_rules() -> Rules {
-    Rules { scenario: ScenarioKind::Window, thresholds: guc::thresholds(), filter: Filter::default(), phase: None }
+/// What a plain window that reports every context is opened for.
+pub(crate) fn plain_terms() -> Terms {
+    Terms::plain(guc::thresholds())
 }
 
 /// Every second one goes.
@@ -104,18 +107,18 @@ pub(super) fn thin_out(marks: &mut Vec<Mark>) {
     });
 }
 
-/// Judges marks, by the trace where there is one.
-pub(super) fn judged(walker: &Walker, workers: &Workers, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
-    if !wrap::is_on() {
-        return judge(walker.paths(), marks, rules);
-    }
-    let mut findings = judge_traced(walker.paths(), marks, rules, &workers.places());
-    findings.iter_mut().for_each(|finding| name_site(workers, finding));
-    findings
-}
-
-fn judged_ladder(walker: &Walker, workers: &Workers, ladder: &[Rung], rules: &Rules) -> Vec<Finding> {
-    let mut findings = judge_peaks(walker.paths(), ladder, rules, &workers.places());
+/// Judges marks and steps, by the trace where there is one.
+pub(super) fn judged(
+    walker: &Walker,
+    workers: &Workers,
+    marks: &[Mark],
+    ladder: &[Rung],
+    rules: &Rules,
+    judge: impl Fn(&Evidence) -> Vec<Finding>,
+) -> Vec<Finding> {
+    let all = workers.places();
+    let places = wrap::is_on().then_some(&all as &dyn Places);
+    let mut findings = judge(&Evidence { paths: walker.paths(), marks, ladder, rules, places });
     findings.iter_mut().for_each(|finding| name_site(workers, finding));
     findings
 }
@@ -129,12 +132,6 @@ fn name_site(workers: &Workers, finding: &mut Finding) {
         finding.detail.push_str(&format!("; allocated at {at}"));
         finding.source_lib = library.clone();
     }
-}
-
-/// Adds what was counted between the marks.
-pub(super) fn count_events(events: &[Event], findings: &mut Vec<Finding>, marks: &[Mark], rules: &Rules) {
-    findings.extend(judge_events(events, marks, rules));
-    sort(findings);
 }
 
 impl Session {
@@ -154,7 +151,7 @@ impl Session {
     }
 
     /// Opens a window, in place of one that is open. Tracing starts with it where it is asked for.
-    pub(crate) fn begin(&mut self, rules: Rules) -> Result<(), Refused> {
+    pub(crate) fn begin(&mut self, terms: Terms) -> Result<(), Refused> {
         // A session that ends with its window open reports it.
         if !std::mem::replace(&mut self.closed.is_leaving_told, true) {
             at_exit(|| super::with(Session::leaves));
@@ -167,7 +164,7 @@ impl Session {
         let census = self.census(moment);
         self.opens_window(&census);
         self.events.start();
-        let mut window = Window::new(rules, census);
+        let mut window = Window::new(terms, census);
         window.figures.workers_not_traced = u64::from(!told);
         self.window = Some(window);
         Ok(())
@@ -204,8 +201,7 @@ impl Session {
         Mark { iteration, census, leftovers, events: self.events.counts(), calls: self.calls.made() }
     }
 
-    /// Sets a mark. Iteration 0 starts the window anew. In `query_peak` iterations are rows, and a mark ends a step of the
-    /// ladder.
+    /// Sets a mark. Iteration 0 starts the window anew. On a ladder iterations are rows, and a mark ends a step.
     pub(crate) fn mark(&mut self, iteration: u64) -> Result<(), BadMark> {
         let window = self.own_window().ok_or(BadMark::NoWindow)?;
         let last = window.marks.last().map_or(0, |mark| mark.iteration);
@@ -228,7 +224,7 @@ impl Session {
         }
         window.marks.push(mark);
         window.figures.marks += 1;
-        if window.rules.scenario == ScenarioKind::QueryPeak {
+        if window.terms.scenario.per() == Per::Row {
             let rung = wrap::with(|chain| {
                 let peaks = (iteration > 0).then(|| chain.ledger.peaks(walker));
                 chain.ledger.start_step();
@@ -264,9 +260,9 @@ impl Session {
         }
     }
 
-    /// The rules of the open window, for a scenario that runs inside it.
-    pub(crate) fn window_rules(&mut self) -> Option<Rules> {
-        self.own_window().map(|window| window.rules.clone())
+    /// What the open window was opened for, for a scenario that runs inside it.
+    pub(crate) fn window_terms(&mut self) -> Option<Terms> {
+        self.own_window().map(|window| window.terms.clone())
     }
 
     /// A mark for a scenario that runs inside one call, and so inside one message and one transaction.
@@ -275,9 +271,24 @@ impl Session {
         Mark { iteration, census: self.census(moment), ..Mark::default() }
     }
 
-    /// Judges the marks of a scenario.
-    pub(crate) fn judge_scenario(&self, marks: &[Mark], rules: &Rules) -> Vec<Finding> {
-        judged(&self.walker, &self.workers, marks, rules)
+    /// Judges the marks of a scenario that runs inside one call.
+    pub(crate) fn judge_scenario(
+        &self,
+        marks: &[Mark],
+        rules: &Rules,
+        judge: impl Fn(&Evidence) -> Vec<Finding>,
+    ) -> Vec<Finding> {
+        judged(&self.walker, &self.workers, marks, &[], rules, judge)
+    }
+
+    /// Judges marks and steps, and what was counted between the marks.
+    pub(super) fn judge_window(&self, marks: &[Mark], ladder: &[Rung], terms: &Terms) -> Vec<Finding> {
+        let Terms { scenario, rules } = terms;
+        let judge = |evidence: &Evidence| scenario.judge(evidence);
+        let mut findings = judged(&self.walker, &self.workers, marks, ladder, rules, judge);
+        findings.extend(judge_events(&self.events.all(), scenario.checks(), marks, rules));
+        sort(&mut findings);
+        findings
     }
 
     /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
@@ -298,13 +309,10 @@ impl Session {
         } else {
             self.is_called();
         }
-        let Some(window) = &self.window else { return Vec::new() };
-        let mut findings = match window.rules.scenario {
-            ScenarioKind::QueryPeak => judged_ladder(&self.walker, &self.workers, &window.ladder, &window.rules),
-            _ => judged(&self.walker, &self.workers, &window.marks, &window.rules),
-        };
-        count_events(&self.events.all(), &mut findings, &window.marks, &window.rules);
-        findings
+        match &self.window {
+            Some(window) => self.judge_window(&window.marks, &window.ladder, &window.terms),
+            None => Vec::new(),
+        }
     }
 
     /// The figures of a window that is closed.

@@ -3,7 +3,7 @@
 //! A worker whose leader traces does so too, from the start of its executor to the end, and then hands over what the targets
 //! still hold in memory that outlives the query, and which functions left another context current. The leader counts it for
 //! its window. What a worker's session has to keep is told from what piles up by the calls of the targets' functions
-//! ([`memcheck_core::parallel`]).
+//! ([`memcheck_core::judge::workers`]).
 //!
 //! What the server complains of in a worker reaches the leader as any message does, and is counted there.
 //!
@@ -11,8 +11,8 @@
 //! those that build indexes or vacuum, which run no executor.
 
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
-use memcheck_core::growth::Point;
-use memcheck_core::parallel::{self, grows_with_calls};
+use memcheck_core::judge::growth::Point;
+use memcheck_core::judge::workers::{self, grows_with_calls};
 use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
 
 use super::Session;
@@ -65,7 +65,7 @@ impl Workers {
     }
 
     /// The sites of this process and of its workers.
-    pub(super) fn places(&self) -> impl parallel::Places + '_ {
+    pub(super) fn places(&self) -> impl workers::Places + '_ {
         AllPlaces(&self.held)
     }
 
@@ -85,7 +85,7 @@ fn held_at(held: &[Held], site: SiteId) -> Option<&Held> {
 
 struct AllPlaces<'a>(&'a [Held]);
 
-impl parallel::Places for AllPlaces<'_> {
+impl workers::Places for AllPlaces<'_> {
     fn group(&self, site: SiteId) -> usize {
         let group = match held_at(self.0, site) {
             Some(held) => place(|places| places.library_named(&held.frame.library)),

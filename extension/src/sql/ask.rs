@@ -1,11 +1,12 @@
 //! Functions that ask another backend.
 
+use memcheck_core::options::{self, Place};
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::window::signed;
-use super::{called, options, raise, require_preload, rows_of};
+use super::{called, raise, require_preload, rows_of};
 use crate::ask::{self, NoAnswer, Question, wire};
 use crate::pg::now;
 use crate::pg::process::my_pid;
@@ -92,7 +93,7 @@ fn live_allocations(
         warning!("{lost} allocations are missing, because the table was full");
     }
     let row = |row: &Value| {
-        let frame = wire::read_frame(&row[1])?;
+        let frame = memcheck_core::wire::read_address(&row[1]).ok()?;
         Some((
             frame.library,
             frame.symbol,
@@ -172,14 +173,15 @@ fn begin_in(
             raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
         }),
     };
-    let parsed = match options::parse(&pattern, Some(&options)) {
+    let thresholds = guc::thresholds();
+    let parsed = match options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere) {
         Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
     };
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
-    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds: guc::thresholds() });
+    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds });
     "Memory check session started."
 }
 

@@ -4,7 +4,6 @@ mod ask;
 mod catcache;
 mod log;
 mod objects;
-pub(crate) mod options;
 mod scenario;
 mod window;
 

@@ -1,4 +1,4 @@
-//! The table, the view and who may use what.
+//! The table, and who may use what.
 
 use pgrx::prelude::*;
 
@@ -14,12 +14,6 @@ CREATE TABLE violation_log (
     source_lib text NOT NULL DEFAULT ''
 );
 COMMENT ON TABLE violation_log IS 'violations that flush_violations() took out of shared memory';
-
-CREATE VIEW scenarios (name, description) AS VALUES
-    ('growth_benchmark', 'growth of each context at log-spaced checkpoints'),
-    ('tx_abort_loop', 'what the workload leaves behind when it is rolled back to a savepoint'),
-    ('wrong_context_probe', 'allocations in contexts that live as long as the backend');
-COMMENT ON VIEW scenarios IS 'scenarios that run_scenario() knows';
 "#,
     name = "objects",
     bootstrap
@@ -29,7 +23,8 @@ extension_sql!(
     r#"
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ext_memcheck FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION live_allocations(integer), backend_contexts(integer), catcache_stats() TO pg_read_all_stats;
+GRANT EXECUTE ON FUNCTION live_allocations(integer), backend_contexts(integer), catcache_stats(), scenario_descriptions()
+    TO pg_read_all_stats;
 GRANT SELECT ON violation_log, scenarios TO pg_read_all_stats;
 "#,
     name = "privileges",

@@ -22,13 +22,13 @@ fn run_scenario(
     let _ = (workers, reset_frequency);
     require_preload();
     let name = scenario_name.unwrap_or_default();
-    let kind = match name.parse::<ScenarioKind>() {
-        Ok(kind) if kind.runs_inside_a_call() => kind,
-        _ => raise(
+    let known = name.parse::<ScenarioKind>().ok();
+    let Some((kind, call)) = known.and_then(|kind| Some((kind, kind.call()?))) else {
+        raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             format!("Unknown scenario: {name}"),
             Some("See the view ext_memcheck.scenarios for those that this version can run."),
-        ),
+        )
     };
     let Some(iterations) = iterations.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0) else {
         raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "Iterations must be a positive integer", None)
@@ -41,6 +41,21 @@ fn run_scenario(
     info!("Running memory check scenario: {name}");
     info!("Iterations: {iterations}");
     info!("Workload: {workload}");
-    scenario::run(&Scenario { kind, iterations, workload });
+    scenario::run(&Scenario { kind, call, iterations, workload });
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations."
 }
+
+/// The rows of the view `scenarios`.
+#[pg_extern]
+fn scenario_descriptions() -> TableIterator<'static, (name!(name, &'static str), name!(description, &'static str))> {
+    TableIterator::new(ScenarioKind::ALL.iter().filter_map(|kind| Some((kind.as_str(), kind.call()?.description))))
+}
+
+extension_sql!(
+    r#"
+CREATE VIEW scenarios AS SELECT name, description FROM ext_memcheck.scenario_descriptions();
+COMMENT ON VIEW scenarios IS 'scenarios that run_scenario() knows';
+"#,
+    name = "scenarios",
+    requires = [scenario_descriptions]
+);

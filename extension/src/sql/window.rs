@@ -1,12 +1,12 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::options::{self, Place};
+use memcheck_core::scenario::Tracing;
+use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
-use serde_json::json;
 
-use super::{called, options, raise, require_preload, rows_of, timestamp};
-use crate::ask::wire;
+use super::{called, raise, require_preload, rows_of, timestamp};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark};
@@ -17,27 +17,32 @@ use crate::shmem::ring;
 fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Option<JsonB>, "NULL")) -> &'static str {
     require_preload();
     let pattern = ext_context_pattern.unwrap_or_default();
-    let parsed = match options::parse(pattern, options.as_ref().map(|options| &options.0)) {
+    let options = options.as_ref().map(|options| &options.0);
+    let parsed = match options::parse(pattern, options, guc::thresholds(), Place::Here) {
         Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint),
+        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
     };
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
-    if parsed.rules.scenario == ScenarioKind::QueryPeak && guc::traced_libraries().is_empty() {
+    let scenario = parsed.terms.scenario;
+    if scenario.description().tracing == Tracing::Always && guc::traced_libraries().is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "scenario query_peak needs libraries whose allocations are traced",
+            format!("scenario {scenario} needs libraries whose allocations are traced"),
             Some("Name them in pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on."),
         );
     }
-    info!("Memory check session started: pattern='{shown}', allowed_contexts={}", parsed.rules.filter.allowed.len());
+    info!(
+        "Memory check session started: pattern='{shown}', allowed_contexts={}",
+        parsed.terms.rules.filter.allowed.len()
+    );
     if guc::mode() == MemcheckMode::none {
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    if let Err(refused) = session::with(|session| session.begin(parsed.rules)) {
+    if let Err(refused) = session::with(|session| session.begin(parsed.terms)) {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             format!("allocations cannot be traced: {refused}"),
@@ -146,42 +151,32 @@ fn findings() -> TableIterator<
 > {
     called();
     let rows: Vec<_> = session::with(|session| session.closed_findings())
-        .into_iter()
+        .iter()
         .map(|finding| {
-            let marks = marks(&finding);
-            let stack = finding.site.as_ref().map(|site| JsonB(wire::frames(&site.stack)));
-            let frame = finding.site.map(|site| site.frame);
+            let columns = Columns::from(finding);
             (
-                finding.check.to_string(),
-                finding.severity.to_string(),
-                finding.path.names().to_vec(),
-                finding.path.to_string(),
-                signed(finding.bytes),
-                signed(finding.objects),
-                signed(finding.iterations),
-                AnyNumeric::try_from(finding.bytes_per_iter).ok(),
-                AnyNumeric::try_from(finding.objects_per_iter).ok(),
-                finding.shape.map(|shape| shape.to_string()),
-                finding.phase.map(|phase| phase.to_string()),
-                finding.source_lib,
-                frame.as_ref().map(|frame| frame.build_id.clone()).filter(|id| !id.is_empty()),
-                frame.as_ref().map(|frame| signed(frame.offset)),
-                frame.and_then(|frame| frame.symbol),
-                stack,
-                JsonB(marks),
-                finding.detail,
+                columns.check_type,
+                columns.severity,
+                columns.context_path,
+                columns.subject,
+                columns.bytes,
+                columns.objects,
+                columns.iterations,
+                AnyNumeric::try_from(columns.bytes_per_iter).ok(),
+                AnyNumeric::try_from(columns.objects_per_iter).ok(),
+                columns.shape,
+                columns.phase,
+                columns.source_lib,
+                columns.build_id,
+                columns.site_offset,
+                columns.site_symbol,
+                columns.stack.map(JsonB),
+                JsonB(columns.marks),
+                columns.detail,
             )
         })
         .collect();
     TableIterator::new(rows)
-}
-
-fn marks(finding: &Finding) -> serde_json::Value {
-    finding
-        .marks
-        .iter()
-        .map(|mark| json!({"iteration": mark.iteration, "used": mark.used, "objects": mark.objects}))
-        .collect()
 }
 
 /// A figure as SQL has it.

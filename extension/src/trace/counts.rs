@@ -1,7 +1,7 @@
 //! What the ledger says when it is asked between the server's allocations.
 
 use memcheck_core::census::{Census, Live, Moment, PathId, SiteId, Totals};
-use memcheck_core::peak::Peak;
+use memcheck_core::judge::peak::Peak;
 
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use super::complaint::Complaint;
 use super::exit::Exit;

@@ -41,12 +41,15 @@ fn about(word: &str) -> Result<String, Complaint> {
 }
 
 fn text(topic: Topic) -> String {
-    match topic {
-        Topic::Scenario(kind) if !kind.is_supported() => {
-            format!("{}\nThis version of mcspec cannot run it yet.\n", topic.text())
+    let mut text = topic.text().to_owned();
+    if let Topic::Scenario(kind) = topic {
+        let checks: Vec<&str> = kind.checks().iter().map(|check| check.as_str()).collect();
+        text += &format!("\nIt finds {}: {}.\n", kind.description().catches, checks.join(", "));
+        if !kind.is_built() {
+            text += "\nThis version of mcspec cannot run it yet.\n";
         }
-        _ => topic.text().to_owned(),
     }
+    text
 }
 
 /// One line for each topic, by what kind it is.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use super::complaint::Complaint;
 use crate::exec::outcome::Outcome;

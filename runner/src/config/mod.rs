@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(config.project.expected, Path::new("expected"));
         assert_eq!(config.project.results, Path::new("results"));
         assert_eq!(config.project.schedule, Path::new("schedule"));
-        assert_eq!(config.engine, Engine { path: None, warmup: 10 });
+        assert_eq!(config.engine, Engine { path: None, warmup: memcheck_core::scenario::WARMUP });
         assert_eq!(config.profile.timeout, Duration::from_secs(60));
         assert!(config.extensions.is_empty());
     }

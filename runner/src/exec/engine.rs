@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use memcheck_core::census::SiteId;
-use memcheck_core::{CheckKind, ContextPath, Finding, Frame, MarkPoint, Phase, ScenarioKind, Severity, Shape, Site};
+use memcheck_core::wire::{BadFinding, Columns};
+use memcheck_core::{Finding, Phase, ScenarioKind};
 use postgres::Row;
+use postgres::types::FromSql;
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure, Step};
@@ -154,116 +155,29 @@ pub(super) const FINDINGS: &str = "\
 
 /// Reads a row of [`FINDINGS`]; the error says what cannot be used.
 fn finding(row: &Row) -> Result<Finding, String> {
-    let text = |i: usize| row.try_get::<_, Option<String>>(i).map_err(|error| error.to_string());
-    let number = |i: usize| match row.try_get::<_, Option<i64>>(i) {
-        // Whatever shrank is no growth.
-        Ok(number) => Ok(number.map_or(0, |number| u64::try_from(number).unwrap_or(0))),
-        Err(error) => Err(error.to_string()),
-    };
-    let rate = |i: usize| row.try_get::<_, Option<f64>>(i).map_err(|error| error.to_string());
-    let path: Option<Vec<String>> = row.try_get(2).map_err(|error| error.to_string())?;
-    let path = match path.filter(|path| !path.is_empty()) {
-        Some(path) => ContextPath::new(path),
-        None => ContextPath::new([text(3)?.unwrap_or_default()]),
-    };
-    Ok(Finding {
-        check: word::<CheckKind>(text(0)?)?,
-        severity: word::<Severity>(text(1)?)?,
-        path,
-        bytes: number(4)?,
-        objects: number(5)?,
-        iterations: number(6)?,
-        bytes_per_iter: rate(7)?.unwrap_or(0.0),
-        objects_per_iter: rate(8)?.unwrap_or(0.0),
-        shape: text(9)?.map(|shape| word::<Shape>(Some(shape))).transpose()?,
-        phase: text(10)?.map(|phase| word::<Phase>(Some(phase))).transpose()?,
-        source_lib: text(11)?.unwrap_or_default(),
-        marks: marks(&text(12)?.unwrap_or_default())?,
-        detail: text(13)?.unwrap_or_default(),
-        site: match row.try_get::<_, Option<i64>>(15).map_err(|error| error.to_string())? {
-            None => None,
-            Some(offset) => Some(Site {
-                // The backend's own number for it is not told.
-                id: SiteId(0),
-                frame: Frame {
-                    library: text(11)?.unwrap_or_default(),
-                    build_id: text(14)?.unwrap_or_default(),
-                    offset: u64::try_from(offset).unwrap_or(0),
-                    symbol: text(16)?,
-                    line: None,
-                },
-                stack: stack(&text(17)?.unwrap_or_default())?,
-            }),
-        },
-    })
-}
-
-fn word<T: std::str::FromStr<Err: ToString>>(text: Option<String>) -> Result<T, String> {
-    text.unwrap_or_default().parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// `[{"library": "x", "build_id": "...", "offset": N, "symbol": "f"}, ...]`
-fn stack(json: &str) -> Result<Vec<Frame>, String> {
-    if json.is_empty() {
-        return Ok(Vec::new());
+    fn get<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Result<T, String> {
+        row.try_get(column).map_err(|error| error.to_string())
     }
-    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let frame = |frame: &Value| {
-        let text = |key: &str| frame[key].as_str().map(str::to_owned);
-        let offset = frame["offset"].as_u64().ok_or_else(|| format!("invalid frame {frame}"))?;
-        let library = text("library").ok_or_else(|| format!("invalid frame {frame}"))?;
-        Ok(Frame {
-            library,
-            build_id: text("build_id").unwrap_or_default(),
-            offset,
-            symbol: text("symbol"),
-            line: None,
-        })
+    let json = |text: String| serde_json::from_str(&text).map_err(|error| format!("{error} in {text}"));
+    let columns = Columns {
+        check_type: get(row, "check_type")?,
+        severity: get(row, "severity")?,
+        context_path: get(row, "context_path")?,
+        subject: get(row, "subject")?,
+        bytes: get(row, "bytes")?,
+        objects: get(row, "objects")?,
+        iterations: get(row, "iterations")?,
+        bytes_per_iter: get::<Option<f64>>(row, "bytes_per_iter")?.unwrap_or(0.0),
+        objects_per_iter: get::<Option<f64>>(row, "objects_per_iter")?.unwrap_or(0.0),
+        shape: get(row, "shape")?,
+        phase: get(row, "phase")?,
+        source_lib: get(row, "source_lib")?,
+        build_id: get(row, "build_id")?,
+        site_offset: get(row, "site_offset")?,
+        site_symbol: get(row, "site_symbol")?,
+        stack: get::<Option<String>>(row, "stack")?.map(json).transpose()?,
+        marks: json(get(row, "marks")?)?,
+        detail: get(row, "detail")?,
     };
-    value.as_array().ok_or_else(|| format!("invalid stack {json}"))?.iter().map(frame).collect()
-}
-
-/// `[{"iteration": 0, "used": N, "objects": N}, ...]`
-fn marks(json: &str) -> Result<Vec<MarkPoint>, String> {
-    if json.is_empty() {
-        return Ok(Vec::new());
-    }
-    let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let point = |mark: &Value| {
-        let number = |key: &str| mark[key].as_u64();
-        let read =
-            || Some(MarkPoint { iteration: number("iteration")?, used: number("used")?, objects: number("objects")? });
-        read().ok_or_else(|| format!("invalid mark {mark}"))
-    };
-    value.as_array().ok_or_else(|| format!("invalid marks {json}"))?.iter().map(point).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stacks_are_read() {
-        let json = r#"[{"library": "x", "build_id": "ab", "offset": 16, "symbol": null}, {"library": "y", "offset": 1, "symbol": "f"}]"#;
-        let frame = |library: &str, build_id: &str, offset, symbol: Option<&str>| Frame {
-            library: library.into(),
-            build_id: build_id.into(),
-            offset,
-            symbol: symbol.map(str::to_owned),
-            line: None,
-        };
-        assert_eq!(stack(json), Ok(vec![frame("x", "ab", 16, None), frame("y", "", 1, Some("f"))]));
-        assert_eq!(stack(""), Ok(vec![]));
-        assert_eq!(stack(r#"[{"library": "x"}]"#), Err(r#"invalid frame {"library":"x"}"#.to_owned()));
-    }
-
-    #[test]
-    fn marks_are_read() {
-        let point = |iteration, used, objects| MarkPoint { iteration, used, objects };
-        let json = r#"[{"iteration": 0, "used": 10, "objects": 1}, {"iteration": 1, "used": 20, "objects": 2}]"#;
-        assert_eq!(marks(json), Ok(vec![point(0, 10, 1), point(1, 20, 2)]));
-        assert_eq!(marks(""), Ok(vec![]));
-        assert_eq!(marks("{}"), Err("invalid marks {}".to_owned()));
-        assert_eq!(marks(r#"[{"used": 1}]"#), Err(r#"invalid mark {"used":1}"#.to_owned()));
-    }
+    columns.try_into().map_err(|bad: BadFinding| bad.to_string())
 }

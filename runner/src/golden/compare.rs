@@ -1,6 +1,6 @@
 //! Observed violations against recorded ones: sets of typed rows, not texts.
 
-use memcheck_core::row::{Observed, Row};
+use memcheck_core::golden::row::{Observed, Row};
 
 use super::Seen;
 use super::file::Block;

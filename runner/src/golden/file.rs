@@ -21,7 +21,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use memcheck_core::row::{BadRow, Row, has_fields};
+use memcheck_core::golden::field::BadRow;
+use memcheck_core::golden::row::{Row, has_fields};
 
 use crate::results::Seen;
 

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use memcheck_core::Finding;
-use memcheck_core::row::{Observed, Policy, Row};
+use memcheck_core::golden::row::{Observed, Policy, Row};
 use regex::Regex;
 
 use crate::results::{Axes, Seen};

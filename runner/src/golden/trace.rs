@@ -1,7 +1,7 @@
 //! What happened in a permutation, in the lines of a golden: which step was reported when, whether it waited, and how it
 //! failed. No SQL text, no results, no messages.
 
-use memcheck_core::row::escaped;
+use memcheck_core::golden::row::escaped;
 
 use crate::exec::happening::{Happening, Outcome, Wait};
 use crate::plan::Sessions;

@@ -1,8 +1,8 @@
 //! One `expect` clause against the findings of its scenario.
 
+use memcheck_core::golden::bucket;
 use memcheck_core::like::Like;
-use memcheck_core::size::Per;
-use memcheck_core::{Finding, Frame, Site, bucket};
+use memcheck_core::{Finding, Frame, Site};
 
 use crate::language::ast::{Expectation, ExpectedViolation, Rate};
 use crate::plan::admits;
@@ -148,10 +148,10 @@ fn functions(site: &Site) -> impl Iterator<Item = String> {
 
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
 fn brief((owner, finding): &Owned) -> String {
-    let size = if finding.is_counted() {
+    let size = if finding.check.is_counted() {
         format!("x{}", finding.objects)
     } else if finding.iterations > 1 {
-        format!("{} B/{}", short(finding.bytes_per_iter), Per::of(finding.check).as_str())
+        format!("{} B/{}", short(finding.bytes_per_iter), finding.check.per().as_str())
     } else {
         bucket::bytes(finding.bytes)
     };

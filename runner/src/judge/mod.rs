@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use memcheck_core::Finding;
-use memcheck_core::row::{Policy, Row};
-use memcheck_core::size::Size;
+use memcheck_core::golden::row::{Policy, Row};
+use memcheck_core::golden::size::Size;
 
 use self::expectation::miss;
 use self::seen::findings;

@@ -1,7 +1,7 @@
 //! What an outcome comes to, in the form in which it is recorded.
 
 use memcheck_core::Finding;
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use crate::exec::outcome::{Outcome, PermutationRun, Window};
 use crate::golden::{self, Block};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use memcheck_core::Site;
-use memcheck_core::row::Row;
+use memcheck_core::golden::row::Row;
 
 use crate::exec::failure::Failure;
 use crate::golden::{Difference, GoldenError};

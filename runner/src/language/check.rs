@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use memcheck_core::ScenarioKind;
+use memcheck_core::scenario::Clause;
 
 use super::ast::{Condition, Expect, Expectation, Marker, Scenario, Span, Spanned, Spec, Test, WorkloadSource};
 use super::diagnostic::Diagnostic;
@@ -90,7 +91,7 @@ impl Checker<'_> {
         for scenario in &spec.scenarios {
             self.number_of_workloads(scenario);
             self.beside_worker(scenario);
-            if scenario.kind.value == ScenarioKind::QueryPeak && scenario.rows.is_empty() {
+            if scenario.kind.value.takes(Clause::Rows) && scenario.rows.is_empty() {
                 let hint = "say at which numbers of rows: \"rows in (500, 1000, 2000)\"".to_owned();
                 self.error_with_hint(&scenario.span, format!("scenario \"{}\" has no rows", title(scenario)), hint);
             }
@@ -110,11 +111,9 @@ impl Checker<'_> {
         if scenario.worker.is_none() {
             return;
         }
-        const KINDS: [ScenarioKind; 3] =
-            [ScenarioKind::Window, ScenarioKind::GrowthBenchmark, ScenarioKind::WrongContextProbe];
-        if !KINDS.contains(&scenario.kind.value) {
+        if !scenario.kind.value.takes(Clause::Worker) {
             let message = format!("scenario \"{}\" cannot watch a worker", scenario.kind.value);
-            let hint = "window, growth_benchmark and wrong_context_probe can".to_owned();
+            let hint = format!("{} can", names_of_kinds_with(Clause::Worker));
             self.error_with_hint(&scenario.kind.span, message, hint);
         }
         let clauses = [
@@ -146,8 +145,9 @@ impl Checker<'_> {
             [] if scenario.worker.is_some() => {}
             [] => self.error(&scenario.span, format!("scenario \"{title}\" has no workload")),
             [_] => {}
-            _ if scenario.kind.value != ScenarioKind::ConcurrentBackends => {
-                let hint = "only concurrent_backends deals several workloads to its workers".to_owned();
+            _ if !scenario.kind.value.takes(Clause::Workloads) => {
+                let hint =
+                    format!("only {} deals several workloads to its workers", names_of_kinds_with(Clause::Workloads));
                 self.error_with_hint(&scenario.span, format!("scenario \"{title}\" has several workloads"), hint);
             }
             several => {
@@ -232,6 +232,11 @@ impl Checker<'_> {
 
 fn named(name: &Spanned<String>) -> (String, &Span) {
     (name.value.clone(), &name.span)
+}
+
+/// The kinds of scenario in which a clause has a meaning.
+fn names_of_kinds_with(clause: Clause) -> String {
+    suggest::join_all(&ScenarioKind::with(clause).map(|kind| kind.to_string()).collect::<Vec<_>>())
 }
 
 /// A scenario as goldens call it.

@@ -42,10 +42,19 @@ pub(crate) fn alternatives(words: &[&str]) -> String {
 
 /// `a, b or c`
 pub(crate) fn join(items: &[String]) -> String {
+    joined(items, "or")
+}
+
+/// `a, b and c`
+pub(crate) fn join_all(items: &[String]) -> String {
+    joined(items, "and")
+}
+
+fn joined(items: &[String], word: &str) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
     }
 }
 

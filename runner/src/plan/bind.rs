@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use memcheck_core::ScenarioKind;
+use memcheck_core::scenario::Clause;
+
 use super::{Place, Problem};
 use crate::language::sql::{Variables, split, substitute};
-use crate::language::{Diagnostic, SourceFile};
+use crate::language::{Diagnostic, SourceFile, suggest};
 
 /// The statements of a block.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +39,7 @@ impl Sql {
 pub struct Values {
     /// `:i`
     pub i: u64,
-    /// `:rows`; means nothing but in `query_peak`.
+    /// `:rows`; means nothing but on a ladder.
     pub rows: u64,
 }
 
@@ -135,7 +138,11 @@ pub(super) fn bind(
                 let start = place.offset + unknown.offset;
                 let hint = match unknown.name.as_str() {
                     "i" => "\":i\" is the iteration, which only a workload has".to_owned(),
-                    "rows" => "\":rows\" is the number of rows, which only a workload of query_peak has".to_owned(),
+                    "rows" => {
+                        let kinds: Vec<_> = ScenarioKind::with(Clause::Rows).map(|kind| kind.to_string()).collect();
+                        let kinds = suggest::join(&kinds);
+                        format!("\":rows\" is the number of rows, which only a workload of {kinds} has")
+                    }
                     name => format!("define it with \"var {name} = ...\", or write \"-v {name}=...\""),
                 };
                 let span = start..start + unknown.name.len() + 1;

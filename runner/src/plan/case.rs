@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memcheck_core::row::Policy;
-use memcheck_core::{Phase, ScenarioKind};
+use memcheck_core::Phase;
+use memcheck_core::golden::row::Policy;
+use memcheck_core::scenario::{self, Clause, Tracing};
 use regex::Regex;
 
 use super::bind::{Varying, bind};
@@ -20,9 +21,6 @@ use crate::language::ast::{
 use crate::language::sql::Variables;
 use crate::language::{Diagnostic, SourceFile};
 
-/// Iterations of a scenario that does not say how many; a plain window has one, and so has a step of a ladder.
-const ITERATIONS: u64 = 100;
-
 /// What a spec does not say.
 #[derive(Debug, Clone, Copy)]
 pub struct Defaults {
@@ -36,8 +34,7 @@ pub struct Defaults {
 
 impl Default for Defaults {
     fn default() -> Self {
-        // The sixth execution of a cached statement makes its generic plan (plancache.c, choose_custom_plan).
-        Defaults { warmup: 10, timeout: Duration::from_secs(60), all_permutations: false }
+        Defaults { warmup: scenario::WARMUP.into(), timeout: Duration::from_secs(60), all_permutations: false }
     }
 }
 
@@ -197,12 +194,10 @@ impl Planner<'_> {
             Some(name) => format!("scenario {kind} {}", name.value),
             None => format!("scenario {kind}"),
         };
-        let default_iterations = match kind {
-            ScenarioKind::Window | ScenarioKind::QueryPeak => 1,
-            _ => ITERATIONS,
-        };
+        let description = kind.description();
+        let warmup = if description.warms_up { self.defaults.warmup } else { 0 };
         let phases = match scenario.abort.as_ref().map(|abort| abort.value) {
-            _ if kind != ScenarioKind::TxAbortLoop => Vec::new(),
+            _ if !kind.takes(Clause::Abort) => Vec::new(),
             Some(Abort::One(phase)) => vec![phase],
             Some(Abort::All) | None => Phase::ALL.to_vec(),
         };
@@ -223,9 +218,12 @@ impl Planner<'_> {
             place: Place { source: Arc::clone(&self.loaded.source), offset: scenario.span.start },
             setup: self.own_blocks(&scenario.setup),
             teardown: self.own_blocks(&scenario.teardown),
-            iterations: scenario.iterations.as_ref().map_or(default_iterations, |iterations| iterations.value),
+            iterations: scenario
+                .iterations
+                .as_ref()
+                .map_or(description.iterations.default, |iterations| iterations.value),
             rows: scenario.rows.iter().map(|rows| rows.value).collect(),
-            warmup: scenario.warmup.as_ref().map_or(self.defaults.warmup, |warmup| warmup.value),
+            warmup: scenario.warmup.as_ref().map_or(warmup, |warmup| warmup.value),
             timeout: scenario.timeout.as_ref().map_or(timeout, |timeout| timeout.value),
             iterate: scenario.iterate.as_ref().map(|iterate| iterate.value).unwrap_or_default(),
             protocol: scenario.protocol.as_ref().map(|protocol| protocol.value).unwrap_or_default(),
@@ -245,6 +243,7 @@ impl Planner<'_> {
             expected_error: expected_error.as_ref().map(|state| state.value.clone()),
             expects,
         };
+        self.check_tracing(scenario, &planned);
         self.check_ladder(scenario, &planned);
         self.check_repetition(scenario, &planned, expected_error.as_ref().map(|state| &state.span));
         planned
@@ -253,8 +252,7 @@ impl Planner<'_> {
     fn workload(&mut self, scenario: &ast::Scenario) -> Sql {
         // None, or several, only for kinds that are not supported.
         let [workload] = scenario.workloads.as_slice() else { return Sql::default() };
-        let ladder = scenario.kind.value == ScenarioKind::QueryPeak;
-        let varying = if ladder { Varying::Ladder } else { Varying::Iteration };
+        let varying = if scenario.kind.value.takes(Clause::Rows) { Varying::Ladder } else { Varying::Iteration };
         match &workload.source {
             WorkloadSource::Inline(block) => self.bind(&self.loaded.source, &block.text, block.span.start, varying),
             WorkloadSource::File(file) => {
@@ -269,18 +267,27 @@ impl Planner<'_> {
         }
     }
 
-    /// What a ladder needs: somebody to charge, and something to climb.
-    fn check_ladder(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
-        if planned.kind != ScenarioKind::QueryPeak {
+    /// What a scenario needs that goes by traced allocations: somebody to charge.
+    fn check_tracing(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
+        let kind = planned.kind;
+        if kind.description().tracing != Tracing::Always {
             return;
         }
         let said = scenario.trace.as_ref().or(self.loaded.spec.trace.as_ref());
         if let Some(trace) = said.filter(|trace| trace.value == Trace::Off) {
-            self.complain(trace.span.clone(), "scenario query_peak goes by traced allocations", None);
+            self.complain(trace.span.clone(), &format!("scenario {kind} goes by traced allocations"), None);
         }
         if planned.targets.is_empty() {
             let hint = "name the library with \"extension\", \"preload\" or \"target\"";
-            self.complain(scenario.kind.span.clone(), "scenario query_peak has no library to charge", Some(hint));
+            let message = format!("scenario {kind} has no library to charge");
+            self.complain(scenario.kind.span.clone(), &message, Some(hint));
+        }
+    }
+
+    /// What a ladder needs: something to climb.
+    fn check_ladder(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
+        if !planned.kind.takes(Clause::Rows) {
+            return;
         }
         if !planned.workload.statements.is_empty() && !planned.workload.has_rows() {
             let hint = "put \":rows\" where the workload says how many rows there are";
@@ -293,13 +300,11 @@ impl Planner<'_> {
     fn check_repetition(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
         if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
             let span = iterate.span.clone();
-            if planned.kind == ScenarioKind::TxAbortLoop && iterate.value == Iterate::Transaction {
-                self.complain(span, "scenario tx_abort_loop makes its own transactions", None);
-            } else if iterate.value == Iterate::Server
-                && matches!(planned.kind, ScenarioKind::QueryPeak | ScenarioKind::CursorLeak)
-            {
-                let message = format!("scenario {} is repeated by the client only", planned.kind);
-                self.complain(span, &message, None);
+            let kind = planned.kind;
+            if kind.description().makes_transactions && iterate.value == Iterate::Transaction {
+                self.complain(span, &format!("scenario {kind} makes its own transactions"), None);
+            } else if iterate.value == Iterate::Server && kind.is_built() && kind.call().is_none() {
+                self.complain(span, &format!("scenario {kind} is repeated by the client only"), None);
             } else if let Some(error) = error {
                 let hint = "with \"iterate statement\", every iteration has its own transaction";
                 self.complain(error.clone(), "an error ends the transaction of all iterations", Some(hint));

@@ -20,7 +20,7 @@ mod variables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 

@@ -215,12 +215,17 @@ fn mistakes_are_found_before_anything_runs() {
             "x.mcspec:2:12: a prepared statement is the same in every iteration",
         ),
         (
-            "scenario window\n  iterate server\n  workload { SELECT :i }\n".into(),
+            "scenario window\n  iterate server\n  workload { SELECT 1 }\n".into(),
+            &[],
+            "x.mcspec:2:11: scenario window is repeated by the client only",
+        ),
+        (
+            "scenario growth_benchmark\n  iterate server\n  workload { SELECT :i }\n".into(),
             &[],
             "x.mcspec:2:11: the server repeats one and the same workload",
         ),
         (
-            "scenario window\n  iterate server\n  protocol extended\n  workload { SELECT 1 }\n".into(),
+            "scenario growth_benchmark\n  iterate server\n  protocol extended\n  workload { SELECT 1 }\n".into(),
             &[],
             "x.mcspec:3:12: with \"iterate server\" no statement is sent",
         ),

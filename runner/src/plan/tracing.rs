@@ -1,6 +1,6 @@
 //! Whose allocations are traced.
 
-use memcheck_core::ScenarioKind;
+use memcheck_core::scenario::Tracing;
 
 use crate::language::ast::{self, Trace};
 
@@ -8,10 +8,11 @@ use crate::language::ast::{self, Trace};
 /// what a scenario goes by, unless it says no.
 pub(super) fn trace(spec: &ast::Spec, scenario: Option<&ast::Scenario>) -> Trace {
     let said = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
-    said.map(|trace| trace.value).unwrap_or_else(|| match scenario.map(|scenario| scenario.kind.value) {
-        Some(ScenarioKind::QueryPeak) => Trace::On,
-        Some(ScenarioKind::CursorLeak) if !targets(spec).is_empty() => Trace::On,
-        _ => Trace::Off,
+    let tracing = scenario.map_or(Tracing::AsAsked, |scenario| scenario.kind.value.description().tracing);
+    said.map(|trace| trace.value).unwrap_or_else(|| match tracing {
+        Tracing::Always => Trace::On,
+        Tracing::IfThereAreTargets if !targets(spec).is_empty() => Trace::On,
+        Tracing::IfThereAreTargets | Tracing::AsAsked => Trace::Off,
     })
 }
 

@@ -24,23 +24,18 @@ fn clause(name: &str, span: &Span, hint: &str) -> Diagnostic {
 
 fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic>) {
     let kind = &scenario.kind;
-    if !kind.value.is_supported() {
-        let supported: Vec<&str> =
-            ScenarioKind::ALL.iter().filter(|kind| kind.is_supported()).map(|kind| kind.as_str()).collect();
+    if !kind.value.is_built() {
+        let supported: Vec<&str> = ScenarioKind::built().map(ScenarioKind::as_str).collect();
         let message = format!("scenario \"{}\" is not yet supported", kind.value);
         let hint = format!("supported are {}", supported.join(", "));
         found.push(Diagnostic::new(kind.span.clone(), message).with_hint(hint));
         // Its clauses make sense only with it.
         return;
     }
-    const REMOVE: &str = "remove the clause to run the scenario without it";
-    let clauses = [
-        ("workers", scenario.workers.as_ref().map(|workers| &workers.span)),
-        ("reset every", scenario.reset_every.as_ref().map(|every| &every.span)),
-        ("guard", scenario.guard.as_ref().map(|guard| &guard.span)),
-        ("probe", scenario.probes.first().map(|(probe, _)| &probe.span)),
-    ];
-    found.extend(clauses.into_iter().filter_map(|(name, span)| Some(clause(name, span?, REMOVE))));
+    // Clauses of some scenarios only are theirs: one that is built knows them.
+    if let Some(guard) = &scenario.guard {
+        found.push(clause("guard", &guard.span, "remove the clause to run the scenario without it"));
+    }
     for expect in &scenario.expects {
         expectation(expect, trace(spec, Some(scenario)), "the scenario", found);
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use memcheck_core::row::Observed;
+use memcheck_core::golden::row::Observed;
 
 use super::line::{Line, Tone};
 use super::origin;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use memcheck_core::Finding;
+use memcheck_core::wire::FindingRecord;
 
 use super::axes::Axes;
-use super::schema::{FindingResult, RowResult, ScenarioResult, ServerRecord, WindowResult};
+use super::schema::{RowResult, ScenarioResult, ServerRecord, WindowResult};
 use super::seen::Seen;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
@@ -85,8 +86,8 @@ fn window(session: Option<String>, window: &Window) -> WindowResult {
     }
 }
 
-fn findings(findings: &[Finding]) -> Vec<FindingResult> {
-    findings.iter().map(FindingResult::from).collect()
+fn findings(findings: &[Finding]) -> Vec<FindingRecord> {
+    findings.iter().map(FindingRecord::from).collect()
 }
 
 fn failure_text(failure: &Failure) -> String {

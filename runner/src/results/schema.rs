@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use memcheck_core::census::SiteId;
-use memcheck_core::row::Observed;
-use memcheck_core::{Finding, Frame, Line, Site};
+use memcheck_core::golden::row::Observed;
+use memcheck_core::wire::{FindingRecord, SiteRecord};
 use serde::{Deserialize, Serialize};
 
 use super::axes::Axes;
@@ -89,7 +88,7 @@ pub struct ScenarioResult {
     /// Its rows.
     pub rows: Vec<RowResult>,
     /// Its findings before they became rows.
-    pub findings: Vec<FindingResult>,
+    pub findings: Vec<FindingRecord>,
     /// Its windows.
     pub windows: Vec<WindowResult>,
     /// What the server told the client.
@@ -107,7 +106,7 @@ pub struct RowResult {
     pub bytes_per_iter: f64,
     /// Where it was allocated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site: Option<SiteResult>,
+    pub site: Option<SiteRecord>,
 }
 
 /// A window of a scenario.
@@ -119,125 +118,15 @@ pub struct WindowResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// What was found in this window alone.
-    pub findings: Vec<FindingResult>,
+    pub findings: Vec<FindingRecord>,
     /// `window_stats()`
     pub statistics: BTreeMap<String, i64>,
-}
-
-/// A finding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FindingResult {
-    /// The check.
-    pub check: String,
-    /// The severity.
-    pub severity: String,
-    /// Names from the root.
-    pub context_path: Vec<String>,
-    /// Growth over the window in bytes.
-    pub bytes: u64,
-    /// Contexts added over the window.
-    pub objects: u64,
-    /// Iterations of the window; in `query_bloat` the most rows.
-    pub iterations: u64,
-    /// Bytes per iteration, or per row.
-    pub bytes_per_iter: f64,
-    /// Contexts or allocations per iteration, or per row.
-    pub objects_per_iter: f64,
-    /// How it grew.
-    pub shape: Option<String>,
-    /// The kind of abort it needs.
-    pub phase: Option<String>,
-    /// The library.
-    pub source_lib: String,
-    /// The place in the library that allocated most of it; none where allocations were not traced.
-    pub site: Option<SiteResult>,
-    /// The curve: iteration, bytes in use, contexts.
-    pub marks: Vec<[u64; 3]>,
-    /// The engine's sentence.
-    pub detail: String,
-}
-
-/// A place that allocates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SiteResult {
-    /// The call in the library.
-    pub frame: FrameResult,
-    /// A stack it allocated with, from the allocator's caller outwards.
-    pub stack: Vec<FrameResult>,
-}
-
-/// A return address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FrameResult {
-    /// The object's name without directory and suffix.
-    pub library: String,
-    /// Its GNU build ID.
-    pub build_id: String,
-    /// Offset in the file's address space.
-    pub offset: u64,
-    /// The function.
-    pub symbol: Option<String>,
-    /// The source file; none where the library has no debug information.
-    #[serde(default)]
-    pub file: Option<String>,
-    /// The line in it.
-    #[serde(default)]
-    pub line: Option<u32>,
 }
 
 impl ServerRecord {
     /// The server, as goldens tell it from others.
     pub fn axes(&self) -> Axes {
         Axes { major: self.major, assertions: self.assertions, arch: self.arch.clone() }
-    }
-}
-
-impl From<&Site> for SiteResult {
-    fn from(site: &Site) -> Self {
-        SiteResult { frame: (&site.frame).into(), stack: site.stack.iter().map(Into::into).collect() }
-    }
-}
-
-impl From<&Frame> for FrameResult {
-    fn from(frame: &Frame) -> Self {
-        let Frame { library, build_id, offset, symbol, line } = frame.clone();
-        let (file, line) = line.map(|line| (line.file, line.number)).unzip();
-        FrameResult { library, build_id, offset, symbol, file, line }
-    }
-}
-
-impl From<&SiteResult> for Site {
-    fn from(site: &SiteResult) -> Self {
-        let stack = site.stack.iter().map(Into::into).collect();
-        Site { frame: (&site.frame).into(), stack, ..Site::numbered(SiteId(0)) }
-    }
-}
-
-impl From<&FrameResult> for Frame {
-    fn from(frame: &FrameResult) -> Self {
-        let FrameResult { library, build_id, offset, symbol, file, line } = frame.clone();
-        Frame { library, build_id, offset, symbol, line: file.zip(line).map(|(file, number)| Line { file, number }) }
-    }
-}
-
-impl From<&Finding> for FindingResult {
-    fn from(finding: &Finding) -> Self {
-        FindingResult {
-            check: finding.check.to_string(),
-            severity: finding.severity.to_string(),
-            context_path: finding.path.names().to_vec(),
-            bytes: finding.bytes,
-            objects: finding.objects,
-            iterations: finding.iterations,
-            bytes_per_iter: finding.bytes_per_iter,
-            objects_per_iter: finding.objects_per_iter,
-            shape: finding.shape.map(|shape| shape.to_string()),
-            phase: finding.phase.map(|phase| phase.to_string()),
-            source_lib: finding.source_lib.clone(),
-            site: finding.site.as_ref().map(Into::into),
-            marks: finding.marks.iter().map(|mark| [mark.iteration, mark.used, mark.objects]).collect(),
-            detail: finding.detail.clone(),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a scenario or permutation came to.
 
-use memcheck_core::row::Observed;
+use memcheck_core::golden::row::Observed;
 
 /// What a scenario or permutation came to, in the form in which it is recorded.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use crate::exec::outcome::Outcome;
 use crate::golden;

@@ -9,7 +9,7 @@ mod worker;
 
 use std::time::Instant;
 
-use memcheck_core::growth::checkpoints;
+use memcheck_core::judge::growth::checkpoints;
 use memcheck_core::{Phase, ScenarioKind};
 use serde_json::json;
 

@@ -43,7 +43,7 @@ fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<
     let time = worker.time.as_secs_f64().to_string();
     session.query("SELECT pg_catalog.pg_sleep($1::text::float8)", &[&time], &step, Some(&worker.place))?;
     engine::end_in(session, pid)?;
-    if scenario.kind == memcheck_core::ScenarioKind::Window {
+    if scenario.kind.description().compares_ends {
         return Ok(());
     }
     let marks = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'marks'";

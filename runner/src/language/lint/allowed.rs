@@ -1,15 +1,12 @@
 //! Contexts that are watched, and all of them allowed to grow.
 
-use memcheck_core::ScenarioKind;
-
 use super::Subject;
 use crate::language::ast::Spanned;
 use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;
-    // A plain window reports leaks of contexts that are allowed, as the SQL interface documents.
-    let scenarios = spec.scenarios.iter().filter(|scenario| scenario.kind.value != ScenarioKind::Window);
+    let scenarios = spec.scenarios.iter().filter(|scenario| !scenario.kind.value.description().reports_allowed);
     let scenarios = scenarios.map(|scenario| (&scenario.watch, &scenario.allow));
     for (watch, allow) in scenarios.chain(spec.sessions.iter().map(|session| (&session.watch, &session.allow))) {
         if let Some(pattern) = allow.iter().find(|pattern| !pattern.value.is_empty() && is_any(&pattern.value)) {

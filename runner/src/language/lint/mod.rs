@@ -14,8 +14,6 @@ mod unused_step;
 mod unused_variable;
 mod vacuous;
 
-use memcheck_core::ScenarioKind;
-
 use super::ast::{Block, Expect, Scenario, Spec, WorkloadSource};
 use super::diagnostic::Diagnostic;
 
@@ -118,10 +116,10 @@ fn workloads(scenario: &Scenario) -> impl Iterator<Item = &Block> {
     })
 }
 
-/// How often the workload of a scenario is repeated while it is watched, where the spec says.
-fn iterations(scenario: &Scenario) -> Option<u64> {
-    let default = (scenario.kind.value == ScenarioKind::Window).then_some(1);
-    scenario.iterations.as_ref().map(|iterations| iterations.value).or(default)
+/// How often the workload of a scenario is repeated while it is watched.
+fn iterations(scenario: &Scenario) -> u64 {
+    let default = scenario.kind.value.description().iterations.default;
+    scenario.iterations.as_ref().map_or(default, |iterations| iterations.value)
 }
 
 #[cfg(test)]

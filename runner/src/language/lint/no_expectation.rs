@@ -1,6 +1,6 @@
 //! A scenario whose findings nobody looks at.
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 
 use super::Subject;
 use crate::language::check::title;

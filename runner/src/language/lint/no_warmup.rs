@@ -1,20 +1,12 @@
 //! No warm-up where the first iteration is not told from the others.
 
-use memcheck_core::ScenarioKind;
-
 use super::{Subject, iterations};
 use crate::language::diagnostic::Diagnostic;
 
-/// From here on a benchmark has checkpoints enough to leave what happens once out of its rate.
-const LONG: u64 = 100;
-
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for scenario in &subject.spec.scenarios {
-        let tells_first_apart = match scenario.kind.value {
-            ScenarioKind::Window | ScenarioKind::WrongContextProbe => false,
-            ScenarioKind::GrowthBenchmark => iterations(scenario).is_none_or(|iterations| iterations >= LONG),
-            _ => true,
-        };
+        let settled = scenario.kind.value.description().iterations.settled;
+        let tells_first_apart = settled.is_some_and(|settled| iterations(scenario) >= settled);
         if let Some(warmup) = scenario.warmup.as_ref().filter(|warmup| warmup.value == 0)
             && !tells_first_apart
         {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
 
 use super::{parse, parse_include};

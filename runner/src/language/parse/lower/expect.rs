@@ -1,6 +1,7 @@
 //! Expectations.
 
-use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
+use memcheck_core::scenario::Clause;
+use memcheck_core::{CheckKind, Phase, Severity, Shape};
 
 use super::condition::comparison;
 use super::{Lower, Within, likes, text_of};
@@ -93,7 +94,7 @@ impl Lower<'_> {
             Rule::source => self.once(node, &mut violation.from, Self::string),
             Rule::site => self.once(node, &mut violation.at, |_, node| Some(text_of(&node.get(Rule::like)?))),
             Rule::phase => {
-                self.check_kind(node, "on", &[ScenarioKind::TxAbortLoop]);
+                self.check_kind(node, "on", Clause::Abort);
                 self.once(node, &mut violation.on, |lower, node| {
                     let phases: Vec<_> = Phase::ALL.iter().map(|&phase| (phase.as_str(), phase)).collect();
                     lower.choice(&node.get(Rule::phase_name)?, "way of aborting", &phases)
@@ -125,7 +126,7 @@ impl Lower<'_> {
         match (node.get(Rule::ITERATION), node.get(Rule::ROW)) {
             (Some(_), _) => Rate::PerIteration,
             (_, Some(row)) => {
-                self.check_kind(&row, "per row", &[ScenarioKind::QueryPeak]);
+                self.check_kind(&row, "per row", Clause::Rows);
                 Rate::PerRow
             }
             _ => Rate::Total,

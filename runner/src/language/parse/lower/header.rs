@@ -1,6 +1,6 @@
 //! The header and the file's fixtures.
 
-use memcheck_core::row::Policy;
+use memcheck_core::golden::row::Policy;
 use regex::Regex;
 
 use super::{Lower, text_of, texts, word_of};

@@ -1,5 +1,6 @@
 //! Scenarios.
 
+use memcheck_core::scenario::Clause;
 use memcheck_core::{Phase, ScenarioKind};
 
 use super::{Lower, Within, likes, text_of, word_of};
@@ -27,14 +28,15 @@ const TRACES: &[(&str, Trace)] = &[("on", Trace::On), ("off", Trace::Off), ("sta
 
 const GUARD_LEVELS: &[&str] = &["off", "redzone", "pages"];
 
-/// The kinds of scenario that a clause has a meaning in; none if it has one in all.
-fn kinds_with(rule: Rule) -> Option<&'static [ScenarioKind]> {
+/// A clause that has a meaning in some kinds of scenario only, and is reported where it has none. What a scenario lacks for
+/// the others - several workloads, a worker to watch - takes the whole scenario to tell.
+const fn clause_of_some(rule: Rule) -> Option<Clause> {
     match rule {
-        Rule::rows => Some(&[ScenarioKind::QueryPeak]),
-        Rule::abort => Some(&[ScenarioKind::TxAbortLoop]),
-        Rule::reset => Some(&[ScenarioKind::ContextResetStorm]),
-        Rule::workers => Some(&[ScenarioKind::ConcurrentBackends]),
-        Rule::probe => Some(&[ScenarioKind::ShmemSentinelProbe, ScenarioKind::ConcurrentBackends]),
+        Rule::rows => Some(Clause::Rows),
+        Rule::abort => Some(Clause::Abort),
+        Rule::reset => Some(Clause::ResetEvery),
+        Rule::workers => Some(Clause::Workers),
+        Rule::probe => Some(Clause::Probe),
         _ => None,
     }
 }
@@ -50,8 +52,8 @@ impl Lower<'_> {
     }
 
     pub(super) fn scenario_clause(&mut self, scenario: &mut Scenario, node: &Node) {
-        if let Some(kinds) = kinds_with(node.rule()) {
-            self.check_kind(node, word_of(node), kinds);
+        if let Some(clause) = clause_of_some(node.rule()) {
+            self.check_kind(node, word_of(node), clause);
         }
         match node.rule() {
             Rule::setup => scenario.setup.extend(self.block(node)),
@@ -93,14 +95,14 @@ impl Lower<'_> {
         }
     }
 
-    /// Reports what has no meaning in the kind of scenario being read.
-    pub(super) fn check_kind(&mut self, node: &Node, what: &str, kinds: &[ScenarioKind]) {
+    /// Reports what has no meaning in the kind of scenario being read: what belongs to a clause that it does not take.
+    pub(super) fn check_kind(&mut self, node: &Node, what: &str, clause: Clause) {
         let here = match self.within {
-            Within::Scenario(kind) if !kinds.contains(&kind) => kind.as_str(),
+            Within::Scenario(kind) if !kind.takes(clause) => kind.as_str(),
             Within::Permutation => "a permutation",
-            _ => return,
+            Within::Scenario(_) | Within::UnknownScenario | Within::Nothing => return,
         };
-        let kinds: Vec<_> = kinds.iter().map(|kind| kind.to_string()).collect();
+        let kinds: Vec<_> = ScenarioKind::with(clause).map(|kind| kind.to_string()).collect();
         self.error(node.span(), format!("\"{what}\" applies to {}, not to {here}", suggest::join(&kinds)));
     }
 

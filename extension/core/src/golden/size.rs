@@ -3,37 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::bucket::Bucket;
-use crate::check::CheckKind;
+use crate::check::Per;
 use crate::finding::{Finding, MarkPoint};
-use crate::row::BadRow;
-
-/// What a size is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Per {
-    /// One iteration of the workload.
-    Iteration,
-    /// One row of `query_peak`.
-    Row,
-}
-
-impl Per {
-    /// What the sizes of a check are relative to.
-    pub const fn of(check: CheckKind) -> Self {
-        match check {
-            CheckKind::QueryBloat => Per::Row,
-            _ => Per::Iteration,
-        }
-    }
-
-    /// `iter` or `row`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Per::Iteration => "iter",
-            Per::Row => "row",
-        }
-    }
-}
+use crate::golden::bucket::Bucket;
+use crate::golden::field::BadRow;
 
 /// The size field of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +64,7 @@ impl fmt::Display for Size {
 impl Size {
     /// The requested bytes and allocations of a traced finding, if they are the same in each period.
     ///
-    /// The last two intervals between marks decide, as in [`crate::growth::sustained`]. The period is the smallest number of
+    /// The last two intervals between marks decide, as in [`crate::judge::growth::sustained`]. The period is the smallest number of
     /// iterations that holds whole allocations in both; growth that needs a longer one than an interval has no pattern.
     pub(crate) fn exact(marks: &[MarkPoint], per: Per) -> Option<Self> {
         let recent = &marks[marks.len().saturating_sub(3)..];

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use crate::census::{Live, PathId, PathTable, SiteId};
 use crate::check::CheckKind;
 use crate::detail;
-use crate::finding::{Finding, MarkPoint, Site};
-use crate::growth::{Growth, Point, Shape, sustained};
-use crate::judge::{Rules, sort};
-use crate::parallel::Places;
-use crate::thresholds::severity_of;
+use crate::finding::{Finding, Site, sort};
+use crate::judge::curve::{Curve, Trend};
+use crate::judge::growth::{Growth, Shape};
+use crate::judge::rules::Rules;
+use crate::judge::workers::Places;
 
 /// What a site held at most in one step of a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,45 +71,25 @@ fn finding(paths: &PathTable, ladder: &[Rung], path: PathId, peaks: &[Peak]) -> 
             allocations: sum.allocations + peak.held.allocations,
         })
     };
-    let curve: Vec<(u64, Live)> = ladder.iter().map(|rung| (rung.rows, held(rung))).collect();
-    let bytes = growth(&curve, |live| live.bytes);
-    let allocations = growth(&curve, |live| live.allocations).filter(|growth| adds_up(&curve, growth));
-    if allocations.is_none() && !bytes.is_some_and(|growth| outgrows_rows(&curve, &growth)) {
+    let curve = Curve { points: ladder.iter().map(|rung| (rung.rows, held(rung))).collect() };
+    let bytes = curve.bytes();
+    let objects = curve.objects().filter(|growth| adds_up(&curve.points, growth));
+    if objects.is_none() && !bytes.is_some_and(|growth| outgrows_rows(&curve.points, &growth)) {
         return None;
     }
-    let (&(few, at_few), &(many, at_many)) = (curve.first()?, curve.last()?);
-    let total = at_many.bytes.saturating_sub(at_few.bytes);
-    let shape = bytes.or(allocations).and_then(|growth| growth.shape);
-    let severity = match shape {
-        Some(Shape::Superlinear) => severity_of(total).escalated(),
-        _ => severity_of(total),
-    };
+    let (&few, &many) = (curve.points.first()?, curve.points.last()?);
     let most = peaks.iter().max_by_key(|peak| peak.held.bytes)?;
     let path = paths.path(path);
+    let detail = detail::query_bloat(&path, few, many);
+    let trend = Trend { bytes, objects };
     Some(Finding {
-        check: CheckKind::QueryBloat,
-        severity,
-        bytes: total,
-        objects: at_many.allocations.saturating_sub(at_few.allocations),
-        iterations: many,
+        // What does not go on with the rows has no rate: it is not theirs.
         bytes_per_iter: bytes.map_or(0.0, |growth| growth.rate),
-        objects_per_iter: allocations.map_or(0.0, |growth| growth.rate),
-        shape,
-        phase: None,
-        source_lib: String::new(),
+        objects_per_iter: objects.map_or(0.0, |growth| growth.rate),
         site: Some(Site::numbered(most.site)),
-        marks: curve
-            .iter()
-            .map(|&(rows, live)| MarkPoint { iteration: rows, used: live.bytes, objects: live.allocations })
-            .collect(),
-        detail: detail::query_bloat(&path, (few, at_few), (many, at_many)),
-        path,
+        detail,
+        ..curve.finding(CheckKind::QueryBloat, path, trend, trend.shape())
     })
-}
-
-fn growth(curve: &[(u64, Live)], value: impl Fn(&Live) -> u64) -> Option<Growth> {
-    let points: Vec<Point> = curve.iter().map(|(rows, live)| Point { iteration: *rows, value: value(live) }).collect();
-    sustained(&points)
 }
 
 /// Whether allocations come at the rate of the rows.
@@ -137,11 +117,9 @@ fn outgrows_rows(curve: &[(u64, Live)], growth: &Growth) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::Filter;
+    use crate::judge::rules::Filter;
+    use crate::judge::workers::tests::ByNumber;
     use crate::like::Like;
-    use crate::parallel::tests::ByNumber;
-    use crate::scenario::ScenarioKind;
-    use crate::thresholds::Thresholds;
 
     /// What a site held at most at so many rows: bytes and allocations.
     type Held = fn(u64) -> (u64, u64);
@@ -162,7 +140,7 @@ mod tests {
                 .collect(),
         };
         let ladder: Vec<Rung> = rows.iter().map(rung).collect();
-        let rules = Rules { scenario: ScenarioKind::QueryPeak, thresholds: Thresholds::default(), filter, phase: None };
+        let rules = Rules { filter, ..Rules::default() };
         judge_peaks(&paths, &ladder, &rules, &ByNumber)
             .into_iter()
             .map(|f| {

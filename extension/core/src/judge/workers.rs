@@ -6,8 +6,8 @@
 //! has to grow with the calls, and go on after many.
 
 use crate::census::{PathId, SiteId};
-use crate::growth::{Point, sustained};
-use crate::judge::Mark;
+use crate::judge::growth::{Point, sustained};
+use crate::judge::mark::Mark;
 
 /// Fewer calls than these in a worker do not tell a leak from a cache that fills.
 const LEAST_CALLS: u64 = 1000;

@@ -1,6 +1,6 @@
 //! What a series of marks says: a leak, a step, or nothing.
 
-use crate::check::words;
+use crate::words::words;
 
 words! {
     /// How something grows with the iterations.

@@ -8,29 +8,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::bucket::Bucket;
-use crate::check::{CheckKind, Severity};
+use crate::check::{CheckKind, Measure, Severity};
 use crate::finding::{Finding, Phase, Site};
-use crate::growth::Shape;
+use crate::golden::bucket::Bucket;
+use crate::golden::field::BadRow;
+use crate::golden::size::Size;
 use crate::handed::is_handed_over;
-use crate::size::{Per, Size};
-use crate::thresholds;
-
-/// A line that is not a row, with the field that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadRow {
-    /// The number of `|`-separated fields is not six.
-    #[error("expected 6 fields separated by \"|\", found {0}")]
-    Fields(usize),
-    /// A field holds something else than it should.
-    #[error("invalid {field} \"{text}\"")]
-    Field {
-        /// Which field.
-        field: &'static str,
-        /// What it holds.
-        text: String,
-    },
-}
+use crate::judge::growth::Shape;
+use crate::judge::thresholds;
 
 /// How much of a violation a golden records (`golden` in the spec's header).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -202,13 +187,9 @@ impl Observed {
     /// Puts a finding into normal form. `subject` is its path after the spec's `normalize` rules.
     pub fn new(finding: &Finding, subject: String, policy: Policy) -> Self {
         let whole = policy != Policy::Kind;
-        let severity = match finding.check {
-            CheckKind::ContextLeak | CheckKind::CtxBloat | CheckKind::QueryBloat => {
-                near_severities(finding).unwrap_or((finding.severity, finding.severity))
-            }
-            _ => (finding.severity, finding.severity),
-        };
-        let per = Per::of(finding.check);
+        let severity = thresholds::near_limit(finding.check, finding.bytes, finding.shape)
+            .unwrap_or((finding.severity, finding.severity));
+        let per = finding.check.per();
         // What the server has laid out itself has another size on another version.
         let is_servers = is_handed_over(finding.path.leaf());
         let range = || Size::Range {
@@ -218,7 +199,11 @@ impl Observed {
         };
         let has_exact = finding.site.is_some() && policy != Policy::Bucket && !is_servers;
         let exact = if has_exact { Size::exact(&finding.marks, per) } else { None };
-        let size = if finding.is_counted() { Size::counted(finding) } else { exact.unwrap_or_else(range) };
+        let size = match finding.check.measure() {
+            Measure::Memory(_) => exact.unwrap_or_else(range),
+            Measure::Times => Size::counted(finding),
+            Measure::Nothing => Size::None,
+        };
         Observed {
             row: Row {
                 owner: None,
@@ -262,14 +247,6 @@ impl Observed {
     }
 }
 
-fn near_severities(finding: &Finding) -> Option<(Severity, Severity)> {
-    let (low, high) = thresholds::near_limit(finding.bytes)?;
-    Some(match finding.shape {
-        Some(Shape::Superlinear) => (low.escalated(), high.escalated()),
-        _ => (low, high),
-    })
-}
-
 /// Contexts per iteration as a golden counts them: whole ones.
 fn whole_number(per_iter: f64) -> u64 {
     if per_iter > 0.0 { per_iter.round() as u64 } else { 0 }
@@ -289,7 +266,7 @@ mod tests {
     fn finding(bytes: u64, per_iter: f64, objects: f64) -> Finding {
         Finding {
             check: CheckKind::CtxBloat,
-            severity: thresholds::severity_of(bytes),
+            severity: thresholds::severity(CheckKind::CtxBloat, bytes, Some(Shape::Linear)),
             path: ContextPath::new(["TopMemoryContext"]),
             bytes,
             objects: 0,
@@ -384,6 +361,31 @@ mod tests {
             observed(&finding, Policy::Auto).row.to_string(),
             "ctx_bloat|INFO/WARNING|TopMemoryContext|64B..128B/iter|linear|buggy"
         );
+    }
+
+    #[test]
+    fn a_severity_is_one_rung_worse_near_a_limit_as_well() {
+        let severity = |check, shape| {
+            let finding = Finding { check, shape: Some(shape), ..finding(66_000, 66.0, 0.0) };
+            let (low, high) = observed(&finding, Policy::Auto).row.severity.unwrap();
+            format!("{low}/{high}")
+        };
+        let table = [
+            (CheckKind::CtxBloat, Shape::Superlinear, "WARNING/ERROR"),
+            // Its severity does not depend on the shape.
+            (CheckKind::ContextLeak, Shape::Superlinear, "INFO/WARNING"),
+            (CheckKind::QueryBloat, Shape::Linear, "INFO/WARNING"),
+        ];
+        for (check, shape, expected) in table {
+            assert_eq!(severity(check, shape), expected, "{check}");
+        }
+    }
+
+    #[test]
+    fn some_kinds_have_no_size_at_all() {
+        let finding = Finding { check: CheckKind::UseAfterFree, shape: None, ..finding(0, 0.0, 0.0) };
+        let finding = Finding { severity: Severity::Error, ..finding };
+        assert_eq!(observed(&finding, Policy::Auto).row.to_string(), "use_after_free|ERROR|TopMemoryContext|-|-|buggy");
     }
 
     #[test]

@@ -1,0 +1,6 @@
+//! The normal form of a violation, in which it is recorded and compared.
+
+pub mod bucket;
+pub mod field;
+pub mod row;
+pub mod size;

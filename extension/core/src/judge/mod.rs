@@ -1,0 +1,39 @@
+//! From what a window has seen to its findings.
+//!
+//! A scenario supplies its own part, as a [`Reading`] or as a whole function of the [`Evidence`]; what is common to several is
+//! here.
+
+pub mod complaint;
+pub mod cursor;
+pub mod curve;
+pub mod event;
+mod evidence;
+mod going_on;
+pub mod growth;
+mod mark;
+pub mod peak;
+mod reading;
+mod rules;
+pub mod thresholds;
+pub mod traced;
+pub mod untraced;
+pub mod workers;
+
+pub use curve::{Contexts, Curve, Held, Trend};
+pub use evidence::Evidence;
+pub use going_on::GoingOn;
+pub use mark::Mark;
+pub use reading::Reading;
+pub use rules::{Filter, Rules};
+
+use crate::finding::Finding;
+
+/// Judges the contexts of a window as a scenario reads them: by the allocations of the targets where those are traced, and
+/// else by context totals. One finding for each bug, worst first, then by path.
+pub fn judge(reading: &dyn Reading, evidence: &Evidence) -> Vec<Finding> {
+    let untraced = untraced::judge(reading, evidence);
+    match evidence.places {
+        Some(places) => traced::judge(reading, evidence, places, &untraced),
+        None => untraced,
+    }
+}

@@ -1,0 +1,12 @@
+//! Pointers kept across resets of the calling context.
+
+use super::{Clause, Description};
+use crate::check::CheckKind;
+
+pub(super) static DESCRIPTION: Description = Description {
+    name: "context_reset_storm",
+    catches: "pointers kept across resets of the calling context",
+    clauses: &[Clause::ResetEvery],
+    checks: &[CheckKind::UseAfterReset],
+    ..Description::COMMON
+};

@@ -1,0 +1,115 @@
+//! What a scenario is described by.
+
+use crate::check::CheckKind;
+use crate::finding::Finding;
+use crate::judge::Evidence;
+
+/// A scenario, with everything in which it differs from others.
+#[derive(Debug)]
+pub struct Description {
+    /// The word for it.
+    pub name: &'static str,
+    /// What it catches, in a sentence.
+    pub catches: &'static str,
+    /// The clauses that mean something in it and not in all others.
+    pub clauses: &'static [Clause],
+    /// How often the workload is repeated.
+    pub iterations: Iterations,
+    /// Whether the workload runs before the window, as often as is configured or the spec says.
+    pub warms_up: bool,
+    /// Whether it makes the transactions itself, so that nobody else can put all iterations into one.
+    pub makes_transactions: bool,
+    /// Whether allocations are traced.
+    pub tracing: Tracing,
+    /// Whether the first mark and the last are all that is compared, so that there need be none between them.
+    pub compares_ends: bool,
+    /// Whether what grows in contexts that `allow` names is reported nevertheless, as the SQL interface documents for a plain
+    /// window.
+    pub reports_allowed: bool,
+    /// The kinds of violation that it can find.
+    pub checks: &'static [CheckKind],
+    /// What runs and judges it; none if it is not built yet. The language knows it either way.
+    pub built: Option<Built>,
+}
+
+impl Description {
+    /// What most scenarios have in common, for one that is not built yet.
+    pub(super) const COMMON: Description = Description {
+        name: "",
+        catches: "",
+        clauses: &[],
+        iterations: Iterations { default: 100, fewest: 1, settled: Some(0) },
+        warms_up: true,
+        makes_transactions: false,
+        tracing: Tracing::AsAsked,
+        compares_ends: false,
+        reports_allowed: false,
+        checks: &[],
+        built: None,
+    };
+}
+
+/// A clause that means something in some scenarios only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clause {
+    /// `rows`: the workload runs at several numbers of rows, which its marks count.
+    Rows,
+    /// `abort`, and `on` of an expectation: the workload is undone.
+    Abort,
+    /// `reset every`
+    ResetEvery,
+    /// `workers`
+    Workers,
+    /// `probe`
+    Probe,
+    /// More than one `workload`.
+    Workloads,
+    /// `worker`: it can watch a process that works by itself, whose iterations are its transactions.
+    Worker,
+}
+
+/// Numbers of iterations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Iterations {
+    /// In the window, where the spec does not say; of each step, where there are steps.
+    pub default: u64,
+    /// With fewer than these there are too few marks to tell memory that is taken once from memory that leaks.
+    pub fewest: u64,
+    /// From here on what happens once, at the first iteration, is told from what goes on; none if it never is.
+    pub settled: Option<u64>,
+}
+
+/// Whether a scenario goes by traced allocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracing {
+    /// Where the spec says so.
+    AsAsked,
+    /// Wherever there is a library to charge, unless the spec says no.
+    IfThereAreTargets,
+    /// It cannot do without.
+    Always,
+}
+
+/// A judgement: one finding for each bug, worst first.
+pub type Judge = fn(&Evidence) -> Vec<Finding>;
+
+/// How a scenario is judged, and who repeats its workload: the client always can.
+#[derive(Debug)]
+pub struct Built {
+    /// Judges its window.
+    pub judge: Judge,
+    /// How `run_scenario()` repeats it, in one call; none if only the client can.
+    pub call: Option<Call>,
+}
+
+/// What `run_scenario()` does in one call.
+#[derive(Debug)]
+pub struct Call {
+    /// What the view `scenarios` says about it.
+    pub description: &'static str,
+    /// Whether each iteration is rolled back.
+    pub rolls_back: bool,
+    /// Judges the call if there is a plain window around it. Such a window does not count what the engine's own statements do,
+    /// so that what it would report is left to the call.
+    pub judge_in_window: Judge,
+}

@@ -1,0 +1,22 @@
+//! Peak memory against the number of rows.
+
+use super::{Built, Clause, Description, Iterations, Tracing};
+use crate::check::CheckKind;
+use crate::judge::peak::judge_peaks;
+
+pub(super) static DESCRIPTION: Description = Description {
+    name: "query_peak",
+    catches: "peak memory that grows with the rows, though nothing is left afterwards",
+    clauses: &[Clause::Rows],
+    iterations: Iterations { default: 1, ..Description::COMMON.iterations },
+    tracing: Tracing::Always,
+    checks: &[CheckKind::QueryBloat, CheckKind::ResourceLeak],
+    built: Some(Built {
+        judge: |evidence| match evidence.places {
+            Some(places) => judge_peaks(evidence.paths, evidence.ladder, evidence.rules, places),
+            None => Vec::new(),
+        },
+        call: None,
+    }),
+    ..Description::COMMON
+};
