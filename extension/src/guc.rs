@@ -4,7 +4,7 @@ use std::ffi::CString;
 
 use memcheck_core::judge::thresholds::Thresholds;
 use pgrx::prelude::*;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
 use crate::pg::parameters;
 
@@ -44,13 +44,11 @@ const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
 
 pub(crate) fn register() {
     // The limits have no GUC_UNIT_BYTE: users read them back as the plain numbers that are documented.
-    GucRegistry::define_enum_guc(
+    parameters::define_hot_enum(
         MODE_NAME,
         c"Selects which phases of a statement are checked.",
         c"ext_memcheck.begin() turns none into all for the time of its window.",
         &MODE,
-        GucContext::Userset,
-        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.min_leak_bytes",
@@ -120,8 +118,9 @@ pub(crate) fn traces_stacks() -> bool {
     TRACE.get() == TraceMode::stacks
 }
 
+#[inline(always)]
 pub(crate) fn mode() -> MemcheckMode {
-    MODE.get()
+    MemcheckMode::from_ordinal(parameters::hot())
 }
 
 /// Sets the mode for the session, as `SET` would.

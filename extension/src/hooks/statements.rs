@@ -60,7 +60,11 @@ fn ended(started: bool) {
 }
 
 impl statements::Handler for Statements {
-    #[inline]
+    #[inline(always)]
+    fn is_idle() -> bool {
+        session::is_idle()
+    }
+
     fn is_watching() -> bool {
         session::is_watching()
     }
@@ -80,10 +84,8 @@ impl statements::Handler for Statements {
         checked
     }
 
-    fn planner_ends(started: bool) {
-        if started {
-            guarded(|| session::with(|session| session.planner_ends()));
-        }
+    fn planner_ends() {
+        guarded(|| session::with(|session| session.planner_ends()));
     }
 
     fn executor_starts(text: Option<&CStr>) {

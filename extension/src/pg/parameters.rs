@@ -1,10 +1,12 @@
 //! Configuration parameters, as far as pgrx leaves them to its users.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, pg_sys};
 
+/// The value of the enum that is looked at for every statement. pgrx looks at the thread each time that it is asked for one.
+static HOT: AtomicI32 = AtomicI32::new(0);
 /// Whether a parameter defined here has changed since the last call of [`have_changed`].
 static CHANGED: AtomicBool = AtomicBool::new(true);
 
@@ -25,12 +27,48 @@ pub(crate) fn touch() {
     CHANGED.store(true, Ordering::Relaxed);
 }
 
+unsafe extern "C-unwind" fn hot_assigned(value: c_int, _extra: *mut c_void) {
+    HOT.store(value, Ordering::Relaxed);
+}
+
 unsafe extern "C-unwind" fn enum_assigned(_value: c_int, _extra: *mut c_void) {
     touch();
 }
 
 unsafe extern "C-unwind" fn string_assigned(_value: *const c_char, _extra: *mut c_void) {
     touch();
+}
+
+/// Defines the enum that is looked at for every statement, by way of [`hot`]. Everybody may set it.
+pub(crate) fn define_hot_enum<T: GucEnum + Copy>(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<T>,
+) {
+    let flags = GucFlags::default();
+    // SAFETY: the assign hook cannot panic. It is called with the value at the start as well (`InitializeOneGUCOption` in
+    // guc.c), and wherever a value is undone.
+    unsafe {
+        let assign = Some(hot_assigned as unsafe extern "C-unwind" fn(_, _));
+        GucRegistry::define_enum_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Userset,
+            flags,
+            None,
+            assign,
+            None,
+        );
+    }
+}
+
+/// The value of that enum, as a number.
+#[inline(always)]
+pub(crate) fn hot() -> i32 {
+    HOT.load(Ordering::Relaxed)
 }
 
 /// Defines an enum for superusers, of which it is noticed when it changes.

@@ -23,14 +23,16 @@ const PLACES: usize = 4;
 ///
 /// What a function gives before the call is handed to the one behind it, unless the call ends in an ERROR.
 pub(crate) trait Handler {
+    /// Whether there is nothing to do, so that none of the others is called. Called twice for every statement of every session.
+    fn is_idle() -> bool;
     /// Whether the next hook is to be called one level deeper, with its errors seen.
     fn is_watching() -> bool;
     /// Told a place on the stack before the server's own function is called, and what it gave, behind it.
     fn fence(at: usize) -> usize;
     /// Before the planner, with the statement's text.
     fn planner_starts(text: Option<&CStr>) -> bool;
-    /// Behind it.
-    fn planner_ends(started: bool);
+    /// Behind it, where it gave true.
+    fn planner_ends();
     /// Before ExecutorStart, with the statement's text.
     fn executor_starts(text: Option<&CStr>);
     /// Before ExecutorEnd.
@@ -123,7 +125,7 @@ macro_rules! call_next {
                 Some(hook) => hook($($arg),*),
                 None => server::$standard($($arg),*),
             };
-            if $handler::is_watching() {
+            if !$handler::is_idle() && $handler::is_watching() {
                 let fence: fn(usize) -> usize = $handler::fence;
                 nested(next.is_none().then_some(fence), call)
             } else {
@@ -140,9 +142,11 @@ unsafe extern "C-unwind" fn planner<H: Handler, const PLACE: usize>(
     bound_params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: the server's statement text lives as long as the statement.
-    let started = H::planner_starts(unsafe { text(query_string) });
+    let started = !H::is_idle() && H::planner_starts(unsafe { text(query_string) });
     let plan = call_next!(H, PLACE.planner, standard_planner(parse, query_string, cursor_options, bound_params));
-    H::planner_ends(started);
+    if started {
+        H::planner_ends();
+    }
     plan
 }
 
@@ -150,8 +154,10 @@ unsafe extern "C-unwind" fn executor_start<H: Handler, const PLACE: usize>(
     query: *mut pg_sys::QueryDesc,
     flags: c_int,
 ) {
-    // SAFETY: the descriptor is valid for the call, its text as long as the statement.
-    H::executor_starts(unsafe { text((*query).sourceText) });
+    if !H::is_idle() {
+        // SAFETY: the descriptor is valid for the call, its text as long as the statement.
+        H::executor_starts(unsafe { text((*query).sourceText) });
+    }
     call_next!(H, PLACE.start, standard_ExecutorStart(query, flags));
 }
 
@@ -180,9 +186,11 @@ unsafe extern "C-unwind" fn executor_finish<H: Handler, const PLACE: usize>(quer
 }
 
 unsafe extern "C-unwind" fn executor_end<H: Handler, const PLACE: usize>(query: *mut pg_sys::QueryDesc) {
-    let started = H::executor_ends();
+    let started = !H::is_idle() && H::executor_ends();
     call_next!(H, PLACE.end, standard_ExecutorEnd(query));
-    H::executor_ended(started);
+    if !H::is_idle() {
+        H::executor_ended(started);
+    }
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -200,7 +208,7 @@ unsafe extern "C-unwind" fn utility<H: Handler, const PLACE: usize>(
     let is_ddl =
         || unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL;
     // SAFETY: the server's statement text lives as long as the statement.
-    let started = H::utility_starts(unsafe { text(query_string) }, is_ddl);
+    let started = !H::is_idle() && H::utility_starts(unsafe { text(query_string) }, is_ddl);
     call_next!(
         H,
         PLACE.utility,
@@ -215,5 +223,7 @@ unsafe extern "C-unwind" fn utility<H: Handler, const PLACE: usize>(
             completion
         )
     );
-    H::utility_ends(started);
+    if !H::is_idle() {
+        H::utility_ends(started);
+    }
 }

@@ -24,7 +24,7 @@ use bracket::Statements;
 use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
-pub(crate) use mode::{checks_planner, counts_transactions, follow_parameters, is_checked, is_watching};
+pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching};
 pub(crate) use outside::Refused;
 pub(crate) use window::{BadMark, plain_terms};
 use window::{Closed, Window};
@@ -57,6 +57,13 @@ static MISSED: ServerThread<Cell<u64>> = ServerThread::new(Cell::new(0));
 /// Runs something with the session. Nothing inside may raise an ERROR or come back here.
 pub(crate) fn with<R>(f: impl FnOnce(&mut Session) -> R) -> R {
     f(SESSION.borrow_mut().get_or_insert_default())
+}
+
+/// As [`with`], where there has been anything to do with the session before.
+pub(crate) fn if_any(f: impl FnOnce(&mut Session)) {
+    if let Some(session) = SESSION.borrow_mut().as_mut() {
+        f(session);
+    }
 }
 
 /// As [`with`], from hooks that are called in the middle of anything: where the session is in use, the value is lost, and counted.

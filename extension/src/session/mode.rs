@@ -29,14 +29,14 @@ pub(crate) fn checks_planner() -> bool {
     mode() == MemcheckMode::all
 }
 
-/// Whether the end of a transaction means anything to the session: a window that another backend has opened counts it, and
-/// parameters that have changed are followed.
-#[inline]
-pub(crate) fn counts_transactions() -> bool {
-    let is_counted = |session: &Session| session.window.as_ref().is_some_and(|window| window.transactions.is_some());
-    parameters::are_changed()
-        || wrap::is_on()
-        || SESSION.try_borrow().is_ok_and(|session| session.as_deref().is_some_and(is_counted))
+/// Whether nobody in this backend has had anything to do with the engine, so that its hooks have nothing to do. A few
+/// instructions, for every statement of every session.
+#[inline(always)]
+pub(crate) fn is_idle() -> bool {
+    guc::mode() == MemcheckMode::none
+        && !parameters::are_changed()
+        && !is_parallel_worker()
+        && SESSION.try_borrow().is_ok_and(|session| session.is_none())
 }
 
 /// Whether statements are checked or allocations traced.
@@ -51,6 +51,8 @@ pub(crate) fn is_watching() -> bool {
 pub(crate) fn follow_parameters() -> Result<(), Refused> {
     if parameters::have_changed() {
         return match SESSION.try_borrow_mut() {
+            // As most backends: they ask for nothing, and never have.
+            Ok(session) if session.is_none() && guc::traced_libraries().is_empty() => Ok(()),
             Ok(mut session) => session.get_or_insert_default().follow_parameters(),
             Err(_) => {
                 parameters::touch();

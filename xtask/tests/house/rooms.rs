@@ -34,7 +34,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     ),
     (
         "pg/parameters.rs",
-        &["CHANGED"],
+        &["HOT", "CHANGED"],
         "written by assign hooks, which may run at any time and have no argument to carry it",
     ),
     (
