@@ -46,6 +46,8 @@ fn nothing_is_lost() {
         many_subtransactions(&server);
         memory_that_there_is_not(&server);
         parallel_workers(&server);
+        many_leaders(&server);
+        a_long_list_of_targets(&server);
         a_backend_that_is_ended(&server);
         server.stop();
     }
@@ -162,6 +164,40 @@ fn parallel_workers(server: &Server) {
     alone("d01_bad(8)", "900", "");
     alone("d01_bad(8)", "1100", "ctx_bloat|TopMemoryContext|8800|1100|mem_corpus");
     alone("r01_bad('pg_class')", "200", "resource_leak|relation|0|200|mem_corpus");
+}
+
+/// A query that one parallel worker does all of, and how often it leaks.
+fn prepare_for_one_worker(session: &mut Session) -> &'static str {
+    session.ask("SET max_parallel_workers_per_gather = 1; SET min_parallel_table_scan_size = 0");
+    session.ask("SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET parallel_leader_participation = on");
+    session.ask("PREPARE alone AS SELECT count(d01_bad(8)) FROM numbers WHERE n <= 1100");
+    session.gives("EXECUTE alone", "1100");
+    session.ask("SET parallel_leader_participation = off");
+    "ctx_bloat|TopMemoryContext|8800|1100|mem_corpus"
+}
+
+/// There is a place to hand over to for every session.
+fn many_leaders(server: &Server) {
+    let mut others: Vec<Session> = (0..70).map(|_| session(server)).collect();
+    others.iter_mut().for_each(|other| drop(other.ask("SELECT ext_memcheck.begin()")));
+    let mut session = session(server);
+    let leaks = prepare_for_one_worker(&mut session);
+    finds(&mut session, |session| session.gives("EXECUTE alone", "1100"), leaks);
+    session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'workers_not_traced'", "0");
+}
+
+/// A list of targets is handed to workers whole or not at all, and what they were not told is not passed over.
+fn a_long_list_of_targets(server: &Server) {
+    let mut session = session(server);
+    let leaks = prepare_for_one_worker(&mut session);
+    for (length, leaks, not_traced) in [(2048, leaks, "0"), (2049, "", "1")] {
+        let set = format!(
+            "SELECT length(set_config('pg_ext_memcheck.targets', rpad('other,', {length} - 11, 'x') || ',mem_corpus', false))"
+        );
+        session.gives(&set, &length.to_string());
+        finds(&mut session, |session| session.gives("EXECUTE alone", "1100"), leaks);
+        session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'workers_not_traced'", not_traced);
+    }
 }
 
 fn a_backend_that_is_ended(server: &Server) {
