@@ -6,10 +6,10 @@ use memcheck_core::Frame;
 use pgrx::pg_sys;
 
 use super::barrier::Barriers;
-use super::calls::{self, UnderWay};
+use super::calls::{self, Note};
 use super::found::Found;
-use super::handed::{self, Caller};
-use super::memo::{Known, Memo, Question, Trail};
+use super::handed::{Caller, Handed};
+use super::memo::{Memo, Question, Trail};
 use super::targets::Targets;
 use super::walk::{self, Registers, Walk};
 use crate::elf::{Module, symbols};
@@ -17,12 +17,18 @@ use crate::elf::{Module, symbols};
 /// Return addresses in targets that tell sites apart, where one is not enough.
 const TELLING_FRAMES: usize = 8;
 
+/// Gives the site at a place its number; 0 where there is no room for another.
+pub(crate) trait Numbers: FnMut(&mut Stack, Found) -> u32 {}
+
+impl<F: FnMut(&mut Stack, Found) -> u32> Numbers for F {}
+
 /// Everything that is needed to tell whose allocation it is.
 pub(crate) struct Stack {
     walk: Walk,
     barriers: &'static Barriers,
     end: usize,
     memo: Memo,
+    handed: Handed,
     pub(crate) targets: Targets,
 }
 
@@ -42,6 +48,7 @@ impl Stack {
             barriers: Barriers::of(server),
             end: walk::stack_end().ok_or("the end of the stack could not be found")?,
             memo: Memo::new().ok_or("no memory could be reserved for tracing")?,
+            handed: Handed::default(),
             targets: Targets::new(modules),
         })
     }
@@ -68,60 +75,93 @@ impl Stack {
         self.memo.wrong()
     }
 
-    /// The place of an allocation from a context; none if no target made it.
+    /// What may make an allocation from a context a target's; none where it certainly is not.
     #[inline(always)]
-    pub(crate) fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<Found> {
-        let under_way = calls::under_way(&self.targets.hull, from.sp(), self.end)?;
-        let own = if under_way.fenced { None } else { self.answer(Question::Call, from, under_way) };
+    pub(crate) fn under_way(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<Note> {
+        let newest = calls::under_way(&self.targets.hull, from.bp(), self.end)?;
         // SAFETY: the allocator's wrappers are given a live context.
-        if own.is_none() && unsafe { handed::is_handed_over(context) } {
-            self.answer(Question::Handed, from, under_way)
-        } else {
-            own
-        }
+        (!newest.is_fenced() || unsafe { self.handed.is_handed_over(context) }).then_some(newest)
     }
 
-    /// The place of a call that a target makes itself; `from` is the frame of the function that it called.
-    pub(crate) fn attribute_direct(&mut self, from: Registers) -> Option<Found> {
-        let caller = from.caller();
-        self.targets.contain(caller).then(|| self.place(caller, from, &mut Trail::default()))
-    }
-
-    /// The place of an allocation from the heap; `from` is the frame of the function that stands for malloc.
+    /// The site of an allocation from a context; 0 if no target made it. `number` gives sites their numbers.
     #[inline(always)]
-    pub(crate) fn attribute_heap(&mut self, from: Registers) -> Option<Found> {
-        if self.targets.is_plain(from.caller()) {
-            return Some(Found { key: from.caller(), pc: from.caller() });
+    pub(crate) fn attribute(
+        &mut self,
+        from: Registers,
+        newest: Note,
+        context: pg_sys::MemoryContext,
+        mut number: impl Numbers,
+    ) -> u32 {
+        if !newest.is_fenced() {
+            let site = self.answer(Question::Call, from, newest, &mut number);
+            if site != 0 {
+                return site;
+            }
         }
-        match calls::under_way(&self.targets.hull, from.sp(), self.end) {
-            Some(under_way) => self.answer(Question::Heap, from, under_way),
-            None => self.attribute_direct(from),
+        // SAFETY: the allocator's wrappers are given a live context.
+        if unsafe { self.handed.is_handed_over(context) } {
+            self.answer(Question::Handed, from, newest, &mut number)
+        } else {
+            0
+        }
+    }
+
+    /// The site of a call that a target makes itself; `from` is the frame of the function that it called.
+    pub(crate) fn attribute_direct(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
+        let caller = from.caller();
+        if !self.targets.contain(caller) {
+            return 0;
+        }
+        let found = self.place(caller, from, &mut Trail::default());
+        number(self, found)
+    }
+
+    /// The site of an allocation from the heap; `from` is the frame of the function that stands for malloc.
+    #[inline(always)]
+    pub(crate) fn attribute_heap(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
+        if self.targets.is_plain(from.caller()) {
+            return number(self, Found { key: from.caller(), pc: from.caller() });
+        }
+        match calls::under_way(&self.targets.hull, from.bp(), self.end) {
+            Some(newest) => self.answer(Question::Heap, from, newest, &mut number),
+            None => self.attribute_direct(from, number),
         }
     }
 
     /// The answer that is remembered, or else that of a walk.
     #[inline(always)]
-    fn answer(&mut self, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
-        match self.memo.find(question, from, under_way, &self.targets.hull) {
-            Known::Result(found) => found,
-            known => self.ask(known, question, from, under_way),
+    fn answer(&mut self, question: Question, from: Registers, newest: Note, number: &mut impl Numbers) -> u32 {
+        match self.memo.find(question, from, newest, &self.targets.hull, self.end) {
+            Some(site) if !self.memo.is_sample() => site,
+            known => self.ask(known, question, from, newest, number),
         }
     }
 
     #[inline(never)]
-    fn ask(&mut self, known: Known, question: Question, from: Registers, under_way: UnderWay) -> Option<Found> {
+    fn ask(
+        &mut self,
+        known: Option<u32>,
+        question: Question,
+        from: Registers,
+        newest: Note,
+        number: &mut impl Numbers,
+    ) -> u32 {
         let mut trail = Trail::default();
-        let oldest = under_way.oldest(&self.targets.hull);
+        let oldest = newest.oldest(&self.targets.hull, self.end);
         let found = match question {
             Question::Call => self.of_call(from, oldest, &mut trail),
             Question::Handed => self.of_handed(from, oldest, &mut trail),
             Question::Heap => self.of_heap(from, oldest, &mut trail),
         };
-        if let Known::Check(kept) = known {
-            self.memo.compare(kept, found);
+        let site = found.map_or(0, |found| number(self, found));
+        if let Some(kept) = known {
+            self.memo.compare(kept, site);
         }
-        self.memo.keep(question, from, under_way, &trail, found);
-        found
+        // A site that there is no number for is to be counted each time.
+        if site != 0 || found.is_none() {
+            self.memo.keep(question, from, newest, &trail, site);
+        }
+        site
     }
 
     fn of_call(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {

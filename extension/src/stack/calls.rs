@@ -8,6 +8,7 @@
 //! a walk along the stack is worth its while. Errors that leap over frames need no care at all.
 
 use std::arch::global_asm;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 /// Thunks, that is different functions called by targets, at most.
@@ -125,10 +126,14 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
     }
 }
 
+/// A call that may be under way: the stack address of its return address.
+#[derive(Clone, Copy)]
+pub(crate) struct Note(NonZeroUsize);
+
 /// The newest call out of this code that may still be under way. `sp` is the stack pointer now. None if certainly nothing is
 /// under way.
 #[inline(always)]
-pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<UnderWay> {
+pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<Note> {
     // SAFETY: the notes are this thread's, and end with one that is above every stack.
     unsafe {
         let mut top = NOTES.top;
@@ -140,46 +145,10 @@ pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Opt
         if slot == usize::MAX {
             None
         } else if slot < stack_end && code.contains(&*(slot as *const usize)) {
-            Some(UnderWay { newest: slot, fenced: slot > NOTES.fence, stack_end })
+            NonZeroUsize::new(slot).map(Note)
         } else {
             below(top, code, stack_end)
         }
-    }
-}
-
-/// A call that may be under way.
-#[derive(Clone, Copy)]
-pub(super) struct UnderWay {
-    /// The stack address of its return address.
-    pub(super) newest: usize,
-    /// Whether it, and all older ones, were made before the server began to work on its own account.
-    pub(super) fenced: bool,
-    /// Where the stack ends.
-    pub(super) stack_end: usize,
-}
-
-impl UnderWay {
-    /// The stack address of the return address of the oldest call out of this code that may be under way, and is fenced as this
-    /// one is.
-    #[inline(never)]
-    pub(super) fn oldest(self, code: &Range<usize>) -> usize {
-        let mut oldest = self.newest;
-        // SAFETY: the notes are this thread's, and end with one that is above every stack; addresses between the stack pointer
-        // and the end of the stack can be read.
-        unsafe {
-            let mut top = NOTES.top;
-            while *top != usize::MAX {
-                let slot = *top;
-                if !self.fenced && slot > NOTES.fence {
-                    break;
-                }
-                if slot < self.stack_end && code.contains(&*(slot as *const usize)) {
-                    oldest = oldest.max(slot);
-                }
-                top = top.sub(1);
-            }
-        }
-        oldest
     }
 }
 
@@ -188,18 +157,63 @@ impl UnderWay {
 /// # Safety
 /// `top` is a note with a lower place on the stack than the stack pointer has now.
 #[inline(never)]
-unsafe fn below(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> Option<UnderWay> {
+unsafe fn below(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> Option<Note> {
     // SAFETY: by the caller's promise; addresses between the stack pointer and the end of the stack can be read.
     unsafe {
         while *top != usize::MAX {
             let slot = *top;
             if slot < stack_end && code.contains(&*(slot as *const usize)) {
-                return Some(UnderWay { newest: slot, fenced: slot > NOTES.fence, stack_end });
+                return NonZeroUsize::new(slot).map(Note);
             }
             top = top.sub(1);
         }
     }
     None
+}
+
+impl Note {
+    /// The stack address of the return address.
+    #[inline(always)]
+    pub(super) fn slot(self) -> usize {
+        self.0.get()
+    }
+
+    /// The return address.
+    #[inline(always)]
+    pub(super) fn pc(self) -> usize {
+        // SAFETY: between the stack pointer and the end of the stack, as `under_way` has seen.
+        unsafe { (self.slot() as *const usize).read() }
+    }
+
+    /// Whether this call, and all older ones, were made before the server began to work on its own account.
+    #[inline(always)]
+    pub(super) fn is_fenced(self) -> bool {
+        // SAFETY: this thread's own.
+        self.slot() > unsafe { NOTES.fence }
+    }
+
+    /// The stack address of the return address of the oldest call out of this code that may be under way, and is fenced as this
+    /// newest one is.
+    #[inline(never)]
+    pub(super) fn oldest(self, code: &Range<usize>, stack_end: usize) -> usize {
+        let (mut oldest, fenced) = (self.slot(), self.is_fenced());
+        // SAFETY: the notes are this thread's, and end with one that is above every stack; addresses between the stack pointer
+        // and the end of the stack can be read.
+        unsafe {
+            let mut top = NOTES.top;
+            while *top != usize::MAX {
+                let slot = *top;
+                if !fenced && slot > NOTES.fence {
+                    break;
+                }
+                if slot < stack_end && code.contains(&*(slot as *const usize)) {
+                    oldest = oldest.max(slot);
+                }
+                top = top.sub(1);
+            }
+        }
+        oldest
+    }
 }
 
 /// Has calls that are under way now not count, until the fence is put back. Gives the fence there was.

@@ -8,18 +8,40 @@ use std::ffi::CStr;
 use memcheck_core::handed;
 use pgrx::pg_sys;
 
-/// Whether a context belongs to the caller of SPI that had it made.
-///
-/// # Safety
-/// `context` is live.
-#[inline(always)]
-pub(super) unsafe fn is_handed_over(context: pg_sys::MemoryContext) -> bool {
-    // SAFETY: by the caller's promise; a name is a C string.
-    unsafe {
-        let name = (*context).name;
-        // Most are told by their first letter.
-        handed::INITIALS.contains(&name.cast::<u8>().read())
-            && CStr::from_ptr(name).to_str().is_ok_and(handed::is_handed_over)
+/// Names that were looked at, by a hash of where they are.
+const RECENT: usize = 16;
+
+/// Tells what is handed over by the names of contexts, which are constants.
+#[derive(Default)]
+pub(super) struct Handed {
+    /// Where a name is, and whether it is one of those.
+    recent: [(usize, bool); RECENT],
+}
+
+impl Handed {
+    /// Whether a context belongs to the caller of SPI that had it made.
+    ///
+    /// # Safety
+    /// `context` is live.
+    #[inline(always)]
+    pub(super) unsafe fn is_handed_over(&mut self, context: pg_sys::MemoryContext) -> bool {
+        // SAFETY: by the caller's promise.
+        let name = unsafe { (*context).name };
+        let recent = self.recent[name.addr() / 8 % RECENT];
+        if recent.0 == name.addr() {
+            return recent.1;
+        }
+        // SAFETY: a name is a C string.
+        self.look_at(unsafe { CStr::from_ptr(name) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_at(&mut self, name: &CStr) -> bool {
+        let address = name.as_ptr().addr();
+        let is_handed_over = handed::is_handed_over(name.to_str().unwrap_or_default());
+        self.recent[address / 8 % RECENT] = (address, is_handed_over);
+        is_handed_over
     }
 }
 

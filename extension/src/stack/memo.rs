@@ -11,8 +11,7 @@
 
 use std::ops::Range;
 
-use super::calls::UnderWay;
-use super::found::Found;
+use super::calls::Note;
 use super::walk::Registers;
 use crate::trace::memory::{Reserved, Zeroed};
 
@@ -35,18 +34,24 @@ pub(super) enum Question {
     Heap = 3,
 }
 
-/// The return addresses that a walk has come by, with their places on the stack, from the inside out.
+/// A return address that a walk has come by, and its distance from the wrapper's frame pointer (bytes).
+#[derive(Clone, Copy, Default)]
+struct Step {
+    pc: usize,
+    place: usize,
+}
+
+/// The return addresses that a walk has come by, from the inside out.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Trail {
     length: usize,
-    pcs: [usize; MOST],
-    /// Distances from the wrapper's frame pointer (bytes).
-    places: [u32; MOST],
-    /// The places of the last two that the oldest call under way was compared with.
+    /// The places of the last two that the oldest call under way was compared with, and of the last of all.
     before_last: u32,
     last: u32,
+    farthest: u32,
     /// Whether the walk ended for another reason than that it had come to the oldest call under way.
     is_settled: bool,
+    steps: [Step; MOST],
 }
 
 impl Trail {
@@ -61,7 +66,7 @@ impl Trail {
     #[inline(always)]
     pub(super) fn passes(&mut self, from: Registers, pc: usize, slot: usize, settles: bool) {
         self.adds(from, pc, slot);
-        (self.before_last, self.last) = (self.last, slot.wrapping_sub(from.bp()) as u32);
+        (self.before_last, self.last) = (self.last, self.farthest);
         self.is_settled = settles;
     }
 
@@ -73,16 +78,22 @@ impl Trail {
     /// Adds the return address at a place on the stack, whatever calls are under way.
     #[inline(always)]
     pub(super) fn adds(&mut self, from: Registers, pc: usize, slot: usize) {
-        if self.length < MOST {
-            self.pcs[self.length] = pc;
-            self.places[self.length] = slot.wrapping_sub(from.bp()) as u32;
+        let place = slot.wrapping_sub(from.bp());
+        if let Some(step) = self.steps.get_mut(self.length) {
+            *step = Step { pc, place };
         }
         self.length += 1;
+        self.farthest = place as u32;
     }
 
     /// Whether there was room for all.
     fn is_whole(&self) -> bool {
         (1..=MOST).contains(&self.length)
+    }
+
+    /// Whether the walk would end in the same way where the oldest call under way is at this distance.
+    fn ends_at(&self, oldest: usize) -> bool {
+        (self.before_last as usize) < oldest && (self.is_settled || oldest <= self.last as usize)
     }
 }
 
@@ -91,8 +102,8 @@ impl Trail {
 struct Entry {
     /// What the walk was for; 0 for none.
     question: u32,
-    is_found: bool,
-    found: Found,
+    /// The site that was found; 0 for none.
+    site: u32,
     trail: Trail,
 }
 
@@ -108,16 +119,6 @@ pub(super) struct Memo {
     wrong: u64,
 }
 
-/// What is known of a stack.
-pub(super) enum Known {
-    /// Nothing.
-    Nothing,
-    /// The result of a walk.
-    Result(Option<Found>),
-    /// The result of a walk that is to be made again, to compare.
-    Check(Option<Found>),
-}
-
 impl Memo {
     pub(super) fn new() -> Option<Self> {
         Some(Memo { entries: Reserved::new(PLACES)?, hits: 0, wrong: 0 })
@@ -125,11 +126,7 @@ impl Memo {
 
     /// Forgets all results: there are other objects, or other targets.
     pub(super) fn clear(&mut self) {
-        for place in 0..PLACES {
-            if self.entries.get_ref(place).question != 0 {
-                self.entries.at(place).question = 0;
-            }
-        }
+        self.entries.clear();
         self.wrong = 0;
     }
 
@@ -139,76 +136,66 @@ impl Memo {
     }
 
     #[inline(always)]
-    fn place(question: Question, from: Registers, under_way: UnderWay) -> usize {
-        // SAFETY: a note that counts points at a word between the stack pointer and the end of the stack.
-        let noted = unsafe { (under_way.newest as *const usize).read() };
-        let distance = under_way.newest.wrapping_sub(from.bp());
+    fn place(question: Question, from: Registers, newest: Note) -> usize {
+        let distance = newest.slot().wrapping_sub(from.bp());
         let mix = (from.caller() as u64)
-            .wrapping_add((noted as u64).rotate_left(24))
+            .wrapping_add((newest.pc() as u64).rotate_left(24))
             .wrapping_add((distance as u64).rotate_left(45))
             .wrapping_add(question as u64);
         (mix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) as usize
     }
 
-    /// The result of an earlier walk along the same stack.
+    /// The site that an earlier walk along the same stack has found, 0 if it has found none. `code` is the targets'.
     #[inline(always)]
     pub(super) fn find(
         &mut self,
         question: Question,
         from: Registers,
-        under_way: UnderWay,
+        newest: Note,
         code: &Range<usize>,
-    ) -> Known {
-        let entry = self.entries.get_ref(Self::place(question, from, under_way));
+        stack_end: usize,
+    ) -> Option<u32> {
+        let entry = self.entries.get_ref(Self::place(question, from, newest));
         if entry.question != question as u32 {
-            return Known::Nothing;
+            return None;
         }
         let trail = &entry.trail;
-        let (bp, length) = (from.bp(), trail.length);
+        let bp = from.bp();
         // A walk ends at the oldest call under way: it must not have ended before, and not have had to go on. Mostly the newest
         // one is where it did end.
-        let is_over = trail.is_settled && (trail.before_last as usize) < under_way.newest - bp;
-        if !is_over {
-            let oldest = under_way.oldest(code) - bp;
-            if trail.before_last as usize >= oldest || (!trail.is_settled && oldest > trail.last as usize) {
-                return Known::Nothing;
-            }
+        let is_over = trail.is_settled && (trail.before_last as usize) < newest.slot() - bp;
+        if !is_over && !trail.ends_at(newest.oldest(code, stack_end) - bp) {
+            return None;
         }
-        if bp + trail.places[length - 1] as usize >= under_way.stack_end {
-            return Known::Nothing;
+        if bp + trail.farthest as usize >= stack_end {
+            return None;
         }
-        for (&pc, &place) in trail.pcs[..length].iter().zip(&trail.places[..length]) {
+        for step in &trail.steps[..trail.length] {
             // SAFETY: between the frame pointer and the end of the stack, as was just seen for the farthest.
-            if unsafe { ((bp + place as usize) as *const usize).read() } != pc {
-                return Known::Nothing;
+            if unsafe { ((bp + step.place) as *const usize).read() } != step.pc {
+                return None;
             }
         }
-        let result = entry.is_found.then_some(entry.found);
         self.hits += 1;
-        if self.hits.is_multiple_of(SAMPLE) { Known::Check(result) } else { Known::Result(result) }
+        Some(entry.site)
     }
 
-    /// Keeps the result of a walk.
-    pub(super) fn keep(
-        &mut self,
-        question: Question,
-        from: Registers,
-        under_way: UnderWay,
-        trail: &Trail,
-        result: Option<Found>,
-    ) {
+    /// Whether the result that was just found is one of those that are checked by a walk.
+    #[inline(always)]
+    pub(super) fn is_sample(&self) -> bool {
+        self.hits.is_multiple_of(SAMPLE)
+    }
+
+    /// Keeps the site that a walk has found, 0 for none.
+    pub(super) fn keep(&mut self, question: Question, from: Registers, newest: Note, trail: &Trail, site: u32) {
         if trail.is_whole() {
-            *self.entries.at(Self::place(question, from, under_way)) = Entry {
-                question: question as u32,
-                is_found: result.is_some(),
-                found: result.unwrap_or_default(),
-                trail: *trail,
-            };
+            let entry = Entry { question: question as u32, site, trail: *trail };
+            *self.entries.at(Self::place(question, from, newest)) = entry;
         }
     }
 
-    /// Compares what was kept with a walk.
-    pub(super) fn compare(&mut self, kept: Option<Found>, walked: Option<Found>) {
+    /// Compares what was kept with what a walk has found.
+    pub(super) fn compare(&mut self, kept: u32, walked: u32) {
         self.wrong += u64::from(kept != walked);
     }
 }

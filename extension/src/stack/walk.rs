@@ -37,27 +37,20 @@ struct Tables {
     known: Vec<(Range<usize>, String)>,
 }
 
-/// Where a walk starts, and where the stack ends.
+/// Where a walk starts: the frame pointer of a function of ours, which has to be built with one. What is of interest lies above it.
 #[derive(Clone, Copy)]
 pub(crate) struct Registers {
-    sp: usize,
     bp: usize,
 }
 
 impl Registers {
-    /// The caller's. It has to be built with frame pointers.
+    /// The caller's.
     #[inline(always)]
     pub(crate) fn here() -> Self {
-        let (sp, bp);
-        // SAFETY: reads two registers.
-        unsafe {
-            asm!("mov {}, rsp", "mov {}, rbp", out(reg) sp, out(reg) bp, options(nomem, nostack, preserves_flags))
-        };
-        Registers { sp, bp }
-    }
-
-    pub(super) fn sp(&self) -> usize {
-        self.sp
+        let bp;
+        // SAFETY: reads a register.
+        unsafe { asm!("mov {}, rbp", out(reg) bp, options(nomem, nostack, preserves_flags)) };
+        Registers { bp }
     }
 
     /// Where the function these are of keeps its frame pointer.
@@ -117,10 +110,10 @@ impl Walk {
         }
         let mut frame = from.bp;
         for _ in 0..MOST_FRAMES {
-            if frame < from.sp || frame + 16 > stack_end || frame & 7 != 0 {
+            if frame < from.bp || frame + 16 > stack_end || frame & 7 != 0 {
                 return false;
             }
-            // SAFETY: between the stack pointer and the end of the stack, and aligned.
+            // SAFETY: between the wrapper's frame and the end of the stack, and aligned.
             let (next, pc) = unsafe { ((frame as *const usize).read(), (frame as *const usize).add(1).read()) };
             if !visit(pc, frame + size_of::<usize>()) {
                 return true;
@@ -183,8 +176,8 @@ impl Tables {
     fn frames(&mut self, from: Registers, stack_end: usize, mut visit: impl FnMut(usize, usize) -> bool) -> bool {
         let mut read = |address: u64| {
             let address = address as usize;
-            // SAFETY: between the stack pointer and the end of the stack.
-            (address >= from.sp && address + 8 <= stack_end)
+            // SAFETY: between the wrapper's frame and the end of the stack.
+            (address >= from.bp && address + 8 <= stack_end)
                 .then(|| unsafe { (address as *const u64).read_unaligned() })
                 .ok_or(())
         };
@@ -227,7 +220,7 @@ pub(super) fn stack_end() -> Option<usize> {
     let end = end_of_thread_stack()?;
     let main = address_of(c"PostgresMain");
     let Some(size) = size_of_symbol(main).filter(|_| main != 0) else { return Some(end) };
-    let here = Registers::here().sp;
+    let here = Registers::here().bp;
     // SAFETY: the stack between its pointer and its end is mapped.
     let stack = unsafe { std::slice::from_raw_parts(here as *const usize, (end - here) / size_of::<usize>()) };
     // The function's own address lies about as well, if only because it was just looked up.

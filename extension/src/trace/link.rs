@@ -18,8 +18,7 @@ impl Link for Ledger {
                 if before != 0 {
                     self.heap.remove(before);
                 }
-                // What was there before may have been freed in a way that is not seen here.
-                self.heap.replace(chunk, size, HEAP, site);
+                self.heap.insert(chunk, size, HEAP, site);
             }
         }
     }

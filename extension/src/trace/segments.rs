@@ -28,7 +28,7 @@ impl Segments {
 
     /// One is mapped by a site.
     pub(crate) fn map(&mut self, handle: Handle, bytes: usize, site: u32) {
-        self.mapped.replace(handle as usize, bytes, MAPPED, site);
+        self.mapped.insert(handle as usize, bytes, MAPPED, site);
     }
 
     /// One is unmapped.
@@ -38,7 +38,7 @@ impl Segments {
 
     /// One is pinned by a site: it stays until it is unpinned, whoever has it mapped.
     pub(crate) fn pin(&mut self, handle: Handle, bytes: usize, site: u32) {
-        self.pinned.replace(handle as usize, bytes, PINNED, site);
+        self.pinned.insert(handle as usize, bytes, PINNED, site);
     }
 
     /// One is unpinned.

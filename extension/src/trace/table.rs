@@ -1,6 +1,10 @@
 //! The live table: what the targets have allocated and not freed, by context and site.
 //!
 //! It is changed inside the allocator, so it lives in fixed memory and allocates nothing. What does not fit is counted.
+//!
+//! The allocator hands out the same addresses over and over. So the record of an allocation that is gone is left where it is for
+//! a while, with the index leading to it: the next one at its address finds it, and has only to be put into a list. Such a record
+//! is called dormant.
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
@@ -15,8 +19,9 @@ struct Allocation {
     /// Larger than those of all earlier ones.
     serial: u64,
     site: u32,
+    /// The context; 0 where this one is dormant.
     context: u32,
-    /// Neighbours in the context's list; 0 for none.
+    /// Neighbours in the context's list, or in that of dormant ones; 0 for none. The next free record where this one is free.
     next: u32,
     previous: u32,
 }
@@ -37,6 +42,20 @@ struct Context {
 // SAFETY: integers.
 unsafe impl Zeroed for Context {}
 
+/// Contexts whose records are at hand.
+const RECENT: usize = 16;
+
+/// Dormant records at most. The one that has been dormant for longest makes room.
+const MOST_DORMANT: u32 = 1 << 14;
+
+/// The list of dormant records, the newest first.
+#[derive(Default)]
+struct Dormant {
+    newest: u32,
+    oldest: u32,
+    number: u32,
+}
+
 /// Outstanding allocations of the targets.
 pub(crate) struct LiveTable {
     allocations: Reserved<Allocation>,
@@ -44,12 +63,13 @@ pub(crate) struct LiveTable {
     free_allocation: u32,
     last_allocation: u32,
     live: u32,
+    dormant: Dormant,
     contexts: Reserved<Context>,
     by_context: Index,
     free_context: u32,
     last_context: u32,
-    /// The record of the context that was allocated from last.
-    recent: u32,
+    /// The records of contexts that were allocated from last, by a hash of their addresses.
+    recent: [u32; RECENT],
     serial: u64,
     not_recorded: u64,
     peaks: Peaks,
@@ -65,11 +85,12 @@ impl LiveTable {
             free_allocation: 0,
             last_allocation: 0,
             live: 0,
+            dormant: Dormant::default(),
             contexts: Reserved::new(1 << contexts)?,
             by_context: Index::new(contexts)?,
             free_context: 0,
             last_context: 0,
-            recent: 0,
+            recent: [0; RECENT],
             serial: 0,
             not_recorded: 0,
             peaks: Peaks::new()?,
@@ -102,35 +123,65 @@ impl LiveTable {
         self.serial
     }
 
-    /// The site of an allocation; none if it is not recorded.
+    /// The record with an address, which may be dormant.
     #[inline(always)]
-    pub(crate) fn site_of(&self, address: usize) -> Option<u32> {
+    fn number(&self, address: usize) -> Option<u32> {
+        let allocations = &self.allocations;
+        self.by_address.find(address, |number| allocations.get_ref(number as usize).address == address)
+    }
+
+    /// The site of an allocation; 0 if it is not recorded.
+    #[inline(always)]
+    pub(crate) fn site_of(&self, address: usize) -> u32 {
         if self.live == 0 {
-            return None;
+            return 0;
         }
-        let number = self.by_address.find(address, |n| self.allocations.get_ref(n as usize).address == address)?;
-        Some(self.allocations.get_ref(number as usize).site)
+        let record = self.number(address).map(|number| self.allocations.get_ref(number as usize));
+        record.filter(|record| record.context != 0).map_or(0, |record| record.site)
     }
 
     /// Whether an allocation is recorded.
     pub(crate) fn holds(&self, address: usize) -> bool {
-        self.by_address.find(address, |number| self.allocations.get_ref(number as usize).address == address).is_some()
+        self.site_of(address) != 0
     }
 
-    /// Records an allocation where there may be another, of which it was not seen that it is gone.
-    pub(crate) fn replace(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
-        self.remove(address);
-        self.insert(address, bytes, context, site);
-    }
-
-    /// Records an allocation.
+    /// Records an allocation. Where there is another of which it was not seen that it is gone, it takes its place.
     pub(crate) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
-        if self.by_address.is_full() || self.by_context.is_full() {
+        let number = match self.number(address) {
+            Some(number) => {
+                self.wake(number);
+                number
+            }
+            None => match self.enter(address) {
+                0 => return,
+                number => number,
+            },
+        };
+        if self.by_context.is_full() {
             self.not_recorded += 1;
-            return;
+            return self.retire(number);
         }
         self.peaks.add(site, bytes as u64, context);
         let context = self.context(context, site);
+        let next = std::mem::replace(&mut self.contexts.at(context as usize).first, number);
+        if next != 0 {
+            self.allocations.at(next as usize).previous = number;
+        }
+        self.serial += 1;
+        *self.allocations.at(number as usize) =
+            Allocation { address, bytes: bytes as u64, serial: self.serial, site, context, next, previous: 0 };
+        self.live += 1;
+    }
+
+    /// Gives an address a record; 0 where there is no room.
+    fn enter(&mut self, address: usize) -> u32 {
+        if self.by_address.is_full() {
+            if self.dormant.number == 0 {
+                self.not_recorded += 1;
+                return 0;
+            }
+            self.evict();
+        }
         let number = match self.free_allocation {
             0 => {
                 self.last_allocation += 1;
@@ -141,15 +192,9 @@ impl LiveTable {
                 free
             }
         };
-        let next = std::mem::replace(&mut self.contexts.at(context as usize).first, number);
-        if next != 0 {
-            self.allocations.at(next as usize).previous = number;
-        }
-        self.serial += 1;
-        *self.allocations.at(number as usize) =
-            Allocation { address, bytes: bytes as u64, serial: self.serial, site, context, next, previous: 0 };
+        self.allocations.at(number as usize).address = address;
         self.by_address.insert(address, number);
-        self.live += 1;
+        number
     }
 
     /// Forgets an allocation. Gives its site; none if it was not a target's.
@@ -158,9 +203,20 @@ impl LiveTable {
         if self.live == 0 {
             return None;
         }
-        let allocations = &self.allocations;
-        let number = self.by_address.find(address, |number| allocations.get_ref(number as usize).address == address)?;
-        let Allocation { site, context, next, previous, .. } = self.allocations.get(number as usize);
+        let number = self.number(address)?;
+        let Allocation { site, context, .. } = *self.allocations.get_ref(number as usize);
+        if context == 0 {
+            return None;
+        }
+        self.take_out(number);
+        self.release(number);
+        Some(site)
+    }
+
+    /// Takes a record out of its context's list.
+    #[inline(always)]
+    fn take_out(&mut self, number: u32) {
+        let Allocation { context, next, previous, .. } = *self.allocations.get_ref(number as usize);
         if previous != 0 {
             self.allocations.at(previous as usize).next = next;
         } else {
@@ -169,8 +225,6 @@ impl LiveTable {
         if next != 0 {
             self.allocations.at(next as usize).previous = previous;
         }
-        self.release(number);
-        Some(site)
     }
 
     /// Forgets everything in a context that is reset or deleted.
@@ -188,7 +242,7 @@ impl LiveTable {
         };
         let mut number = self.contexts.get(context as usize).first;
         while number != 0 {
-            let next = self.allocations.get(number as usize).next;
+            let next = self.allocations.get_ref(number as usize).next;
             self.release(number);
             number = next;
         }
@@ -201,12 +255,14 @@ impl LiveTable {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        for context in 1..=self.last_context {
-            let address = self.contexts.get(context as usize).address;
-            if address != 0 {
-                self.forget_context(address);
-            }
-        }
+        self.allocations.clear();
+        self.by_address.clear();
+        self.contexts.clear();
+        self.by_context.clear();
+        (self.free_allocation, self.last_allocation, self.live) = (0, 0, 0);
+        (self.free_context, self.last_context) = (0, 0);
+        self.dormant = Dormant::default();
+        self.recent = [0; RECENT];
         self.not_recorded = 0;
         self.peaks.stop();
     }
@@ -266,14 +322,23 @@ impl LiveTable {
                 (before, number) = (number, allocation.next);
             }
         }
-        check(allocations == self.live && self.by_address.len() == self.live as usize);
+        check(allocations == self.live);
+        let (mut dormant, mut before, mut number) = (0, 0, self.dormant.newest);
+        while number != 0 && dormant <= self.last_allocation {
+            let record = self.allocations.get(number as usize);
+            check(record.context == 0 && record.previous == before);
+            check(self.by_address.find(record.address, |n| n == number).is_some());
+            (dormant, before, number) = (dormant + 1, number, record.next);
+        }
+        check(dormant == self.dormant.number && before == self.dormant.oldest);
+        check(self.by_address.len() == (self.live + dormant) as usize);
         check(self.by_context.len() == contexts as usize);
         let mut free = 0;
         let mut number = self.free_allocation;
         while number != 0 && free <= self.last_allocation {
             (free, number) = (free + 1, self.allocations.get(number as usize).next);
         }
-        check(free + self.live == self.last_allocation);
+        check(free + self.live + dormant == self.last_allocation);
         let mut free = 0;
         let mut number = self.free_context;
         while number != 0 && free <= self.last_context {
@@ -285,11 +350,14 @@ impl LiveTable {
 
     #[inline(always)]
     fn context(&mut self, address: usize, site: u32) -> u32 {
+        let place = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> (usize::BITS - RECENT.ilog2());
+        let recent = self.recent[place];
         // A record that is free has no address.
-        if self.contexts.get_ref(self.recent as usize).address != address {
-            self.recent = self.find_or_enter(address, site);
+        if self.contexts.get_ref(recent as usize).address == address {
+            return recent;
         }
-        self.recent
+        self.recent[place] = self.find_or_enter(address, site);
+        self.recent[place]
     }
 
     #[inline(never)]
@@ -314,15 +382,66 @@ impl LiveTable {
         context
     }
 
-    /// Puts an allocation's record, already out of its context's list, among the free ones.
+    /// Makes an allocation's record, already out of its context's list, dormant.
+    #[inline(always)]
     fn release(&mut self, number: u32) {
-        let Allocation { address, bytes, serial, site, context, .. } = self.allocations.get(number as usize);
-        self.peaks.subtract(serial, site, bytes, self.contexts.get(context as usize).address);
+        let Allocation { bytes, serial, site, context, .. } = *self.allocations.get_ref(number as usize);
+        self.peaks.subtract(serial, site, bytes, self.contexts.get_ref(context as usize).address);
+        self.live -= 1;
+        self.retire(number);
+        if self.dormant.number > MOST_DORMANT {
+            self.evict();
+        }
+    }
+
+    /// Makes a record that is in no list dormant.
+    #[inline(always)]
+    fn retire(&mut self, number: u32) {
+        let next = std::mem::replace(&mut self.dormant.newest, number);
+        match next {
+            0 => self.dormant.oldest = number,
+            next => self.allocations.at(next as usize).previous = number,
+        }
+        let record = self.allocations.at(number as usize);
+        (record.context, record.next, record.previous) = (0, next, 0);
+        self.dormant.number += 1;
+    }
+
+    /// Takes a record out of the list that it is in, to be used anew.
+    #[inline(always)]
+    fn wake(&mut self, number: u32) {
+        if self.allocations.get_ref(number as usize).context != 0 {
+            self.take_out(number);
+            self.release(number);
+        }
+        self.wake_dormant(number);
+    }
+
+    /// Takes a dormant record out of the list of them.
+    #[inline(always)]
+    fn wake_dormant(&mut self, number: u32) {
+        let Allocation { next, previous, .. } = *self.allocations.get_ref(number as usize);
+        match previous {
+            0 => self.dormant.newest = next,
+            previous => self.allocations.at(previous as usize).next = next,
+        }
+        match next {
+            0 => self.dormant.oldest = previous,
+            next => self.allocations.at(next as usize).previous = previous,
+        }
+        self.dormant.number -= 1;
+    }
+
+    /// Forgets the record that has been dormant for longest.
+    #[inline(never)]
+    fn evict(&mut self) {
+        let number = self.dormant.oldest;
+        self.wake_dormant(number);
+        let address = self.allocations.get_ref(number as usize).address;
         let allocations = &self.allocations;
         self.by_address.remove(address, number, |n| allocations.get_ref(n as usize).address);
         *self.allocations.at(number as usize) = Allocation { next: self.free_allocation, ..Allocation::default() };
         self.free_allocation = number;
-        self.live -= 1;
     }
 }
 
@@ -395,13 +514,15 @@ mod tests {
     #[test]
     fn what_is_wrong_is_counted() {
         type Harm = fn(&mut LiveTable);
-        let harms: [Harm; 6] = [
+        let harms: [Harm; 8] = [
             |table| table.live += 1,
             |table| table.allocations.at(2).previous = 1,
             |table| table.allocations.at(2).address += 16,
             |table| table.allocations.at(1).next = 3,
             |table| table.contexts.at(2).first = 0,
-            |table| table.free_allocation = 0,
+            |table| table.dormant.newest = 0,
+            |table| table.dormant.number += 1,
+            |table| table.free_allocation = 5,
         ];
         let table = || {
             let mut table = LiveTable::new(8, 4).unwrap();

@@ -18,7 +18,7 @@ use pgrx::pg_sys::{self, MemoryContext};
 use super::trial::Trial;
 use crate::contexts::Walker;
 use crate::link::{Before, Link, Request, Room};
-use crate::stack::{Found, Registers, Stack, calls};
+use crate::stack::{Found, Note, Registers, Stack, calls};
 use crate::trace::{Ledger, Places};
 
 /// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
@@ -108,14 +108,6 @@ impl Chain {
         self.ledger.inconsistencies(walker) + self.stack.inconsistencies()
     }
 
-    /// The number of the site at a place.
-    #[inline(always)]
-    fn site(&mut self, from: Registers, found: Found) -> Option<u32> {
-        let stack = &mut self.stack;
-        let site = self.ledger.sites.number(found.key, found.pc, |room| stack.capture(from, room));
-        (site != 0).then_some(site)
-    }
-
     #[inline(always)]
     fn before(&mut self, request: &Request) -> Before {
         let mut wanted = Before::Pass;
@@ -134,6 +126,17 @@ impl Chain {
         each_link!(self, link => taken |= link.release(room, chunk));
         taken
     }
+}
+
+/// Asks the stack of a chain for a site, which gets its number in the ledger. 0 for none.
+macro_rules! site {
+    ($chain:ident, $from:ident, $attribute:ident($($argument:expr),*)) => {{
+        let sites = &mut $chain.ledger.sites;
+        let number = |stack: &mut Stack, found: Found| {
+            sites.number(found.key, found.pc, |room| stack.capture($from, room))
+        };
+        $chain.stack.$attribute($from, $($argument,)* number)
+    }};
 }
 
 /// What a method of the allocator cannot do.
@@ -186,8 +189,28 @@ pub(super) fn allocate(
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
     chain.ledger.book.touch(context.addr());
-    let Some(found) = chain.stack.attribute(from, context) else { return make(size) };
-    let Some(site) = chain.site(from, found) else { return make(size) };
+    match chain.stack.under_way(from, context) {
+        Some(newest) => allocate_for_target(from, newest, context, size, limits, make, refuse),
+        None => make(size),
+    }
+}
+
+/// An allocation from a context that may be a target's. Apart, so that those of everybody else take few registers.
+#[inline(never)]
+fn allocate_for_target(
+    from: Registers,
+    newest: Note,
+    context: MemoryContext,
+    size: usize,
+    limits: Limits,
+    make: impl FnOnce(usize) -> *mut c_void,
+    refuse: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    let Some(chain) = in_wrapper() else { return make(size) };
+    let site = site!(chain, from, attribute(newest, context));
+    if site == 0 {
+        return make(size);
+    }
     serve(chain, Request { room: Room::Context(context.addr()), size, site, chunk: 0 }, limits, make, refuse)
 }
 
@@ -203,11 +226,14 @@ pub(super) fn reallocate(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
-    let own = match chain.stack.attribute(from, context) {
-        Some(found) => chain.site(from, found),
-        None => None,
+    let own = match chain.stack.under_way(from, context) {
+        Some(newest) => site!(chain, from, attribute(newest, context)),
+        None => 0,
     };
-    let Some(site) = own.or_else(|| chain.ledger.live.site_of(chunk.addr())) else { return make(size) };
+    let site = if own != 0 { own } else { chain.ledger.live.site_of(chunk.addr()) };
+    if site == 0 {
+        return make(size);
+    }
     let room = Room::Context(context.addr());
     serve(chain, Request { room, size, site, chunk: chunk.addr() }, limits, make, refuse)
 }
@@ -242,25 +268,17 @@ pub(super) fn allocate_heap(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_heap_function() else { return make(size) };
-    let found = chain.stack.attribute_heap(from);
-    let site = match found {
-        Some(found) => chain.site(from, found),
-        None => None,
-    };
-    match site {
-        Some(site) => {
-            let request = Request { room: Room::Heap, size, site, chunk: 0 };
-            serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
-        }
-        None => {
-            let chunk = make(size);
-            if let Some(chain) = in_wrapper() {
-                // What was there before may have been freed in a way that is not seen here.
-                chain.ledger.heap.remove(chunk.addr());
-            }
-            chunk
-        }
+    let site = site!(chain, from, attribute_heap());
+    if site != 0 {
+        let request = Request { room: Room::Heap, size, site, chunk: 0 };
+        return serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse);
     }
+    let chunk = make(size);
+    if let Some(chain) = in_wrapper() {
+        // What was there before may have been freed in a way that is not seen here.
+        chain.ledger.heap.remove(chunk.addr());
+    }
+    chunk
 }
 
 /// A call of realloc; a new size of 0 frees the chunk.
@@ -277,17 +295,13 @@ pub(super) fn reallocate_heap(
         chain.release(Room::Heap, chunk.addr());
         return make(size);
     }
-    let own = match chain.stack.attribute_heap(from) {
-        Some(found) => chain.site(from, found),
-        None => None,
-    };
-    match own.or_else(|| chain.ledger.heap.site_of(chunk.addr())) {
-        Some(site) => {
-            let request = Request { room: Room::Heap, size, site, chunk: chunk.addr() };
-            serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
-        }
-        None => make(size),
+    let own = site!(chain, from, attribute_heap());
+    let site = if own != 0 { own } else { chain.ledger.heap.site_of(chunk.addr()) };
+    if site == 0 {
+        return make(size);
     }
+    let request = Request { room: Room::Heap, size, site, chunk: chunk.addr() };
+    serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
 }
 
 /// A call of free. Whether a link has taken the chunk.
@@ -301,7 +315,8 @@ pub(super) fn free_heap(chunk: *mut c_void) -> bool {
 pub(super) fn created(from: Registers, context: MemoryContext) {
     let Some(chain) = in_wrapper() else { return };
     chain.ledger.book.touch(context.addr());
-    if let Some(site) = direct_site(chain, from) {
+    let site = direct_site(chain, from);
+    if site != 0 {
         chain.ledger.live.insert(context.addr(), 0, context.addr(), site);
     }
 }
@@ -309,9 +324,9 @@ pub(super) fn created(from: Registers, context: MemoryContext) {
 /// Tells the ledger of what a target does with dynamic shared memory, and from where. The caller is the target.
 #[inline(always)]
 pub(super) fn of_segment(from: Registers, tell: impl FnOnce(&mut Ledger, u32)) {
-    if let Some(chain) = in_wrapper()
-        && let Some(site) = direct_site(chain, from)
-    {
+    let Some(chain) = in_wrapper() else { return };
+    let site = direct_site(chain, from);
+    if site != 0 {
         tell(&mut chain.ledger, site);
     }
 }
@@ -324,7 +339,6 @@ pub(super) fn to_ledger(tell: impl FnOnce(&mut Ledger)) {
     }
 }
 
-fn direct_site(chain: &mut Chain, from: Registers) -> Option<u32> {
-    let found = chain.stack.attribute_direct(from)?;
-    chain.site(from, found)
+fn direct_site(chain: &mut Chain, from: Registers) -> u32 {
+    site!(chain, from, attribute_direct())
 }

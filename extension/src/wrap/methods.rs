@@ -215,8 +215,8 @@ macro_rules! array_of_tables {
             $($flag: std::ffi::c_int)?
         ) -> *mut c_void {
             // SAFETY: called as the server called us; the tables were checked to be complete.
-            let make = |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size $(, $flag)?) };
-            let refuse = || refused(context, size $(, $flag)?);
+            let make = move |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size $(, $flag)?) };
+            let refuse = move || refused(context, size $(, $flag)?);
             chain::allocate(Registers::here(), context, size, limits::<KIND>($($flag)?), make, refuse)
         }
 
@@ -235,8 +235,8 @@ macro_rules! array_of_tables {
             // SAFETY: as in `alloc`; the chunk is live until it is reallocated.
             let context = unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
             // SAFETY: as in `alloc`.
-            let make = |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(chunk, size $(, $flag)?) };
-            let refuse = || refused(context, size $(, $flag)?);
+            let make = move |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(chunk, size $(, $flag)?) };
+            let refuse = move || refused(context, size $(, $flag)?);
             chain::reallocate(Registers::here(), context, chunk, size, limits::<KIND>($($flag)?), make, refuse)
         }
     };

@@ -44,7 +44,7 @@ pub(super) unsafe extern "C-unwind" fn alloc<const KIND: usize>(
     size: pg_sys::Size,
 ) -> *mut c_void {
     // SAFETY: called as the server called us; the tables were checked to be complete.
-    let make = |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size) };
+    let make = move |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size) };
     // The caller raises the ERROR.
     chain::allocate(Registers::here(), context, size, huge::<KIND>(), make, std::ptr::null_mut)
 }
@@ -62,6 +62,6 @@ pub(super) unsafe extern "C-unwind" fn realloc<const KIND: usize>(
     size: pg_sys::Size,
 ) -> *mut c_void {
     // SAFETY: as in `alloc`.
-    let make = |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(context, chunk, size) };
+    let make = move |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(context, chunk, size) };
     chain::reallocate(Registers::here(), context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut)
 }
