@@ -287,7 +287,7 @@ fn windows() {
     session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
         "context_paths contexts inconsistencies leftover_contexts live_allocations marks not_recorded ring_entries ring_size \
-         statements violations_lost violations_lost_total",
+         statements violations_lost violations_lost_total workers_not_traced",
     );
 
     // flush_violations() takes what the open window has found so far.
