@@ -87,7 +87,7 @@ unsafe extern "C" {
 
 /// Forgets all notes, and notes the calls of this thread from now on.
 pub(crate) fn start() {
-    // SAFETY: no thunk is in place yet, and this process has one thread.
+    // SAFETY: no slot points at a thunk now, and one thread does this.
     unsafe {
         let stack = (&raw mut STACK).cast::<usize>();
         NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX };
@@ -204,7 +204,7 @@ unsafe fn below(mut top: *mut usize, code: &Range<usize>, stack_end: usize) -> O
 
 /// Has calls that are under way now not count, until the fence is put back. Gives the fence there was.
 pub(crate) fn fence(at: usize) -> usize {
-    // SAFETY: this process has one thread that does this.
+    // SAFETY: one thread does this.
     unsafe { std::ptr::replace(&raw mut NOTES.fence, at) }
 }
 

@@ -37,7 +37,7 @@ struct Tables {
     known: Vec<(Range<usize>, String)>,
 }
 
-/// Where a walk starts, and where the stack ends.
+/// Where a walk starts: the stack pointer and the frame pointer of a function of ours.
 #[derive(Clone, Copy)]
 pub(crate) struct Registers {
     sp: usize,
