@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mcspec::judge::GAPS;
 use mcspec::language::lint::lint;
 use mcspec::language::{SourceFile, format, parse};
 use memcheck_core::ScenarioKind;
@@ -64,6 +65,17 @@ fn what_cannot_be_run_is_named() {
         let explain = Command::new(env!("CARGO_BIN_EXE_mcspec")).args(["explain", kind.as_str()]).output().unwrap();
         let page = String::from_utf8(explain.stdout).unwrap();
         assert_eq!(page.contains("\nThis version of mcspec cannot run it yet.\n"), !kind.is_built(), "{kind}");
+    }
+}
+
+/// Both what the manual says of it and what the engine calls it.
+#[test]
+fn figures_that_make_a_window_incomplete_are_documented() {
+    let reports = fs::read_to_string(root().join("docs/reports.md")).unwrap();
+    let figures = fs::read_to_string(root().join("extension/src/session/figures.rs")).unwrap();
+    for gap in &GAPS {
+        assert!(reports.contains(&format!("\n| `{}` | ", gap.figure)), "{}", gap.figure);
+        assert!(figures.contains(&format!("\n    {},\n", gap.figure)), "{}", gap.figure);
     }
 }
 

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
 use mcspec::golden::{self, Difference};
-use mcspec::judge::{Fault, Repeats, Status, Verdict};
+use mcspec::judge::{Fault, GAPS, Repeats, Status, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
 use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
@@ -118,12 +118,23 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         hint: None,
     };
     let inexact = Fault::Inexact { title: title.clone(), rows: vec![row("ctx_bloat|INFO|a|<64B/iter|linear|-")] };
+    let incomplete = |figure: &str, count| {
+        let gap = GAPS.iter().find(|gap| gap.figure == figure).unwrap();
+        Fault::Incomplete { gap, count }
+    };
+    let full = vec![
+        incomplete("violations_lost", 1),
+        incomplete("violations_lost", 12),
+        incomplete("not_recorded", 40),
+        incomplete("workers_not_traced", 1),
+        incomplete("inconsistencies", 2),
+    ];
     let later = verdict(Status::Skipped("requires pg >= 19".into()), vec![], 0);
     let repeats = Some(Repeats { runs: 10, failed: 3 });
     vec![
         ("clean", verdict(Status::Passed, vec![], 239)),
         ("flaky", Verdict { attempts: 2, ..verdict(Status::Passed, vec![], 240) }),
-        ("unsteady", Verdict { repeats, ..verdict(Status::Failed, vec![Fault::Lost(3)], 12) }),
+        ("unsteady", Verdict { repeats, ..verdict(Status::Failed, vec![incomplete("violations_lost", 3)], 12) }),
         ("leaky", verdict(Status::Failed, vec![unmet, differs], 4120)),
         ("changed", verdict(Status::Failed, vec![not_recorded(true)], 999)),
         ("new", verdict(Status::Failed, vec![not_recorded(false)], 1000)),
@@ -131,9 +142,12 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         ("conf", verdict(Status::Failed, vec![Fault::Failure(Failure::new(Step::Server, server))], 0)),
         ("vague", verdict(Status::Failed, vec![Fault::NoExpectation], 5)),
         ("vaguer", verdict(Status::Failed, vec![inexact], 5)),
-        ("full", verdict(Status::Failed, vec![Fault::Lost(1), Fault::Lost(12)], 5)),
+        ("full", verdict(Status::Failed, full, 5)),
         ("later", Verdict { axes: None, golden: None, attempts: 0, ..later }),
-        ("known", verdict(Status::ExpectedFailure("upstream bug 7".into()), vec![Fault::Lost(2)], 10)),
+        (
+            "known",
+            verdict(Status::ExpectedFailure("upstream bug 7".into()), vec![incomplete("violations_lost", 2)], 10),
+        ),
         ("mended", verdict(Status::Failed, vec![Fault::Passed { reason: "upstream bug 8".into() }], 10)),
     ]
 }

@@ -2,8 +2,8 @@
 //! versions. Nothing here knows what the engine is for.
 //!
 //! The functions that the server calls - hooks and callbacks - are here as well, since a pointer from the server is followed in
-//! few places or in many. Each hands plain values to a handler that it is registered with, and goes on to whoever was
-//! registered before.
+//! few places or in many; those about shared memory are in [`crate::shmem`]. Each hands plain values to a handler that it is
+//! registered with, and goes on to whoever was registered before.
 
 pub(crate) mod catcache;
 pub(crate) mod functions;

@@ -10,9 +10,9 @@
 //! A command that changes the catalogs has the server cache what it created, until it is dropped or the session ends; after
 //! one, CacheMemoryContext is not judged. A window over several iterations does judge it.
 //!
-//! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was
-//! left below MessageContext. Nor is one taken where allocations are traced: what the targets have allocated since the
-//! bracket was opened is all there is to judge, however many contexts there are.
+//! Inside a window no census is taken for a statement, unless it calls the engine: the window's marks see what stays, the
+//! bracket only collects what was left below MessageContext. Nor is one taken where allocations are traced: what the targets
+//! have allocated since the bracket was opened is all there is to judge, however many contexts there are.
 
 use std::ffi::CStr;
 

@@ -28,7 +28,7 @@ figures! {
     context_paths,
     /// Contexts in the last census.
     contexts,
-    /// Faults in the engine's own account of allocations; never any.
+    /// Faults in the engine's own account of allocations; none unless the engine is wrong.
     inconsistencies,
     /// Contexts left below MessageContext.
     leftover_contexts,
@@ -36,7 +36,7 @@ figures! {
     live_allocations,
     /// Marks set.
     marks,
-    /// What found no room in the engine's tables.
+    /// What found no room in the engine's tables, or came while the session was in use.
     not_recorded,
     /// Top-level statements that ended, those that call the engine included.
     statements,

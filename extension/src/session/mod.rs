@@ -14,7 +14,6 @@ mod workers;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-
 use memcheck_core::{CheckKind, ContextPath, Event};
 
 use crate::contexts::Walker;

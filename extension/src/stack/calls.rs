@@ -88,7 +88,7 @@ unsafe extern "C" {
 
 /// Forgets all notes, and notes the calls of this thread from now on.
 pub(crate) fn start() {
-    // SAFETY: no thunk is in place yet, and this process has one thread.
+    // SAFETY: no slot points at a thunk now, and one thread does this.
     unsafe {
         let stack = (&raw mut STACK).cast::<usize>();
         NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX };
@@ -218,7 +218,7 @@ impl Note {
 
 /// Has calls that are under way now not count, until the fence is put back. Gives the fence there was.
 pub(crate) fn fence(at: usize) -> usize {
-    // SAFETY: this process has one thread that does this.
+    // SAFETY: one thread does this.
     unsafe { std::ptr::replace(&raw mut NOTES.fence, at) }
 }
 

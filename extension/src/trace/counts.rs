@@ -115,7 +115,7 @@ impl Ledger {
         u64::from(self.live.len() + self.heap.len())
     }
 
-    /// What found no room: allocations, segments, contexts.
+    /// What found no room: allocations, segments, contexts, and places that allocate, each time that they do.
     pub(crate) fn not_recorded(&self) -> u64 {
         self.live.not_recorded()
             + self.heap.not_recorded()

@@ -6,7 +6,7 @@
 use super::table::LiveTable;
 use crate::pg::server::{self, Handle};
 
-/// Where a segment stands in the tables; they have no place for it otherwise.
+/// Stand in the tables for the context of a segment, which has none.
 const MAPPED: usize = 1;
 const PINNED: usize = 2;
 

@@ -230,7 +230,8 @@ impl LiveTable {
     /// Forgets everything in a context that is reset or deleted.
     #[inline(always)]
     pub(crate) fn forget_context(&mut self, address: usize) {
-        if self.live != 0 {
+        // A context whose allocations are all freed still has its record.
+        if self.by_context.len() != 0 {
             self.forget_allocations(address);
         }
     }
@@ -509,6 +510,19 @@ mod tests {
         table.clear();
         assert_eq!((table.len(), table.not_recorded()), (0, 0));
         table.for_each_since(0, |_, _, _, _| panic!("nothing is left"));
+    }
+
+    #[test]
+    fn a_context_in_which_everything_was_freed_is_forgotten_with_it() {
+        let mut table = LiveTable::new(8, 4).unwrap();
+        // More of them than there is room for at a time.
+        for number in 0..1000 {
+            let context = 0x5000 + number * 64;
+            table.insert(0x7000, 8, context, 1);
+            table.remove(0x7000);
+            table.forget_context(context);
+        }
+        assert_eq!((table.not_recorded(), table.inconsistencies(|_| false)), (0, 0));
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! after(request, chunk)
 //! ```
 //!
-//! Where no target is at work - which the note of a call tells in a nanosecond - no link is asked. A link that is not there costs
-//! nothing.
+//! Where no target is at work - which the note of a call tells in a nanosecond - no link is asked for an allocation. What is
+//! given back, reset and deleted every link is told of, whoever does it. A link that is not there costs nothing.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;

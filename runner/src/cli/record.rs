@@ -83,7 +83,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
 fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
     let reason = verdict.faults.iter().find_map(|fault| match fault {
         Fault::Failure(_) => Some("it did not run to its end"),
-        Fault::Lost(_) => Some("violations were lost"),
+        Fault::Incomplete { gap, .. } => Some(gap.refusal),
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),
         Fault::Inexact { .. } => Some("the spec has \"golden exact\" and a size is not exact"),
         Fault::Golden(GoldenError::Bad { .. }) => None,

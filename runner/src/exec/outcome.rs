@@ -86,9 +86,6 @@ pub struct Window {
     pub statistics: BTreeMap<String, i64>,
 }
 
-/// The name under which `window_stats()` counts violations that did not fit.
-const LOST: &str = "violations_lost";
-
 impl Outcome {
     /// The first failure, of the case, a scenario or a permutation.
     pub fn first_failure(&self) -> Option<&Failure> {
@@ -97,12 +94,12 @@ impl Outcome {
         self.failure.iter().chain(scenarios).chain(permutations).next()
     }
 
-    /// Violations that the engine counted but could not keep.
-    pub fn violations_lost(&self) -> i64 {
+    /// A figure of `window_stats()`, summed over all windows.
+    pub fn figure(&self, name: &str) -> i64 {
         let runs = self.permutations.iter().flat_map(|permutation| &permutation.runs);
         let of_sessions = runs.flat_map(|run| &run.windows).map(|(_, window)| window);
         let of_scenarios = self.scenarios.iter().flat_map(|scenario| &scenario.windows);
-        of_scenarios.chain(of_sessions).filter_map(|window| window.statistics.get(LOST)).sum()
+        of_scenarios.chain(of_sessions).filter_map(|window| window.statistics.get(name)).sum()
     }
 }
 

@@ -1,4 +1,5 @@
-//! What checks, scenarios and lints mean: one Markdown file each, compiled in, beside what it is about.
+//! What checks, scenarios and lints mean: one Markdown file each, compiled in. Those of checks and scenarios are beside what they
+//! are about, in core.
 
 use memcheck_core::{CheckKind, ScenarioKind};
 

@@ -1,6 +1,7 @@
 //! What was expected and recorded against what was found: the verdict on a case.
 
 mod expectation;
+mod gap;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::language::ast::{Expect, Expectation};
 use crate::plan::Case;
 use crate::results::{Axes, Seen};
 
+pub use gap::{GAPS, Gap};
 pub use verdict::{Fault, Repeats, Status, Verdict};
 
 /// What is recorded for a case, as far as it can be known.
@@ -84,10 +86,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         }
         faults.extend(missed);
     }
-    match outcome.violations_lost() {
-        0 => {}
-        lost => faults.push(Fault::Lost(lost)),
-    }
+    let gaps = GAPS.iter().map(|gap| (gap, outcome.figure(gap.figure)));
+    faults.extend(gaps.filter(|&(_, count)| count != 0).map(|(gap, count)| Fault::Incomplete { gap, count }));
     let seen = seen::seen(case, outcome);
     if case.golden == Policy::Exact {
         faults.extend(seen.iter().filter_map(inexact));

@@ -96,7 +96,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::Transcript { result, .. } => format!("transcript {}", result.display()),
         Fault::NoExpectation => "no expectation".into(),
         Fault::Golden(error) => error.to_string(),
-        Fault::Lost(n) => format!("lost {n}"),
+        Fault::Incomplete { gap, count } => format!("{} {count}", gap.figure),
         Fault::Passed { reason } => format!("passed: {reason}"),
     };
     verdict.faults.iter().map(name).collect()
@@ -195,12 +195,42 @@ fn a_failure_leaves_the_other_scenarios_to_be_judged() {
     assert_eq!(judged(missing()), [failure]);
 }
 
+/// A window with these figures.
+fn with_figures(figures: &[(&str, i64)]) -> Window {
+    let statistics = figures.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+    Window { statistics, ..Window::default() }
+}
+
 #[test]
-fn lost_violations_fail_a_case() {
-    let mut outcome = outcome(&[&["a"], &[]]);
-    let statistics = [("violations_lost".to_owned(), 7)].into();
-    outcome.scenarios[0].windows.push(Window { statistics, ..Window::default() });
-    assert_eq!(faults(&judge(&case(SPEC), &outcome, &axes(), recorded(GOLDEN))), ["lost 7"]);
+fn a_window_that_could_not_look_everywhere_fails_a_case() {
+    for (figure, expected) in [
+        ("violations_lost", &["violations_lost 7"][..]),
+        ("not_recorded", &["not_recorded 7"]),
+        ("workers_not_traced", &["workers_not_traced 7"]),
+        ("inconsistencies", &["inconsistencies 7"]),
+        // Of the ring, whoever has filled it and when.
+        ("violations_lost_total", &[]),
+        ("statements", &[]),
+    ] {
+        let mut outcome = outcome(&[&["a"], &[]]);
+        outcome.scenarios[0].windows.push(with_figures(&[(figure, 3), ("marks", 5)]));
+        outcome.scenarios[1].windows.push(with_figures(&[(figure, 4)]));
+        let verdict = judge(&case(SPEC), &outcome, &axes(), recorded(GOLDEN));
+        assert_eq!(faults(&verdict), expected);
+        assert_eq!(verdict.status == Status::Passed, expected.is_empty(), "{figure}");
+    }
+}
+
+#[test]
+fn so_does_one_of_a_session() {
+    let case = case(SESSIONS);
+    let mut runs = vec![run(&[0, 1], &[1]), run(&[0, 1], &[1])];
+    runs[1].windows[0].1.statistics = with_figures(&[("not_recorded", 2), ("inconsistencies", 1)]).statistics;
+    let permutations = vec![PermutationOutcome { permutation: 0, runs, ..PermutationOutcome::default() }];
+    let outcome = Outcome { permutations, ..Outcome::default() };
+    let golden = "permutation a b\na\nb\nno overlap\ns2: ctx_bloat|INFO|a|64B..128B/iter|linear|-\n(1 violation)\n";
+    let verdict = judge(&case, &outcome, &axes(), recorded(golden));
+    assert_eq!(faults(&verdict), ["not_recorded 2", "inconsistencies 1"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use memcheck_core::Site;
 use memcheck_core::golden::row::Row;
 
+use super::gap::Gap;
 use crate::exec::failure::Failure;
 use crate::golden::{Difference, GoldenError};
 use crate::plan::{Place, Problem};
@@ -147,8 +148,13 @@ pub enum Fault {
         /// How they differ, as `diff -U3` shows it.
         difference: String,
     },
-    /// The engine had no room for some violations.
-    Lost(i64),
+    /// A window could not look everywhere, or not keep what it saw.
+    Incomplete {
+        /// What is missing.
+        gap: &'static Gap,
+        /// How often.
+        count: i64,
+    },
     /// It passed although its `xfail` says that it does not.
     Passed {
         /// The reason given for the `xfail`.

@@ -139,8 +139,7 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
             with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
-        Fault::Lost(1) => plain("lost", "1 violation was lost: the engine's ring was full".to_owned()),
-        Fault::Lost(n) => plain("lost", format!("{n} violations were lost: the engine's ring was full")),
+        Fault::Incomplete { gap, count } => plain(gap.kind, gap.message(*count)),
         Fault::Passed { reason } => with(
             "xfail passed",
             format!("passed, but is marked \"xfail\": {reason}"),

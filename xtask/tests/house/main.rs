@@ -1,6 +1,7 @@
 //! The rooms of the code: no file refers to itself by way of others, and what needs care stands in the rooms made for it.
 
 mod circles;
+mod page;
 mod references;
 mod rooms;
 mod tests;
@@ -8,7 +9,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rooms::Care;
 use tree::{Sources, Tree};
@@ -31,9 +32,12 @@ fn sources(folder: &str) -> Sources {
         }
     }
     let mut sources = Sources::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
-    read(&root.join(folder), "", &mut sources);
+    read(&checkout().join(folder), "", &mut sources);
     sources
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
 }
 
 #[test]
@@ -100,4 +104,58 @@ fn every_static_is_in_the_list() {
     }
     report.extend(listed.iter().map(|(file, name)| format!("  {file} has no {name}\n")));
     assert!(report.is_empty(), "the list of statics in rooms.rs:\n{report}");
+}
+
+/// The manual's page about the code.
+fn page() -> String {
+    fs::read_to_string(checkout().join("docs/the-code.md")).expect("UTF-8")
+}
+
+#[test]
+fn the_page_has_the_rooms_as_they_are() {
+    let mut report = String::new();
+    let page = page();
+    for (folder, roots) in CRATES {
+        let section =
+            page.split("\n### ").find(|section| section.lines().next().is_some_and(|line| line.contains(folder)));
+        let documented = page::of_table(section.unwrap_or_else(|| panic!("a section about {folder}")));
+        let tree = Tree::read(&sources(folder), roots[0]).expect("read");
+        let mut rooms = page::of_code(tree.files().iter(), &tree.references());
+        if !documented.contains_key("lib.rs") {
+            // It only names what is in the crate.
+            rooms.remove("lib.rs");
+        }
+        for room in documented.keys().chain(rooms.keys()).collect::<BTreeSet<_>>() {
+            let (documented, is) = (documented.get(room), rooms.get(room));
+            if documented != is {
+                report += &format!("  {folder}: {room} is {documented:?}, and should be {is:?}\n");
+            }
+        }
+    }
+    assert!(report.is_empty(), "the rooms in docs/the-code.md:\n{report}");
+}
+
+#[test]
+fn the_page_names_what_is_there() {
+    let (page, root) = (page(), checkout());
+    let places = ["", "extension/src", "extension/core/src", "runner/src"].map(|folder| root.join(folder));
+    let code: Vec<String> = CRATES
+        .iter()
+        .map(|(folder, _)| *folder)
+        .chain(["xtask"])
+        .flat_map(|folder| sources(folder).into_values())
+        .collect();
+    let has = |name: &str| {
+        code.iter().any(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
+    };
+    let mut missing = Vec::new();
+    for token in page::tokens(&page) {
+        let is_there = match page::name(token) {
+            _ if page::is_path(token) => places.iter().any(|place| place.join(token).exists()),
+            Some(name) => has(name),
+            None => true,
+        };
+        missing.extend((!is_there).then_some(token));
+    }
+    assert!(missing.is_empty(), "docs/the-code.md names {missing:?}");
 }

@@ -88,7 +88,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     (
         "shmem/exchange.rs",
         &["MAPPED", "LEAVES_AT_EXIT"],
-        "where this process has the exchange, written when it is asked for the first time, in an interrupt",
+        "where the exchange is, written at the start; that its place is given up at the end, with the first question",
     ),
 ];
 
