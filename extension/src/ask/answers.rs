@@ -65,7 +65,7 @@ fn live_allocations() -> Result<Value, Refusal> {
     let answer = session::with(|session| {
         let walker = session.walker();
         wrap::with(|chain| {
-            let census = chain.ledger.held(walker);
+            let census = chain.ledger.booked().held(walker);
             let mut held: Vec<_> = census.traced().collect();
             held.sort_by_key(|&(path, site, live)| (Reverse(live.bytes), path, site));
             let rows: Vec<Value> = held
@@ -82,7 +82,7 @@ fn live_allocations() -> Result<Value, Refusal> {
                     ])
                 })
                 .collect();
-            json!({"not_recorded": chain.ledger.not_recorded(), "rows": rows})
+            json!({"not_recorded": chain.ledger.booked().not_recorded(), "rows": rows})
         })
     });
     Ok(answer.unwrap_or_default())

@@ -147,7 +147,7 @@ impl Session {
         if self.checks_statements() {
             bracket.before = calls_engine.then(|| self.census(self.window_moment()));
         } else if wrap::is_on() {
-            bracket.since = wrap::with(|chain| chain.ledger.newest());
+            bracket.since = wrap::with(|chain| chain.ledger.booked().newest());
         } else {
             bracket.before = Some(self.walker.census(Moment::default()));
         }
@@ -168,6 +168,7 @@ impl Session {
                     wrap::with(|chain| {
                         chain
                             .ledger
+                            .booked()
                             .for_each_in(context, |site, live| bracket.leftovers.count_traced(path, site, live));
                     });
                 }
@@ -221,7 +222,7 @@ impl Session {
         let terms = plain_terms();
         if let Some(since) = bracket.since.filter(|_| wrap::is_on()) {
             let walker = &mut self.walker;
-            let after = wrap::with(|chain| chain.ledger.census_since(since, walker)).unwrap_or_default();
+            let after = wrap::with(|chain| chain.ledger.booked().census_since(since, walker)).unwrap_or_default();
             if after.is_empty() && bracket.leftovers.is_empty() {
                 return;
             }

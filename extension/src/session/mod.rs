@@ -77,7 +77,7 @@ impl Session {
     /// The tree as it is now: by the ledger where allocations are traced, by a walk where not.
     fn census(&mut self, moment: Moment) -> Census {
         let walker = &mut self.walker;
-        let traced = || wrap::with(|chain| chain.ledger.census(walker, moment));
+        let traced = || wrap::with(|chain| chain.ledger.booked().census(walker, moment));
         match wrap::is_on().then(traced).flatten() {
             Some(census) => census,
             None => walker.census(moment),

@@ -97,7 +97,7 @@ impl Session {
             wrap::start(libraries, by_calls)?;
             let walker = &mut self.walker;
             wrap::with(|chain| {
-                chain.ledger.enter_all(walker);
+                chain.ledger.booked().enter_all(walker);
                 #[cfg(feature = "test_links")]
                 chain.trial.set(guc::trial_enlarge(), guc::trial_refuse());
             });

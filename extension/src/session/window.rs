@@ -175,7 +175,7 @@ impl Session {
         self.trace(libraries, by_calls).inspect_err(|_| parameters::touch())?;
         let walker = &mut self.walker;
         if wrap::is_on() {
-            wrap::with(|chain| chain.ledger.settle(walker));
+            wrap::with(|chain| chain.ledger.booked().settle(walker));
         }
         Ok(())
     }
@@ -226,8 +226,8 @@ impl Session {
         window.figures.marks += 1;
         if window.terms.scenario.per() == Per::Row {
             let rung = wrap::with(|chain| {
-                let peaks = (iteration > 0).then(|| chain.ledger.peaks(walker));
-                chain.ledger.start_step();
+                let peaks = (iteration > 0).then(|| chain.ledger.booked().peaks(walker));
+                chain.ledger.booked().start_step();
                 peaks
             });
             window.ladder.extend(rung.flatten().map(|peaks| Rung { rows: iteration, peaks }));
@@ -330,8 +330,8 @@ impl Session {
             let workers = self.collect_from_workers();
             let walker = &self.walker;
             wrap::with(|chain| {
-                figures.live_allocations = chain.ledger.outstanding();
-                figures.not_recorded += chain.ledger.not_recorded() + workers.not_recorded;
+                figures.live_allocations = chain.ledger.booked().outstanding();
+                figures.not_recorded += chain.ledger.booked().not_recorded() + workers.not_recorded;
                 figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;
             });
         }

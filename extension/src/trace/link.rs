@@ -10,9 +10,9 @@ impl Link for Ledger {
         match room {
             Room::Context(context) => {
                 if before != 0 {
-                    self.live.remove(before);
+                    self.journal.freed(&mut self.live, before);
                 }
-                self.live.insert(chunk, size, context, site);
+                self.journal.allocated(&mut self.live, chunk, size, context, site);
             }
             Room::Heap => {
                 if before != 0 {
@@ -26,20 +26,20 @@ impl Link for Ledger {
     #[inline(always)]
     fn release(&mut self, room: Room, chunk: usize) -> bool {
         match room {
-            Room::Context(_) => self.live.remove(chunk),
-            Room::Heap => self.heap.remove(chunk),
-        };
+            Room::Context(_) => self.journal.freed(&mut self.live, chunk),
+            Room::Heap => drop(self.heap.remove(chunk)),
+        }
         false
     }
 
     #[inline(always)]
     fn reset(&mut self, context: usize) {
-        self.live.forget_context(context);
+        self.live.reset_context(context);
     }
 
     #[inline(always)]
     fn delete(&mut self, context: usize) {
         self.live.forget_context(context);
-        self.book.strike_out(context);
+        self.contexts.strike_out(context);
     }
 }

@@ -60,6 +60,12 @@ impl Peaks {
         self.since = None;
     }
 
+    /// Whether anything is counted.
+    #[inline(always)]
+    pub(crate) fn are_counted(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Counts an allocation in a live context.
     #[inline(always)]
     pub(crate) fn add(&mut self, site: u32, bytes: u64, context: usize) {

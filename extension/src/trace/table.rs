@@ -37,10 +37,25 @@ struct Context {
     first: u32,
     /// The site that was the first to allocate in it.
     opened_by: u32,
+    /// How often everything in a context of this record has gone. Not zeroed when the record is free.
+    emptied: u32,
 }
 
 // SAFETY: integers.
 unsafe impl Zeroed for Context {}
+
+/// The record of a context, as long as what was in it is still there.
+#[derive(Clone, Copy)]
+pub(crate) struct ContextRecord {
+    number: u32,
+    /// How often everything in the context of this record had gone.
+    emptied: u32,
+}
+
+impl ContextRecord {
+    /// None.
+    pub(crate) const NONE: Self = ContextRecord { number: 0, emptied: 0 };
+}
 
 /// Contexts whose records are at hand.
 const RECENT: usize = 16;
@@ -227,7 +242,68 @@ impl LiveTable {
         }
     }
 
-    /// Forgets everything in a context that is reset or deleted.
+    /// Whether peaks are counted, so that everything has to be booked in order.
+    #[inline(always)]
+    pub(crate) fn counts_peaks(&self) -> bool {
+        self.peaks.are_counted()
+    }
+
+    /// The record of a context as it is now, made if there is none. None where there is no room, so that an allocation in it is
+    /// not recorded.
+    #[inline(always)]
+    pub(crate) fn context_record(&mut self, address: usize, site: u32) -> Option<ContextRecord> {
+        if self.by_context.is_full() {
+            self.not_recorded += 1;
+            return None;
+        }
+        let number = self.context(address, site);
+        Some(ContextRecord { number, emptied: self.contexts.get_ref(number as usize).emptied })
+    }
+
+    /// The address of the context of a record, if nothing in it has gone since.
+    #[inline(always)]
+    pub(crate) fn if_same(&self, record: ContextRecord) -> Option<usize> {
+        let context = self.contexts.get_ref(record.number as usize);
+        (context.emptied == record.emptied).then_some(context.address)
+    }
+
+    /// Forgets everything in a context that is reset. Its record stays, since most are filled again.
+    #[inline(always)]
+    pub(crate) fn reset_context(&mut self, address: usize) {
+        if self.counts_peaks() {
+            return self.forget_context(address);
+        }
+        if self.by_context.len() == 0 {
+            return;
+        }
+        let recent = self.recent[Self::place(address)];
+        let number = if self.contexts.get_ref(recent as usize).address == address {
+            recent
+        } else {
+            match self.find_context(address) {
+                Some(number) => number,
+                None => return,
+            }
+        };
+        let context = self.contexts.at(number as usize);
+        context.emptied = context.emptied.wrapping_add(1);
+        let first = std::mem::take(&mut context.first);
+        if first != 0 {
+            self.release_all(first);
+        }
+    }
+
+    /// Releases an allocation and all behind it.
+    #[inline(never)]
+    fn release_all(&mut self, mut number: u32) {
+        while number != 0 {
+            let next = self.allocations.get_ref(number as usize).next;
+            self.release(number);
+            number = next;
+        }
+    }
+
+    /// Forgets everything in a context that is reset or deleted, and the context.
     #[inline(always)]
     pub(crate) fn forget_context(&mut self, address: usize) {
         // A context whose allocations are all freed still has its record.
@@ -237,21 +313,20 @@ impl LiveTable {
     }
 
     fn forget_allocations(&mut self, address: usize) {
-        let contexts = &self.contexts;
-        let Some(context) = self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address) else {
-            return;
-        };
-        let mut number = self.contexts.get(context as usize).first;
-        while number != 0 {
-            let next = self.allocations.get_ref(number as usize).next;
-            self.release(number);
-            number = next;
-        }
+        let Some(context) = self.find_context(address) else { return };
+        self.release_all(self.contexts.get_ref(context as usize).first);
         let contexts = &self.contexts;
         self.by_context.remove(address, context, |n| contexts.get_ref(n as usize).address);
-        self.peaks.close(self.contexts.get(context as usize).opened_by);
-        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0 };
+        let Context { opened_by, emptied, .. } = self.contexts.get(context as usize);
+        self.peaks.close(opened_by);
+        let emptied = emptied.wrapping_add(1);
+        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0, emptied };
         self.free_context = context;
+    }
+
+    fn find_context(&self, address: usize) -> Option<u32> {
+        let contexts = &self.contexts;
+        self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address)
     }
 
     /// Forgets everything.
@@ -351,7 +426,7 @@ impl LiveTable {
 
     #[inline(always)]
     fn context(&mut self, address: usize, site: u32) -> u32 {
-        let place = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> (usize::BITS - RECENT.ilog2());
+        let place = Self::place(address);
         let recent = self.recent[place];
         // A record that is free has no address.
         if self.contexts.get_ref(recent as usize).address == address {
@@ -361,10 +436,15 @@ impl LiveTable {
         self.recent[place]
     }
 
+    /// Where the record of a context is at hand, if it is.
+    #[inline(always)]
+    fn place(address: usize) -> usize {
+        (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> (usize::BITS - RECENT.ilog2())
+    }
+
     #[inline(never)]
     fn find_or_enter(&mut self, address: usize, site: u32) -> u32 {
-        let contexts = &self.contexts;
-        if let Some(context) = self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address) {
+        if let Some(context) = self.find_context(address) {
             return context;
         }
         let context = match self.free_context {
@@ -377,7 +457,8 @@ impl LiveTable {
                 free
             }
         };
-        *self.contexts.at(context as usize) = Context { address, first: 0, opened_by: site };
+        let emptied = self.contexts.get_ref(context as usize).emptied;
+        *self.contexts.at(context as usize) = Context { address, first: 0, opened_by: site, emptied };
         self.peaks.open(site);
         self.by_context.insert(address, context);
         context

@@ -104,8 +104,8 @@ impl Chain {
     }
 
     /// Faults in the engine's own account; 0 unless the engine is wrong.
-    pub(crate) fn inconsistencies(&self, walker: &Walker) -> u64 {
-        self.ledger.inconsistencies(walker) + self.stack.inconsistencies()
+    pub(crate) fn inconsistencies(&mut self, walker: &Walker) -> u64 {
+        self.ledger.booked().inconsistencies(walker) + self.stack.inconsistencies()
     }
 
     #[inline(always)]
@@ -188,7 +188,7 @@ pub(super) fn allocate(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
-    chain.ledger.book.touch(context.addr());
+    chain.ledger.contexts.touch(context.addr());
     match chain.stack.under_way(from, context) {
         Some(newest) => allocate_for_target(from, newest, context, size, limits, make, refuse),
         None => make(size),
@@ -230,7 +230,7 @@ pub(super) fn reallocate(
         Some(newest) => site!(chain, from, attribute(newest, context)),
         None => 0,
     };
-    let site = if own != 0 { own } else { chain.ledger.live.site_of(chunk.addr()) };
+    let site = if own != 0 { own } else { chain.ledger.site_of(chunk.addr()) };
     if site == 0 {
         return make(size);
     }
@@ -314,10 +314,10 @@ pub(super) fn free_heap(chunk: *mut c_void) -> bool {
 #[inline(always)]
 pub(super) fn created(from: Registers, context: MemoryContext) {
     let Some(chain) = in_wrapper() else { return };
-    chain.ledger.book.touch(context.addr());
+    chain.ledger.contexts.touch(context.addr());
     let site = direct_site(chain, from);
     if site != 0 {
-        chain.ledger.live.insert(context.addr(), 0, context.addr(), site);
+        chain.ledger.created(context.addr(), site);
     }
 }
 
