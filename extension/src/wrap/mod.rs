@@ -21,5 +21,3 @@ mod trial;
 
 pub(crate) use chain::{is_on, with};
 pub(crate) use switch::{Refused, is_of, prepare, refresh, start, stop};
-#[cfg(feature = "test_links")]
-pub(crate) use trial::Trial;
