@@ -71,7 +71,7 @@ impl Stack {
     /// The place of an allocation from a context; none if no target made it.
     #[inline(always)]
     pub(crate) fn attribute(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<Found> {
-        let under_way = calls::under_way(&self.targets.hull, from.sp(), self.end)?;
+        let under_way = calls::under_way(&self.targets.hull, from.bp(), self.end)?;
         let own = if under_way.fenced { None } else { self.answer(Question::Call, from, under_way) };
         // SAFETY: the allocator's wrappers are given a live context.
         if own.is_none() && unsafe { handed::is_handed_over(context) } {
@@ -93,7 +93,7 @@ impl Stack {
         if self.targets.is_plain(from.caller()) {
             return Some(Found { key: from.caller(), pc: from.caller() });
         }
-        match calls::under_way(&self.targets.hull, from.sp(), self.end) {
+        match calls::under_way(&self.targets.hull, from.bp(), self.end) {
             Some(under_way) => self.answer(Question::Heap, from, under_way),
             None => self.attribute_direct(from),
         }

@@ -125,14 +125,14 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
     }
 }
 
-/// The newest call out of this code that may still be under way. `sp` is the stack pointer now. None if certainly nothing is
-/// under way.
+/// The newest call out of this code that may still be under way. `frame` is where the wrapper that asks keeps its frame pointer: what
+/// is noted below it is void, though the word there may be in the code. None if certainly nothing is under way.
 #[inline(always)]
-pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<UnderWay> {
+pub(super) fn under_way(code: &Range<usize>, frame: usize, stack_end: usize) -> Option<UnderWay> {
     // SAFETY: the notes are this thread's, and end with one that is above every stack.
     unsafe {
         let mut top = NOTES.top;
-        while *top < sp {
+        while *top < frame {
             top = top.sub(1);
         }
         NOTES.top = top;

@@ -56,10 +56,6 @@ impl Registers {
         Registers { sp, bp }
     }
 
-    pub(super) fn sp(&self) -> usize {
-        self.sp
-    }
-
     /// Where the function these are of keeps its frame pointer.
     pub(super) fn bp(&self) -> usize {
         self.bp
