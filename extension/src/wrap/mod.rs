@@ -10,6 +10,8 @@
 
 mod chain;
 mod created;
+#[cfg(test)]
+mod documented;
 mod dsm;
 mod heap;
 mod hooked;

@@ -18,16 +18,13 @@ const COMPARED: [&CStr; 5] = [c"string_hash", c"tag_hash", c"uint32_hash", c"oid
 
 /// Changes the slots of one object.
 ///
-/// `dlopen` is what stands for the server's own way to load a library.
-pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, belongs: Belongs, dlopen: usize) {
+/// `loading` are the server's own ways to load a library.
+pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, belongs: Belongs, loading: &[Hooked]) {
     if module.code == targets.own || is_loader(module) {
         return;
     }
     if module.is_executable() {
-        return changes.apply(module, |slot| match slot.name.to_bytes() {
-            b"dlopen" => Some(dlopen),
-            _ => of_heap(slot, true),
-        });
+        return changes.apply(module, |slot| named(loading, slot.name).or_else(|| of_heap(slot, true)));
     }
     changes.apply(module, |slot| {
         let of_targets = || match belongs {
