@@ -10,14 +10,14 @@
 
 mod chain;
 mod created;
-#[cfg(test)]
-mod documented;
 mod dsm;
 mod heap;
 mod hooked;
 mod methods;
 mod slots;
 mod switch;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "test_links")]
 mod trial;
 

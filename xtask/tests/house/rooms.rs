@@ -29,7 +29,16 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     ),
     (
         "guc.rs",
-        &["TRACE", "TARGETS", "MODE", "MIN_LEAK_BYTES", "BLOAT_MIN_BYTES", "RING_SIZE"],
+        &[
+            "TRACE",
+            "TARGETS",
+            "MODE",
+            "MIN_LEAK_BYTES",
+            "BLOAT_MIN_BYTES",
+            "RING_SIZE",
+            "TRIAL_ENLARGE",
+            "TRIAL_REFUSE",
+        ],
         "written by the server, which is told their addresses at the start",
     ),
     (
