@@ -209,8 +209,27 @@ pub(crate) fn fence(at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// All tests share the notes. There are none when this returns, and as long as the guard lives only its owner's.
+    pub(in super::super) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        start();
+        guard
+    }
+
+    /// Notes a call, as a thunk does, whose return address lies lower than those of all that are noted.
+    pub(in super::super) fn note(slot: usize) {
+        // SAFETY: the notes are those of one test, which makes a few.
+        unsafe {
+            NOTES.top = NOTES.top.add(1);
+            NOTES.top.write(slot);
+        }
+    }
 
     /// Stands for a function of the server: says whether its caller's call was noted.
     #[inline(never)]
@@ -223,7 +242,7 @@ mod tests {
     /// One test, since all threads share the thunks.
     #[test]
     fn a_call_through_a_thunk_arrives_and_is_noted() {
-        start();
+        let _alone = alone();
         let thunk = thunk(callee as *const () as usize).unwrap();
         assert_eq!(Some(thunk), super::thunk(callee as *const () as usize));
         let other = super::thunk(0x1000).unwrap();
@@ -241,5 +260,20 @@ mod tests {
         fence(here);
         assert_eq!(call(0, usize::MAX, 20.0, 100), 121);
         assert_eq!(fence(usize::MAX), here);
+    }
+
+    #[test]
+    fn notes_below_the_frame_are_void() {
+        let _alone = alone();
+        let words = [0x1000usize, 0x1008, 0x1010];
+        let slots = words.each_ref().map(|word| (&raw const *word).addr());
+        note(slots[2]);
+        note(slots[0]);
+        let newest = |frame| under_way(&(0x1000..0x2000), frame, usize::MAX).map(|under_way| under_way.newest);
+        assert_eq!(newest(slots[0]), Some(slots[0]));
+        assert_eq!(newest(slots[1]), Some(slots[2]));
+        // It is gone for good: the stack has become shorter.
+        assert_eq!(newest(slots[0]), Some(slots[2]));
+        assert_eq!(newest(slots[2] + 1), None);
     }
 }
