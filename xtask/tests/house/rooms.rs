@@ -86,7 +86,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
         &["STACK", "FUNCTIONS", "NOTES", "USED"],
         "the notes of calls, written by machine code that has their addresses in it",
     ),
-    ("ask/dump.rs", &["SILENT"], "written around a dump in an interrupt; the log's hook reads it"),
+    ("ask/dump.rs", &["DUMPS"], "written around a dump in an interrupt; the log's hook reads it"),
     ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
     (
         "shmem/ring.rs",
