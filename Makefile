@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine rust-corpus run test test-all lint bench clean
+.PHONY: help setup build engine engine-links rust-corpus run test test-all lint bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -26,6 +26,12 @@ build: setup ## Build mcspec
 engine: setup ## Build the engine for each version of PG (default: 15)
 	@for major in $(PG); do \
 		cargo run -q -p xtask -- engine --release --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
+	done
+
+# The engine with the links that only tests ask for
+engine-links: setup
+	@for major in $(PG); do \
+		cargo run -q -p xtask -- engine --test-links --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
 	done
 
 rust-corpus: setup
@@ -43,7 +49,7 @@ lint: setup ## Check format and lints of all crates
 		cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
 	done
 
-test test-all: lint engine rust-corpus
+test test-all: lint engine engine-links rust-corpus
 	cargo run -q -p xtask -- test-engine --pg-config "$$(scripts/pg-config.sh $(firstword $(PG)))"
 	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck --exclude rust_corpus
 	target/debug/mcspec run schedule --pg $(PG_LIST)

@@ -38,6 +38,10 @@ static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(Memcheck
 static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
+#[cfg(feature = "test_links")]
+static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
+#[cfg(feature = "test_links")]
+static TRIAL_REFUSE: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// Name of the mode's parameter.
 const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
@@ -92,7 +96,39 @@ pub(crate) fn register() {
         GucContext::Postmaster,
         GucFlags::default(),
     );
+    #[cfg(feature = "test_links")]
+    register_trial();
     parameters::reserve_prefix(c"pg_ext_memcheck");
+}
+
+/// What the link that only tests ask for does.
+#[cfg(feature = "test_links")]
+fn register_trial() {
+    const TAKES_EFFECT: &std::ffi::CStr = c"Takes effect with the next window.";
+    let define = |name, short, setting, most| {
+        GucRegistry::define_int_guc(
+            name,
+            short,
+            TAKES_EFFECT,
+            setting,
+            0,
+            most,
+            GucContext::Suset,
+            GucFlags::default(),
+        );
+    };
+    define(
+        c"pg_ext_memcheck.trial_enlarge",
+        c"Sets by how much each allocation of a target is enlarged, in bytes.",
+        &TRIAL_ENLARGE,
+        1 << 20,
+    );
+    define(
+        c"pg_ext_memcheck.trial_refuse",
+        c"Sets which allocation of each site is refused, counted from 1; 0 for none.",
+        &TRIAL_REFUSE,
+        i32::MAX,
+    );
 }
 
 /// The libraries to trace; empty where tracing is off.
@@ -143,6 +179,18 @@ pub(crate) fn thresholds() -> Thresholds {
 /// Number of slots of the ring of violations.
 pub(crate) fn ring_size() -> usize {
     usize::try_from(RING_SIZE.get()).unwrap_or(0)
+}
+
+/// By how much each allocation of a target is enlarged (bytes).
+#[cfg(feature = "test_links")]
+pub(crate) fn trial_enlarge() -> usize {
+    usize::try_from(TRIAL_ENLARGE.get()).unwrap_or(0)
+}
+
+/// Which allocation of each site is refused, counted from 1; 0 for none.
+#[cfg(feature = "test_links")]
+pub(crate) fn trial_refuse() -> u32 {
+    u32::try_from(TRIAL_REFUSE.get()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -17,14 +17,57 @@ pub(crate) struct Package {
     sources: &'static str,
     /// Where it is laid out, in a sub-directory for each major version.
     layout: &'static str,
+    /// The crate's features besides that of the major version.
+    features: &'static [&'static str],
 }
 
 /// The engine.
-pub(crate) const ENGINE: Package = Package { name: "pg_ext_memcheck", sources: "extension", layout: "target/engine" };
+pub(crate) const ENGINE: Package =
+    Package { name: "pg_ext_memcheck", sources: "extension", layout: "target/engine", features: &[] };
+
+/// The engine with the links that only tests ask for.
+pub(crate) const ENGINE_WITH_TEST_LINKS: Package =
+    Package { layout: "target/engine-links", features: &["test_links"], ..ENGINE };
 
 /// Known memory bugs in Rust.
 pub(crate) const RUST_CORPUS: Package =
-    Package { name: "rust_corpus", sources: "tests/corpus/rust_corpus", layout: "target/rust_corpus" };
+    Package { name: "rust_corpus", sources: "tests/corpus/rust_corpus", layout: "target/rust_corpus", features: &[] };
+
+/// How a package is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Without optimizations.
+    Debug,
+    /// With optimizations.
+    Release,
+    /// Without optimizations and with debug assertions, over crates that are the release's, which are there already.
+    Checked,
+}
+
+impl Profile {
+    /// Cargo's own profile, which is also the name of the directory.
+    fn of_cargo(self) -> &'static str {
+        match self {
+            Profile::Debug => "dev",
+            Profile::Release | Profile::Checked => "release",
+        }
+    }
+
+    fn directory(self) -> &'static str {
+        match self {
+            Profile::Debug => "debug",
+            Profile::Release | Profile::Checked => "release",
+        }
+    }
+
+    /// The compiler's flags for the package itself.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Profile::Debug | Profile::Release => &[],
+            Profile::Checked => &["-C", "opt-level=0", "-C", "debug-assertions=yes"],
+        }
+    }
+}
 
 /// A frame pointer in every function. The walk over the stack starts by reading the engine's own, so that an engine without
 /// would read anything. `.cargo/config.toml` says the same for whoever calls cargo himself; cargo drops what stands
@@ -36,19 +79,14 @@ const SEPARATOR: &str = "\u{1f}";
 
 /// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and install script to its layout.
 /// Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
-pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, release: bool) -> Result<(), Error> {
+pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, profile: Profile) -> Result<(), Error> {
     let name = package.name;
     let major = major_version(pg_config)?;
     let mut cargo = cargo(workspace, package, pg_config, major, "rustc")?;
-    cargo.arg("--lib");
-    if release {
-        cargo.arg("--release");
-    }
-    cargo.arg("--").args(FRAME_POINTERS);
+    cargo.args(["--lib", "--profile", profile.of_cargo(), "--"]).args(FRAME_POINTERS).args(profile.flags());
     error::run(&mut cargo)?;
 
-    let profile = if release { "release" } else { "debug" };
-    let built = workspace.engine_target().join(profile).join(format!("lib{name}.so"));
+    let built = workspace.engine_target().join(profile.directory()).join(format!("lib{name}.so"));
     let control = workspace.root().join(package.sources).join(format!("{name}.control"));
     let control = fs::read_to_string(&control).map_err(Error::file("read", &control))?;
     let version = default_version(&control)?;
@@ -81,7 +119,7 @@ pub(crate) fn test(workspace: &Workspace, pg_config: &Path) -> Result<(), Error>
     error::run(cargo(workspace, &ENGINE, pg_config, major, "test")?.args(["--release", "--lib"]))
 }
 
-/// `cargo SUBCOMMAND` on a package with the feature and the environment that select one PostgreSQL.
+/// `cargo SUBCOMMAND` on a package with the features and the environment that select one PostgreSQL.
 fn cargo(
     workspace: &Workspace,
     package: &Package,
@@ -92,10 +130,11 @@ fn cargo(
     // The build script runs in another directory.
     let pg_config = &std::path::absolute(pg_config).map_err(Error::file("find", pg_config))?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let features = [&[format!("pg{major}").as_str()], package.features].concat().join(",");
     cargo
         .current_dir(workspace.root())
         .arg(subcommand)
-        .args(["-p", package.name, "--no-default-features", "--features", &format!("pg{major}"), "--target-dir"])
+        .args(["-p", package.name, "--no-default-features", "--features", &features, "--target-dir"])
         .arg(workspace.engine_target())
         .env("PGRX_PG_CONFIG_PATH", pg_config)
         .envs(libclang::environment(workspace)?);

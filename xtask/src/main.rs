@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::{ENGINE, RUST_CORPUS};
+use crate::engine::{ENGINE, ENGINE_WITH_TEST_LINKS, Profile, RUST_CORPUS};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -34,6 +34,9 @@ enum Chore {
         /// Build with optimizations
         #[arg(long)]
         release: bool,
+        /// Build it with the links of the allocator chain that only tests ask for, and lay it out in target/engine-links/MAJOR
+        #[arg(long, conflicts_with = "release")]
+        test_links: bool,
     },
     /// Build the Rust extension with known memory bugs for one PostgreSQL and lay it out in target/rust_corpus/MAJOR
     RustCorpus {
@@ -77,11 +80,17 @@ fn main() -> ExitCode {
 fn run(chore: Chore) -> Result<(), Error> {
     let workspace = Workspace::locate();
     match chore {
-        Chore::Engine { pg_config, release } => engine::build(&workspace, &ENGINE, &pg_config, release),
-        Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, true),
-        Chore::LintEngine { pg_config } => {
-            [ENGINE, RUST_CORPUS].iter().try_for_each(|package| engine::lint(&workspace, package, &pg_config))
+        Chore::Engine { pg_config, test_links: true, .. } => {
+            engine::build(&workspace, &ENGINE_WITH_TEST_LINKS, &pg_config, Profile::Checked)
         }
+        Chore::Engine { pg_config, release, .. } => {
+            let profile = if release { Profile::Release } else { Profile::Debug };
+            engine::build(&workspace, &ENGINE, &pg_config, profile)
+        }
+        Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, Profile::Release),
+        Chore::LintEngine { pg_config } => [ENGINE, ENGINE_WITH_TEST_LINKS, RUST_CORPUS]
+            .iter()
+            .try_for_each(|package| engine::lint(&workspace, package, &pg_config)),
         Chore::TestEngine { pg_config } => engine::test(&workspace, &pg_config),
         Chore::Servers { majors } => majors.into_iter().try_for_each(|major| servers::fetch(&workspace, major)),
     }

@@ -13,27 +13,47 @@ const LINE: &[u8] = b"level: %d; ";
 /// How its last line begins (`MemoryContextStatsDetail`).
 const LAST: &[u8] = b"Grand total: ";
 
+/// For each dump that is going on, the innermost in the lowest bit: whether its lines are kept out of the log. Writing to the
+/// log checks for interrupts, so where the server does not prevent it there may be one inside another.
+#[derive(Clone, Copy)]
+struct Dumps(u64);
+
+impl Dumps {
+    /// One begins, inside those that are going on.
+    fn begin(&mut self, silent: bool) {
+        self.0 = self.0 << 1 | u64::from(silent);
+    }
+
+    /// Whether a message that is no head is a line of one that nobody is to see. The innermost ends with its last line.
+    fn keep_out(&mut self, format: &[u8]) -> bool {
+        let is_last = format.starts_with(LAST);
+        let silent = self.0 & 1 == 1 && (is_last || format.starts_with(LINE));
+        if is_last {
+            self.0 >>= 1;
+        }
+        silent
+    }
+}
+
 thread_local! {
-    /// For each dump that is going on, the innermost in the lowest bit: whether its lines are kept out of the log. Writing to the
-    /// log checks for interrupts, so where the server does not prevent it there may be one inside another.
-    static SILENT: Cell<u64> = const { Cell::new(0) };
+    static DUMPS: Cell<Dumps> = const { Cell::new(Dumps(0)) };
 }
 
 /// Whether a message for the log belongs to a dump that nobody is to see, by its format. Answers the question, if it is the
 /// head of one.
 pub(crate) fn is_of_question(format: &CStr) -> bool {
     let format = format.to_bytes();
-    if format == HEAD {
-        let silent = answer();
-        SILENT.set(SILENT.get() << 1 | u64::from(silent));
-        return silent;
-    }
-    let is_last = format.starts_with(LAST);
-    let silent = SILENT.get() & 1 == 1 && (is_last || format.starts_with(LINE));
-    if is_last {
-        SILENT.set(SILENT.get() >> 1);
-    }
-    silent
+    let silent = (format == HEAD).then(answer);
+    let mut dumps = DUMPS.get();
+    let kept_out = match silent {
+        Some(silent) => {
+            dumps.begin(silent);
+            silent
+        }
+        None => dumps.keep_out(format),
+    };
+    DUMPS.set(dumps);
+    kept_out
 }
 
 /// Answers the question that is put to this process. False if there is none.
@@ -53,4 +73,43 @@ fn answer() -> bool {
     });
     taken.answer(|room| wire::write_answer(&answer, room));
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &[u8] = b"level: %d; %s: %zu total in %zu blocks";
+    const TOTAL: &[u8] = b"Grand total: %zu bytes in %zu blocks";
+    const OTHER: &[u8] = b"duration: %s ms";
+
+    #[test]
+    fn lines_of_a_dump_are_kept_out_until_its_last() {
+        let mut dumps = Dumps(0);
+        let mut kept_out = |format| dumps.keep_out(format);
+        assert_eq!([ROW, TOTAL, OTHER].map(&mut kept_out), [false; 3], "without a dump");
+        dumps.begin(true);
+        let mut kept_out = |format| dumps.keep_out(format);
+        assert_eq!([ROW, OTHER, ROW, TOTAL, ROW, TOTAL].map(&mut kept_out), [true, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_dump_that_somebody_wants_is_written() {
+        let mut dumps = Dumps(0);
+        dumps.begin(false);
+        assert_eq!([ROW, TOTAL].map(|format| dumps.keep_out(format)), [false; 2]);
+    }
+
+    #[test]
+    fn a_dump_inside_another_ends_first() {
+        for (outer, inner) in [(true, false), (false, true)] {
+            let mut dumps = Dumps(0);
+            dumps.begin(outer);
+            assert_eq!(dumps.keep_out(ROW), outer);
+            dumps.begin(inner);
+            assert_eq!([ROW, TOTAL].map(|format| dumps.keep_out(format)), [inner; 2]);
+            assert_eq!([ROW, TOTAL].map(|format| dumps.keep_out(format)), [outer; 2]);
+            assert!(!dumps.keep_out(ROW));
+        }
+    }
 }

@@ -57,3 +57,35 @@ pub(crate) fn function_at(pc: usize) -> Option<String> {
         inside.then(|| CStr::from_ptr(info.dli_sname).to_string_lossy().into_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exported_functions_are_known_by_name_and_address() {
+        let start = address_of(c"qsort");
+        let code = code_of(c"qsort").unwrap();
+        assert!(start != 0 && code.start == start && !code.is_empty());
+        assert_eq!(size_of_symbol(start + 1), Some(code.len()));
+        assert!(is_exported(start) && !is_exported(start + 1));
+    }
+
+    /// A return address comes after a call, so it is not the first of a function's, and may be the one behind its last.
+    #[test]
+    fn a_return_address_is_in_a_function() {
+        let code = code_of(c"qsort").unwrap();
+        assert_eq!(function_at(code.start), None);
+        for pc in [code.start + 1, code.end - 1] {
+            assert_eq!(function_at(pc).as_deref(), Some("qsort"), "{pc:#x} in {code:x?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_exports_is_not_found() {
+        assert_eq!(address_of(c"pg_ext_memcheck_no_such_function"), 0);
+        assert_eq!(code_of(c"pg_ext_memcheck_no_such_function"), None);
+        assert_eq!((size_of_symbol(0), function_at(0)), (None, None));
+        assert!(!is_exported(0));
+    }
+}

@@ -96,11 +96,7 @@ impl Session {
         } else if !wrap::is_of(&libraries, by_calls) {
             wrap::start(libraries, by_calls)?;
             let walker = &mut self.walker;
-            wrap::with(|chain| {
-                chain.ledger.booked().enter_all(walker);
-                #[cfg(feature = "test_links")]
-                chain.trial.set(guc::trial_enlarge(), guc::trial_refuse());
-            });
+            wrap::with(|chain| chain.ledger.booked().enter_all(walker));
         }
         Ok(())
     }

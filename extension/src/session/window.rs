@@ -175,7 +175,11 @@ impl Session {
         self.trace(libraries, by_calls).inspect_err(|_| parameters::touch())?;
         let walker = &mut self.walker;
         if wrap::is_on() {
-            wrap::with(|chain| chain.ledger.booked().settle(walker));
+            wrap::with(|chain| {
+                chain.ledger.booked().settle(walker);
+                #[cfg(feature = "test_links")]
+                chain.trial.set(guc::trial_enlarge(), guc::trial_refuse());
+            });
         }
         Ok(())
     }

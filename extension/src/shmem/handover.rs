@@ -63,6 +63,7 @@ struct Slot {
 }
 
 /// A report.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) kind: Kind,
     pub(crate) frame: memcheck_core::Frame,
@@ -212,4 +213,51 @@ pub(crate) fn fetch() -> (Vec<Report>, Sums) {
     });
     let (slots, sums) = fetched.unwrap_or_default();
     (slots.iter().map(Slot::report).collect(), sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use memcheck_core::Frame;
+
+    use super::*;
+
+    fn report(kind: Kind) -> Report {
+        Report {
+            kind,
+            frame: Frame {
+                library: "mine".to_owned(),
+                build_id: "00ff".to_owned(),
+                offset: 0x1234,
+                symbol: Some("grow".to_owned()),
+                line: None,
+            },
+            path: ["TopMemoryContext", "a name, with a comma"].map(str::to_owned).to_vec(),
+            detail: "a sentence".to_owned(),
+            bytes: 800,
+            times: 10,
+            calls: 5,
+        }
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_handed_over() {
+        for kind in [Kind::Growing, Kind::Held, Kind::OtherContext] {
+            assert_eq!(Slot::new(17, &report(kind)).report(), report(kind));
+        }
+    }
+
+    #[test]
+    fn what_a_report_does_not_have_is_not_there_afterwards() {
+        let mut report = Report { path: Vec::new(), detail: String::new(), ..report(Kind::Held) };
+        report.frame.symbol = None;
+        assert_eq!(Slot::new(17, &report).report(), report);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_the_rest_is_whole() {
+        let long = Report { detail: "x".repeat(300), ..report(Kind::OtherContext) };
+        let read = Slot::new(17, &long).report();
+        assert_eq!(read.detail, "x".repeat(256));
+        assert_eq!(Report { detail: String::new(), ..read }, Report { detail: String::new(), ..long });
+    }
 }

@@ -39,6 +39,34 @@ struct Slot {
     library: Text<LIBRARY_BYTES>,
 }
 
+impl Slot {
+    fn new(number: u64, pid: i32, at: pg_sys::TimestampTz, finding: &Finding) -> Self {
+        Slot {
+            number,
+            pid,
+            claimed_by: 0,
+            claim_level: 0,
+            at,
+            check: finding.check as u8,
+            severity: finding.severity as u8,
+            detail: Text::new(&finding.detail),
+            library: Text::new(&finding.source_lib),
+        }
+    }
+
+    fn violation(&self) -> Violation {
+        // Discriminants count from 0 in declaration order, which is the order of `ALL`.
+        Violation {
+            pid: self.pid,
+            at: self.at,
+            check: CheckKind::ALL[usize::from(self.check)],
+            severity: Severity::ALL[usize::from(self.severity)],
+            detail: self.detail.to_text(),
+            library: self.library.to_text(),
+        }
+    }
+}
+
 /// The segment; `slots` slots follow.
 #[repr(C)]
 struct Header {
@@ -48,6 +76,7 @@ struct Header {
 }
 
 /// A violation as it was read.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) pid: i32,
     pub(crate) at: pg_sys::TimestampTz,
@@ -104,45 +133,22 @@ pub(crate) fn push(findings: &[Finding]) {
     if findings.is_empty() {
         return;
     }
-    let at = now();
-    with_ring(|header, slots| {
-        for finding in findings {
-            header.last_number += 1;
-            // Mostly the next slot in turn is free; only rows taken out of order make it necessary to look further.
-            let turn = (header.last_number % header.slots.max(1)) as usize;
-            let slot = match slots.get(turn) {
-                Some(slot) if slot.number == 0 => Some(turn),
-                _ => (0..slots.len()).min_by_key(|&at| slots[at].number),
-            };
-            let Some(slot) = slot.and_then(|at| slots.get_mut(at)) else { return };
-            if slot.number != 0 {
-                header.lost += 1;
-            }
-            *slot = Slot {
-                number: header.last_number,
-                pid: my_pid(),
-                claimed_by: 0,
-                claim_level: 0,
-                at,
-                check: finding.check as u8,
-                severity: finding.severity as u8,
-                detail: Text::new(&finding.detail),
-                library: Text::new(&finding.source_lib),
-            };
-        }
-    });
+    let (pid, at) = (my_pid(), now());
+    with_ring(|header, slots| findings.iter().for_each(|finding| put(header, slots, pid, at, finding)));
 }
 
-fn read(slot: &Slot) -> Violation {
-    // Discriminants count from 0 in declaration order, which is the order of `ALL`.
-    Violation {
-        pid: slot.pid,
-        at: slot.at,
-        check: CheckKind::ALL[usize::from(slot.check)],
-        severity: Severity::ALL[usize::from(slot.severity)],
-        detail: slot.detail.to_text(),
-        library: slot.library.to_text(),
-    }
+/// Puts a violation where there is room, or else in the place of the oldest.
+fn put(header: &mut Header, slots: &mut [Slot], pid: i32, at: pg_sys::TimestampTz, finding: &Finding) {
+    header.last_number += 1;
+    // Mostly the next slot in turn is free; only rows taken out of order make it necessary to look further.
+    let turn = (header.last_number % header.slots.max(1)) as usize;
+    let slot = match slots.get(turn) {
+        Some(slot) if slot.number == 0 => Some(turn),
+        _ => (0..slots.len()).min_by_key(|&at| slots[at].number),
+    };
+    let Some(slot) = slot.and_then(|at| slots.get_mut(at)) else { return };
+    header.lost += u64::from(slot.number != 0);
+    *slot = Slot::new(header.last_number, pid, at, finding);
 }
 
 /// Takes this backend's violations since a time out of the ring, oldest first.
@@ -174,19 +180,21 @@ pub(crate) fn claim_all() -> Vec<Violation> {
 }
 
 fn take(wanted: impl Fn(&Slot) -> bool, taken: impl Fn(&mut Slot)) -> Vec<Violation> {
-    let mut found = with_ring(|_, slots| {
-        let mut found = Vec::new();
-        for slot in slots.iter_mut().filter(|slot| slot.number != 0) {
-            if wanted(slot) {
-                found.push((slot.number, read(slot)));
-                taken(slot);
-            }
-        }
-        found
-    })
-    .unwrap_or_default();
+    let mut found = with_ring(|_, slots| take_from(slots, wanted, taken)).unwrap_or_default();
     found.sort_by_key(|&(number, _)| number);
     found.into_iter().map(|(_, violation)| violation).collect()
+}
+
+/// The violations that are wanted, with their numbers.
+fn take_from(slots: &mut [Slot], wanted: impl Fn(&Slot) -> bool, taken: impl Fn(&mut Slot)) -> Vec<(u64, Violation)> {
+    let mut found = Vec::new();
+    for slot in slots.iter_mut().filter(|slot| slot.number != 0) {
+        if wanted(slot) {
+            found.push((slot.number, slot.violation()));
+            taken(slot);
+        }
+    }
+    found
 }
 
 /// Runs something for each slot that this backend has claimed at a transaction level or below it.
@@ -247,4 +255,91 @@ pub(crate) fn lost() -> u64 {
 pub(crate) fn occupancy() -> (u64, u64) {
     with_ring(|header, slots| (header.slots, slots.iter().filter(|slot| slot.number != 0).count() as u64))
         .unwrap_or((0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use memcheck_core::ContextPath;
+
+    use super::*;
+
+    fn finding(detail: &str) -> Finding {
+        Finding {
+            check: CheckKind::ContextLeak,
+            severity: Severity::Warning,
+            path: ContextPath::new(["TopMemoryContext"]),
+            bytes: 0,
+            objects: 0,
+            iterations: 0,
+            bytes_per_iter: 0.0,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: "mine".to_owned(),
+            site: None,
+            marks: Vec::new(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// A ring that is empty.
+    fn ring(slots: usize) -> (Header, Vec<Slot>) {
+        let free = Slot { number: 0, ..Slot::new(0, 0, 0, &finding("")) };
+        (Header { slots: slots as u64, last_number: 0, lost: 0 }, vec![free; slots])
+    }
+
+    fn details(slots: &mut [Slot], wanted: impl Fn(&Slot) -> bool) -> Vec<(u64, String)> {
+        let mut found = take_from(slots, wanted, |slot| slot.number = 0);
+        found.sort_by_key(|&(number, _)| number);
+        found.into_iter().map(|(number, violation)| (number, violation.detail)).collect()
+    }
+
+    #[test]
+    fn a_violation_is_read_as_it_was_put() {
+        for &check in CheckKind::ALL {
+            for &severity in Severity::ALL {
+                let finding = Finding { check, severity, ..finding("a context has grown") };
+                let expected = Violation {
+                    pid: 17,
+                    at: 1234,
+                    check,
+                    severity,
+                    detail: "a context has grown".to_owned(),
+                    library: "mine".to_owned(),
+                };
+                assert_eq!(Slot::new(1, 17, 1234, &finding).violation(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_is_counted() {
+        let (mut header, mut slots) = ring(3);
+        for number in 1..=5 {
+            put(&mut header, &mut slots, 1, 0, &finding(&format!("no. {number}")));
+        }
+        assert_eq!((header.last_number, header.lost), (5, 2));
+        let left = [3, 4, 5].map(|number| (number, format!("no. {number}")));
+        assert_eq!(details(&mut slots, |_| true), left);
+        assert_eq!(details(&mut slots, |_| true), []);
+    }
+
+    #[test]
+    fn a_place_that_is_free_is_found_out_of_turn() {
+        let (mut header, mut slots) = ring(3);
+        for pid in [1, 2, 1] {
+            put(&mut header, &mut slots, pid, 0, &finding("first"));
+        }
+        assert_eq!(details(&mut slots, |slot| slot.pid == 2), [(2, "first".to_owned())]);
+        put(&mut header, &mut slots, 2, 0, &finding("second"));
+        assert_eq!(header.lost, 0);
+        assert_eq!(details(&mut slots, |slot| slot.pid == 2), [(4, "second".to_owned())]);
+    }
+
+    #[test]
+    fn a_ring_without_slots_takes_nothing() {
+        let (mut header, mut slots) = ring(0);
+        put(&mut header, &mut slots, 1, 0, &finding("lost"));
+        assert_eq!(details(&mut slots, |_| true), []);
+    }
 }

@@ -130,14 +130,14 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
 #[derive(Clone, Copy)]
 pub(crate) struct Note(NonZeroUsize);
 
-/// The newest call out of this code that may still be under way. `sp` is the stack pointer now. None if certainly nothing is
-/// under way.
+/// The newest call out of this code that may still be under way. `frame` is where the wrapper that asks keeps its frame pointer:
+/// what is noted below it is void, though the word there may be in the code. None if certainly nothing is under way.
 #[inline(always)]
-pub(super) fn under_way(code: &Range<usize>, sp: usize, stack_end: usize) -> Option<Note> {
+pub(super) fn under_way(code: &Range<usize>, frame: usize, stack_end: usize) -> Option<Note> {
     // SAFETY: the notes are this thread's, and end with one that is above every stack.
     unsafe {
         let mut top = NOTES.top;
-        while *top < sp {
+        while *top < frame {
             top = top.sub(1);
         }
         NOTES.top = top;
@@ -223,8 +223,32 @@ pub(crate) fn fence(at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// All tests share the notes. There are none when this returns, and as long as the guard lives only its owner's.
+    pub(in super::super) fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        start();
+        guard
+    }
+
+    /// Notes a call, as a thunk does, whose return address lies lower than those of all that are noted.
+    pub(in super::super) fn note(slot: usize) {
+        // SAFETY: the notes are those of one test, which makes a few.
+        unsafe {
+            NOTES.top = NOTES.top.add(1);
+            NOTES.top.write(slot);
+        }
+    }
+
+    /// The note of a call whose return address is at a place.
+    pub(in super::super) fn noted(slot: usize) -> Note {
+        Note(NonZeroUsize::new(slot).expect("a place on a stack"))
+    }
 
     /// Stands for a function of the server: says whether its caller's call was noted.
     #[inline(never)]
@@ -237,7 +261,7 @@ mod tests {
     /// One test, since all threads share the thunks.
     #[test]
     fn a_call_through_a_thunk_arrives_and_is_noted() {
-        start();
+        let _alone = alone();
         let thunk = thunk(callee as *const () as usize).unwrap();
         assert_eq!(Some(thunk), super::thunk(callee as *const () as usize));
         let other = super::thunk(0x1000).unwrap();
@@ -255,5 +279,20 @@ mod tests {
         fence(here);
         assert_eq!(call(0, usize::MAX, 20.0, 100), 121);
         assert_eq!(fence(usize::MAX), here);
+    }
+
+    #[test]
+    fn notes_below_the_frame_are_void() {
+        let _alone = alone();
+        let words = [0x1000usize, 0x1008, 0x1010];
+        let slots = words.each_ref().map(|word| (&raw const *word).addr());
+        note(slots[2]);
+        note(slots[0]);
+        let newest = |frame| under_way(&(0x1000..0x2000), frame, usize::MAX).map(Note::slot);
+        assert_eq!(newest(slots[0]), Some(slots[0]));
+        assert_eq!(newest(slots[1]), Some(slots[2]));
+        // It is gone for good: the stack has become shorter.
+        assert_eq!(newest(slots[0]), Some(slots[2]));
+        assert_eq!(newest(slots[2] + 1), None);
     }
 }

@@ -199,3 +199,161 @@ impl Memo {
         self.wrong += u64::from(kept != walked);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::calls;
+    use super::super::calls::tests::{alone, note, noted};
+    use super::*;
+
+    const CODE: Range<usize> = 0x1000..0x2000;
+    const SITE: u32 = 7;
+
+    /// A stack of words, the first two of which are the wrapper's frame.
+    struct Fake(Vec<usize>);
+
+    impl Fake {
+        /// Return addresses at words 1, 4, 8, 12 and 16; those at 8 and 16 are in the target's code.
+        fn new() -> Self {
+            let mut words = vec![0; 32];
+            for (place, pc) in [(1, 0x9001), (4, 0x9004), (8, 0x1008), (12, 0x9012), (16, 0x1016)] {
+                words[place] = pc;
+            }
+            Fake(words)
+        }
+
+        fn at(&self, place: usize) -> usize {
+            self.0.as_ptr().addr() + place * size_of::<usize>()
+        }
+
+        fn from(&self) -> Registers {
+            Registers::made_up(self.at(0))
+        }
+
+        /// The newest call is that at word 8.
+        fn newest(&self) -> Note {
+            noted(self.at(8))
+        }
+
+        /// A walk that came by these words.
+        fn walk(&self, places: &[usize], is_settled: bool) -> Trail {
+            let mut trail = Trail::default();
+            for (index, &place) in places.iter().enumerate() {
+                let settles = is_settled && index + 1 == places.len();
+                trail.passes(self.from(), self.0[place], self.at(place), settles);
+            }
+            trail
+        }
+
+        /// Notes calls, the oldest first.
+        fn notes(&self, places: &[usize]) {
+            calls::start();
+            places.iter().for_each(|&place| note(self.at(place)));
+        }
+
+        fn keep(&self, memo: &mut Memo, trail: &Trail) {
+            memo.keep(Question::Call, self.from(), self.newest(), trail, SITE);
+        }
+
+        fn find(&self, memo: &mut Memo, question: Question) -> Option<u32> {
+            memo.find(question, self.from(), self.newest(), &CODE, self.at(32))
+        }
+
+        fn is_known(&self, memo: &mut Memo) -> bool {
+            self.find(memo, Question::Call) == Some(SITE)
+        }
+    }
+
+    #[test]
+    fn a_result_holds_while_all_return_addresses_are_in_place() {
+        let _alone = alone();
+        let (mut memo, mut stack) = (Memo::new().unwrap(), Fake::new());
+        stack.notes(&[8]);
+        assert!(!stack.is_known(&mut memo));
+        let trail = stack.walk(&[1, 4, 8], true);
+        stack.keep(&mut memo, &trail);
+        assert!(stack.is_known(&mut memo));
+        assert_eq!(stack.find(&mut memo, Question::Heap), None, "another question");
+        for place in [1, 4, 8] {
+            let pc = std::mem::replace(&mut stack.0[place], 0x1100);
+            assert!(!stack.is_known(&mut memo), "word {place}");
+            stack.0[place] = pc;
+        }
+        // What lies between is no matter.
+        stack.0[5] = 0x1100;
+        assert!(stack.is_known(&mut memo));
+        memo.clear();
+        assert!(!stack.is_known(&mut memo));
+        memo.keep(Question::Handed, stack.from(), stack.newest(), &trail, 0);
+        assert_eq!(stack.find(&mut memo, Question::Handed), Some(0), "nobody's");
+    }
+
+    /// The oldest call under way is where a walk ends that nothing has settled.
+    #[test]
+    fn a_result_holds_as_long_as_the_walk_would_end_there() {
+        let _alone = alone();
+        let stack = Fake::new();
+        // By words, whether it was settled there; and whether it is known with the call at 8 alone, and with that at 16 too.
+        let table: [(&[usize], bool, bool, bool); 5] = [
+            (&[1, 4], true, true, true),
+            (&[1, 4, 8], true, true, true),
+            (&[1, 4, 8], false, true, false),
+            (&[1, 4, 8, 12], true, false, true),
+            (&[1, 4, 8, 12, 16], false, false, true),
+        ];
+        for (places, is_settled, alone, with_older) in table {
+            let mut memo = Memo::new().unwrap();
+            stack.keep(&mut memo, &stack.walk(places, is_settled));
+            stack.notes(&[8]);
+            assert_eq!(stack.is_known(&mut memo), alone, "{places:?}, {is_settled}");
+            stack.notes(&[16, 8]);
+            assert_eq!(stack.is_known(&mut memo), with_older, "{places:?}, {is_settled}, an older call");
+        }
+    }
+
+    #[test]
+    fn a_walk_that_starts_anew_leaves_nothing_of_the_first() {
+        let _alone = alone();
+        let (mut memo, mut stack) = (Memo::new().unwrap(), Fake::new());
+        stack.notes(&[8]);
+        let mut trail = stack.walk(&[1, 4, 12], false);
+        trail.restart();
+        trail.passes(stack.from(), 0x9001, stack.at(1), false);
+        trail.passes(stack.from(), 0x1008, stack.at(8), true);
+        stack.keep(&mut memo, &trail);
+        stack.0[4] = 0;
+        assert!(stack.is_known(&mut memo));
+    }
+
+    #[test]
+    fn what_is_too_long_or_beyond_the_stack_is_not_known() {
+        let _alone = alone();
+        let (mut memo, mut stack) = (Memo::new().unwrap(), Fake::new());
+        stack.0.resize(64, 0);
+        stack.notes(&[8]);
+        let walk = |length: usize| {
+            let mut trail = stack.walk(&[1, 4, 8], true);
+            trail.goes_on();
+            (1..=length).for_each(|place| trail.adds(stack.from(), stack.0[place], stack.at(place)));
+            trail
+        };
+        stack.keep(&mut memo, &walk(MOST + 1));
+        assert!(!stack.is_known(&mut memo));
+        stack.keep(&mut memo, &walk(MOST));
+        assert!(stack.is_known(&mut memo));
+        assert_eq!(memo.find(Question::Call, stack.from(), stack.newest(), &CODE, stack.at(MOST)), None);
+    }
+
+    #[test]
+    fn results_that_a_walk_does_not_confirm_are_counted() {
+        let mut memo = Memo::new().unwrap();
+        memo.compare(SITE, SITE);
+        memo.compare(0, 0);
+        assert_eq!(memo.wrong(), 0);
+        memo.compare(SITE, 0);
+        memo.compare(SITE, SITE + 1);
+        assert_eq!(memo.wrong(), 2);
+        memo.clear();
+        assert_eq!(memo.wrong(), 0);
+    }
+}

@@ -116,3 +116,73 @@ impl Targets {
         self.modules.iter().position(|module| module.code.contains(&pc))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::symbols::address_of;
+
+    /// The objects of this very program; libc is the target.
+    fn targets(by_calls: bool) -> Targets {
+        let mut targets = Targets::new(modules::loaded());
+        targets.want(vec!["libc".to_owned()], by_calls);
+        assert!(targets.refresh());
+        targets
+    }
+
+    #[test]
+    fn objects_are_looked_at_when_there_are_others_or_other_targets() {
+        let mut targets = targets(false);
+        assert!(!targets.refresh());
+        targets.want(vec!["libm".to_owned()], false);
+        assert!(targets.refresh());
+        assert!(!targets.contain(address_of(c"qsort")));
+    }
+
+    #[test]
+    fn addresses_belong_to_targets_or_not() {
+        let targets = targets(false);
+        let (inside, own) = (address_of(c"qsort"), addresses_belong_to_targets_or_not as *const () as usize);
+        assert!(targets.contain(inside) && targets.hull.contains(&inside));
+        assert_eq!(targets.module_at(inside).map(|module| targets.modules[module].name.as_str()), Some("libc"));
+        assert!(!targets.is_private(inside));
+        assert!(!targets.contain(own) && targets.own.contains(&own) && targets.server.contains(&own));
+        for nowhere in [0, usize::MAX] {
+            assert!(!targets.contain(nowhere) && !targets.is_plain(nowhere), "{nowhere:#x}");
+            assert_eq!(targets.module_at(nowhere), None, "{nowhere:#x}");
+        }
+    }
+
+    #[test]
+    fn without_targets_no_address_belongs_to_them() {
+        let targets = Targets::new(modules::loaded());
+        for pc in [0, address_of(c"qsort"), usize::MAX] {
+            assert!(!targets.contain(pc), "{pc:#x}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_a_library_of_c_tells_who_allocates_unless_calls_are_told_apart() {
+        let inside = address_of(c"qsort");
+        assert!(targets(false).is_plain(inside));
+        assert!(!targets(true).is_plain(inside));
+        // This program is Rust.
+        let mut targets = targets(false);
+        targets.want(vec![String::new()], false);
+        targets.refresh();
+        let own = targets_are_those_of_these_names as *const () as usize;
+        assert!(targets.contain(own) && !targets.is_plain(own));
+    }
+
+    #[test]
+    fn targets_are_those_of_these_names() {
+        let targets = targets(false);
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
+        assert!(targets.is_wanted(b"libc") && !targets.is_wanted(b"libm"));
+        for (wanted, by_calls, are) in
+            [(vec!["libc"], false, true), (vec!["libc"], true, false), (vec![], false, false)]
+        {
+            assert_eq!(targets.are(&names(&wanted), by_calls), are, "{wanted:?}, {by_calls}");
+        }
+    }
+}

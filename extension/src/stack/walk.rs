@@ -53,6 +53,12 @@ impl Registers {
         Registers { bp }
     }
 
+    /// Those of a function whose frame, on a stack made up, is at an address.
+    #[cfg(test)]
+    pub(super) fn made_up(bp: usize) -> Self {
+        Registers { bp }
+    }
+
     /// Where the function these are of keeps its frame pointer.
     pub(super) fn bp(&self) -> usize {
         self.bp

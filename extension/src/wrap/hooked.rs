@@ -13,8 +13,8 @@ pub(super) struct Hooked {
 // SAFETY: the address of a function, which is the same for all threads.
 unsafe impl Sync for Hooked {}
 
-/// Defines functions of ours under the names of those that they stand for, and the list of them, `HOOKED`: the slots and the
-/// documentation come from that.
+/// Defines functions of ours under the names of those that they stand for, and the list of them, `HOOKED`: the slots come from
+/// that, and the documentation is compared with it.
 ///
 /// `=> f` calls the server's own function and shows its result to `f`, with the registers of the caller; anything else is a body.
 macro_rules! hooked {
@@ -27,6 +27,10 @@ macro_rules! hooked {
         pub(super) static HOOKED: &[$crate::wrap::hooked::Hooked] = &[
             $($crate::wrap::hooked::Hooked { name: stringify!($name), function: $name as *const std::ffi::c_void }),*
         ];
+
+        /// Their names, for tests, which cannot have the functions.
+        #[cfg(test)]
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
     (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($result:ty) => $shown:path) => {
         $(#[doc = $doc])*

@@ -143,16 +143,26 @@ fn write_protected(table: *mut MemoryContextMethods, methods: MemoryContextMetho
     protect(libc::PROT_READ)
 }
 
-/// The wrappers of one kind, over what its table held.
-fn wrap<const KIND: usize>(methods: MemoryContextMethods) -> MemoryContextMethods {
-    MemoryContextMethods {
-        alloc: Some(version::alloc::<KIND>),
-        free_p: Some(version::free::<KIND>),
-        realloc: Some(version::realloc::<KIND>),
-        reset: Some(reset::<KIND>),
-        delete_context: Some(delete::<KIND>),
-        ..methods
-    }
+/// Defines what puts wrappers into a table, and the list of the methods that have one.
+macro_rules! wrapped {
+    ($($method:ident: $wrapper:expr),*) => {
+        /// The wrappers of one kind, over what its table held.
+        fn wrap<const KIND: usize>(methods: MemoryContextMethods) -> MemoryContextMethods {
+            MemoryContextMethods { $($method: Some($wrapper),)* ..methods }
+        }
+
+        /// The methods that are wrapped.
+        #[cfg(test)]
+        pub(super) const NAMES: &[&str] = &[$(stringify!($method)),*];
+    };
+}
+
+wrapped! {
+    alloc: version::alloc::<KIND>,
+    free_p: version::free::<KIND>,
+    realloc: version::realloc::<KIND>,
+    reset: reset::<KIND>,
+    delete_context: delete::<KIND>
 }
 
 unsafe extern "C-unwind" fn reset<const KIND: usize>(context: pg_sys::MemoryContext) {

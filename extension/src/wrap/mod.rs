@@ -16,10 +16,10 @@ mod hooked;
 mod methods;
 mod slots;
 mod switch;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "test_links")]
 mod trial;
 
 pub(crate) use chain::{is_on, with};
 pub(crate) use switch::{Refused, is_of, prepare, refresh, start, stop};
-#[cfg(feature = "test_links")]
-pub(crate) use trial::Trial;

@@ -18,16 +18,13 @@ const COMPARED: [&CStr; 5] = [c"string_hash", c"tag_hash", c"uint32_hash", c"oid
 
 /// Changes the slots of one object.
 ///
-/// `dlopen` is what stands for the server's own way to load a library.
-pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, belongs: Belongs, dlopen: usize) {
+/// `loading` are the server's own ways to load a library.
+pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, belongs: Belongs, loading: &[Hooked]) {
     if module.code == targets.own || is_loader(module) {
         return;
     }
     if module.is_executable() {
-        return changes.apply(module, |slot| match slot.name.to_bytes() {
-            b"dlopen" => Some(dlopen),
-            _ => of_heap(slot, true),
-        });
+        return changes.apply(module, |slot| named(loading, slot.name).or_else(|| of_heap(slot, true)));
     }
     changes.apply(module, |slot| {
         let of_targets = || match belongs {
@@ -183,4 +180,78 @@ fn write(changes: &[Change], values: impl Fn(&Change) -> (usize, usize)) {
 fn protect(pages: &Range<usize>, protection: i32) -> bool {
     // SAFETY: whole pages of an object's data, which only relocation and this module write to.
     unsafe { libc::mprotect(pages.start as *mut c_void, pages.len(), protection) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_that_allocate_are_not_frugal() {
+        let frugal =
+            [c"memcpy", c"strlen", c"__memcpy_chk", c"__sigsetjmp", c"vfork", c"_Unwind_Resume", c"__cxa_throw"];
+        for name in frugal {
+            assert!(is_frugal(name), "{name:?}");
+        }
+        for name in [c"strdup", c"__strndup", c"malloc", c"getline", c"regcomp", c"longjmp", c"palloc", c""] {
+            assert!(!is_frugal(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn functions_of_ours_are_found_by_their_whole_name() {
+        let function = |address: usize| std::ptr::without_provenance(address);
+        let family = [
+            Hooked { name: "free", function: function(0x10) },
+            Hooked { name: "free_sized", function: function(0x20) },
+        ];
+        let table = [(c"free", Some(0x10)), (c"free_sized", Some(0x20)), (c"fre", None), (c"free_", None), (c"", None)];
+        for (name, found) in table {
+            assert_eq!(named(&family, name), found, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn functions_in_variables_are_known_by_their_address() {
+        for name in [c"malloc", c"calloc", c"realloc", c"free"] {
+            assert_eq!(name_of(symbols::address_of(name)), Some(name));
+        }
+        assert_eq!(name_of(symbols::address_of(c"qsort")), None);
+    }
+
+    /// A server's function through a pointer is given a thunk, but for those whose address is compared.
+    #[test]
+    fn slots_of_targets_lead_out_to_what_may_allocate() {
+        let modules = crate::elf::modules::loaded();
+        // This program stands for the server, and nothing is a target.
+        let targets = Targets::new(modules);
+        let server = slots_of_targets_lead_out_to_what_may_allocate as *const () as usize;
+        let library = symbols::address_of(c"qsort");
+        let table = [
+            (c"palloc", server, Kind::Call, true),
+            (c"palloc", server, Kind::Address, true),
+            (c"string_hash", server, Kind::Call, true),
+            (c"string_hash", server, Kind::Address, false),
+            (c"qsort", library, Kind::Call, true),
+            (c"strlen", library, Kind::Call, false),
+            (c"nowhere", 0, Kind::Call, false),
+        ];
+        for (name, value, kind, leads) in table {
+            assert_eq!(leads_out(&targets, &Slot { name, value, kind }), leads, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn changes_are_written_where_the_slot_holds_what_it_held() {
+        let slots = [1, 7].map(|value| Box::into_raw(Box::new(value)));
+        let changes = slots.map(|slot: *mut usize| Change { slot: slot.expose_provenance(), before: 1, after: 2 });
+        let held = || {
+            // SAFETY: words of this test.
+            slots.map(|slot| unsafe { slot.read() })
+        };
+        write(&changes, |change| (change.before, change.after));
+        assert_eq!(held(), [2, 7]);
+        write(&changes, |change| (change.after, change.before));
+        assert_eq!(held(), [1, 7]);
+    }
 }

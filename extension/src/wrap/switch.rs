@@ -4,6 +4,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 
 use super::chain::{self, Chain, is_on, with};
+use super::hooked::hooked;
 use super::methods::{self, Tables};
 use super::slots::{self, Changes};
 #[cfg(feature = "test_links")]
@@ -122,16 +123,18 @@ impl Fittings {
         self.changes.forget_unloaded(&targets.modules);
         for (module, &belongs) in targets.modules.iter().zip(&targets.belonging) {
             if !self.changes.include(module) {
-                slots::apply(&mut self.changes, targets, module, belongs, dlopen as *const () as usize);
+                slots::apply(&mut self.changes, targets, module, belongs, HOOKED);
             }
         }
     }
 }
 
-/// The server's own way to load a library: a target's `_PG_init` is called after this has returned.
-unsafe extern "C" fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void {
-    // SAFETY: called as the C library's function is.
-    let library = unsafe { libc::dlopen(file, flags) };
-    refresh();
-    library
+hooked! {
+    /// The server's own way to load a library: a target's `_PG_init` is called after this has returned.
+    fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void {
+        // SAFETY: called as the C library's function is.
+        let library = unsafe { libc::dlopen(file, flags) };
+        refresh();
+        library
+    }
 }

@@ -75,7 +75,19 @@ impl Cluster {
 
 /// One cluster with these extensions for each installation for which there is an engine. None at all is a failure.
 pub(crate) fn clusters(extensions: &[&str]) -> Vec<Cluster> {
-    let config = Config::load().expect("a valid mcspec.toml");
+    clusters_by(extensions, Config::load().expect("a valid mcspec.toml"), "make engine")
+}
+
+/// The same with the engine that has the links of the allocator chain that only tests ask for.
+pub(crate) fn clusters_with_test_links(extensions: &[&str]) -> Vec<Cluster> {
+    let mut config = Config::load().expect("a valid mcspec.toml");
+    let engine = config.engine.path.as_mut().expect("in mcspec.toml");
+    engine.set_file_name("engine-links");
+    clusters_by(extensions, config, "make engine-links")
+}
+
+/// The engine is that of the configuration; `built_by` is told where there is none.
+fn clusters_by(extensions: &[&str], config: Config, built_by: &str) -> Vec<Cluster> {
     let subjects: Vec<ExtensionSource> =
         extensions.iter().map(|&name| config.extensions.get(name).expect("in mcspec.toml").clone()).collect();
     let wanted = std::env::var("MCSPEC_TEST_PG").ok();
@@ -88,7 +100,7 @@ pub(crate) fn clusters(extensions: &[&str]) -> Vec<Cluster> {
             Some((installation, EngineFiles::find(major, &config).ok()?))
         })
         .collect();
-    assert!(!built.is_empty(), "the engine is not built\nHINT: run \"make engine\"");
+    assert!(!built.is_empty(), "the engine is not built\nHINT: run \"{built_by}\"");
     built
         .into_iter()
         .map(|(installation, engine)| {

@@ -9,13 +9,14 @@ use nix::libc;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Cluster, Session, clusters, eventually};
+use super::{Cluster, Session, clusters, clusters_with_test_links, eventually};
 
 /// What a file's servers are like.
 pub(crate) struct Shared {
     extensions: &'static [&'static str],
     preload: &'static [&'static str],
     conf: &'static [&'static str],
+    find: fn(&[&str]) -> Vec<Cluster>,
     running: OnceLock<Mutex<Vec<(Cluster, Server)>>>,
 }
 
@@ -26,7 +27,12 @@ impl Shared {
         preload: &'static [&'static str],
         conf: &'static [&'static str],
     ) -> Self {
-        Shared { extensions, preload, conf, running: OnceLock::new() }
+        Shared { extensions, preload, conf, find: clusters, running: OnceLock::new() }
+    }
+
+    /// One for each installation, as [`clusters_with_test_links`] says.
+    pub(crate) const fn with_test_links(extensions: &'static [&'static str]) -> Self {
+        Shared { extensions, preload: &[], conf: &[], find: clusters_with_test_links, running: OnceLock::new() }
     }
 
     /// Runs a test on each server in turn, which it has for itself: what others have found there is forgotten, and their
@@ -53,7 +59,7 @@ impl Shared {
                 let server = cluster.start(self.preload, self.conf);
                 (cluster, server)
             };
-            Mutex::new(clusters(self.extensions).into_iter().map(start).collect())
+            Mutex::new((self.find)(self.extensions).into_iter().map(start).collect())
         });
         running.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -316,12 +316,21 @@ via_nested_query(PG_FUNCTION_ARGS)
  * Hooks
  */
 
+/* Makes the allocations that are due.  One that fails leaves nothing due, as the next statement would make that up. */
+#define ALLOCATE_DUE(due, bytes) \
+	do { \
+		int			n_ = (due); \
+		\
+		(due) = 0; \
+		for (; n_ > 0; n_--) \
+			(void) MemoryContextAlloc(TopMemoryContext, (bytes)); \
+	} while (0)
+
 static PlannedStmt *
 allocating_planner(Query *parse, const char *query_string, int cursorOptions,
 				   ParamListInfo boundParams)
 {
-	for (; due_in_planner > 0; due_in_planner--)
-		(void) MemoryContextAlloc(TopMemoryContext, 50);
+	ALLOCATE_DUE(due_in_planner, 50);
 
 	if (prev_planner)
 		return prev_planner(parse, query_string, cursorOptions, boundParams);
@@ -331,8 +340,7 @@ allocating_planner(Query *parse, const char *query_string, int cursorOptions,
 static void
 allocating_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
-	for (; due_in_executor_start > 0; due_in_executor_start--)
-		(void) MemoryContextAlloc(TopMemoryContext, 51);
+	ALLOCATE_DUE(due_in_executor_start, 51);
 
 	if (prev_ExecutorStart)
 		prev_ExecutorStart(queryDesc, eflags);
@@ -343,8 +351,7 @@ allocating_ExecutorStart(QueryDesc *queryDesc, int eflags)
 static void
 allocating_ExecutorEnd(QueryDesc *queryDesc)
 {
-	for (; due_in_executor_end > 0; due_in_executor_end--)
-		(void) MemoryContextAlloc(TopMemoryContext, 52);
+	ALLOCATE_DUE(due_in_executor_end, 52);
 
 	if (prev_ExecutorEnd)
 		prev_ExecutorEnd(queryDesc);
@@ -357,8 +364,7 @@ allocating_xact_callback(XactEvent event, void *arg)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
 		return;
-	for (; due_at_commit > 0; due_at_commit--)
-		(void) MemoryContextAlloc(TopMemoryContext, 53);
+	ALLOCATE_DUE(due_at_commit, 53);
 }
 
 PG_FUNCTION_INFO_V1(via_planner_hook);

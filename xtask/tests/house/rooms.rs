@@ -29,7 +29,16 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     ),
     (
         "guc.rs",
-        &["TRACE", "TARGETS", "MODE", "MIN_LEAK_BYTES", "BLOAT_MIN_BYTES", "RING_SIZE"],
+        &[
+            "TRACE",
+            "TARGETS",
+            "MODE",
+            "MIN_LEAK_BYTES",
+            "BLOAT_MIN_BYTES",
+            "RING_SIZE",
+            "TRIAL_ENLARGE",
+            "TRIAL_REFUSE",
+        ],
         "written by the server, which is told their addresses at the start",
     ),
     (
@@ -77,7 +86,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
         &["STACK", "FUNCTIONS", "NOTES", "USED"],
         "the notes of calls, written by machine code that has their addresses in it",
     ),
-    ("ask/dump.rs", &["SILENT"], "written around a dump in an interrupt; the log's hook reads it"),
+    ("ask/dump.rs", &["DUMPS"], "written around a dump in an interrupt; the log's hook reads it"),
     ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
     (
         "shmem/ring.rs",

@@ -1,0 +1,43 @@
+//! The table of wrapped functions in the manual, compared with the lists of them.
+
+use std::collections::BTreeSet;
+
+use super::{created, dsm, heap, methods, switch};
+
+const PAGE: &str = include_str!("../../../docs/tracing.md");
+const HEADING: &str = "\n## The functions that are wrapped\n";
+
+/// The lists, by what the manual calls them.
+const FAMILIES: [(&str, &[&str]); 5] = [
+    ("allocator", methods::NAMES),
+    ("heap", heap::NAMES),
+    ("contexts", created::NAMES),
+    ("shared memory", dsm::NAMES),
+    ("libraries", switch::NAMES),
+];
+
+/// Rows of the table: function, family, and what is done.
+fn rows() -> Vec<[&'static str; 3]> {
+    let (_, section) = PAGE.split_once(HEADING).expect("a section on the functions");
+    let section = section.split("\n## ").next().expect("a section");
+    let cells = |line: &'static str| -> Vec<&str> { line.split('|').map(str::trim).collect() };
+    let rows = section.lines().map(cells).filter(|cells| cells.get(1).is_some_and(|name| name.starts_with('`')));
+    rows.map(|cells| cells[1..4].try_into().expect("three columns")).collect()
+}
+
+#[test]
+fn the_manual_names_every_wrapped_function() {
+    let row = |[name, family, _]: [&'static str; 3]| (name.trim_matches('`'), family);
+    let documented: Vec<_> = rows().into_iter().map(row).collect();
+    let lists = || FAMILIES.iter().flat_map(|&(family, names)| names.iter().map(move |&name| (name, family)));
+    assert_eq!(documented.len(), lists().count(), "each has one row");
+    let set = |rows: Vec<(&'static str, &'static str)>| rows.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(set(documented), set(lists().collect()));
+}
+
+#[test]
+fn the_manual_says_what_is_done() {
+    for [name, _, done] in rows() {
+        assert!(!done.is_empty(), "{name}");
+    }
+}
