@@ -131,6 +131,21 @@ CREATE FUNCTION d20_mapped_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE
 CREATE FUNCTION d21_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d21_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- d22: 20000 bytes in TopMemoryContext, a context "d22 query" with 400 bytes in it, 20000 bytes of malloc, or a saved plan; on
+-- the first call in a session and again on the first after DISCARD ALL, instead of per call
+CREATE FUNCTION d22_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_context_bad() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_context_ok() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_malloc_bad() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_malloc_ok() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_plan_bad() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d22_plan_ok() RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- d23: 4000 bytes in TopMemoryContext on the first call in a session; after each DISCARD ALL, 4000 more than before
+CREATE FUNCTION d23_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d23_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+
 -- Controls, which have no bug
 
 -- n1: 1 MB in the context "n1 cache", on the first call in a session
@@ -147,3 +162,7 @@ CREATE FUNCTION n7_malloc(size int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C 
 
 -- n10: n rows
 CREATE FUNCTION n10_rows(n int) RETURNS SETOF int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- n11: in the context "n11 session" 5000 bytes, made anew on the first call after DISCARD ALL, and a value for each of the last
+-- 16 keys, larger for larger keys
+CREATE FUNCTION n11_restart(key int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -91,6 +91,7 @@ impl Checker<'_> {
         for scenario in &spec.scenarios {
             self.number_of_workloads(scenario);
             self.beside_worker(scenario);
+            self.warm_start(scenario);
             if scenario.kind.value.takes(Clause::Rows) && scenario.rows.is_empty() {
                 let hint = "say at which numbers of rows: \"rows in (500, 1000, 2000)\"".to_owned();
                 self.error_with_hint(&scenario.span, format!("scenario \"{}\" has no rows", title(scenario)), hint);
@@ -135,6 +136,16 @@ impl Checker<'_> {
                 let hint = "the worker does what it does, and its iterations are its transactions".to_owned();
                 self.error_with_hint(&span, format!("\"{name}\" does not apply where a worker is watched"), hint);
             }
+        }
+    }
+
+    /// Reports a warm-up before a window that opens on a cold session.
+    fn warm_start(&mut self, scenario: &Scenario) {
+        let kind = scenario.kind.value;
+        if let Some(warmup) = scenario.warmup.as_ref().filter(|warmup| warmup.value > 0)
+            && !kind.description().warms_up
+        {
+            self.error(&warmup.span, format!("scenario {kind} starts cold, without a warm-up"));
         }
     }
 

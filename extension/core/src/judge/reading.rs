@@ -24,6 +24,18 @@ pub trait Reading {
         curve.bytes().is_some()
     }
 
+    /// Whether what a site holds in contexts with one path counts, so that what else is there neither hides it nor is charged
+    /// with it.
+    fn counts(&self, _site: &Curve<Live>) -> bool {
+        true
+    }
+
+    /// Whether contexts that pile up do so for sure, so that there need be nothing of a target's in them. Without a shape there
+    /// were too few marks to tell a pile from a context that is made once.
+    fn is_sure(&self, pile: &Finding) -> bool {
+        pile.shape.is_some()
+    }
+
     /// Whether contexts that pile up are reported as their totals have them, whoever has made them and whatever is in them.
     fn counts_contexts(&self) -> bool {
         false

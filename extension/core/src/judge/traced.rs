@@ -24,7 +24,7 @@ use crate::path::ContextPath;
 /// a target is counted in contexts, and so are contexts whoever made them, where those are what the scenario looks for.
 pub fn judge(reading: &dyn Reading, evidence: &Evidence, places: &dyn Places, untraced: &[Finding]) -> Vec<Finding> {
     let paths = evidence.paths;
-    let held = held(evidence, places, untraced);
+    let held = held(reading, evidence, places, untraced);
     let mut findings: Vec<Finding> =
         held.iter().flat_map(|contexts| findings(reading, evidence, contexts, untraced)).collect();
     findings.retain(|finding| !finding.check.is_in_context() || evidence.rules.filter.reports(&finding.path));
@@ -50,8 +50,7 @@ fn pile(reading: &dyn Reading, finding: &Finding, is_traced: bool, all: Vec<&Con
     if is_handed_over || reading.counts_contexts() {
         return Some(Finding { site: maker.and_then(|contexts| contexts.site).map(Site::numbered), ..finding.clone() });
     }
-    // Without a shape there were too few marks to tell a pile from a context that is made once.
-    let unknown = finding.shape.is_none() || is_traced || (maker.is_none() && is_cache(finding));
+    let unknown = !reading.is_sure(finding) || is_traced || (maker.is_none() && is_cache(finding));
     (!unknown).then(|| empty_pile(finding.clone(), maker))
 }
 
@@ -89,8 +88,8 @@ fn is_cache(finding: &Finding) -> bool {
     finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
 }
 
-/// What the sites of one group hold in contexts with one path, for each path and group.
-fn held(evidence: &Evidence, places: &dyn Places, untraced: &[Finding]) -> Vec<Contexts<Live>> {
+/// What those sites of one group that count hold in contexts with one path, for each path and group.
+fn held(reading: &dyn Reading, evidence: &Evidence, places: &dyn Places, untraced: &[Finding]) -> Vec<Contexts<Live>> {
     let Evidence { paths, marks, .. } = *evidence;
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return Vec::new() };
     // Memory of the message or the transaction is compared within it only, or as what statements left behind.
@@ -110,6 +109,9 @@ fn held(evidence: &Evidence, places: &dyn Places, untraced: &[Finding]) -> Vec<C
                 if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
             };
             retain_leaks(&mut sites, marks, places, |mark, held| live(mark, held).bytes);
+            sites.retain(|&site| {
+                reading.counts(&Curve { points: marks.iter().map(|mark| (mark.iteration, live(mark, site))).collect() })
+            });
             // Where something is in the contexts, that they were created goes without saying.
             let filled: Vec<(PathId, SiteId)> =
                 sites.iter().copied().filter(|&site| live(last, site).bytes > 0).collect();

@@ -15,7 +15,8 @@ pub struct Description {
     pub clauses: &'static [Clause],
     /// How often the workload is repeated.
     pub iterations: Iterations,
-    /// Whether the workload runs before the window, as often as is configured or the spec says.
+    /// Whether the workload runs before the window, as often as is configured or the spec says. Where it does not, the spec
+    /// cannot ask for it.
     pub warms_up: bool,
     /// Whether it makes the transactions itself, so that nobody else can put all iterations into one.
     pub makes_transactions: bool,

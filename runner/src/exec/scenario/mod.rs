@@ -2,6 +2,7 @@
 //! loop: a [`Way`], with its line in [`WAYS`].
 
 mod abort;
+mod cold_warm_cold;
 mod ladder;
 mod server;
 mod way;
@@ -24,8 +25,11 @@ use crate::plan::{Case, Scenario};
 use crate::server::Server;
 
 /// The kinds of scenarios that the client repeats in a way of their own.
-const WAYS: &[(ScenarioKind, &dyn Way)] =
-    &[(ScenarioKind::TxAbortLoop, &abort::Undone), (ScenarioKind::QueryPeak, &ladder::Ladder)];
+const WAYS: &[(ScenarioKind, &dyn Way)] = &[
+    (ScenarioKind::TxAbortLoop, &abort::Undone),
+    (ScenarioKind::QueryPeak, &ladder::Ladder),
+    (ScenarioKind::ColdWarmCold, &cold_warm_cold::StartedTwice),
+];
 
 /// How a scenario is repeated: as its clauses say, which may take it out of the client's hands, or else as its kind is.
 fn way(scenario: &Scenario) -> &'static dyn Way {

@@ -70,3 +70,63 @@ fn a_scenario_reads_its_marks_as_it_likes() {
     let traced = Evidence { places: Some(&ByNumber), ..untraced };
     assert_eq!(brief(&traced), ["malloc_leak malloc 400000 site 7", "ctx_bloat more 300 site 7"]);
 }
+
+/// Finds what has come to be since the first mark, but looks only at sites that have added something since the second.
+struct Late {
+    is_sure: bool,
+}
+
+impl Late {
+    fn finding<V: Held>(evidence: &Evidence, contexts: &Contexts<V>) -> Vec<Finding> {
+        let path = evidence.paths.path(contexts.path);
+        let found = contexts.curve.finding(CheckKind::ContextLeak, path, contexts.curve.trend(), None);
+        vec![Finding { site: contexts.site.map(Site::numbered), ..found }]
+    }
+}
+
+impl Reading for Late {
+    fn totals(&self, evidence: &Evidence, contexts: &Contexts<Totals>) -> Vec<Finding> {
+        Self::finding(evidence, contexts)
+    }
+
+    fn traced(&self, evidence: &Evidence, contexts: &Contexts<Live>, _piles_up: bool) -> Vec<Finding> {
+        if contexts.curve.bytes_added() > 0 { Self::finding(evidence, contexts) } else { Vec::new() }
+    }
+
+    fn counts(&self, site: &Curve<Live>) -> bool {
+        site.points.get(1).is_some_and(|(_, then)| site.last().allocations > then.allocations)
+    }
+
+    fn is_sure(&self, _pile: &Finding) -> bool {
+        self.is_sure
+    }
+}
+
+#[test]
+fn a_scenario_says_which_sites_and_which_piles_count() {
+    let mut paths = PathTable::default();
+    let (shared, pile) = (paths.child(PathId::ROOT, "shared"), paths.child(PathId::ROOT, "pile"));
+    let (cache, leak, maker) = (SiteId(7), SiteId(8), SiteId(9));
+    let marks: Vec<Mark> = [(0, 0), (1, 0), (1, 1), (1, 2)]
+        .into_iter()
+        .zip(0..)
+        .map(|((filled, late), iteration)| {
+            let mut census = Census::new(Moment { portals: true, ..Moment::default() });
+            census.count_traced(shared, cache, Live { bytes: 9000 * filled, allocations: filled });
+            census.count_traced(shared, leak, Live { bytes: 64 * late, allocations: late });
+            census.count_traced(pile, maker, Live { bytes: 0, allocations: late });
+            census.add(pile, Totals { used: 300 * late, allocated: 8192 * late, objects: late });
+            Mark { iteration, census, ..Mark::default() }
+        })
+        .collect();
+    let rules = Rules::default();
+    let evidence = Evidence { paths: &paths, marks: &marks, ladder: &[], rules: &rules, places: Some(&ByNumber) };
+    let brief = |is_sure: bool| -> Vec<String> {
+        let line = |found: Finding| {
+            format!("{} {} x{} site {}", found.path, found.bytes, found.objects, found.site.unwrap().id.0)
+        };
+        judge(&Late { is_sure }, &evidence).into_iter().map(line).collect()
+    };
+    assert_eq!(brief(false), ["shared 128 x2 site 8"]);
+    assert_eq!(brief(true), ["pile 0 x2 site 9", "shared 128 x2 site 8"]);
+}
