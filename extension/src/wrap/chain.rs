@@ -195,8 +195,8 @@ pub(super) fn allocate(
     }
 }
 
-/// An allocation from a context that may be a target's. Apart, so that those of everybody else take few registers.
-#[inline(never)]
+/// An allocation from a context that may be a target's.
+#[inline(always)]
 fn allocate_for_target(
     from: Registers,
     newest: Note,
