@@ -47,10 +47,10 @@ unsafe extern "C-unwind" fn emit_log(report: *mut pg_sys::ErrorData) {
     // SAFETY: the server passes the report that it is about to log; its texts are C strings or null. The next hook is called as
     // the server called us, with nothing to drop.
     unsafe {
-        let texts = super::text((*report).message_id).unwrap_or_default();
+        let format = super::text((*report).message_id).unwrap_or_default();
         let message = Message {
             level: (*report).elevel,
-            format: texts,
+            format,
             text: super::text((*report).message).unwrap_or_default(),
         };
         let is_logged = HANDLER.get().is_none_or(|handler| handler(&message));

@@ -151,7 +151,10 @@ impl Session {
         } else {
             bracket.before = Some(self.walker.census(Moment::default()));
         }
-        if let (Some(before), Some(top)) = (&mut bracket.before, self.statements.top_before_transaction()) {
+        if let (Some(before), Some(top)) = (&mut bracket.before, self.statements.top_before_transaction())
+            && !wrap::is_on()
+        {
+            // Where allocations are traced, censuses do not say how much of a context that was there before is in use.
             before.set_used(PathId::ROOT, top);
         }
         bracket.knows(&mut self.walker);

@@ -40,6 +40,8 @@ pub(crate) struct Session {
     window: Option<Window>,
     /// What the last one has found.
     closed: Closed,
+    /// Whether the session's end is told.
+    is_leaving_told: bool,
     /// What happened in the open window and is counted.
     events: Events,
     /// Calls of the targets' functions.

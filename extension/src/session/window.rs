@@ -58,8 +58,6 @@ pub(super) struct Transactions {
 pub(super) struct Closed {
     findings: Vec<Finding>,
     figures: Figures,
-    /// Whether the session's end is told.
-    is_leaving_told: bool,
 }
 
 /// A mark that cannot be set.
@@ -153,7 +151,7 @@ impl Session {
     /// Opens a window, in place of one that is open. Tracing starts with it where it is asked for.
     pub(crate) fn begin(&mut self, terms: Terms) -> Result<(), Refused> {
         // A session that ends with its window open reports it.
-        if !std::mem::replace(&mut self.closed.is_leaving_told, true) {
+        if !std::mem::replace(&mut self.is_leaving_told, true) {
             at_exit(|| super::with(Session::leaves));
         }
         self.close_ended();
@@ -335,7 +333,7 @@ impl Session {
             let walker = &self.walker;
             wrap::with(|chain| {
                 figures.live_allocations = chain.ledger.booked().outstanding();
-                figures.not_recorded += chain.ledger.booked().not_recorded() + workers.not_recorded;
+                figures.not_recorded += chain.not_recorded() + workers.not_recorded;
                 figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;
             });
         }
@@ -366,7 +364,7 @@ impl Session {
 
     /// Keeps the findings and figures of a window as those of the last closed one.
     pub(crate) fn keep_closed(&mut self, findings: Vec<Finding>, figures: Figures) {
-        self.closed = Closed { findings, figures, ..self.closed };
+        self.closed = Closed { findings, figures };
     }
 
     /// Reports what the open window has found so far to the ring, and lets it start anew.

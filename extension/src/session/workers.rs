@@ -132,7 +132,7 @@ impl Session {
         reports.extend(self.reports_of_functions());
         let walker = &self.walker;
         let sums = wrap::with(|chain| Sums {
-            not_recorded: chain.ledger.booked().not_recorded() + self.events.not_recorded(),
+            not_recorded: chain.not_recorded() + self.events.not_recorded(),
             inconsistencies: chain.inconsistencies(walker),
         });
         wrap::stop();

@@ -90,7 +90,7 @@ fn live_allocations(
 > {
     let answer = answer_of(pid, &Question::LiveAllocations);
     if let Some(lost @ 1..) = answer["not_recorded"].as_u64() {
-        warning!("{lost} allocations are missing, because the table was full");
+        warning!("{lost} entries are missing, for want of room");
     }
     let row = |row: &Value| {
         let frame = memcheck_core::wire::read_address(&row[1]).ok()?;

@@ -30,6 +30,8 @@ pub(crate) struct Stack {
     memo: Memo,
     handed: Handed,
     pub(crate) targets: Targets,
+    /// Walks that ended before they came to where a target is.
+    not_walked: u64,
 }
 
 impl Stack {
@@ -50,6 +52,7 @@ impl Stack {
             memo: Memo::new().ok_or("no memory could be reserved for tracing")?,
             handed: Handed::default(),
             targets: Targets::new(modules),
+            not_walked: 0,
         })
     }
 
@@ -58,6 +61,7 @@ impl Stack {
     pub(crate) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
         self.targets.want(wanted, by_calls);
         self.memo.clear();
+        self.not_walked = 0;
     }
 
     /// Looks for libraries loaded since. Whether there are others than before.
@@ -68,6 +72,12 @@ impl Stack {
             self.memo.clear();
         }
         changed
+    }
+
+    /// What could make an allocation of a target's pass for another's: walks that were cut short, and calls out of the targets
+    /// that are not noted.
+    pub(crate) fn not_seen(&self) -> u64 {
+        self.not_walked + calls::not_noted()
     }
 
     /// Faults in what is remembered of walks; none unless the engine is wrong.
@@ -181,7 +191,8 @@ impl Stack {
         if !arrived {
             // A library without frame pointers has the server call back.
             trail.restart();
-            self.walk.all_frames(from, self.end, |pc, slot| visit(trail, pc, slot));
+            let arrived = self.walk.all_frames(from, self.end, |pc, slot| visit(trail, pc, slot));
+            self.not_walked += u64::from(!arrived);
         }
         if found == 0 || barred { None } else { Some(self.place(found, from, trail)) }
     }
@@ -199,14 +210,15 @@ impl Stack {
         if !arrived {
             caller = Caller::default();
             trail.restart();
-            self.walk.all_frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
+            let arrived = self.walk.all_frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
+            self.not_walked += u64::from(!arrived);
         }
         self.targets.contain(caller.found()).then(|| self.place(caller.found(), from, trail))
     }
 
     fn of_heap(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
         let (mut found, targets) = (0, &self.targets);
-        self.walk.all_frames(from, self.end, |pc, slot| {
+        let arrived = self.walk.all_frames(from, self.end, |pc, slot| {
             if targets.contain(pc) {
                 found = pc;
             }
@@ -214,6 +226,7 @@ impl Stack {
             trail.passes(from, pc, slot, !goes_on);
             goes_on && slot < oldest
         });
+        self.not_walked += u64::from(!arrived);
         if found == 0 { None } else { Some(self.place(found, from, trail)) }
     }
 

@@ -39,6 +39,8 @@ static mut NOTES: Notes =
     Notes { top: (&raw mut STACK).cast(), end: std::ptr::null_mut(), thread: 0, fence: usize::MAX };
 /// Number of thunks in use.
 static mut USED: usize = 0;
+/// Slots that got no thunk, since all were in use.
+static mut NOT_NOTED: u64 = 0;
 
 // r11 may be changed between a call and the function (psABI, "Register Usage"); rax holds the number of vector registers of
 // a call with variable arguments.
@@ -92,6 +94,7 @@ pub(crate) fn start() {
     unsafe {
         let stack = (&raw mut STACK).cast::<usize>();
         NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX };
+        NOT_NOTED = 0;
     }
 }
 
@@ -115,7 +118,10 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
         let functions = (&raw mut FUNCTIONS).cast::<usize>();
         let number = match (0..USED).find(|&number| *functions.add(number) == function) {
             Some(number) => number,
-            None if USED == THUNKS => return None,
+            None if USED == THUNKS => {
+                NOT_NOTED += 1;
+                return None;
+            }
             None => {
                 functions.add(USED).write(function);
                 USED += 1;
@@ -124,6 +130,12 @@ pub(crate) fn thunk(function: usize) -> Option<usize> {
         };
         Some(pg_ext_memcheck_thunks as *const () as usize + number * THUNK_SIZE)
     }
+}
+
+/// Slots through which this process's targets call unnoted, for want of thunks.
+pub(crate) fn not_noted() -> u64 {
+    // SAFETY: written by this thread only.
+    unsafe { NOT_NOTED }
 }
 
 /// A call that may be under way: the stack address of its return address.

@@ -103,6 +103,11 @@ impl Chain {
         Places { stack: &self.stack, sites: &self.ledger.sites }
     }
 
+    /// What was not recorded, for want of room or of a way along the stack.
+    pub(crate) fn not_recorded(&mut self) -> u64 {
+        self.ledger.booked().not_recorded() + self.stack.not_seen()
+    }
+
     /// Faults in the engine's own account; 0 unless the engine is wrong.
     pub(crate) fn inconsistencies(&mut self, walker: &Walker) -> u64 {
         self.ledger.booked().inconsistencies(walker) + self.stack.inconsistencies()
