@@ -48,11 +48,8 @@ unsafe extern "C-unwind" fn emit_log(report: *mut pg_sys::ErrorData) {
     // the server called us, with nothing to drop.
     unsafe {
         let format = super::text((*report).message_id).unwrap_or_default();
-        let message = Message {
-            level: (*report).elevel,
-            format,
-            text: super::text((*report).message).unwrap_or_default(),
-        };
+        let message =
+            Message { level: (*report).elevel, format, text: super::text((*report).message).unwrap_or_default() };
         let is_logged = HANDLER.get().is_none_or(|handler| handler(&message));
         if !is_logged {
             (*report).output_to_server = false;

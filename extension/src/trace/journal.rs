@@ -3,7 +3,7 @@
 //! Most of what a target allocates goes with a reset of its context a moment later. To put all of that into a table and to take
 //! it out again is most of what tracing a busy target would cost. So it is written down first, in order, and booked when
 //! somebody reads the ledger or when the journal is full. Each context has a number that changes when everything in it goes:
-//! an allocation whose context has another number by then is gone, and is passed over.
+//! an allocation whose context has another number by then is gone, and is passed over. So is one that was freed shortly after.
 //!
 //! That is all that the order is disturbed by, and it is as good: between an allocation and the reset of its context nobody else
 //! can have been given its address. Where peaks are counted, everything is booked at once.
@@ -12,6 +12,9 @@ use super::table::{ContextRecord, LiveTable};
 
 /// Events in the journal at most: as many as there is room for beside everything else in the processor's nearest cache.
 const MOST: usize = 256;
+
+/// Events looked back at when something is freed. Much is freed right after it was allocated.
+const NEAR: usize = 8;
 
 /// Something that has happened.
 #[derive(Clone, Copy)]
@@ -56,6 +59,13 @@ impl Journal {
     #[inline(always)]
     pub(crate) fn freed(&mut self, table: &mut LiveTable, address: usize) {
         if self.length > 0 {
+            for back in 1..=NEAR.min(self.length) {
+                let event = &mut self.events[(self.length - back) % MOST];
+                if event.address == address && event.site != 0 {
+                    event.context = ContextRecord::GONE;
+                    return;
+                }
+            }
             self.write(table, Event { address, bytes: 0, context: ContextRecord::NONE, site: 0 });
         } else {
             table.remove(address);

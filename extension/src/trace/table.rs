@@ -55,6 +55,8 @@ pub(crate) struct ContextRecord {
 impl ContextRecord {
     /// None.
     pub(crate) const NONE: Self = ContextRecord { number: 0, emptied: 0 };
+    /// That of something that is no longer there: nothing ever goes from record 0.
+    pub(crate) const GONE: Self = ContextRecord { number: 0, emptied: 1 };
 }
 
 /// Contexts whose records are at hand.

@@ -18,7 +18,7 @@ use pgrx::pg_sys::{self, MemoryContext};
 use super::trial::Trial;
 use crate::contexts::Walker;
 use crate::link::{Before, Link, Request, Room};
-use crate::stack::{Found, Note, Registers, Stack, calls};
+use crate::stack::{Found, Registers, Stack, calls};
 use crate::trace::{Ledger, Places};
 
 /// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
@@ -194,24 +194,7 @@ pub(super) fn allocate(
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
     chain.ledger.contexts.touch(context.addr());
-    match chain.stack.under_way(from, context) {
-        Some(newest) => allocate_for_target(from, newest, context, size, limits, make, refuse),
-        None => make(size),
-    }
-}
-
-/// An allocation from a context that may be a target's.
-#[inline(always)]
-fn allocate_for_target(
-    from: Registers,
-    newest: Note,
-    context: MemoryContext,
-    size: usize,
-    limits: Limits,
-    make: impl FnOnce(usize) -> *mut c_void,
-    refuse: impl FnOnce() -> *mut c_void,
-) -> *mut c_void {
-    let Some(chain) = in_wrapper() else { return make(size) };
+    let Some(newest) = chain.stack.under_way(from, context) else { return make(size) };
     let site = site!(chain, from, attribute(newest, context));
     if site == 0 {
         return make(size);
