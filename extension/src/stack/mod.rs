@@ -16,7 +16,6 @@ mod walk;
 
 pub(crate) use attribution::Stack;
 pub(crate) use belonging::Belongs;
-pub(crate) use calls::Note;
 pub(crate) use found::Found;
 pub(crate) use targets::Targets;
 pub(crate) use walk::{Registers, begins_with_frame_pointer};
