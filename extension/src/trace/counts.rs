@@ -7,7 +7,7 @@ use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
 
 /// More contexts than this are not looked at one by one to check the account.
-const MOST_CHECKED: usize = 4096;
+const MOST_CHECKED: usize = 2048;
 
 /// A number for what has been allocated by now.
 #[derive(Debug, Clone, Copy, Default)]
