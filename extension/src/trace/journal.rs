@@ -8,7 +8,8 @@
 //! That is all that the order is disturbed by, and it is as good: between an allocation and the reset of its context nobody else
 //! can have been given its address. Where peaks are counted, everything is booked at once.
 
-use super::table::{ContextRecord, LiveTable};
+use super::filled::ContextRecord;
+use super::table::LiveTable;
 
 /// Events in the journal at most: as many as there is room for beside everything else in the processor's nearest cache.
 const MOST: usize = 256;

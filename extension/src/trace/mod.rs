@@ -5,6 +5,7 @@
 
 pub(crate) mod book;
 mod counts;
+mod filled;
 pub(crate) mod index;
 mod journal;
 mod link;

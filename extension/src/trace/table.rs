@@ -6,6 +6,7 @@
 //! a while, with the index leading to it: the next one at its address finds it, and has only to be put into a list. Such a record
 //! is called dormant.
 
+use super::filled::{ContextRecord, Filled};
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::peak::Peaks;
@@ -29,39 +30,6 @@ struct Allocation {
 // SAFETY: integers.
 unsafe impl Zeroed for Allocation {}
 
-/// A context with outstanding allocations.
-#[derive(Clone, Copy, Default)]
-struct Context {
-    address: usize,
-    /// First of its list; 0 for none. The next free record where this one is free.
-    first: u32,
-    /// The site that was the first to allocate in it.
-    opened_by: u32,
-    /// How often everything in a context of this record has gone. Not zeroed when the record is free.
-    emptied: u32,
-}
-
-// SAFETY: integers.
-unsafe impl Zeroed for Context {}
-
-/// The record of a context, as long as what was in it is still there.
-#[derive(Clone, Copy)]
-pub(crate) struct ContextRecord {
-    number: u32,
-    /// How often everything in the context of this record had gone.
-    emptied: u32,
-}
-
-impl ContextRecord {
-    /// None.
-    pub(crate) const NONE: Self = ContextRecord { number: 0, emptied: 0 };
-    /// That of something that is no longer there: nothing ever goes from record 0.
-    pub(crate) const GONE: Self = ContextRecord { number: 0, emptied: 1 };
-}
-
-/// Contexts whose records are at hand.
-const RECENT: usize = 16;
-
 /// Dormant records at most. The one that has been dormant for longest makes room.
 const MOST_DORMANT: u32 = 1 << 14;
 
@@ -81,12 +49,7 @@ pub(crate) struct LiveTable {
     last_allocation: u32,
     live: u32,
     dormant: Dormant,
-    contexts: Reserved<Context>,
-    by_context: Index,
-    free_context: u32,
-    last_context: u32,
-    /// The records of contexts that were allocated from last, by a hash of their addresses.
-    recent: [u32; RECENT],
+    contexts: Filled,
     serial: u64,
     not_recorded: u64,
     peaks: Peaks,
@@ -103,11 +66,7 @@ impl LiveTable {
             last_allocation: 0,
             live: 0,
             dormant: Dormant::default(),
-            contexts: Reserved::new(1 << contexts)?,
-            by_context: Index::new(contexts)?,
-            free_context: 0,
-            last_context: 0,
-            recent: [0; RECENT],
+            contexts: Filled::new(contexts)?,
             serial: 0,
             not_recorded: 0,
             peaks: Peaks::new()?,
@@ -174,13 +133,13 @@ impl LiveTable {
                 number => number,
             },
         };
-        if self.by_context.is_full() {
+        if self.contexts.is_full() {
             self.not_recorded += 1;
             return self.retire(number);
         }
         self.peaks.add(site, bytes as u64, context);
-        let context = self.context(context, site);
-        let next = std::mem::replace(&mut self.contexts.at(context as usize).first, number);
+        let context = self.contexts.enter(context, site, &mut self.peaks);
+        let next = std::mem::replace(self.contexts.first(context), number);
         if next != 0 {
             self.allocations.at(next as usize).previous = number;
         }
@@ -237,7 +196,7 @@ impl LiveTable {
         if previous != 0 {
             self.allocations.at(previous as usize).next = next;
         } else {
-            self.contexts.at(context as usize).first = next;
+            *self.contexts.first(context) = next;
         }
         if next != 0 {
             self.allocations.at(next as usize).previous = previous;
@@ -254,19 +213,18 @@ impl LiveTable {
     /// not recorded.
     #[inline(always)]
     pub(crate) fn context_record(&mut self, address: usize, site: u32) -> Option<ContextRecord> {
-        if self.by_context.is_full() {
+        if self.contexts.is_full() {
             self.not_recorded += 1;
             return None;
         }
-        let number = self.context(address, site);
-        Some(ContextRecord { number, emptied: self.contexts.get_ref(number as usize).emptied })
+        let number = self.contexts.enter(address, site, &mut self.peaks);
+        Some(self.contexts.record(number))
     }
 
     /// The address of the context of a record, if nothing in it has gone since.
     #[inline(always)]
     pub(crate) fn if_same(&self, record: ContextRecord) -> Option<usize> {
-        let context = self.contexts.get_ref(record.number as usize);
-        (context.emptied == record.emptied).then_some(context.address)
+        self.contexts.if_same(record)
     }
 
     /// Forgets everything in a context that is reset. Its record stays, since most are filled again.
@@ -275,21 +233,11 @@ impl LiveTable {
         if self.counts_peaks() {
             return self.forget_context(address);
         }
-        if self.by_context.len() == 0 {
+        if self.contexts.len() == 0 {
             return;
         }
-        let recent = self.recent[Self::place(address)];
-        let number = if self.contexts.get_ref(recent as usize).address == address {
-            recent
-        } else {
-            match self.find_context(address) {
-                Some(number) => number,
-                None => return,
-            }
-        };
-        let context = self.contexts.at(number as usize);
-        context.emptied = context.emptied.wrapping_add(1);
-        let first = std::mem::take(&mut context.first);
+        let Some(number) = self.contexts.recent(address).or_else(|| self.contexts.find(address)) else { return };
+        let first = self.contexts.empty(number);
         if first != 0 {
             self.release_all(first);
         }
@@ -309,26 +257,15 @@ impl LiveTable {
     #[inline(always)]
     pub(crate) fn forget_context(&mut self, address: usize) {
         // A context whose allocations are all freed still has its record.
-        if self.by_context.len() != 0 {
+        if self.contexts.len() != 0 {
             self.forget_allocations(address);
         }
     }
 
     fn forget_allocations(&mut self, address: usize) {
-        let Some(context) = self.find_context(address) else { return };
-        self.release_all(self.contexts.get_ref(context as usize).first);
-        let contexts = &self.contexts;
-        self.by_context.remove(address, context, |n| contexts.get_ref(n as usize).address);
-        let Context { opened_by, emptied, .. } = self.contexts.get(context as usize);
-        self.peaks.close(opened_by);
-        let emptied = emptied.wrapping_add(1);
-        *self.contexts.at(context as usize) = Context { address: 0, first: self.free_context, opened_by: 0, emptied };
-        self.free_context = context;
-    }
-
-    fn find_context(&self, address: usize) -> Option<u32> {
-        let contexts = &self.contexts;
-        self.by_context.find(address, |n| contexts.get_ref(n as usize).address == address)
+        let Some(context) = self.contexts.find(address) else { return };
+        self.release_all(self.contexts.first_of(context));
+        self.peaks.close(self.contexts.strike_out(context));
     }
 
     /// Forgets everything.
@@ -336,35 +273,28 @@ impl LiveTable {
         self.allocations.clear();
         self.by_address.clear();
         self.contexts.clear();
-        self.by_context.clear();
         (self.free_allocation, self.last_allocation, self.live) = (0, 0, 0);
-        (self.free_context, self.last_context) = (0, 0);
         self.dormant = Dormant::default();
-        self.recent = [0; RECENT];
         self.not_recorded = 0;
         self.peaks.stop();
     }
 
     /// Shows every outstanding allocation that was made after another: address, context, site, bytes. 0 is before all.
     pub(crate) fn for_each_since(&self, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
-        for context in 1..=self.last_context {
-            self.for_each_of(context, serial, &mut show);
+        for (_, context, first) in self.contexts.all() {
+            self.for_each_of(context, first, serial, &mut show);
         }
     }
 
     /// Shows every outstanding allocation of one context.
     pub(crate) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, usize, u32, u64)) {
-        if let Some(context) = self.by_context.find(address, |n| self.contexts.get_ref(n as usize).address == address) {
-            self.for_each_of(context, 0, &mut show);
+        if let Some(number) = self.contexts.find(address) {
+            self.for_each_of(address, self.contexts.first_of(number), 0, &mut show);
         }
     }
 
     /// A context's list has the newest first.
-    fn for_each_of(&self, context: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
-        let Context { address: context, first, .. } = self.contexts.get(context as usize);
-        if context == 0 {
-            return;
-        }
+    fn for_each_of(&self, context: usize, first: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
         let mut number = first;
         while number != 0 {
             let Allocation { address, bytes, serial, site, next, .. } = self.allocations.get(number as usize);
@@ -381,15 +311,9 @@ impl LiveTable {
     pub(crate) fn inconsistencies(&self, is_there: impl Fn(usize) -> bool) -> u64 {
         let mut wrong = 0;
         let mut check = |is_right: bool| wrong += u64::from(!is_right);
-        let (mut allocations, mut contexts) = (0, 0);
-        for context in 1..=self.last_context {
-            let Context { address, first, .. } = self.contexts.get(context as usize);
-            if address == 0 {
-                continue;
-            }
-            contexts += 1;
+        let mut allocations = 0;
+        for (context, address, first) in self.contexts.all() {
             check(is_there(address));
-            check(self.by_context.find(address, |n| n == context).is_some());
             let (mut number, mut before) = (first, 0);
             // A list that leads into itself ends as well.
             while number != 0 && allocations <= self.last_allocation {
@@ -410,67 +334,20 @@ impl LiveTable {
         }
         check(dormant == self.dormant.number && before == self.dormant.oldest);
         check(self.by_address.len() == (self.live + dormant) as usize);
-        check(self.by_context.len() == contexts as usize);
         let mut free = 0;
         let mut number = self.free_allocation;
         while number != 0 && free <= self.last_allocation {
             (free, number) = (free + 1, self.allocations.get(number as usize).next);
         }
         check(free + self.live + dormant == self.last_allocation);
-        let mut free = 0;
-        let mut number = self.free_context;
-        while number != 0 && free <= self.last_context {
-            (free, number) = (free + 1, self.contexts.get(number as usize).first);
-        }
-        check(free + contexts == self.last_context);
-        wrong
-    }
-
-    #[inline(always)]
-    fn context(&mut self, address: usize, site: u32) -> u32 {
-        let place = Self::place(address);
-        let recent = self.recent[place];
-        // A record that is free has no address.
-        if self.contexts.get_ref(recent as usize).address == address {
-            return recent;
-        }
-        self.recent[place] = self.find_or_enter(address, site);
-        self.recent[place]
-    }
-
-    /// Where the record of a context is at hand, if it is.
-    #[inline(always)]
-    fn place(address: usize) -> usize {
-        (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> (usize::BITS - RECENT.ilog2())
-    }
-
-    #[inline(never)]
-    fn find_or_enter(&mut self, address: usize, site: u32) -> u32 {
-        if let Some(context) = self.find_context(address) {
-            return context;
-        }
-        let context = match self.free_context {
-            0 => {
-                self.last_context += 1;
-                self.last_context
-            }
-            free => {
-                self.free_context = self.contexts.get(free as usize).first;
-                free
-            }
-        };
-        let emptied = self.contexts.get_ref(context as usize).emptied;
-        *self.contexts.at(context as usize) = Context { address, first: 0, opened_by: site, emptied };
-        self.peaks.open(site);
-        self.by_context.insert(address, context);
-        context
+        wrong + self.contexts.inconsistencies()
     }
 
     /// Makes an allocation's record, already out of its context's list, dormant.
     #[inline(always)]
     fn release(&mut self, number: u32) {
         let Allocation { bytes, serial, site, context, .. } = *self.allocations.get_ref(number as usize);
-        self.peaks.subtract(serial, site, bytes, self.contexts.get_ref(context as usize).address);
+        self.peaks.subtract(serial, site, bytes, self.contexts.address(context));
         self.live -= 1;
         self.retire(number);
         if self.dormant.number > MOST_DORMANT {
@@ -616,7 +493,7 @@ mod tests {
             |table| table.allocations.at(2).previous = 1,
             |table| table.allocations.at(2).address += 16,
             |table| table.allocations.at(1).next = 3,
-            |table| table.contexts.at(2).first = 0,
+            |table| *table.contexts.first(2) = 0,
             |table| table.dormant.newest = 0,
             |table| table.dormant.number += 1,
             |table| table.free_allocation = 5,
