@@ -24,9 +24,12 @@ pub(crate) use dump::is_of_question;
 
 /// How long to wait for an answer, and before that for the answer to somebody else's question.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look whether somebody else's question is gone.
+const LOOK: Duration = Duration::from_millis(10);
 /// After how long to look first whether the process that was asked is still there, and to send it the signal again; each time
-/// after twice as long as before, and at last after so long.
-const LOOK: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(320)];
+/// after twice as long as before, and at last after so long. A process that follows the first signal just when it is sent a
+/// second one logs a dump that nobody wanted, so the first is given time.
+const AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(400)];
 
 /// What a backend can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +99,7 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         return Err(NoAnswer::Ended(pid));
     }
     let deadline = Instant::now() + PATIENCE;
-    let mut look = LOOK[0];
+    let mut patience = AGAIN[0];
     loop {
         if let Some(answer) = asked.answer(wire::read_answer) {
             return match answer {
@@ -111,9 +114,9 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         if Instant::now() >= deadline {
             return Err(NoAnswer::Silent(pid));
         }
-        if !wait(look) {
+        if !wait(patience) {
             // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
-            look = (look * 2).min(LOOK[1]);
+            patience = (patience * 2).min(AGAIN[1]);
             if asked.is_still_asked() && !request_dump(pid) {
                 return Err(NoAnswer::Ended(pid));
             }
@@ -131,6 +134,6 @@ fn occupy(exchange: &'static Exchange) -> Result<Asked, NoAnswer> {
         if Instant::now() >= deadline {
             return Err(NoAnswer::Occupied);
         }
-        wait(LOOK[0]);
+        wait(LOOK);
     }
 }
