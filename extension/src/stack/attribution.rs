@@ -286,3 +286,27 @@ impl Stack {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elf::modules;
+
+    #[test]
+    fn walks_that_do_not_arrive_are_counted() {
+        let _alone = calls::tests::alone();
+        calls::start();
+        let mut stack = Stack::new(modules::loaded()).unwrap();
+        // A frame that nothing has called, and that returns to nowhere.
+        let frame = [0usize, 8];
+        let from = Registers::made_up((&raw const frame).addr());
+        let (near, beyond) = (0, usize::MAX);
+        for walk in [Stack::of_call, Stack::of_handed, Stack::of_heap] {
+            stack.want(Vec::new(), false);
+            walk(&mut stack, from, near, &mut Trail::default());
+            assert_eq!(stack.not_seen(), 0);
+            walk(&mut stack, from, beyond, &mut Trail::default());
+            assert_eq!(stack.not_seen(), 1);
+        }
+    }
+}

@@ -294,6 +294,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn functions_beyond_the_thunks_are_counted_until_tracing_starts_anew() {
+        let _alone = alone();
+        start();
+        let known = thunk(0x1000);
+        // SAFETY: nobody else has to do with the thunks now.
+        let used = unsafe { (&raw mut USED).replace(THUNKS) };
+        assert_eq!((thunk(0x1000), thunk(0x2000), not_noted()), (known, None, 1));
+        start();
+        assert_eq!(not_noted(), 0);
+        // SAFETY: as above.
+        unsafe { USED = used };
+    }
+
+    #[test]
     fn notes_below_the_frame_are_void() {
         let _alone = alone();
         let words = [0x1000usize, 0x1008, 0x1010];
