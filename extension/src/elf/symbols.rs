@@ -24,6 +24,21 @@ pub(crate) fn is_exported(address: usize) -> bool {
     }
 }
 
+/// Whether an exported symbol of this name, of whatever version, names this very address.
+pub(crate) fn is_named(address: usize, name: &CStr) -> bool {
+    if address != 0 && address_of(name) == address {
+        return true;
+    }
+    // SAFETY: looks an address up; the name is mapped with the object.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        libc::dladdr(address as *const c_void, &mut info) != 0
+            && info.dli_saddr.addr() == address
+            && !info.dli_sname.is_null()
+            && CStr::from_ptr(info.dli_sname) == name
+    }
+}
+
 /// The size of the exported function that an address is in.
 pub(crate) fn size_of_symbol(address: usize) -> Option<usize> {
     const RTLD_DL_SYMENT: c_int = 1;
@@ -69,6 +84,7 @@ mod tests {
         assert!(start != 0 && code.start == start && !code.is_empty());
         assert_eq!(size_of_symbol(start + 1), Some(code.len()));
         assert!(is_exported(start) && !is_exported(start + 1));
+        assert!(is_named(start, c"qsort") && !is_named(start + 1, c"qsort") && !is_named(start, c"bsearch"));
     }
 
     /// A return address comes after a call, so it is not the first of a function's, and may be the one behind its last.
@@ -86,6 +102,6 @@ mod tests {
         assert_eq!(address_of(c"pg_ext_memcheck_no_such_function"), 0);
         assert_eq!(code_of(c"pg_ext_memcheck_no_such_function"), None);
         assert_eq!((size_of_symbol(0), function_at(0)), (None, None));
-        assert!(!is_exported(0));
+        assert!(!is_exported(0) && !is_named(0, c"pg_ext_memcheck_no_such_function"));
     }
 }

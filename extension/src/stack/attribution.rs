@@ -14,8 +14,9 @@ use super::targets::Targets;
 use super::walk::{self, Registers, Walk};
 use crate::elf::{Module, symbols};
 
-/// Return addresses in targets that tell sites apart, where one is not enough.
-const TELLING_FRAMES: usize = 8;
+/// Return addresses in targets that tell sites apart, besides the one where the targets' own code was left, where that is not
+/// enough. More of them would make a site of each depth of a recursion.
+const TELLING: usize = 8;
 
 /// Gives the site at a place its number; 0 where there is no room for another.
 pub(crate) trait Numbers: FnMut(&mut Stack, Found) -> u32 {}
@@ -28,6 +29,8 @@ pub(crate) struct Stack {
     barriers: &'static Barriers,
     end: usize,
     memo: Memo,
+    /// The walk that is made now.
+    trail: Trail,
     handed: Handed,
     pub(crate) targets: Targets,
     /// Walks that ended before they came to where a target is.
@@ -45,11 +48,13 @@ impl Stack {
     /// For the objects that are loaded. The error says what is missing.
     pub(crate) fn new(modules: Vec<Module>) -> Result<Self, &'static str> {
         let server = modules.iter().find(|module| module.is_executable()).ok_or("no executable found")?;
+        let no_memory = "no memory could be reserved for tracing";
         Ok(Stack {
             walk: Walk::new(),
             barriers: Barriers::of(server),
             end: walk::stack_end().ok_or("the end of the stack could not be found")?,
-            memo: Memo::new().ok_or("no memory could be reserved for tracing")?,
+            memo: Memo::new().ok_or(no_memory)?,
+            trail: Trail::new().ok_or(no_memory)?,
             handed: Handed::default(),
             targets: Targets::new(modules),
             not_walked: 0,
@@ -122,7 +127,8 @@ impl Stack {
         if !self.targets.contain(caller) {
             return 0;
         }
-        let found = self.place(caller, from, &mut Trail::default());
+        self.trail.restart();
+        let found = self.place(caller, from);
         number(self, found)
     }
 
@@ -156,12 +162,12 @@ impl Stack {
         newest: Note,
         number: &mut impl Numbers,
     ) -> u32 {
-        let mut trail = Trail::default();
+        self.trail.restart();
         let oldest = newest.oldest(&self.targets.hull, self.end);
         let found = match question {
-            Question::Call => self.of_call(from, oldest, &mut trail),
-            Question::Handed => self.of_handed(from, oldest, &mut trail),
-            Question::Heap => self.of_heap(from, oldest, &mut trail),
+            Question::Call => self.of_call(from, oldest),
+            Question::Handed => self.of_handed(from, oldest),
+            Question::Heap => self.of_heap(from, oldest),
         };
         let site = found.map_or(0, |found| number(self, found));
         if let Some(kept) = known {
@@ -169,14 +175,14 @@ impl Stack {
         }
         // A site that there is no number for is to be counted each time.
         if site != 0 || found.is_none() {
-            self.memo.keep(question, from, newest, &trail, site);
+            self.memo.keep(question, from, newest, &self.trail, site);
         }
         site
     }
 
-    fn of_call(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
+    fn of_call(&mut self, from: Registers, oldest: usize) -> Option<Found> {
         let (mut found, mut barred) = (0, false);
-        let (targets, barrier) = (&self.targets, &self.barriers.all);
+        let (targets, barrier, trail) = (&self.targets, &self.barriers.all, &mut self.trail);
         let mut visit = |trail: &mut Trail, pc, slot| {
             let is_target = targets.contain(pc);
             trail.passes(from, pc, slot, is_target);
@@ -194,12 +200,12 @@ impl Stack {
             let arrived = self.walk.all_frames(from, self.end, |pc, slot| visit(trail, pc, slot));
             self.not_walked += u64::from(!arrived);
         }
-        if found == 0 || barred { None } else { Some(self.place(found, from, trail)) }
+        if found == 0 || barred { None } else { Some(self.place(found, from)) }
     }
 
     /// The place of what the server makes for a target that has called SPI.
-    fn of_handed(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
-        let spi = &self.barriers.spi;
+    fn of_handed(&mut self, from: Registers, oldest: usize) -> Option<Found> {
+        let (spi, trail) = (&self.barriers.spi, &mut self.trail);
         let follow = |trail: &mut Trail, caller: &mut Caller, pc, slot| {
             let goes_on = caller.passes(pc, spi.contains(pc));
             trail.passes(from, pc, slot, !goes_on);
@@ -213,11 +219,11 @@ impl Stack {
             let arrived = self.walk.all_frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
             self.not_walked += u64::from(!arrived);
         }
-        self.targets.contain(caller.found()).then(|| self.place(caller.found(), from, trail))
+        self.targets.contain(caller.found()).then(|| self.place(caller.found(), from))
     }
 
-    fn of_heap(&mut self, from: Registers, oldest: usize, trail: &mut Trail) -> Option<Found> {
-        let (mut found, targets) = (0, &self.targets);
+    fn of_heap(&mut self, from: Registers, oldest: usize) -> Option<Found> {
+        let (mut found, targets, trail) = (0, &self.targets, &mut self.trail);
         let arrived = self.walk.all_frames(from, self.end, |pc, slot| {
             if targets.contain(pc) {
                 found = pc;
@@ -227,35 +233,40 @@ impl Stack {
             goes_on && slot < oldest
         });
         self.not_walked += u64::from(!arrived);
-        if found == 0 { None } else { Some(self.place(found, from, trail)) }
+        if found == 0 { None } else { Some(self.place(found, from)) }
     }
 
     /// The place at an address in a target. Where it takes more of the stack to tell it, the trail becomes the way there.
-    fn place(&mut self, found: usize, from: Registers, trail: &mut Trail) -> Found {
-        if self.targets.is_plain(found) { Found { key: found, pc: found } } else { self.tell_apart(found, from, trail) }
+    fn place(&mut self, found: usize, from: Registers) -> Found {
+        if self.targets.is_plain(found) { Found { key: found, pc: found } } else { self.tell_apart(found, from) }
     }
 
-    /// A key for the way through the targets that led to an address, and the address where it left the targets' own code.
-    fn tell_apart(&mut self, found: usize, from: Registers, trail: &mut Trail) -> Found {
-        let mut way = [0; TELLING_FRAMES];
+    /// A key for the way through the targets that led to an address, and the address where it left the targets' own code,
+    /// however far out that is.
+    fn tell_apart(&mut self, found: usize, from: Registers) -> Found {
+        let mut way = [0; TELLING + 1];
         let (mut length, mut site) = (0, 0);
-        let targets = &self.targets;
+        let (targets, trail) = (&self.targets, &mut self.trail);
         trail.goes_on();
         self.walk.all_frames(from, self.end, |pc, slot| {
             trail.adds(from, pc, slot);
             if targets.contain(pc) {
-                way[length] = pc;
-                length += 1;
+                if length < TELLING {
+                    way[length] = pc;
+                    length += 1;
+                }
                 if site == 0 && !targets.is_private(pc) {
                     site = pc;
                 }
             }
             // Behind the targets' frames, the server has called them.
             let left = length > 0 && targets.server.contains(&pc);
-            !left && length < TELLING_FRAMES
+            !left && (length < TELLING || site == 0)
         });
+        let site = if site == 0 { found } else { site };
+        way[TELLING] = site;
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(way) as usize;
-        Found { key, pc: if site == 0 { found } else { site } }
+        Found { key, pc: site }
     }
 
     /// Writes down the return addresses from the allocator's caller outwards, without the engine's own. Gives their number.
@@ -303,9 +314,9 @@ mod tests {
         let (near, beyond) = (0, usize::MAX);
         for walk in [Stack::of_call, Stack::of_handed, Stack::of_heap] {
             stack.want(Vec::new(), false);
-            walk(&mut stack, from, near, &mut Trail::default());
+            walk(&mut stack, from, near);
             assert_eq!(stack.not_seen(), 0);
-            walk(&mut stack, from, beyond, &mut Trail::default());
+            walk(&mut stack, from, beyond);
             assert_eq!(stack.not_seen(), 1);
         }
     }

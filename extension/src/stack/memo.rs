@@ -18,7 +18,9 @@ use crate::trace::memory::{Reserved, Zeroed};
 /// Results kept at most; a new one takes the place of another with the same hash.
 const PLACES: usize = 1 << 12;
 /// Return addresses that a result can depend on at most.
-const MOST: usize = 28;
+const MOST: usize = 4096;
+/// Return addresses of all results together. When there is no room for more, all results are forgotten.
+const STEPS: usize = 1 << 19;
 /// One hit in so many is checked by a walk.
 const SAMPLE: u64 = if cfg!(debug_assertions) { 1 } else { 1024 };
 
@@ -41,24 +43,36 @@ struct Step {
     place: usize,
 }
 
+// SAFETY: integers.
+unsafe impl Zeroed for Step {}
+
 /// The return addresses that a walk has come by, from the inside out.
-#[derive(Clone, Copy, Default)]
 pub(super) struct Trail {
-    length: usize,
+    steps: Reserved<Step>,
+    ends: Ends,
+}
+
+/// How a walk has gone.
+#[derive(Clone, Copy, Default)]
+struct Ends {
+    length: u32,
     /// The places of the last two that the oldest call under way was compared with, and of the last of all.
     before_last: u32,
     last: u32,
     farthest: u32,
     /// Whether the walk ended for another reason than that it had come to the oldest call under way.
     is_settled: bool,
-    steps: [Step; MOST],
 }
 
 impl Trail {
-    /// The walk is begun again.
+    pub(super) fn new() -> Option<Self> {
+        Some(Trail { steps: Reserved::new(MOST)?, ends: Ends::default() })
+    }
+
+    /// A walk is begun, or begun again.
     #[inline(always)]
     pub(super) fn restart(&mut self) {
-        (self.length, self.before_last, self.last) = (0, 0, 0);
+        self.ends = Ends::default();
     }
 
     /// Adds the return address at a place on the stack, behind which the walk goes on unless it is that of the oldest call
@@ -66,31 +80,35 @@ impl Trail {
     #[inline(always)]
     pub(super) fn passes(&mut self, from: Registers, pc: usize, slot: usize, settles: bool) {
         self.adds(from, pc, slot);
-        (self.before_last, self.last) = (self.last, self.farthest);
-        self.is_settled = settles;
+        let ends = &mut self.ends;
+        (ends.before_last, ends.last) = (ends.last, ends.farthest);
+        ends.is_settled = settles;
     }
 
     /// A settled walk is made once more, and farther.
     pub(super) fn goes_on(&mut self) {
-        self.length = 0;
+        self.ends.length = 0;
     }
 
     /// Adds the return address at a place on the stack, whatever calls are under way.
     #[inline(always)]
     pub(super) fn adds(&mut self, from: Registers, pc: usize, slot: usize) {
         let place = slot.wrapping_sub(from.bp());
-        if let Some(step) = self.steps.get_mut(self.length) {
-            *step = Step { pc, place };
+        let length = self.ends.length as usize;
+        if length < MOST {
+            *self.steps.at(length) = Step { pc, place };
         }
-        self.length += 1;
-        self.farthest = place as u32;
+        self.ends.length += 1;
+        self.ends.farthest = place as u32;
     }
 
     /// Whether there was room for all.
     fn is_whole(&self) -> bool {
-        (1..=MOST).contains(&self.length)
+        (1..=MOST).contains(&(self.ends.length as usize))
     }
+}
 
+impl Ends {
     /// Whether the walk would end in the same way where the oldest call under way is at this distance.
     fn ends_at(&self, oldest: usize) -> bool {
         (self.before_last as usize) < oldest && (self.is_settled || oldest <= self.last as usize)
@@ -104,7 +122,10 @@ struct Entry {
     question: u32,
     /// The site that was found; 0 for none.
     site: u32,
-    trail: Trail,
+    /// Where its return addresses are, and for how many there is room.
+    first: u32,
+    room: u32,
+    ends: Ends,
 }
 
 // SAFETY: integers, and a bool for which zero is false.
@@ -113,6 +134,9 @@ unsafe impl Zeroed for Entry {}
 /// The results.
 pub(super) struct Memo {
     entries: Reserved<Entry>,
+    steps: Reserved<Step>,
+    /// Those in use.
+    used: usize,
     /// Results that were used.
     hits: u64,
     /// How many of those that were checked were wrong; none unless the engine is.
@@ -121,13 +145,19 @@ pub(super) struct Memo {
 
 impl Memo {
     pub(super) fn new() -> Option<Self> {
-        Some(Memo { entries: Reserved::new(PLACES)?, hits: 0, wrong: 0 })
+        let (entries, steps) = (Reserved::new(PLACES)?, Reserved::new(STEPS)?);
+        Some(Memo { entries, steps, used: 0, hits: 0, wrong: 0 })
     }
 
     /// Forgets all results: there are other objects, or other targets.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
+        self.forget();
         self.wrong = 0;
+    }
+
+    fn forget(&mut self) {
+        self.entries.clear();
+        self.used = 0;
     }
 
     /// Results that a walk did not confirm.
@@ -159,18 +189,19 @@ impl Memo {
         if entry.question != question as u32 {
             return None;
         }
-        let trail = &entry.trail;
+        let ends = &entry.ends;
         let bp = from.bp();
         // A walk ends at the oldest call under way: it must not have ended before, and not have had to go on. Mostly the newest
         // one is where it did end.
-        let is_over = trail.is_settled && (trail.before_last as usize) < newest.slot() - bp;
-        if !is_over && !trail.ends_at(newest.oldest(code, stack_end) - bp) {
+        let is_over = ends.is_settled && (ends.before_last as usize) < newest.slot() - bp;
+        if !is_over && !ends.ends_at(newest.oldest(code, stack_end) - bp) {
             return None;
         }
-        if bp + trail.farthest as usize >= stack_end {
+        if bp + ends.farthest as usize >= stack_end {
             return None;
         }
-        for step in &trail.steps[..trail.length] {
+        for number in entry.first..entry.first + ends.length {
+            let step = self.steps.get_ref(number as usize);
             // SAFETY: between the frame pointer and the end of the stack, as was just seen for the farthest.
             if unsafe { ((bp + step.place) as *const usize).read() } != step.pc {
                 return None;
@@ -188,9 +219,23 @@ impl Memo {
 
     /// Keeps the site that a walk has found, 0 for none.
     pub(super) fn keep(&mut self, question: Question, from: Registers, newest: Note, trail: &Trail, site: u32) {
-        if trail.is_whole() {
-            let entry = Entry { question: question as u32, site, trail: *trail };
-            *self.entries.at(Self::place(question, from, newest)) = entry;
+        if !trail.is_whole() {
+            return;
+        }
+        let length = trail.ends.length;
+        let place = Self::place(question, from, newest);
+        if self.entries.get_ref(place).room < length {
+            if self.used + length as usize > STEPS {
+                self.forget();
+            }
+            let entry = self.entries.at(place);
+            (entry.first, entry.room) = (self.used as u32, length);
+            self.used += length as usize;
+        }
+        let entry = self.entries.at(place);
+        (entry.question, entry.site, entry.ends) = (question as u32, site, trail.ends);
+        for number in 0..length {
+            *self.steps.at((entry.first + number) as usize) = trail.steps.get(number as usize);
         }
     }
 
@@ -237,7 +282,7 @@ mod tests {
 
         /// A walk that came by these words.
         fn walk(&self, places: &[usize], is_settled: bool) -> Trail {
-            let mut trail = Trail::default();
+            let mut trail = Trail::new().expect("room");
             for (index, &place) in places.iter().enumerate() {
                 let settles = is_settled && index + 1 == places.len();
                 trail.passes(self.from(), self.0[place], self.at(place), settles);
@@ -256,7 +301,7 @@ mod tests {
         }
 
         fn find(&self, memo: &mut Memo, question: Question) -> Option<u32> {
-            memo.find(question, self.from(), self.newest(), &CODE, self.at(32))
+            memo.find(question, self.from(), self.newest(), &CODE, self.at(self.0.len()))
         }
 
         fn is_known(&self, memo: &mut Memo) -> bool {
@@ -329,7 +374,7 @@ mod tests {
     fn what_is_too_long_or_beyond_the_stack_is_not_known() {
         let _alone = alone();
         let (mut memo, mut stack) = (Memo::new().unwrap(), Fake::new());
-        stack.0.resize(64, 0);
+        stack.0.resize(MOST + 2, 0);
         stack.notes(&[8]);
         let walk = |length: usize| {
             let mut trail = stack.walk(&[1, 4, 8], true);

@@ -14,9 +14,6 @@ use framehop::{ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnw
 use crate::elf::Module;
 use crate::elf::symbols::{address_of, size_of_symbol};
 
-/// Frames looked at; a target below that many is not seen.
-pub(super) const MOST_FRAMES: usize = 128;
-
 /// How many of framehop's caches there are, and how many places each has for addresses modulo that number.
 const CACHES: usize = 8;
 const CACHE_SIZE: usize = 509;
@@ -115,7 +112,7 @@ impl Walk {
             return self.tables.frames(from, stack_end, visit);
         }
         let mut frame = from.bp;
-        for _ in 0..MOST_FRAMES {
+        loop {
             if frame < from.bp || frame + 16 > stack_end || frame & 7 != 0 {
                 return false;
             }
@@ -129,7 +126,6 @@ impl Walk {
             }
             frame = next;
         }
-        false
     }
 
     /// As [`Self::frames`], through frames of every kind.
@@ -190,7 +186,7 @@ impl Tables {
         // The engine's own frame has a frame pointer.
         let (mut pc, mut slot) = (from.caller(), from.bp + size_of::<usize>());
         let mut registers = UnwindRegsX86_64::new(pc as u64, slot as u64 + 8, from.caller_bp() as u64);
-        for _ in 0..MOST_FRAMES {
+        loop {
             if !visit(pc, slot) {
                 return true;
             }
@@ -200,9 +196,12 @@ impl Tables {
                 return false;
             };
             // The stack pointer is now what it was before the call.
-            (pc, slot) = (caller as usize, registers.sp() as usize - size_of::<usize>());
+            let next = registers.sp() as usize - size_of::<usize>();
+            if next <= slot {
+                return false;
+            }
+            (pc, slot) = (caller as usize, next);
         }
-        false
     }
 }
 

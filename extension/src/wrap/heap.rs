@@ -17,6 +17,12 @@ fn no_memory() -> *mut c_void {
     std::ptr::null_mut()
 }
 
+/// The size of a page (bytes).
+fn page() -> usize {
+    // SAFETY: asks for a constant of the system.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
+
 hooked! {
     fn malloc(size: usize) -> *mut c_void {
         // SAFETY: called as the C library's function is.
@@ -66,6 +72,26 @@ hooked! {
     fn realloc(chunk: *mut c_void, size: usize) -> *mut c_void {
         // SAFETY: as in `malloc`.
         reallocate_heap(Registers::here(), chunk, size, |size| unsafe { libc::realloc(chunk, size) }, no_memory)
+    }
+
+    fn reallocarray(chunk: *mut c_void, count: usize, size: usize) -> *mut c_void {
+        let Some(whole) = count.checked_mul(size) else { return no_memory() };
+        // SAFETY: as in `malloc`; the C library's is a call of its realloc too.
+        reallocate_heap(Registers::here(), chunk, whole, |size| unsafe { libc::realloc(chunk, size) }, no_memory)
+    }
+
+    fn valloc(size: usize) -> *mut c_void {
+        // SAFETY: as in `malloc`; the C library's does the same.
+        allocate_heap(Registers::here(), size, |size| unsafe { libc::memalign(page(), size) }, no_memory)
+    }
+
+    fn pvalloc(size: usize) -> *mut c_void {
+        let whole_pages = |size: usize| match size.checked_next_multiple_of(page()) {
+            // SAFETY: as in `valloc`.
+            Some(size) => unsafe { libc::memalign(page(), size) },
+            None => no_memory(),
+        };
+        allocate_heap(Registers::here(), size, whole_pages, no_memory)
     }
 
     fn free(chunk: *mut c_void) {

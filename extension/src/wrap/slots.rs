@@ -24,17 +24,22 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
         return;
     }
     if module.is_executable() {
-        return changes.apply(module, |slot| named(loading, slot.name).or_else(|| of_heap(slot, true)));
+        return changes.apply(module, |slot| {
+            let to_load = || named(loading, slot.name).filter(|_| holds_its_own(slot, module));
+            to_load().or_else(|| of_heap(slot, module))
+        });
     }
+    let compared = COMPARED.map(symbols::address_of);
     changes.apply(module, |slot| {
         let of_targets = || match belongs {
             Belongs::Not => None,
             _ => [created::HOOKED, dsm::HOOKED]
                 .into_iter()
                 .find_map(|family| named(family, slot.name))
-                .or_else(|| if leads_out(targets, slot) { calls::thunk(slot.value) } else { None }),
+                .filter(|_| holds_its_own(slot, module))
+                .or_else(|| if leads_out(targets, &compared, slot) { calls::thunk(slot.value) } else { None }),
         };
-        of_heap(slot, false).or_else(of_targets)
+        of_heap(slot, module).or_else(of_targets)
     });
 }
 
@@ -44,12 +49,23 @@ fn named(family: &[Hooked], name: &CStr) -> Option<usize> {
 }
 
 /// The function of ours for a slot that leads to one of malloc's family. In the server's table, only what gives memory back.
-fn of_heap(slot: &Slot, of_server: bool) -> Option<usize> {
+fn of_heap(slot: &Slot, module: &Module) -> Option<usize> {
     // A library calls by way of its variable, wherever that lives.
-    let (name, of_server) =
-        if slot.kind == Kind::Copy { (name_of(slot.value)?, false) } else { (slot.name, of_server) };
-    let gives_back = name == c"free" || name == c"realloc";
-    if of_server && !gives_back { None } else { named(heap::HOOKED, name) }
+    if slot.kind == Kind::Copy {
+        return named(heap::HOOKED, name_of(slot.value)?);
+    }
+    let gives_back = slot.name == c"free" || slot.name == c"realloc";
+    if module.is_executable() && !gives_back {
+        return None;
+    }
+    named(heap::HOOKED, slot.name).filter(|_| holds_its_own(slot, module))
+}
+
+/// Whether a slot still holds the function that it was filled with by its name, or will be at the first call of it. A library
+/// may have put another one there: a variable that began as `malloc` holds what the library has decided on since.
+fn holds_its_own(slot: &Slot, module: &Module) -> bool {
+    let is_bound_later = slot.kind == Kind::Call && module.code.contains(&slot.value);
+    is_bound_later || symbols::is_named(slot.value, slot.name)
 }
 
 /// Which of the functions that a library keeps in variables an address is.
@@ -63,14 +79,16 @@ fn is_loader(module: &Module) -> bool {
     module.name.starts_with("ld-linux") || module.name.starts_with("linux-vdso")
 }
 
-/// Whether a slot leads to a function outside of the targets that may allocate.
-fn leads_out(targets: &Targets, slot: &Slot) -> bool {
+/// Whether a slot leads to a function outside of the targets that may allocate. `compared` are the addresses of [`COMPARED`].
+fn leads_out(targets: &Targets, compared: &[usize], slot: &Slot) -> bool {
     let Some(callee) = targets.module_at(slot.value).filter(|_| !targets.contain(slot.value)) else { return false };
     let callee = &targets.modules[callee];
     if callee.is_executable() {
-        return slot.kind == Kind::Call || !COMPARED.contains(&slot.name);
+        return slot.kind == Kind::Call || !compared.contains(&slot.value);
     }
-    !is_loader(callee) && callee.name != "libm" && !is_frugal(slot.name)
+    // What is the engine's was put there by us, or by a library that has copied it.
+    let is_passed_over = callee.code == targets.own || is_loader(callee) || callee.name == "libm";
+    !(is_passed_over || is_frugal(slot.name) && symbols::is_named(slot.value, slot.name))
 }
 
 /// Functions of the C library and of the runtime that are called often and do not allocate, or that look at their caller.
@@ -226,18 +244,48 @@ mod tests {
         // This program stands for the server, and nothing is a target.
         let targets = Targets::new(modules);
         let server = slots_of_targets_lead_out_to_what_may_allocate as *const () as usize;
-        let library = symbols::address_of(c"qsort");
+        let (library, compared) = (symbols::address_of(c"qsort"), [server + 1]);
         let table = [
             (c"palloc", server, Kind::Call, true),
             (c"palloc", server, Kind::Address, true),
-            (c"string_hash", server, Kind::Call, true),
-            (c"string_hash", server, Kind::Address, false),
+            (c"string_hash", compared[0], Kind::Call, true),
+            (c"string_hash", compared[0], Kind::Address, false),
+            // It began as another.
+            (c"palloc", compared[0], Kind::Address, false),
+            (c"string_hash", server, Kind::Address, true),
             (c"qsort", library, Kind::Call, true),
-            (c"strlen", library, Kind::Call, false),
+            (c"strlen", symbols::address_of(c"strlen"), Kind::Call, false),
+            (c"strlen", library, Kind::Address, true),
             (c"nowhere", 0, Kind::Call, false),
         ];
         for (name, value, kind, leads) in table {
-            assert_eq!(leads_out(&targets, &Slot { name, value, kind }), leads, "{name:?}");
+            assert_eq!(leads_out(&targets, &compared, &Slot { name, value, kind }), leads, "{name:?}");
+        }
+    }
+
+    /// By name alone nothing is replaced: a library may have put a function of its own there, or none.
+    #[test]
+    fn slots_that_hold_something_else_are_left_alone() {
+        let modules = crate::elf::modules::loaded();
+        let module = modules.iter().find(|module| module.name == "libc").unwrap();
+        let (malloc, other) = (symbols::address_of(c"malloc"), symbols::address_of(c"qsort"));
+        // A call that is not bound yet leads into the object itself.
+        let stub = module.code.start;
+        let table = [
+            (malloc, Kind::Call, true),
+            (malloc, Kind::Address, true),
+            (malloc, Kind::Copy, true),
+            (stub, Kind::Call, true),
+            (stub, Kind::Address, false),
+            (other, Kind::Address, false),
+            (other, Kind::Copy, false),
+            (0, Kind::Call, false),
+            (0, Kind::Address, false),
+            (0, Kind::Copy, false),
+        ];
+        for (value, kind, is_replaced) in table {
+            let slot = Slot { name: c"malloc", value, kind };
+            assert_eq!(of_heap(&slot, module).is_some(), is_replaced, "{value:#x}");
         }
     }
 
