@@ -39,7 +39,7 @@ fn get(port: u16, path: &str) -> String {
 fn serve(server: &Server, settings: &[&str], started: &Sender<(i32, u16)>) {
     let (ports, listening) = channel();
     let mut client = server
-        .connect_with("postgres", move |notice| {
+        .connect_with("postgres", "", move |notice| {
             if let Some(port) = notice.message().strip_prefix("listening on 127.0.0.1:") {
                 ports.send(port.parse::<u16>().expect("a port")).expect("somebody waits");
             }

@@ -45,6 +45,9 @@ fn normalized(text: &str) -> String {
         // 17 and earlier say "server process".
         (r"(server process|client backend) \(PID \d+\)", "client backend (PID N)"),
         (r"\(pg \d+, \w+, \w+\)", "(SERVER)"),
+        // The server's functions among the callers.
+        (r"(?m)^#  +(from|<-) .*\n", ""),
+        (r"leak_shapes\.c:\d+", "leak_shapes.c:LINE"),
         (r#""/[^"]*/"#, "\"DIRECTORY/"),
         // 18 has a search path instead.
         (r".* DETAIL:  Could not open extension control file .*\n", ""),
@@ -75,7 +78,7 @@ fn a_changed_digit_of_a_golden_is_shown() {
 
 #[test]
 fn a_traced_failure_names_functions_and_lines() {
-    let traced = "extension leak_shapes\ntrace on\ngolden none\nscenario growth_benchmark\n  iterations 20\n  \
+    let traced = "extension leak_shapes\ngolden none\nscenario growth_benchmark\n  iterations 20\n  \
                   workload { SELECT leak_shapes.top_100(); }\n  expect none\n";
     let project = Project::new(&[("specs/traced.mcspec", traced), ("schedule", "test: traced\n")]);
     let ended = project.run("--report tap --report json=report.json");

@@ -1,7 +1,6 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
 use memcheck_core::options::{self, Place};
-use memcheck_core::scenario::Tracing;
 use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
@@ -27,7 +26,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     }
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
     let scenario = parsed.terms.scenario;
-    if scenario.description().tracing == Tracing::Always && guc::traced_libraries().is_empty() {
+    if scenario.description().needs_trace && guc::traced_libraries().is_empty() {
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("scenario {scenario} needs libraries whose allocations are traced"),

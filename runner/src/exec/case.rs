@@ -57,7 +57,7 @@ fn in_database(
     tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let mut control = Session::open(server, database, case.timeout)?;
+    let mut control = Session::open(server, database, "", case.timeout)?;
     outcome.server = Some(facts(&mut control)?);
     for extension in &case.extensions {
         create_extension(&mut control, extension, &case.place(extension.name.span.start))?;
@@ -79,7 +79,7 @@ fn in_database(
     }
 
     if !case.teardown.is_empty() {
-        let mut control = Session::open(server, database, case.timeout)?;
+        let mut control = Session::open(server, database, "", case.timeout)?;
         control.settings(&case.settings)?;
         control.blocks(&case.teardown, &Step::Teardown)?;
     }

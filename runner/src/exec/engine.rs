@@ -13,7 +13,7 @@ use super::outcome::Window;
 use super::quote::quoted;
 use super::session::Session;
 use crate::language::ast::{Mode, Trace};
-use crate::plan::{self, Scenario, Sessions};
+use crate::plan::{self, Scenario};
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
@@ -21,20 +21,32 @@ const MODE: &str = "pg_ext_memcheck.memcheck_mode";
 const TRACE: &str = "pg_ext_memcheck.trace";
 const TARGETS: &str = "pg_ext_memcheck.targets";
 
-/// Sets what the session's parameters say about its windows. What resets parameters (`DISCARD ALL`) resets these too.
-pub(super) fn set_parameters(session: &mut Session, scenario: &Scenario) -> Result<(), Failure> {
+/// Options of a connection whose session traces these libraries from its first statement on, so that the ledger knows what
+/// comes before a window: a chunk of the warm-up that is freed in the window was somebody's. What resets parameters
+/// (`DISCARD ALL`) goes back to these.
+pub(super) fn tracing(trace: Trace, targets: &[String]) -> String {
+    format!("-c {TRACE}={} -c {TARGETS}={}", trace.as_str(), option_value(&targets.join(",")))
+}
+
+/// A value as the server's command line has it: blanks and backslashes behind a backslash (postinit.c, pg_split_opts).
+fn option_value(value: &str) -> String {
+    let is_special = |c: char| c == '\\' || c.is_ascii_whitespace() || c == '\x0b';
+    value.chars().flat_map(|c| is_special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// Sets which phases of its statements the session checks, which what resets parameters (`DISCARD ALL`) undoes.
+pub(super) fn set_mode(session: &mut Session, scenario: &Scenario) -> Result<(), Failure> {
     // begin() turns `none` into `all`, and leaves an explicit mode alone.
     if scenario.mode == Mode::Executor {
         session.set(MODE, "executor", Some(&scenario.place))?;
     }
-    session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
-    session.set(TARGETS, &scenario.targets.join(","), Some(&scenario.place))
+    Ok(())
 }
 
 /// Opens a window and sets its first mark. `more` are options of begin() besides those that follow from the scenario's
 /// clauses.
 pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, Value)]) -> Result<(), Failure> {
-    set_parameters(session, scenario)?;
+    set_mode(session, scenario)?;
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
     for (name, value) in more {
         options[*name] = value.clone();
@@ -77,12 +89,10 @@ fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
 }
 
 /// What opens the window of a session that takes part in permutations, and sets its first mark.
-pub(super) fn begin_session(sessions: &Sessions, session: &plan::Session) -> [String; 4] {
-    let trace = format!("SET {TRACE} = {}", sessions.trace.as_str());
-    let targets = format!("SET {TARGETS} = {}", quoted(&sessions.targets.join(","), '\''));
+pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
     let options = options(ScenarioKind::Window, &session.watch, &session.allow);
     let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
-    [trace, targets, begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
 }
 
 /// What closes it.
@@ -180,4 +190,17 @@ fn finding(row: &Row) -> Result<Finding, String> {
         detail: get(row, "detail")?,
     };
     columns.try_into().map_err(|bad: BadFinding| bad.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_traced_by_options_of_its_connection() {
+        let targets = ["mine".to_owned(), "my ext-%".to_owned(), "back\\slash".to_owned()];
+        let traced = "-c pg_ext_memcheck.trace=stacks -c pg_ext_memcheck.targets=mine,my\\ ext-%,back\\\\slash";
+        assert_eq!(tracing(Trace::Stacks, &targets), traced);
+        assert_eq!(tracing(Trace::Off, &[]), "-c pg_ext_memcheck.trace=off -c pg_ext_memcheck.targets=");
+    }
 }

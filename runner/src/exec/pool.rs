@@ -87,7 +87,7 @@ impl Running {
         let (preload, conf) = (case.preload.clone(), case.conf.clone());
         let running = Running { server, installation: case.installation, preload, conf, template };
         running.administer(&format!("CREATE DATABASE {}", running.template))?;
-        let mut session = Session::open(&running.server, &running.template, LIMIT)?;
+        let mut session = Session::open(&running.server, &running.template, "", LIMIT)?;
         let step = Step::Extension("pg_ext_memcheck".to_owned());
         session.simple("CREATE EXTENSION pg_ext_memcheck", &step, None)?;
         drop(session);
@@ -112,6 +112,6 @@ impl Running {
     }
 
     fn administer(&self, sql: &str) -> Result<(), Failure> {
-        Session::open(&self.server, self.server.maintenance_database(), LIMIT)?.simple(sql, &Step::Database, None)
+        Session::open(&self.server, self.server.maintenance_database(), "", LIMIT)?.simple(sql, &Step::Database, None)
     }
 }

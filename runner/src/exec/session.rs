@@ -34,8 +34,8 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Connects to a database. The session has that long from now on.
-    pub(super) fn open(server: &'a Server, database: &str, limit: Duration) -> Result<Self, Failure> {
+    /// Connects to a database with options of the server's command line. The session has that long from now on.
+    pub(super) fn open(server: &'a Server, database: &str, options: &str, limit: Duration) -> Result<Self, Failure> {
         let messages = Arc::new(Mutex::new(Vec::new()));
         let collected = Arc::clone(&messages);
         let collect = move |notice: DbError| {
@@ -45,7 +45,7 @@ impl<'a> Session<'a> {
                 collected.push(message);
             }
         };
-        let mut client = server.connect_with(database, collect).map_err(|error| no_server(&error))?;
+        let mut client = server.connect_with(database, options, collect).map_err(|error| no_server(&error))?;
         let pid = client
             .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
             .map_err(|error| Failure::new(Step::Server, Cause::Protocol(sentence(&error))))?;

@@ -339,9 +339,9 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trace {
     /// Context totals only.
-    #[default]
     Off,
     /// Allocations of the targets are charged to the functions that made them.
+    #[default]
     On,
     /// Those that came about by different calls within the targets are told apart as well.
     Stacks,

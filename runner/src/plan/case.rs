@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memcheck_core::Phase;
 use memcheck_core::golden::row::Policy;
-use memcheck_core::scenario::{self, Clause, Tracing};
+use memcheck_core::scenario::{self, Clause};
 use regex::Regex;
 
 use super::bind::{Varying, bind};
@@ -270,7 +270,7 @@ impl Planner<'_> {
     /// What a scenario needs that goes by traced allocations: somebody to charge.
     fn check_tracing(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
         let kind = planned.kind;
-        if kind.description().tracing != Tracing::Always {
+        if !kind.description().needs_trace {
             return;
         }
         let said = scenario.trace.as_ref().or(self.loaded.spec.trace.as_ref());

@@ -82,18 +82,24 @@ fn a_ladder_binds_the_number_of_rows() {
 }
 
 #[test]
-fn what_goes_by_allocations_is_traced() {
-    let traced = |text: &str| one(text).scenarios[0].trace;
-    let cursors = |head: &str, clause: &str| {
-        traced(&format!("{head}\nscenario cursor_leak\n{clause}\n  workload {{ SELECT 1 }}\n"))
-    };
-    assert_eq!(cursors("extension e", ""), Trace::On);
-    assert_eq!(cursors("target 'e'", ""), Trace::On);
-    assert_eq!(cursors("extension e", "  trace off"), Trace::Off);
-    assert_eq!(cursors("trace off\nextension e", ""), Trace::Off);
-    assert_eq!(cursors("", ""), Trace::Off);
-    assert_eq!(traced("extension e\nscenario window\n  workload { SELECT 1 }\n"), Trace::Off);
-    assert_eq!(traced("extension e\nscenario window\n  trace on\n  workload { SELECT 1 }\n"), Trace::On);
+fn allocations_are_traced_unless_the_spec_says_no() {
+    let table = [
+        ("", "", Trace::On),
+        ("extension e", "", Trace::On),
+        ("extension e", "trace on", Trace::On),
+        ("extension e", "trace off", Trace::Off),
+        ("trace off", "", Trace::Off),
+        ("trace off", "trace on", Trace::On),
+        ("trace stacks", "", Trace::Stacks),
+    ];
+    for (head, clause, trace) in table {
+        let scenario = one(&format!("{head}\nscenario window\n  {clause}\n  workload {{ SELECT 1 }}\n"));
+        assert_eq!(scenario.scenarios[0].trace, trace, "{head}, {clause}");
+    }
+    for (head, trace) in [("", Trace::On), ("trace off", Trace::Off)] {
+        let sessions = one(&format!("{head}\nsession s\nstep a {{ SELECT 1 }}\n")).sessions;
+        assert_eq!(sessions.trace, trace, "{head}");
+    }
 }
 
 #[test]
@@ -259,14 +265,17 @@ fn what_is_not_supported_is_named() {
         ),
         (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
         (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
-        (scenario("") + "  expect ctx_bloat from 'lib'\n", "4:25: \"from\" needs allocations that are traced"),
+        (
+            scenario("  trace off") + "  expect ctx_bloat from 'lib'\n",
+            "4:25: \"from\" needs allocations that are traced",
+        ),
         (
             "trace on\n".to_owned() + &scenario("  trace off") + "  expect ctx_bloat at 'f%'\n",
             "5:23: \"at\" needs allocations that are traced",
         ),
         (
-            "session s\nstep a { SELECT 1 }\npermutation a\n  expect ctx_bloat at 'f%'\n".to_owned(),
-            "4:23: \"at\" needs allocations that are traced",
+            "trace off\nsession s\nstep a { SELECT 1 }\npermutation a\n  expect ctx_bloat at 'f%'\n".to_owned(),
+            "5:23: \"at\" needs allocations that are traced",
         ),
     ];
     for (text, message) in table {

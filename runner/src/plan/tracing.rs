@@ -1,19 +1,11 @@
 //! Whose allocations are traced.
 
-use memcheck_core::scenario::Tracing;
-
 use crate::language::ast::{self, Trace};
 
-/// Whether and how allocations are traced, in a scenario or else in sessions: as they or the header say; and where that is
-/// what a scenario goes by, unless it says no.
+/// Whether and how allocations are traced, in a scenario or else in sessions: as they or the header say.
 pub(super) fn trace(spec: &ast::Spec, scenario: Option<&ast::Scenario>) -> Trace {
     let said = scenario.and_then(|scenario| scenario.trace.as_ref()).or(spec.trace.as_ref());
-    let tracing = scenario.map_or(Tracing::AsAsked, |scenario| scenario.kind.value.description().tracing);
-    said.map(|trace| trace.value).unwrap_or_else(|| match tracing {
-        Tracing::Always => Trace::On,
-        Tracing::IfThereAreTargets if !targets(spec).is_empty() => Trace::On,
-        Tracing::IfThereAreTargets | Tracing::AsAsked => Trace::Off,
-    })
+    said.map(|trace| trace.value).unwrap_or_default()
 }
 
 /// The libraries that are charged with what they allocate.

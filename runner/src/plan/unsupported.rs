@@ -13,7 +13,7 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
         scenario_clauses(spec, scenario, &mut found);
     }
     for expect in spec.permutations.iter().flat_map(|permutation| &permutation.expects) {
-        expectation(expect, trace(spec, None), "the header", &mut found);
+        expectation(expect, trace(spec, None), &mut found);
     }
     found
 }
@@ -37,12 +37,11 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
         found.push(clause("guard", &guard.span, "remove the clause to run the scenario without it"));
     }
     for expect in &scenario.expects {
-        expectation(expect, trace(spec, Some(scenario)), "the scenario", found);
+        expectation(expect, trace(spec, Some(scenario)), found);
     }
 }
 
-/// `traced_by` is where a clause would switch tracing on.
-fn expectation(expect: &Expect, trace: Trace, traced_by: &str, found: &mut Vec<Diagnostic>) {
+fn expectation(expect: &Expect, trace: Trace, found: &mut Vec<Diagnostic>) {
     match &expect.what {
         Expectation::Crash => {
             found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
@@ -52,7 +51,7 @@ fn expectation(expect: &Expect, trace: Trace, traced_by: &str, found: &mut Vec<D
             for (name, site) in sites.into_iter().filter(|_| trace == Trace::Off) {
                 let untraced = |site: &Spanned<String>| {
                     let message = format!("\"{name}\" needs allocations that are traced");
-                    Diagnostic::new(site.span.clone(), message).with_hint(format!("add \"trace on\" to {traced_by}"))
+                    Diagnostic::new(site.span.clone(), message).with_hint("remove \"trace off\"".to_owned())
                 };
                 found.extend(site.as_ref().map(untraced));
             }

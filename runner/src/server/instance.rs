@@ -193,16 +193,17 @@ impl Server {
 
     /// Connects as the superuser.
     pub fn connect(&self, database: &str) -> Result<Client, ServerError> {
-        self.connect_with(database, |_| {})
+        self.connect_with(database, "", |_| {})
     }
 
     /// Connects as the superuser and hands over what the server says besides results: notices, warnings.
     pub fn connect_with(
         &self,
         database: &str,
+        options: &str,
         notice: impl Fn(DbError) + Send + Sync + 'static,
     ) -> Result<Client, ServerError> {
-        let mut config = postgres::Config::from(self.config(database));
+        let mut config = postgres::Config::from(self.config(database, options));
         config.notice_callback(notice);
         // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
         let (result, connected) = channel();
@@ -216,8 +217,8 @@ impl Server {
         }
     }
 
-    /// How to connect as the superuser.
-    pub fn config(&self, database: &str) -> tokio_postgres::Config {
+    /// How to connect as the superuser. `options` are of the server's command line, as in `PGOPTIONS`.
+    pub fn config(&self, database: &str, options: &str) -> tokio_postgres::Config {
         let mut config = match &self.origin {
             Origin::Own(own) => {
                 let mut config = tokio_postgres::Config::new();
@@ -226,7 +227,9 @@ impl Server {
             }
             Origin::Given { config, .. } => tokio_postgres::Config::clone(config),
         };
-        config.dbname(database).application_name("mcspec");
+        // Behind those of the URI.
+        let options = [config.get_options().unwrap_or_default(), options].join(" ");
+        config.dbname(database).application_name("mcspec").options(options.trim());
         config
     }
 

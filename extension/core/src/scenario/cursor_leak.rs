@@ -1,6 +1,6 @@
 //! Portals and plans left behind.
 
-use super::{Built, Description, Tracing};
+use super::{Built, Description};
 use crate::census::{Live, PathTable, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -10,7 +10,6 @@ use crate::judge::{Contexts, Evidence, Reading, cursor, judge};
 pub(super) static DESCRIPTION: Description = Description {
     name: "cursor_leak",
     catches: "portals and plans that pile up",
-    tracing: Tracing::IfThereAreTargets,
     checks: &[CheckKind::ContextLeak, CheckKind::DsmLeak, CheckKind::MallocLeak, CheckKind::ResourceLeak],
     built: Some(Built { judge: |evidence| judge(&Objects, evidence), call: None }),
     ..Description::COMMON

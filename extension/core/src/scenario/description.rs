@@ -20,8 +20,8 @@ pub struct Description {
     pub warms_up: bool,
     /// Whether it makes the transactions itself, so that nobody else can put all iterations into one.
     pub makes_transactions: bool,
-    /// Whether allocations are traced.
-    pub tracing: Tracing,
+    /// Whether it goes by traced allocations, so that it cannot do without.
+    pub needs_trace: bool,
     /// Whether the first mark and the last are all that is compared, so that there need be none between them.
     pub compares_ends: bool,
     /// Whether what grows in contexts that `allow` names is reported nevertheless, as the SQL interface documents for a plain
@@ -42,7 +42,7 @@ impl Description {
         iterations: Iterations { default: 100, fewest: 1, settled: Some(0) },
         warms_up: true,
         makes_transactions: false,
-        tracing: Tracing::AsAsked,
+        needs_trace: false,
         compares_ends: false,
         reports_allowed: false,
         checks: &[],
@@ -78,17 +78,6 @@ pub struct Iterations {
     pub fewest: u64,
     /// From here on what happens once, at the first iteration, is told from what goes on; none if it never is.
     pub settled: Option<u64>,
-}
-
-/// Whether a scenario goes by traced allocations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tracing {
-    /// Where the spec says so.
-    AsAsked,
-    /// Wherever there is a library to charge, unless the spec says no.
-    IfThereAreTargets,
-    /// It cannot do without.
-    Always,
 }
 
 /// A judgement: one finding for each bug, worst first.

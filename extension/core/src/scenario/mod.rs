@@ -29,7 +29,7 @@ use crate::judge::thresholds::Thresholds;
 use crate::judge::{Evidence, Rules};
 use crate::words::UnknownWord;
 
-pub use description::{Built, Call, Clause, Description, Iterations, Judge, Tracing};
+pub use description::{Built, Call, Clause, Description, Iterations, Judge};
 
 /// Makes the enum of scenarios from the list of their files.
 macro_rules! scenarios {

@@ -1,6 +1,6 @@
 //! Peak memory against the number of rows.
 
-use super::{Built, Clause, Description, Iterations, Tracing};
+use super::{Built, Clause, Description, Iterations};
 use crate::check::CheckKind;
 use crate::judge::peak::judge_peaks;
 
@@ -9,7 +9,7 @@ pub(super) static DESCRIPTION: Description = Description {
     catches: "peak memory that grows with the rows, though nothing is left afterwards",
     clauses: &[Clause::Rows],
     iterations: Iterations { default: 1, ..Description::COMMON.iterations },
-    tracing: Tracing::Always,
+    needs_trace: true,
     checks: &[CheckKind::QueryBloat, CheckKind::ResourceLeak],
     built: Some(Built {
         judge: |evidence| match evidence.places {

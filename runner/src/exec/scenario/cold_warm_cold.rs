@@ -46,8 +46,7 @@ fn start_twice(client: &mut Client, session: &mut Session) -> Result<(), Failure
     }
 
     discard_all(session, scenario)?;
-    // The window stays open, and goes by the parameters it was opened with.
-    engine::set_parameters(session, scenario)?;
+    engine::set_mode(session, scenario)?;
     engine::mark(session, warm + 1)?;
     start(client, session, warm + 1)?;
     engine::mark(session, warm + 2)?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::Finding;
 
+use crate::exec::engine;
 use crate::exec::failure::{Failure, Step};
 use crate::exec::outcome::{Message, Window};
 use crate::exec::session::Session;
@@ -67,7 +68,8 @@ impl<'a> Client<'a> {
         act: impl FnOnce(&mut Self, &mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let scenario = self.scenario;
-        let mut session = Session::open(self.server, self.database, scenario.timeout)?;
+        let options = engine::tracing(scenario.trace, &scenario.targets);
+        let mut session = Session::open(self.server, self.database, &options, scenario.timeout)?;
         let done = || {
             self.apply_settings(&mut session)?;
             session.blocks(&scenario.setup, &Step::Setup)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::performance::Performance;
 use crate::exec::engine::{
-    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, begin_session, has_sites, name_functions, read_window,
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, begin_session, has_sites, name_functions, read_window, tracing,
 };
 use crate::exec::failure::{Cause, Failure, Step, Stopped, sentence};
 use crate::exec::happening::{Halt, Happening, Outcome};
@@ -43,15 +43,16 @@ pub(in crate::exec) fn run(server: &Server, database: &str, case: &Case, positio
 
 /// Runs a permutation twice in fresh sessions: the first run warms their caches.
 fn once(server: &Server, database: &str, case: &Case, position: usize) -> Result<PermutationRun, Failure> {
-    let connect = |session: &str| {
-        let mut config = server.config(database);
+    let connect = |session: &str, options: &str| {
+        let mut config = server.config(database, options);
         config.application_name(format!("mcspec/{session}"));
         let no_server = |message| Failure::new(Step::Server, Cause::Server { message, hint: None });
         Connection::open(server, config).map_err(no_server)
     };
     let names = || case.sessions.sessions.iter().map(|session| session.name.as_str());
-    let control = connect("control connection")?;
-    let connections = names().map(connect).collect::<Result<_, _>>()?;
+    let control = connect("control connection", "")?;
+    let traced = tracing(case.sessions.trace, &case.sessions.targets);
+    let connections = names().map(|name| connect(name, &traced)).collect::<Result<_, _>>()?;
 
     let permutation = &case.sessions.permutations[position];
     let limit = permutation.timeout.unwrap_or(LIMIT);
@@ -66,7 +67,7 @@ fn once(server: &Server, database: &str, case: &Case, position: usize) -> Result
     checked.warm_up()?;
     for (session, name) in names().enumerate() {
         if checked.performance.is_lost(session) {
-            checked.performance.replace(session, connect(name)?);
+            checked.performance.replace(session, connect(name, &traced)?);
             checked.apply_settings(session)?;
         }
     }
@@ -182,7 +183,7 @@ impl<'a> Checked<'a> {
     }
 
     fn open(&mut self, session: usize) -> Result<(), Failure> {
-        let calls = begin_session(&self.case.sessions, &self.case.sessions.sessions[session]);
+        let calls = begin_session(&self.case.sessions.sessions[session]);
         self.call(session, "begin", &calls)
     }
 

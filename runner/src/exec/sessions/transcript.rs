@@ -25,8 +25,8 @@ pub fn run(
     tell: &mut dyn FnMut(Happening),
 ) -> Result<(), Halt> {
     let connect = |number: usize, session: &str| {
-        let mut config = server.config(database);
-        config.options(OPTIONS).application_name(format!("isolation/{name}/{session}"));
+        let mut config = server.config(database, OPTIONS);
+        config.application_name(format!("isolation/{name}/{session}"));
         Connection::open(server, config).map_err(|reason| Halt::Connection { number, reason })
     };
     let control = connect(0, "control connection")?;
