@@ -5,7 +5,7 @@
 
 mod workload;
 
-use memcheck_core::judge::growth::checkpoints;
+use memcheck_core::judge::growth;
 use memcheck_core::judge::{Evidence, Mark};
 use memcheck_core::scenario::Call;
 use memcheck_core::{Finding, ScenarioKind};
@@ -34,14 +34,14 @@ pub(crate) fn run(scenario: &Scenario) {
     if scenario.iterations == 1 {
         marks.push(mark(0));
     }
-    let checkpoints = checkpoints(scenario.iterations);
+    let marked = growth::marks(scenario.iterations);
     for iteration in 1..=scenario.iterations {
         if scenario.call.rolls_back {
             workload.execute_and_roll_back();
         } else {
             workload.execute();
         }
-        if checkpoints.binary_search(&iteration).is_ok() {
+        if marked.binary_search(&iteration).is_ok() {
             marks.push(mark(iteration));
         }
     }
@@ -54,10 +54,7 @@ fn findings(scenario: &Scenario, marks: &[Mark]) -> Vec<Finding> {
     let around = session::with(|session| session.window_terms());
     let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
     let rules = around.unwrap_or_else(session::plain_terms).rules;
-    let judge = |evidence: &Evidence| match in_plain_window {
-        true => (scenario.call.judge_in_window)(evidence),
-        false => scenario.kind.judge(evidence),
-    };
+    let judge = |evidence: &Evidence| scenario.kind.judge_call(in_plain_window, evidence);
     session::with(|session| session.judge_scenario(marks, &rules, judge))
 }
 

@@ -8,8 +8,7 @@
 
 use memcheck_core::Finding;
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::judge::Mark;
-use memcheck_core::judge::growth::spaced;
+use memcheck_core::judge::growth::is_marked;
 use memcheck_core::scenario::Terms;
 
 use super::window::{MOST_MARKS, Transactions, Window, thin_out};
@@ -58,9 +57,7 @@ impl Session {
             let census = self.census(moment(0));
             window.marks.push(self.mark_of(only.iteration, census, Census::default()));
         }
-        let iterations: Vec<u64> = window.marks.iter().map(|mark| mark.iteration).collect();
-        let chosen: Vec<Mark> = spaced(&iterations).into_iter().map(|at| window.marks[at].clone()).collect();
-        let found = self.judge_window(&chosen, &[], &window.terms);
+        let found = self.judge_window(&window.marks, &[], &window.terms);
         let figures = self.figures_of(&window);
         self.stop_watching();
         Some((found, figures))
@@ -71,7 +68,7 @@ impl Session {
         let Some(transactions) = self.window.as_mut().and_then(|window| window.transactions.as_mut()) else { return };
         let ended = transactions.ended.map_or(0, |ended| ended + 1);
         transactions.ended = Some(ended);
-        if !ended.is_multiple_of(transactions.stride) {
+        if !is_marked(ended, transactions.stride) {
             return;
         }
         wrap::refresh();

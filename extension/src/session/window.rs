@@ -49,7 +49,7 @@ pub(super) struct Window {
 pub(super) struct Transactions {
     /// How many have ended since the first end; none before that.
     pub(super) ended: Option<u64>,
-    /// A mark is set after so many.
+    /// A mark is set after one in so many.
     pub(super) stride: u64,
 }
 

@@ -3,7 +3,7 @@
 use crate::census::{Live, PathId, SiteId, Totals};
 use crate::check::CheckKind;
 use crate::finding::{Finding, MarkPoint};
-use crate::judge::growth::{Growth, Point, Shape, sustained};
+use crate::judge::growth::{Growth, Point, SHAPED, Shape, sustained};
 use crate::judge::thresholds::severity;
 use crate::path::ContextPath;
 
@@ -117,9 +117,14 @@ impl<V: Held> Curve<V> {
         self.growth_of(Held::objects)
     }
 
-    /// Growth that goes on.
+    /// Growth that goes on. Bytes in a few objects have no shape but a line's.
     pub fn trend(&self) -> Trend {
-        Trend { bytes: self.bytes(), objects: self.objects() }
+        let few = (1..SHAPED).contains(&self.objects_added());
+        let bytes = self.bytes().map(|growth| match growth.shape {
+            Some(_) if few => Growth { shape: Some(Shape::Linear), ..growth },
+            _ => growth,
+        });
+        Trend { bytes, objects: self.objects() }
     }
 
     fn growth_of(&self, value: impl Fn(&V) -> u64) -> Option<Growth> {
@@ -128,7 +133,7 @@ impl<V: Held> Curve<V> {
         sustained(&points)
     }
 
-    /// The curve as a finding shows it.
+    /// The curve as a finding has it.
     pub fn marks(&self) -> Vec<MarkPoint> {
         let mark = |&(iteration, held): &(u64, V)| MarkPoint { iteration, used: held.bytes(), objects: held.objects() };
         self.points.iter().map(mark).collect()

@@ -5,6 +5,7 @@ use crate::finding::{Finding, Site};
 use crate::judge::curve::Curve;
 use crate::judge::mark::Mark;
 use crate::judge::rules::Rules;
+use crate::judge::shown;
 use crate::path::ContextPath;
 
 /// A kind of event. Marks hold how often each has happened, by its place in the list of all.
@@ -32,7 +33,7 @@ pub fn judge_events(events: &[Event], checks: &[CheckKind], marks: &[Mark], rule
         checks.contains(&event.check) && passes
     };
     let reported = events.iter().enumerate().filter(|(_, event)| is_reported(event));
-    reported.filter_map(|(number, event)| finding(number, event, marks, rules)).collect()
+    shown(reported.filter_map(|(number, event)| finding(number, event, marks, rules)).collect())
 }
 
 fn finding(number: usize, event: &Event, marks: &[Mark], rules: &Rules) -> Option<Finding> {

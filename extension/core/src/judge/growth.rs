@@ -1,5 +1,7 @@
 //! What a series of marks says: a leak, a step, or nothing.
 
+use crate::judge::quarters::Quarters;
+pub use crate::judge::quarters::{Point, SHAPED};
 use crate::words::words;
 
 words! {
@@ -10,15 +12,6 @@ words! {
         /// At a rate that rises: the last interval's is more than 1.5 times the first one's.
         Superlinear = "superlinear",
     }
-}
-
-/// One value at one mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Point {
-    /// Iterations done.
-    pub iteration: u64,
-    /// Bytes or objects.
-    pub value: u64,
 }
 
 /// Growth that goes on.
@@ -43,48 +36,96 @@ const ACCELERATING: f64 = 1.2;
 /// A rate that falls to less than this part of the one before is a cache that fills up.
 const FLATTENING: f64 = 0.5;
 
-/// Tells growth that goes on from a cache that fills once.
+/// Tells growth that goes on from a cache that fills and from memory that is taken and given back.
 ///
-/// Growth goes on if the last two intervals both grew and the last one's rate did not fall to less than half. A step in
-/// one interval is a cache, and so is growth that flattens out. With a single interval any growth counts. Marks have to be
-/// in order of iterations.
+/// By the quarters of the window where there are marks enough ([`Quarters::go_on`]), and else by the last two intervals
+/// ([`in_two_intervals`]). Rates are those over the marks that are [`spaced`]. Marks have to be in order of iterations.
 pub fn sustained(points: &[Point]) -> Option<Growth> {
-    let rates: Vec<f64> = points
-        .windows(2)
-        .map(|pair| {
-            let iterations = pair[1].iteration.saturating_sub(pair[0].iteration).max(1);
-            (pair[1].value as f64 - pair[0].value as f64) / iterations as f64
-        })
-        .collect();
-    let (&late, before) = rates.split_last()?;
-    let (first, last) = (points.first()?, points.last()?);
-    if late <= 0.0 || last.value <= first.value {
+    let Some(quarters) = Quarters::of(points) else { return in_two_intervals(points) };
+    if !quarters.go_on() {
         return None;
     }
-    let total = last.value - first.value;
-    let Some(&previous) = before.last() else {
-        return Some(Growth { total, rate: late, early: late, late, shape: None });
-    };
-    if previous <= 0.0 || late < previous * FLATTENING {
-        return None;
-    }
-    let early = rates.iter().copied().find(|&rate| rate > 0.0)?;
-    let start = points[points.len() - 3];
-    let rate = (last.value as f64 - start.value as f64) / (last.iteration - start.iteration).max(1) as f64;
-    let shape =
-        if late > early * SUPERLINEAR && late > previous * ACCELERATING { Shape::Superlinear } else { Shape::Linear };
-    Some(Growth { total, rate, early, late, shape: Some(shape) })
+    let iterations: Vec<u64> = points.iter().map(|point| point.iteration).collect();
+    let shown: Vec<Point> = spaced(&iterations).into_iter().map(|at| points[at]).collect();
+    let growth = rates(&shown)?;
+    let superlinear = growth.late > growth.early * SUPERLINEAR && quarters.accelerate();
+    Some(Growth { shape: Some(if superlinear { Shape::Superlinear } else { Shape::Linear }), ..growth })
 }
 
-/// The iterations after which a mark is set: 1, 10, 100, ... as documented, half of them all, and the last. Eight at most.
+/// Tells growth that goes on where there are few marks.
 ///
-/// The mark at the half makes the last two intervals of comparable length, which is what [`sustained`] compares.
+/// It does if the last two intervals both grew and the last one's rate did not fall to less than half. A step in one interval
+/// is a cache, and so is growth that flattens out. With a single interval any growth counts.
+pub fn in_two_intervals(points: &[Point]) -> Option<Growth> {
+    let growth = rates(points)?;
+    let Some(previous) = points.len().checked_sub(3).map(|at| rate(points[at], points[at + 1])) else {
+        return Some(growth);
+    };
+    if previous <= 0.0 || growth.late < previous * FLATTENING {
+        return None;
+    }
+    let superlinear = growth.late > growth.early * SUPERLINEAR && growth.late > previous * ACCELERATING;
+    Some(Growth { shape: Some(if superlinear { Shape::Superlinear } else { Shape::Linear }), ..growth })
+}
+
+fn rate(from: Point, to: Point) -> f64 {
+    let iterations = to.iteration.saturating_sub(from.iteration).max(1);
+    (to.value as f64 - from.value as f64) / iterations as f64
+}
+
+/// The rates of points that end higher than they started and than the last but one; without a shape.
+fn rates(points: &[Point]) -> Option<Growth> {
+    let (first, last) = (points.first()?, points.last()?);
+    let late = rate(*points.get(points.len().checked_sub(2)?)?, *last);
+    let early = points.windows(2).map(|pair| rate(pair[0], pair[1])).find(|&rate| rate > 0.0)?;
+    let recent = rate(points[points.len().saturating_sub(3)], *last);
+    let grows = late > 0.0 && last.value > first.value;
+    grows.then(|| Growth { total: last.value - first.value, rate: recent, early, late, shape: None })
+}
+
+/// Of the marks of a scenario so many are spread over its iterations.
+const SPREAD: u64 = 64;
+
+/// The iterations after which a scenario sets marks: the [`checkpoints`], and others [`spread`] between them, so that what
+/// happens once in several iterations is seen wherever it falls.
+pub fn marks(iterations: u64) -> Vec<u64> {
+    let parts = SPREAD.min(iterations);
+    // Not iterations * n / parts: it is the client who says how many iterations there are.
+    let end = |n: u64| iterations / parts * n + iterations % parts * n / parts;
+    let quarters = (1..=3).map(|quarter| iterations / 4 * quarter + (iterations % 4 * quarter + 2) / 4);
+    let spread = (0..parts).map(|n| end(n) + 1 + spread(n, end(n + 1) - end(n)));
+    let mut marks: Vec<u64> = checkpoints(iterations).into_iter().chain(spread).chain(quarters).collect();
+    marks.retain(|&n| n > 0);
+    marks.sort_unstable();
+    marks.dedup();
+    marks
+}
+
+/// Where in a part of a window, from its start, its mark is: in each at another place, without a pattern, so that what comes
+/// and goes is not met at the same moment of its coming and going, whatever its period.
+fn spread(n: u64, length: u64) -> u64 {
+    // The finalizer of MurmurHash3.
+    let mut mixed = n;
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+        mixed = (mixed ^ (mixed >> 33)).wrapping_mul(factor);
+    }
+    ((u128::from(mixed) * u128::from(length)) >> 64) as u64
+}
+
+/// Whether a mark is set after this iteration where nobody knows how many there will be: one in so many.
+pub fn is_marked(iteration: u64, stride: u64) -> bool {
+    iteration % stride == spread(iteration / stride, stride)
+}
+
+/// The iterations at which a curve is shown, and over which its rates are told: 1, 10, 100, ... as documented, half of them
+/// all, and the last. Eight at most.
+///
+/// The mark at the half makes the last two intervals of comparable length, so there is none between it and the last.
 pub fn checkpoints(iterations: u64) -> Vec<u64> {
     const MOST: usize = 8;
-    let mut marks: Vec<u64> =
-        std::iter::successors(Some(1u64), |n| n.checked_mul(10)).take_while(|&n| n < iterations).collect();
-    marks.push(iterations / 2);
-    marks.push(iterations);
+    let half = iterations / 2;
+    let decades = std::iter::successors(Some(1u64), |n| n.checked_mul(10)).take_while(|&n| n < half);
+    let mut marks: Vec<u64> = decades.chain([half, iterations]).collect();
     marks.retain(|&n| n > 0);
     marks.sort_unstable();
     marks.dedup();
@@ -92,7 +133,7 @@ pub fn checkpoints(iterations: u64) -> Vec<u64> {
     marks.split_off(marks.len().saturating_sub(MOST))
 }
 
-/// Of marks that were set at these iterations, ascending, the positions of those to judge by: the first, and those nearest to
+/// Of marks that were set at these iterations, ascending, the positions of those to show: the first, and those nearest to
 /// the [`checkpoints`] of the last.
 pub fn spaced(iterations: &[u64]) -> Vec<usize> {
     let mut chosen: Vec<usize> = iterations.first().map(|_| 0).into_iter().collect();
@@ -124,11 +165,26 @@ mod tests {
             (50, &[1, 10, 25, 50]),
             (1000, &[1, 10, 100, 500, 1000]),
             (20, &[1, 10, 20]),
+            (105, &[1, 10, 52, 105]),
+            (1009, &[1, 10, 100, 504, 1009]),
             (100_000_000, &[100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000, 100_000_000]),
         ];
         for &(iterations, expected) in table {
             assert_eq!(checkpoints(iterations), expected, "{iterations}");
         }
+    }
+
+    #[test]
+    fn marks_are_the_checkpoints_and_others_spread() {
+        assert_eq!(marks(0), [0; 0]);
+        assert_eq!(marks(10), (1..=10).collect::<Vec<_>>());
+        assert_eq!(marks(64), (1..=64).collect::<Vec<_>>());
+        let thousand = marks(1000);
+        assert_eq!(&thousand[..7], &[1, 10, 27, 35, 47, 67, 91]);
+        assert!(thousand.windows(2).all(|pair| pair[1] - pair[0] < 2 * 16), "{thousand:?}");
+        assert!([250, 500, 750, 1000].iter().all(|mark| thousand.contains(mark)), "{thousand:?}");
+        assert!(checkpoints(1009).iter().all(|mark| marks(1009).contains(mark)));
+        assert_eq!(marks(u64::MAX).last(), Some(&u64::MAX));
     }
 
     #[test]
@@ -187,7 +243,7 @@ mod tests {
             (&[0, 0], &[0, 1]),
             (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &[0, 1, 5, 10]),
             // Every 16th transaction: 1 is nearest to the first mark.
-            (&[0, 16, 32, 48, 64, 80, 96, 112, 128, 144], &[0, 1, 4, 6, 9]),
+            (&[0, 16, 32, 48, 64, 80, 96, 112, 128, 144], &[0, 1, 4, 9]),
         ];
         for &(iterations, expected) in table {
             assert_eq!(spaced(iterations), expected, "{iterations:?}");

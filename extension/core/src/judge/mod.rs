@@ -12,8 +12,11 @@ mod going_on;
 pub mod growth;
 mod mark;
 pub mod peak;
+mod quarters;
 mod reading;
 mod rules;
+#[cfg(test)]
+mod tests;
 pub mod thresholds;
 pub mod traced;
 pub mod untraced;
@@ -27,6 +30,7 @@ pub use reading::Reading;
 pub use rules::{Filter, Rules};
 
 use crate::finding::Finding;
+use crate::judge::growth::spaced;
 
 /// Judges the contexts of a window as a scenario reads them: by the allocations of the targets where those are traced, and
 /// else by context totals. One finding for each bug, worst first, then by path.
@@ -36,4 +40,13 @@ pub fn judge(reading: &dyn Reading, evidence: &Evidence) -> Vec<Finding> {
         Some(places) => traced::judge(reading, evidence, places, &untraced),
         None => untraced,
     }
+}
+
+/// Findings with no more of their curves than is shown: the first mark, and those that are [`spaced`].
+pub fn shown(mut findings: Vec<Finding>) -> Vec<Finding> {
+    for finding in &mut findings {
+        let iterations: Vec<u64> = finding.marks.iter().map(|mark| mark.iteration).collect();
+        finding.marks = spaced(&iterations).into_iter().map(|at| finding.marks[at]).collect();
+    }
+    findings
 }

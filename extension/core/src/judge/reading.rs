@@ -19,8 +19,8 @@ pub trait Reading {
     /// What the allocations of a target in contexts with one path say, and whether such contexts pile up.
     fn traced(&self, evidence: &Evidence, contexts: &Contexts<Live>, piles_up: bool) -> Vec<Finding>;
 
-    /// Whether memory outside of contexts is lost; fewer bytes than `least` are none of anybody's business.
-    fn is_lost(&self, curve: &Curve<Live>, _least: u64) -> bool {
+    /// Whether memory outside of contexts is lost.
+    fn is_lost(&self, curve: &Curve<Live>) -> bool {
         curve.bytes().is_some()
     }
 

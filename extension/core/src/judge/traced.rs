@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
-use crate::check::{CheckKind, Grading};
+use crate::check::CheckKind;
 use crate::detail;
 use crate::finding::{Finding, Site, sort};
 use crate::handed::is_handed_over;
@@ -161,7 +161,7 @@ pub fn going_on(
 
 /// Growth from the first mark to the last, steps included.
 pub fn difference(evidence: &Evidence, contexts: &Contexts<Live>) -> Option<Finding> {
-    is_enough(evidence, contexts).then(|| finding(evidence, contexts, CheckKind::ContextLeak))
+    (contexts.curve.bytes_added() > 0).then(|| finding(evidence, contexts, CheckKind::ContextLeak))
 }
 
 /// Memory put into a context that lives as long as the backend, and contexts created right under one. Where it has to go on,
@@ -173,27 +173,18 @@ pub fn wrong_context(
     has_to_go_on: bool,
 ) -> Option<Finding> {
     let paths = evidence.paths;
-    let grows = if has_to_go_on { contexts.curve.bytes().is_some() } else { is_enough(evidence, contexts) };
+    let grows = if has_to_go_on { contexts.curve.bytes().is_some() } else { contexts.curve.bytes_added() > 0 };
     let long_lived = paths.lifetime(contexts.path) == Lifetime::Backend;
     let global = paths.is_global(contexts.path) || (piles_up && paths.is_global(paths.parent(contexts.path)));
     let wrong = grows && long_lived && global && !evidence.allows(contexts.path);
     wrong.then(|| finding(evidence, contexts, CheckKind::WrongCtxAlloc))
 }
 
-fn is_enough(evidence: &Evidence, contexts: &Contexts<Live>) -> bool {
-    contexts.curve.bytes_added() >= evidence.rules.thresholds.min_leak_bytes.max(1)
-}
-
 /// What is lost outside of contexts is lost in every scenario; the filters are about contexts.
 fn lost(reading: &dyn Reading, evidence: &Evidence, contexts: &Contexts<Live>, check: CheckKind) -> Option<Finding> {
-    let least = match check.grading() {
-        // As bad however small it is.
-        Grading::Always(_) => 1,
-        _ => evidence.rules.thresholds.min_leak_bytes.max(1),
-    };
     let kind = evidence.paths.name(contexts.path);
     let detail = || detail::lost(kind, contexts.curve.first(), contexts.curve.last());
-    reading.is_lost(&contexts.curve, least).then(|| Finding { detail: detail(), ..finding(evidence, contexts, check) })
+    reading.is_lost(&contexts.curve).then(|| Finding { detail: detail(), ..finding(evidence, contexts, check) })
 }
 
 fn finding(evidence: &Evidence, contexts: &Contexts<Live>, check: CheckKind) -> Finding {

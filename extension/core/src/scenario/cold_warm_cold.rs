@@ -22,6 +22,7 @@ pub(super) static DESCRIPTION: Description = Description {
     warms_up: false,
     // Both cold starts begin with DISCARD ALL, which no transaction has room for.
     makes_transactions: true,
+    shows_all_marks: true,
     checks: &[
         CheckKind::CtxBloat,
         CheckKind::ContextLeak,
@@ -81,7 +82,7 @@ impl Reading for ColdStarts {
         if is_lost { found(evidence, contexts, check) } else { Vec::new() }
     }
 
-    fn is_lost(&self, curve: &Curve<Live>, _least: u64) -> bool {
+    fn is_lost(&self, curve: &Curve<Live>) -> bool {
         Phases::of(curve).is_some_and(|phases| phases.lose_memory())
     }
 

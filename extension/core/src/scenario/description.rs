@@ -24,6 +24,8 @@ pub struct Description {
     pub needs_trace: bool,
     /// Whether the first mark and the last are all that is compared, so that there need be none between them.
     pub compares_ends: bool,
+    /// Whether a finding shows the whole curve, and not only its checkpoints: its marks are no iterations.
+    pub shows_all_marks: bool,
     /// Whether what grows in contexts that `allow` names is reported nevertheless, as the SQL interface documents for a plain
     /// window.
     pub reports_allowed: bool,
@@ -44,6 +46,7 @@ impl Description {
         makes_transactions: false,
         needs_trace: false,
         compares_ends: false,
+        shows_all_marks: false,
         reports_allowed: false,
         checks: &[],
         built: None,

@@ -26,7 +26,7 @@ use std::str::FromStr;
 use crate::check::{CheckKind, Per};
 use crate::finding::Finding;
 use crate::judge::thresholds::Thresholds;
-use crate::judge::{Evidence, Rules};
+use crate::judge::{Evidence, Rules, shown};
 use crate::words::UnknownWord;
 
 pub use description::{Built, Call, Clause, Description, Iterations, Judge};
@@ -119,7 +119,16 @@ impl ScenarioKind {
     /// Judges a window: one finding for each bug, worst first. What is counted instead of measured is judged apart
     /// ([`crate::judge::event`]). Finds nothing for a scenario that is not built, for which nobody can open a window.
     pub fn judge(self, evidence: &Evidence) -> Vec<Finding> {
-        self.description().built.as_ref().map_or_else(Vec::new, |built| (built.judge)(evidence))
+        let found = self.description().built.as_ref().map_or_else(Vec::new, |built| (built.judge)(evidence));
+        if self.description().shows_all_marks { found } else { shown(found) }
+    }
+
+    /// Judges a call of `run_scenario()`, in a plain window or not, as [`ScenarioKind::judge`] does.
+    pub fn judge_call(self, in_plain_window: bool, evidence: &Evidence) -> Vec<Finding> {
+        match self.call() {
+            Some(call) if in_plain_window => shown((call.judge_in_window)(evidence)),
+            _ => self.judge(evidence),
+        }
     }
 
     /// The kinds of violation that it can find.

@@ -10,6 +10,7 @@ pub(super) static DESCRIPTION: Description = Description {
     clauses: &[Clause::Rows],
     iterations: Iterations { default: 1, ..Description::COMMON.iterations },
     needs_trace: true,
+    shows_all_marks: true,
     checks: &[CheckKind::QueryBloat, CheckKind::ResourceLeak],
     built: Some(Built {
         judge: |evidence| match evidence.places {

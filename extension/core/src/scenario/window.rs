@@ -38,7 +38,7 @@ impl Reading for Difference {
         leak.into_iter().chain(traced::wrong_context(evidence, contexts, piles_up, false)).collect()
     }
 
-    fn is_lost(&self, curve: &Curve<Live>, least: u64) -> bool {
-        curve.bytes_added() >= least
+    fn is_lost(&self, curve: &Curve<Live>) -> bool {
+        curve.bytes_added() > 0
     }
 }

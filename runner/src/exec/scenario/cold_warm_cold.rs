@@ -1,6 +1,6 @@
 //! `cold_warm_cold`: the workload in a cold session, in a warm one, and in a cold one again.
 
-use memcheck_core::judge::growth::checkpoints;
+use memcheck_core::judge::growth::marks;
 
 use super::way::{Client, Way};
 use crate::exec::engine;
@@ -37,7 +37,7 @@ fn start_twice(client: &mut Client, session: &mut Session) -> Result<(), Failure
     engine::mark(session, 1)?;
 
     let warm = 1 + scenario.iterations;
-    let mut marks = checkpoints(scenario.iterations).into_iter().map(|n| 1 + n).peekable();
+    let mut marks = marks(scenario.iterations).into_iter().map(|n| 1 + n).peekable();
     for n in 2..=warm {
         client.execute(session, &workload, &Step::Iteration(n), None)?;
         if marks.next_if_eq(&n).is_some() {

@@ -10,7 +10,7 @@ mod worker;
 
 use std::time::Instant;
 
-use memcheck_core::judge::growth::checkpoints;
+use memcheck_core::judge::growth::marks;
 use memcheck_core::{Phase, ScenarioKind};
 use serde_json::json;
 
@@ -95,7 +95,7 @@ fn repeat(
         }
         let phase = phase.map(|phase| ("phase", json!(phase.as_str())));
         engine::begin(session, scenario, phase.as_slice())?;
-        let mut marks = checkpoints(scenario.iterations).into_iter().peekable();
+        let mut marks = marks(scenario.iterations).into_iter().peekable();
         for n in 1..=scenario.iterations {
             client.execute(session, &workload, &Step::Iteration(n), None)?;
             if marks.next_if_eq(&n).is_some() {

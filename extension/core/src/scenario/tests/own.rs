@@ -33,8 +33,8 @@ impl Reading for Phases {
     }
 
     /// What is lost for good is, whenever it was.
-    fn is_lost(&self, curve: &Curve<Live>, least: u64) -> bool {
-        curve.bytes_added() >= least
+    fn is_lost(&self, curve: &Curve<Live>) -> bool {
+        curve.bytes_added() > 0
     }
 }
 
