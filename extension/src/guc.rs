@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use memcheck_core::judge::thresholds::Thresholds;
+use memcheck_core::targets::Targets;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
@@ -20,19 +21,21 @@ pub(crate) enum MemcheckMode {
     none,
 }
 
-/// `pg_ext_memcheck.trace`: whether the targets' allocations are traced.
+/// `pg_ext_memcheck.trace`: when the targets' allocations are traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 #[allow(non_camel_case_types)]
 pub(crate) enum TraceMode {
-    /// Context totals only.
+    /// Never: context totals only.
     off,
-    /// Every allocation of a target is recorded with its site.
+    /// In windows, and while statements are checked: every allocation of a target is recorded with its site.
+    windows,
+    /// All the time.
     on,
-    /// One site is several where different calls within the targets led to it, and each is judged by itself.
+    /// All the time; one site is several where different calls within the targets led to it, and each is judged by itself.
     stacks,
 }
 
-static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::off);
+static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::windows);
 static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
 static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
@@ -76,14 +79,14 @@ pub(crate) fn register() {
     );
     parameters::define_enum(
         c"pg_ext_memcheck.trace",
-        c"Selects whether the allocations of the targets are traced.",
+        c"Selects when the allocations of the targets are traced.",
         c"Takes effect with the next statement, or when the window that is open is closed.",
         &TRACE,
     );
     parameters::define_string(
         c"pg_ext_memcheck.targets",
         c"Names the libraries whose allocations are traced, separated by commas.",
-        c"File names without directory and suffix.",
+        c"Takes LIKE patterns. Where it is empty, these are all libraries that extensions have brought.",
         &TARGETS,
     );
     GucRegistry::define_int_guc(
@@ -131,22 +134,36 @@ fn register_trial() {
     );
 }
 
-/// The libraries to trace; empty where tracing is off.
-pub(crate) fn traced_libraries() -> Vec<String> {
-    let names = TARGETS.get().filter(|_| TRACE.get() != TraceMode::off);
-    let names = names.map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
-    library_names(&names)
+/// Whose allocations are traced, and how they are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Traced {
+    pub(crate) targets: Targets,
+    /// Whether sites are told apart by the calls that led to them.
+    pub(crate) by_calls: bool,
 }
 
-/// The names in a list of libraries.
-fn library_names(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+/// What is traced in windows; none where nothing ever is.
+pub(crate) fn traced_in_windows() -> Option<Traced> {
+    (TRACE.get() != TraceMode::off).then(|| Traced { targets: targets(), by_calls: traces_stacks() })
 }
 
-/// The library to trace where there is exactly one.
+/// What is traced whether there is a window or not.
+pub(crate) fn traced_always() -> Option<Traced> {
+    matches!(TRACE.get(), TraceMode::on | TraceMode::stacks).then(traced_in_windows).flatten()
+}
+
+fn targets() -> Targets {
+    Targets::new(&TARGETS.get().unwrap_or_default().to_string_lossy())
+}
+
+/// The library to trace where exactly one is named.
 pub(crate) fn only_target() -> Option<String> {
-    let mut libraries = traced_libraries();
-    libraries.pop().filter(|_| libraries.is_empty())
+    traced_in_windows()?.targets.only().map(str::to_owned)
+}
+
+/// Whether the parameters ask for anything to be done outside of windows.
+pub(crate) fn asks_for_anything() -> bool {
+    mode() != MemcheckMode::none || traced_always().is_some()
 }
 
 /// Whether sites are told apart by the calls that led to them.
@@ -191,18 +208,4 @@ pub(crate) fn trial_enlarge() -> usize {
 #[cfg(feature = "test_links")]
 pub(crate) fn trial_refuse() -> u32 {
     u32::try_from(TRIAL_REFUSE.get()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::library_names;
-
-    #[test]
-    fn targets_are_named_in_a_list() {
-        let table: [(&str, &[&str]); 5] =
-            [("", &[]), ("hstore", &["hstore"]), (" a , b,c ", &["a", "b", "c"]), (",,a,", &["a"]), (" , ", &[])];
-        for (list, names) in table {
-            assert_eq!(library_names(list), names, "{list:?}");
-        }
-    }
 }

@@ -108,8 +108,7 @@ fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
         let (pid, port) = starts.recv().expect("it serves");
         session.gives(
             &format!("SELECT count(*) FROM ext_memcheck.live_allocations({pid})"),
-            "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on and \
-             pg_ext_memcheck.targets to the libraries' names.",
+            "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on in that process.",
         );
         session.ask(&format!("SELECT ext_memcheck.begin_in({pid}, '', '{{\"targets\": [\"pgweb\"]}}')"));
         for _ in 0..5 {
@@ -134,13 +133,12 @@ fn a_function_that_never_ends_tells_what_it_leaks(server: &Server) {
 fn parameters_switch_tracing_on_and_off(server: &Server) {
     let mut session = Session::open(server);
     let held = "SELECT source_lib, context_path, allocations, bytes FROM ext_memcheck.live_allocations()";
-    let off = "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on and \
-               pg_ext_memcheck.targets to the libraries' names.";
+    let off = "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on in that process.";
     session.ask("LOAD 'mem_corpus'");
     session.gives(held, off);
-    session.ask("SET pg_ext_memcheck.trace = on");
-    session.gives(held, off);
     session.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
+    session.gives(held, off);
+    session.ask("SET pg_ext_memcheck.trace = on");
     session.gives(held, "");
     session.ask("SELECT mem_corpus.d06_bad('{1,2,2}')");
     let first = session.ask(&format!("SELECT sum(allocations), sum(bytes) FROM ({held}) AS held"));

@@ -25,7 +25,8 @@ fn signatures() {
         "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid) FROM pg_proc
           WHERE pronamespace = 'ext_memcheck'::regnamespace
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
-                            'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in')
+                            'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
+                            'window_targets')
           ORDER BY proname",
         "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
          allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
@@ -43,7 +44,8 @@ fn signatures() {
          mark|iteration bigint|void\n\
          run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
          target text DEFAULT NULL::text, workers integer DEFAULT NULL::integer, reset_frequency integer DEFAULT \
-         NULL::integer|text",
+         NULL::integer|text\n\
+         window_targets||TABLE(target text, library text, loaded boolean)",
     );
     session.gives(
         "SELECT string_agg(attname || ' ' || format_type(atttypid, NULL) || CASE WHEN attnotnull THEN ' not null' ELSE '' END,
@@ -88,11 +90,13 @@ fn arguments_and_errors() {
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"oom_simulation\"}')",
             &format!("22023 scenario \"oom_simulation\" is not yet supported HINT: {}", scenarios_are(|_| true)),
         ),
+        ("SET pg_ext_memcheck.trace = off", ""),
         (
             "SELECT ext_memcheck.begin('', '{\"scenario\": \"query_peak\"}')",
-            "55000 scenario query_peak needs libraries whose allocations are traced HINT: Name them in \
-             pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on.",
+            "55000 scenario query_peak needs libraries whose allocations are traced HINT: Set pg_ext_memcheck.trace to \
+             windows or on.",
         ),
+        ("RESET pg_ext_memcheck.trace", ""),
         (
             "SELECT ext_memcheck.run_scenario('x')",
             "22023 Unknown scenario: x HINT: See the view ext_memcheck.scenarios for those that this version can run.",
@@ -123,6 +127,10 @@ fn arguments_and_errors() {
         ("SELECT ext_memcheck.mark(1)", "55000 no check window is open HINT: Open one with ext_memcheck.begin()."),
         ("SELECT ext_memcheck.begin()", "Memory check session started."),
         ("SHOW pg_ext_memcheck.memcheck_mode", "all"),
+        (
+            "SELECT ext_memcheck.begin()",
+            "55000 a check window is already open HINT: Close it with ext_memcheck.end().",
+        ),
         ("SELECT ext_memcheck.mark(-1)", "22023 iteration must not be negative: -1"),
         ("SELECT ext_memcheck.mark(5)", ""),
         ("SELECT ext_memcheck.mark(5)", "22023 iteration 5 is not after the last mark, at iteration 5"),
@@ -282,12 +290,12 @@ fn windows() {
     session.gives(
         "SELECT check_type, severity, context_path, subject, objects, iterations, objects_per_iter, shape, source_lib
            FROM ext_memcheck.findings()",
-        "context_leak|INFO|{MessageContext,BuggyPlannerLeakCtx}|MessageContext/BuggyPlannerLeakCtx|1|0|1||",
+        "context_leak|INFO|{MessageContext,BuggyPlannerLeakCtx}|MessageContext/BuggyPlannerLeakCtx|1|0|1||buggy_pg_ext",
     );
     session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
         "context_paths contexts inconsistencies leftover_contexts live_allocations marks not_recorded ring_entries ring_size \
-         statements violations_lost violations_lost_total workers_not_traced",
+         statements traced violations_lost violations_lost_total workers_not_traced",
     );
 
     // flush_violations() takes what the open window has found so far.

@@ -15,6 +15,8 @@ pub mod like;
 pub mod options;
 pub mod path;
 pub mod scenario;
+pub mod suggest;
+pub mod targets;
 pub mod wire;
 pub mod words;
 

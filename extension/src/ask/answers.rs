@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
 use crate::contexts::Context;
-use crate::session::{self, Refused};
+use crate::session;
 use crate::wrap;
 
 /// Contexts whose identifier is the name of a relation or of a function. That of others may be anything: for a cached plan it
@@ -32,18 +32,19 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
     match question {
         Question::LiveAllocations => live_allocations(),
         Question::Contexts => Ok(contexts()),
-        Question::Begin { pattern, options, targets, by_calls, thresholds } => {
+        Question::Begin { pattern, options, traced, thresholds } => {
             let parsed = options::parse(pattern, Some(options), *thresholds, Place::Elsewhere)
                 .map_err(|bad| refusal(bad.message, bad.hint.as_deref()))?;
-            let terms = parsed.terms;
-            let opened = session::with(|session| session.begin_for_another(terms, targets.clone(), *by_calls));
-            opened.map(|()| Value::Null).map_err(|error| match error {
-                Refused::Open => refusal("a check window is already open in that process", None),
-                Refused::Trace(refused) => refusal(format!("allocations cannot be traced: {refused}"), None),
+            session::with(|session| {
+                if session.opened_by().is_some() {
+                    return Err(refusal("a check window is already open in that process", None));
+                }
+                let refused = session.begin_for_another(parsed.terms, traced.clone());
+                Ok(refused.map_or(Value::Null, |refused| json!(refused.to_string())))
             })
         }
         Question::End => match session::with(|session| session.end_for_another()) {
-            Some((findings, counters)) => Ok(wire::closed(&findings, &counters)),
+            Some(closed) => Ok(wire::closed(&closed)),
             None => Err(refusal(
                 "no check window was opened in that process by another",
                 Some("Open one with ext_memcheck.begin_in()."),
@@ -58,7 +59,7 @@ fn live_allocations() -> Result<Value, Refusal> {
     if !wrap::is_on() {
         return Err(refusal(
             "allocations of that process are not traced",
-            Some("Set pg_ext_memcheck.trace to on and pg_ext_memcheck.targets to the libraries' names."),
+            Some("Set pg_ext_memcheck.trace to on in that process."),
         ));
     }
     wrap::refresh();

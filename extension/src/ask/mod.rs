@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use memcheck_core::judge::thresholds::Thresholds;
 use serde_json::Value;
 
+use crate::guc::Traced;
 use crate::pg::process::{is_process, my_pid, request_dump, wait};
 use crate::shmem::exchange::{Asked, Exchange};
 pub(crate) use dump::is_of_question;
@@ -44,10 +45,8 @@ pub(crate) enum Question {
         pattern: String,
         /// As for `begin()`.
         options: Value,
-        /// The libraries to trace; none to go by context totals.
-        targets: Vec<String>,
-        /// Whether their allocations are told by all the calls that led to them.
-        by_calls: bool,
+        /// What to trace; none to go by context totals.
+        traced: Option<Traced>,
         /// Those of the asking session.
         thresholds: Thresholds,
     },

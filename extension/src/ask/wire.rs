@@ -1,19 +1,23 @@
 //! Questions and answers as JSON.
 
 use memcheck_core::judge::thresholds::Thresholds;
-use memcheck_core::{Finding, wire};
-use serde_json::{Value, json};
+use memcheck_core::targets::{Loaded, Targets};
+use memcheck_core::wire;
+use serde_json::{Map, Value, json};
 
 use super::{Question, Refusal};
-use crate::session::Figures;
+use crate::guc::Traced;
+use crate::session::{Closed, Figures};
 
 /// A question, written.
 pub(super) fn question(question: &Question) -> Value {
     match question {
         Question::LiveAllocations => json!({"ask": "live_allocations"}),
         Question::Contexts => json!({"ask": "contexts"}),
-        Question::Begin { pattern, options, targets, by_calls, thresholds } => json!({
-            "ask": "begin", "pattern": pattern, "options": options, "targets": targets, "by_calls": by_calls,
+        Question::Begin { pattern, options, traced, thresholds } => json!({
+            "ask": "begin", "pattern": pattern, "options": options,
+            "targets": traced.as_ref().map(|traced| traced.targets.list()),
+            "by_calls": traced.as_ref().is_some_and(|traced| traced.by_calls),
             "min_leak_bytes": thresholds.min_leak_bytes, "bloat_min_bytes": thresholds.bloat_min_bytes,
         }),
         Question::End => json!({"ask": "end"}),
@@ -30,8 +34,12 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
             "begin" => Question::Begin {
                 pattern: value["pattern"].as_str()?.to_owned(),
                 options: value["options"].clone(),
-                targets: texts(&value["targets"])?,
-                by_calls: value["by_calls"].as_bool()?,
+                traced: match &value["targets"] {
+                    Value::Null => None,
+                    list => {
+                        Some(Traced { targets: Targets::new(list.as_str()?), by_calls: value["by_calls"].as_bool()? })
+                    }
+                },
                 thresholds: Thresholds {
                     min_leak_bytes: value["min_leak_bytes"].as_u64()?,
                     bloat_min_bytes: value["bloat_min_bytes"].as_u64()?,
@@ -68,16 +76,22 @@ pub(super) fn read_answer(bytes: &[u8], cut_off: bool) -> Result<Result<Value, R
     })
 }
 
-/// What a window found, and its figures.
-pub(super) fn closed(findings: &[Finding], figures: &Figures) -> Value {
-    let findings: Vec<Value> = findings.iter().map(wire::finding).collect();
-    json!({"findings": findings, "figures": figures.named().map(|(name, value)| (name.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>()})
+/// What there is to say of a window.
+pub(super) fn closed(closed: &Closed) -> Value {
+    let findings: Vec<Value> = closed.findings.iter().map(wire::finding).collect();
+    let figures: Map<String, Value> =
+        closed.figures.named().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let targets: Vec<Value> = closed.targets.iter().map(|loaded| json!([loaded.target, loaded.library])).collect();
+    json!({"findings": findings, "figures": figures, "targets": targets})
 }
 
 /// Reads what [`closed`] wrote.
-pub(crate) fn read_closed(value: &Value) -> Option<(Vec<Finding>, Figures)> {
+pub(crate) fn read_closed(value: &Value) -> Option<Closed> {
     let findings = value["findings"].as_array()?.iter().map(wire::read_finding).collect::<Result<_, _>>().ok()?;
-    Some((findings, Figures::read(|name| value["figures"][name].as_u64())?))
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let loaded = |row: &Value| Loaded { target: text(&row[0]), library: text(&row[1]) };
+    let targets = value["targets"].as_array()?.iter().map(loaded).collect();
+    Some(Closed { findings, figures: Figures::read(|name| value["figures"][name].as_u64())?, targets })
 }
 
 /// An array of strings.
@@ -88,7 +102,7 @@ pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use memcheck_core::{CheckKind, ContextPath, Severity};
+    use memcheck_core::{CheckKind, ContextPath, Finding, Severity};
 
     #[test]
     fn questions_are_read_as_they_were_asked() {
@@ -98,9 +112,14 @@ mod tests {
             Question::Begin {
                 pattern: "my%".to_owned(),
                 options: json!({"scenario": "window"}),
-                targets: vec!["my_ext".to_owned()],
-                by_calls: true,
+                traced: Some(Traced { targets: Targets::new("my_ext,other%"), by_calls: true }),
                 thresholds: Thresholds { min_leak_bytes: 1, bloat_min_bytes: 2 },
+            },
+            Question::Begin {
+                pattern: String::new(),
+                options: Value::Null,
+                traced: None,
+                thresholds: Thresholds::default(),
             },
             Question::End,
         ] {
@@ -141,9 +160,12 @@ mod tests {
             detail: "grew".to_owned(),
         };
         let figures = Figures { marks: 3, violations_lost: 4, ..Figures::default() };
-        let (findings, read) = read_closed(&closed(std::slice::from_ref(&found), &figures)).unwrap();
-        assert_eq!(findings, [found]);
-        assert_eq!(read, figures);
+        let targets = vec![
+            Loaded { target: Some("my%".to_owned()), library: Some("my_ext".to_owned()) },
+            Loaded { target: Some("x".to_owned()), library: None },
+        ];
+        let window = Closed { findings: vec![found], figures, targets };
+        assert_eq!(read_closed(&closed(&window)), Some(window));
         assert!(read_closed(&json!({"findings": [], "figures": {}})).is_none());
     }
 }

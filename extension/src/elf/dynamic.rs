@@ -11,6 +11,7 @@ pub(super) const DT_SYMTAB: i64 = 6;
 pub(super) const DT_RELA: i64 = 7;
 pub(super) const DT_RELASZ: i64 = 8;
 pub(super) const DT_JMPREL: i64 = 23;
+pub(super) const DT_GNU_HASH: i64 = 0x6fff_fef5;
 
 /// Entries of a dynamic section: tag and value.
 ///

@@ -1,6 +1,7 @@
 //! Reading what is loaded into this process: objects, their tables and their functions. Everybody's ground floor.
 
 mod dynamic;
+mod exports;
 mod functions;
 pub(crate) mod got;
 mod module;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memcheck_core::targets::Library;
+
 /// A loaded object.
 #[derive(Clone)]
 pub(crate) struct Module {
@@ -25,9 +27,16 @@ pub(crate) struct Module {
     pub(crate) needed: Vec<String>,
     /// Whether its frames are unwound by exceptions or panics: it is C++ or Rust.
     pub(crate) unwinds: bool,
+    /// Whether it has a magic block (`PG_MODULE_MAGIC` in fmgr.h): it is there for the server to load.
+    pub(crate) is_module: bool,
 }
 
 impl Module {
+    /// As far as it matters for targets.
+    pub(crate) fn library(&self) -> Library<'_> {
+        Library { name: &self.name, is_module: self.is_module }
+    }
+
     pub(crate) fn is_executable(&self) -> bool {
         self.name.is_empty()
     }

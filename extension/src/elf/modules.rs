@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
 use super::dynamic::{DT_NEEDED, DT_STRTAB, dynamic_entries, string};
+use super::exports::exports;
 use super::got;
 use super::module::Module;
 
@@ -80,10 +81,12 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
         dynamic: find(libc::PT_DYNAMIC).map_or(0, |section| section.start),
         needed: Vec::new(),
         unwinds: false,
+        is_module: false,
     };
     // SAFETY: the object is loaded.
     module.needed = unsafe { needed(&module) };
     module.unwinds = got::imports(&module, c"_Unwind_Resume");
+    module.is_module = exports(&module, c"Pg_magic_func");
     Some(module)
 }
 

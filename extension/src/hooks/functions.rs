@@ -13,7 +13,10 @@ use crate::{session, wrap};
 pub(super) fn register() {
     on_call(Handler {
         is_on: wrap::is_on,
-        is_wanted: |library| wrap::with(|chain| chain.stack.targets.is_wanted(library)).unwrap_or(false),
+        is_wanted: |library| {
+            let library = std::str::from_utf8(library).unwrap_or_default();
+            wrap::with(|chain| chain.stack.targets.is_wanted(library)).unwrap_or(false)
+        },
         starts: |call| session::unless_busy(|session| session.function_starts(call)),
         ends: |call, in_order| session::unless_busy(|session| session.function_ends(call, in_order)),
     });

@@ -24,7 +24,7 @@ pub(super) fn register() {
 #[inline]
 fn follow_parameters() {
     if is_top_level()
-        && let Err(refused) = session::follow_parameters()
+        && let Some(refused) = session::follow_parameters()
     {
         guarded(|| warning!("allocations cannot be traced: {refused}"));
     }

@@ -29,6 +29,7 @@ pub(crate) fn touch() {
 
 unsafe extern "C-unwind" fn hot_assigned(value: c_int, _extra: *mut c_void) {
     HOT.store(value, Ordering::Relaxed);
+    touch();
 }
 
 unsafe extern "C-unwind" fn enum_assigned(_value: c_int, _extra: *mut c_void) {

@@ -40,6 +40,8 @@ figures! {
     not_recorded,
     /// Top-level statements that ended, those that call the engine included.
     statements,
+    /// 1 where allocations were traced.
+    traced,
     /// Violations lost from the ring since the window was opened, by any backend.
     violations_lost,
     /// 1 where parallel workers of the session could not be told what to trace.

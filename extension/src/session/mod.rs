@@ -24,9 +24,8 @@ use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
 pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching};
-pub(crate) use outside::Refused;
-pub(crate) use window::{BadMark, plain_terms};
-use window::{Closed, Window};
+use window::Window;
+pub(crate) use window::{BadMark, Closed, Opener, plain_terms};
 use workers::Workers;
 
 /// One backend's session.
@@ -42,6 +41,8 @@ pub(crate) struct Session {
     closed: Closed,
     /// Whether the session's end is told.
     is_leaving_told: bool,
+    /// Whether it was said why allocations cannot be traced.
+    is_refusal_told: bool,
     /// What happened in the open window and is counted.
     events: Events,
     /// Calls of the targets' functions.

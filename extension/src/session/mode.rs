@@ -1,9 +1,10 @@
 //! What is on: which statements are checked, and whose allocations are traced.
 //!
-//! They are traced while a window is open that asks for it, and as long as the session's parameters do.
+//! They are traced while a window is open or statements are checked, unless the session's parameters say that they never are,
+//! and as long as those say that they always are.
 
 use super::{SESSION, Session};
-use crate::guc::{self, MemcheckMode};
+use crate::guc::{self, MemcheckMode, Traced};
 use crate::pg::parameters;
 use crate::pg::process::is_parallel_worker;
 use crate::wrap::{self, Refused};
@@ -46,22 +47,22 @@ pub(crate) fn is_watching() -> bool {
 }
 
 /// Does what the parameters ask for, unless a window is open; its targets are those it was opened with. Cheap where nothing
-/// has changed and nothing is traced.
+/// has changed and nothing is traced. Gives why allocations cannot be traced, once in a session.
 #[inline]
-pub(crate) fn follow_parameters() -> Result<(), Refused> {
+pub(crate) fn follow_parameters() -> Option<Refused> {
     if parameters::have_changed() {
         return match SESSION.try_borrow_mut() {
             // As most backends: they ask for nothing, and never have.
-            Ok(session) if session.is_none() && guc::traced_libraries().is_empty() => Ok(()),
+            Ok(session) if session.is_none() && !guc::asks_for_anything() => None,
             Ok(mut session) => session.get_or_insert_default().follow_parameters(),
             Err(_) => {
                 parameters::touch();
-                Ok(())
+                None
             }
         };
     }
     wrap::refresh();
-    Ok(())
+    None
 }
 
 impl Session {
@@ -75,12 +76,14 @@ impl Session {
     }
 
     /// Does what the parameters ask for; while a window is open, behind it.
-    fn follow_parameters(&mut self) -> Result<(), Refused> {
+    fn follow_parameters(&mut self) -> Option<Refused> {
         if self.window.is_none() {
-            return self.trace(guc::traced_libraries(), guc::traces_stacks());
+            let is_checked = self.mode() != MemcheckMode::none;
+            let refused = self.trace(if is_checked { guc::traced_in_windows() } else { guc::traced_always() }).err();
+            return refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true));
         }
         wrap::refresh();
-        Ok(())
+        None
     }
 
     /// The window is closed: goes back to what the parameters ask for.
@@ -89,12 +92,14 @@ impl Session {
         let _ = self.follow_parameters();
     }
 
-    /// Traces these libraries from now on, or none. What is recorded for the same libraries already is kept.
-    pub(super) fn trace(&mut self, libraries: Vec<String>, by_calls: bool) -> Result<(), Refused> {
-        if libraries.is_empty() {
+    /// Traces this from now on, or nothing. What is recorded for the same targets already is kept.
+    pub(super) fn trace(&mut self, traced: Option<Traced>) -> Result<(), Refused> {
+        let Some(Traced { targets, by_calls }) = traced else {
             wrap::stop();
-        } else if !wrap::is_of(&libraries, by_calls) {
-            wrap::start(libraries, by_calls)?;
+            return Ok(());
+        };
+        if !wrap::is_of(&targets, by_calls) {
+            wrap::start(targets, by_calls)?;
             let walker = &mut self.walker;
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
         }

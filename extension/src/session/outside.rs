@@ -6,23 +6,14 @@
 //!
 //! Nothing here raises an ERROR or allocates through palloc.
 
-use memcheck_core::Finding;
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::judge::growth::is_marked;
 use memcheck_core::scenario::Terms;
 
-use super::window::{MOST_MARKS, Transactions, Window, thin_out};
-use super::{Figures, Session};
+use super::Session;
+use super::window::{Closed, MOST_MARKS, Transactions, Window, thin_out};
+use crate::guc::Traced;
 use crate::wrap;
-
-/// Why a window cannot be opened.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// There is one.
-    Open,
-    /// What is asked to be traced cannot be.
-    Trace(wrap::Refused),
-}
 
 /// Contexts that live as long as the transaction are compared within it only.
 fn moment(transaction: u64) -> Moment {
@@ -30,37 +21,27 @@ fn moment(transaction: u64) -> Moment {
 }
 
 impl Session {
-    /// Opens a window for another backend.
-    pub(crate) fn begin_for_another(
-        &mut self,
-        terms: Terms,
-        targets: Vec<String>,
-        by_calls: bool,
-    ) -> Result<(), Refused> {
-        if self.window.is_some() {
-            return Err(Refused::Open);
-        }
+    /// Opens a window for another backend; there must be none. Gives why allocations cannot be traced, once in a session.
+    pub(crate) fn begin_for_another(&mut self, terms: Terms, traced: Option<Traced>) -> Option<wrap::Refused> {
         self.close_ended();
-        self.trace_for_window(targets, by_calls).map_err(Refused::Trace)?;
+        let refused = self.trace_for_window(traced.clone());
         self.events.start();
         let census = self.census(moment(0));
         let mut window = Window::new(terms, census);
         window.transactions = Some(Transactions { ended: None, stride: 1 });
-        self.window = Some(window);
-        Ok(())
+        self.opened(window, traced);
+        refused
     }
 
     /// Closes the window that another backend opened; none if there is none.
-    pub(crate) fn end_for_another(&mut self) -> Option<(Vec<Finding>, Figures)> {
+    pub(crate) fn end_for_another(&mut self) -> Option<Closed> {
         let mut window = self.window.take_if(|window| window.transactions.is_some())?;
         if let [only] = window.marks.as_slice() {
             let census = self.census(moment(0));
             window.marks.push(self.mark_of(only.iteration, census, Census::default()));
         }
         let found = self.judge_window(&window.marks, &[], &window.terms);
-        let figures = self.figures_of(&window);
-        self.stop_watching();
-        Some((found, figures))
+        Some(self.close(&window, found))
     }
 
     /// A transaction has ended: counts it for a window that another backend has opened.

@@ -11,6 +11,7 @@ use memcheck_core::judge::peak::Rung;
 use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
+use memcheck_core::targets::Loaded;
 use memcheck_core::{Finding, Frame};
 use pgrx::pg_sys::TimestampTz;
 
@@ -18,6 +19,7 @@ use super::workers::Workers;
 use super::{Figures, MISSED, Session};
 use crate::contexts::Walker;
 use crate::guc;
+use crate::guc::Traced;
 use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
 use crate::shmem::ring;
@@ -53,11 +55,22 @@ pub(super) struct Transactions {
     pub(super) stride: u64,
 }
 
-/// The last window that was closed in this session.
-#[derive(Default)]
-pub(super) struct Closed {
-    findings: Vec<Finding>,
-    figures: Figures,
+/// Who has opened a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opener {
+    /// The session.
+    Session,
+    /// Another one, by way of [`crate::ask`].
+    Another,
+}
+
+/// A window that is closed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Closed {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) figures: Figures,
+    /// Which loaded libraries were targets, and which targets were not loaded; none where nothing was traced.
+    pub(crate) targets: Vec<Loaded>,
 }
 
 /// A mark that cannot be set.
@@ -148,29 +161,54 @@ impl Session {
         Moment { message: None, transaction: Some(self.transaction()), portals: true }
     }
 
-    /// Opens a window, in place of one that is open. Tracing starts with it where it is asked for.
-    pub(crate) fn begin(&mut self, terms: Terms) -> Result<(), Refused> {
+    /// Who has opened the window that is open.
+    pub(crate) fn opened_by(&self) -> Option<Opener> {
+        let window = self.window.as_ref()?;
+        Some(if window.is_of_session() { Opener::Session } else { Opener::Another })
+    }
+
+    /// Opens a window; there must be none. Tracing starts with it unless the parameters say that nothing is traced. Gives why it
+    /// cannot be, once in a session.
+    pub(crate) fn begin(&mut self, terms: Terms) -> Option<Refused> {
         // A session that ends with its window open reports it.
         if !std::mem::replace(&mut self.is_leaving_told, true) {
             at_exit(|| super::with(Session::leaves));
         }
         self.close_ended();
-        let libraries = guc::traced_libraries();
-        self.trace_for_window(libraries.clone(), guc::traces_stacks())?;
-        let told = self.lead(if wrap::is_on() { &libraries } else { &[] });
+        let traced = guc::traced_in_windows();
+        let refused = self.trace_for_window(traced.clone());
         let moment = self.window_moment();
         let census = self.census(moment);
         self.opens_window(&census);
         self.events.start();
-        let mut window = Window::new(terms, census);
-        window.figures.workers_not_traced = u64::from(!told);
-        self.window = Some(window);
-        Ok(())
+        self.opened(Window::new(terms, census), traced);
+        refused
     }
 
-    /// Traces what a window asks for. The contexts that there are now are not its own.
-    pub(super) fn trace_for_window(&mut self, libraries: Vec<String>, by_calls: bool) -> Result<(), Refused> {
-        self.trace(libraries, by_calls).inspect_err(|_| parameters::touch())?;
+    /// Whether the open window is traced; if not, it is closed without a word.
+    pub(crate) fn is_traced_or_abandoned(&mut self) -> bool {
+        let abandoned = if wrap::is_on() { None } else { self.window.take() };
+        abandoned.is_none_or(|window| {
+            self.close(&window, Vec::new());
+            false
+        })
+    }
+
+    /// A window is open from now on; the parallel workers of the session trace what it does.
+    pub(super) fn opened(&mut self, mut window: Window, traced: Option<Traced>) {
+        let told = match traced.filter(|_| wrap::is_on()) {
+            Some(traced) => self.lead(&traced.targets),
+            None => true,
+        };
+        window.figures.traced = wrap::is_on().into();
+        window.figures.workers_not_traced = (!told).into();
+        self.window = Some(window);
+    }
+
+    /// Traces what a window asks for. The contexts that there are now are not its own. Gives why it cannot be traced, once in a
+    /// session.
+    pub(super) fn trace_for_window(&mut self, traced: Option<Traced>) -> Option<Refused> {
+        let refused = self.trace(traced).err();
         let walker = &mut self.walker;
         if wrap::is_on() {
             wrap::with(|chain| {
@@ -178,8 +216,10 @@ impl Session {
                 #[cfg(feature = "test_links")]
                 chain.trial.set(guc::trial_enlarge(), guc::trial_refuse());
             });
+        } else if refused.is_some() {
+            parameters::touch();
         }
-        Ok(())
+        refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true))
     }
 
     /// The tree as it is for the window now: before the statement that calls the engine, less what earlier such statements made
@@ -297,7 +337,7 @@ impl Session {
     pub(crate) fn add_scenario(&mut self, findings: Vec<Finding>) {
         match self.own_window() {
             Some(window) => window.scenarios.extend(findings),
-            None => self.keep_closed(findings, Figures::default()),
+            None => self.keep_closed(Closed { findings, ..Closed::default() }),
         }
     }
 
@@ -349,22 +389,24 @@ impl Session {
         let mut window = self.window.take()?;
         let mut all = std::mem::take(&mut window.scenarios);
         all.extend(found.iter().cloned());
-        let figures = self.figures_of(&window);
-        self.keep_closed(all, figures);
-        self.stop_watching();
+        self.closed = self.close(&window, all);
         Some((found, window.started))
     }
 
-    /// Nothing is watched for a window any more.
-    pub(super) fn stop_watching(&mut self) {
+    /// Takes down what there is to say of a window, and watches nothing for it any more.
+    pub(super) fn close(&mut self, window: &Window, findings: Vec<Finding>) -> Closed {
+        let figures = self.figures_of(window);
+        let loaded = || wrap::with(|chain| chain.stack.targets.loaded());
+        let targets = wrap::is_on().then(loaded).flatten().unwrap_or_default();
         self.events.stop();
-        self.lead(&[]);
+        self.stop_leading();
         self.stop_tracing_for_window();
+        Closed { findings, figures, targets }
     }
 
-    /// Keeps the findings and figures of a window as those of the last closed one.
-    pub(crate) fn keep_closed(&mut self, findings: Vec<Finding>, figures: Figures) {
-        self.closed = Closed { findings, figures };
+    /// Keeps a window as the last one that was closed.
+    pub(crate) fn keep_closed(&mut self, closed: Closed) {
+        self.closed = closed;
     }
 
     /// Reports what the open window has found so far to the ring, and lets it start anew.
@@ -384,14 +426,9 @@ impl Session {
         ring::push(&found);
     }
 
-    /// The findings of the last window that was closed.
-    pub(crate) fn closed_findings(&self) -> Vec<Finding> {
-        self.closed.findings.clone()
-    }
-
-    /// The figures of the last window that was closed.
-    pub(crate) fn closed_figures(&self) -> Figures {
-        self.closed.figures
+    /// The last window that was closed.
+    pub(crate) fn closed(&self) -> &Closed {
+        &self.closed
     }
 
     /// The session ends: an open window reports.

@@ -13,11 +13,12 @@
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
 use memcheck_core::judge::growth::Point;
 use memcheck_core::judge::workers::{self, grows_with_calls};
+use memcheck_core::targets::Targets;
 use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
 
 use super::Session;
 use super::events::Key;
-use crate::guc;
+use crate::guc::{self, Traced};
 use crate::pg::process::leader;
 use crate::shmem::handover::{self, Kind, Report, Sums};
 use crate::trace::Places;
@@ -110,7 +111,8 @@ impl Session {
         let Some((leader, targets)) = leader().and_then(|leader| Some((leader, handover::targets_of(leader)?))) else {
             return;
         };
-        if self.workers.own.is_none() && self.trace(targets, guc::traces_stacks()).is_ok() {
+        let traced = Traced { targets, by_calls: guc::traces_stacks() };
+        if self.workers.own.is_none() && self.trace(Some(traced)).is_ok() {
             self.events.start();
             self.workers.own = Some(Worker { leader, marks: Vec::new() });
         }
@@ -188,15 +190,15 @@ impl Session {
             .collect()
     }
 
-    /// The workers of this session's queries trace these libraries from now on; none, if none are named. False if they cannot be
-    /// told.
-    pub(super) fn lead(&mut self, targets: &[String]) -> bool {
-        if targets.is_empty() {
-            handover::withdraw();
-            return true;
-        }
+    /// The workers of this session's queries trace these targets from now on. False if they cannot be told.
+    pub(super) fn lead(&mut self, targets: &Targets) -> bool {
         self.workers.held.clear();
         handover::publish(targets)
+    }
+
+    /// They trace nothing any more.
+    pub(super) fn stop_leading(&mut self) {
+        handover::withdraw();
     }
 
     /// Takes note of what workers have handed over since the last time. Gives the sums over all of them.

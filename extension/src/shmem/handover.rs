@@ -4,6 +4,8 @@
 //! when they end, for the leader to fetch. There is a place for every process that can be a leader, and a fixed number of
 //! reports, behind one LWLock. A report that finds no room is counted for its leader.
 
+use memcheck_core::targets::Targets;
+
 use super::segment::Segment;
 use super::text::Text;
 use crate::pg::process::{most_processes, my_pid};
@@ -161,9 +163,9 @@ fn with_segment<R>(f: impl FnOnce(&mut [Leader], &mut [Slot]) -> R) -> Option<R>
 }
 
 /// Says that this backend traces, until [`withdraw`]. False if that cannot be said: its workers will not trace.
-pub(crate) fn publish(targets: &[String]) -> bool {
+pub(crate) fn publish(targets: &Targets) -> bool {
     withdraw();
-    let Some(targets) = Text::whole(&targets.join(",")) else { return false };
+    let Some(targets) = Text::whole(&targets.list()) else { return false };
     let leader = Leader { pid: my_pid(), targets, sums: Sums::default() };
     let is_there = with_segment(|leaders, _| {
         leaders.iter_mut().find(|leader| leader.pid == 0).map(|free| *free = leader).is_some()
@@ -181,10 +183,10 @@ pub(crate) fn withdraw() {
 }
 
 /// What a leader traces; none if it does not.
-pub(crate) fn targets_of(leader: i32) -> Option<Vec<String>> {
+pub(crate) fn targets_of(leader: i32) -> Option<Targets> {
     let found = with_segment(|leaders, _| leaders.iter().find(|other| other.pid == leader).map(|found| found.targets))
         .flatten()?;
-    Some(found.to_text().split(',').map(str::to_owned).collect())
+    Some(Targets::new(&found.to_text()))
 }
 
 /// Leaves reports for a leader.

@@ -1,16 +1,18 @@
 //! Functions that ask another backend.
 
 use memcheck_core::options::{self, Place};
+use memcheck_core::targets::Targets;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::window::signed;
-use super::{called, raise, require_preload, rows_of};
+use super::{called, raise, require_preload, rows_of, warn_of_gaps};
 use crate::ask::{self, NoAnswer, Question, wire};
+use crate::guc::{self, Traced};
 use crate::pg::now;
 use crate::pg::process::my_pid;
-use crate::{guc, session};
+use crate::session;
 
 /// Asks, and raises an ERROR where there is no answer.
 fn answer_of(pid: i32, question: &Question) -> Value {
@@ -142,7 +144,7 @@ fn backend_contexts(
 /// Opens a check window in another backend, whose iterations are its transactions.
 ///
 /// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced, and "stacks", whether
-/// as by `pg_ext_memcheck.trace = stacks`.
+/// as by `pg_ext_memcheck.trace = stacks`. Where they say nothing, this session's parameters do.
 #[pg_extern]
 fn begin_in(
     pid: i32,
@@ -159,20 +161,22 @@ fn begin_in(
     }
     let pattern = ext_context_pattern.unwrap_or_default().to_owned();
     let mut options = options.map_or(Value::Null, |options| options.0);
-    let by_calls = match options.as_object_mut().and_then(|options| options.remove("stacks")) {
-        None => false,
-        Some(stacks) => stacks.as_bool().unwrap_or_else(|| {
-            let message = "option \"stacks\" must be true or false";
-            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
-        }),
-    };
-    let targets = match options.as_object_mut().and_then(|options| options.remove("targets")) {
-        None => Vec::new(),
-        Some(targets) => wire::texts(&targets).unwrap_or_else(|| {
+    let mut option = |name| options.as_object_mut().and_then(|options| options.remove(name));
+    let mut traced = guc::traced_in_windows();
+    if let Some(targets) = option("targets") {
+        let Some(names) = wire::texts(&targets) else {
             let message = "option \"targets\" must be an array of strings";
             raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
-        }),
-    };
+        };
+        traced = Some(Traced { targets: Targets::new(&names.join(",")), by_calls: guc::traces_stacks() });
+    }
+    if let Some(stacks) = option("stacks") {
+        let Some(by_calls) = stacks.as_bool() else {
+            let message = "option \"stacks\" must be true or false";
+            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
+        };
+        traced.iter_mut().for_each(|traced| traced.by_calls = by_calls);
+    }
     let thresholds = guc::thresholds();
     let parsed = match options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere) {
         Ok(parsed) => parsed,
@@ -181,7 +185,9 @@ fn begin_in(
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
-    answer_of(pid, &Question::Begin { pattern, options, targets, by_calls, thresholds });
+    if let Some(reason) = answer_of(pid, &Question::Begin { pattern, options, traced, thresholds }).as_str() {
+        warning!("allocations of that process cannot be traced: {reason}");
+    }
     "Memory check session started."
 }
 
@@ -202,8 +208,9 @@ fn end_in(
     ),
 > {
     let answer = answer_of(pid, &Question::End);
-    let (findings, figures) = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
-    let rows = rows_of(&findings, now());
-    session::with(|session| session.keep_closed(findings, figures));
+    let closed = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
+    warn_of_gaps(&closed);
+    let rows = rows_of(&closed.findings, now());
+    session::with(|session| session.keep_closed(closed));
     TableIterator::new(rows)
 }

@@ -7,11 +7,11 @@ mod objects;
 mod scenario;
 mod window;
 
-use memcheck_core::Finding;
+use memcheck_core::{Finding, targets};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::session;
+use crate::session::{self, Closed};
 use crate::shmem::ring;
 
 /// Raises an ERROR.
@@ -53,6 +53,15 @@ fn rows_of(findings: &[Finding], at: pg_sys::TimestampTz) -> Vec<EndRow> {
         (finding.check.to_string(), finding.severity.to_string(), detail, timestamp(at), library)
     };
     findings.iter().map(row).collect()
+}
+
+/// Warns of what a window did not look at.
+fn warn_of_gaps(closed: &Closed) {
+    if let Some((message, hint)) = targets::complaint(&closed.targets) {
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "pg_ext_memcheck")
+            .set_hint(hint)
+            .report(PgLogLevel::WARNING);
+    }
 }
 
 /// A time of the server's as a SQL value.

@@ -1,14 +1,15 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
 use memcheck_core::options::{self, Place};
+use memcheck_core::targets::Loaded;
 use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
-use super::{called, raise, require_preload, rows_of, timestamp};
+use super::{called, raise, require_preload, rows_of, timestamp, warn_of_gaps};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
-use crate::session::{self, BadMark};
+use crate::session::{self, BadMark, Opener};
 use crate::shmem::ring;
 
 /// Opens a check window.
@@ -24,15 +25,17 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     for option in parsed.without_effect {
         warning!("option \"{option}\" has no effect in this version");
     }
-    let shown = if pattern.is_empty() { "(all)" } else { pattern };
     let scenario = parsed.terms.scenario;
-    if scenario.description().needs_trace && guc::traced_libraries().is_empty() {
+    let needs_trace = scenario.description().needs_trace;
+    if needs_trace && guc::traced_in_windows().is_none() {
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("scenario {scenario} needs libraries whose allocations are traced"),
-            Some("Name them in pg_ext_memcheck.targets, and set pg_ext_memcheck.trace to on."),
+            Some("Set pg_ext_memcheck.trace to windows or on."),
         );
     }
+    refuse_second();
+    let shown = if pattern.is_empty() { "(all)" } else { pattern };
     info!(
         "Memory check session started: pattern='{shown}', allowed_contexts={}",
         parsed.terms.rules.filter.allowed.len()
@@ -41,14 +44,27 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         guc::set_mode(MemcheckMode::all);
     }
     fill_caches();
-    if let Err(refused) = session::with(|session| session.begin(parsed.terms)) {
+    if let Some(refused) = session::with(|session| session.begin(parsed.terms)) {
+        warning!("allocations cannot be traced: {refused}; the window goes by context totals");
+    }
+    if needs_trace && !session::with(|session| session.is_traced_or_abandoned()) {
         raise(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            format!("allocations cannot be traced: {refused}"),
-            Some("Set pg_ext_memcheck.trace to off to go by context totals."),
+            format!("scenario {scenario} needs libraries whose allocations are traced"),
+            None,
         );
     }
     "Memory check session started."
+}
+
+/// Raises an ERROR where there is a window already.
+fn refuse_second() {
+    let Some(opener) = session::with(|session| session.opened_by()) else { return };
+    let hint = match opener {
+        Opener::Session => "Close it with ext_memcheck.end().",
+        Opener::Another => "Another session has opened it, and closes it with ext_memcheck.end_in().",
+    };
+    raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "a check window is already open", Some(hint));
 }
 
 /// Has the server look up everything that the calls to come need, so that its caches do not grow inside the window.
@@ -103,11 +119,14 @@ fn end() -> TableIterator<
     ),
 > {
     require_preload();
-    let closed = session::with(|session| {
+    let ended = session::with(|session| {
         session.is_called();
         session.end()
     });
-    let (found, since) = closed.unwrap_or((Vec::new(), pg_sys::TimestampTz::MIN));
+    if ended.is_some() {
+        warn_of_gaps(&session::with(|session| session.closed().clone()));
+    }
+    let (found, since) = ended.unwrap_or((Vec::new(), pg_sys::TimestampTz::MIN));
     guc::set_mode(MemcheckMode::none);
     info!("Memory check session ended.");
     let logged = ring::take_mine(since).into_iter().map(|violation| {
@@ -149,7 +168,7 @@ fn findings() -> TableIterator<
     ),
 > {
     called();
-    let rows: Vec<_> = session::with(|session| session.closed_findings())
+    let rows: Vec<_> = session::with(|session| session.closed().findings.clone())
         .iter()
         .map(|finding| {
             let columns = Columns::from(finding);
@@ -187,10 +206,24 @@ pub(super) fn signed(value: u64) -> i64 {
 #[pg_extern]
 fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(value, i64))> {
     called();
-    let figures = session::with(|session| session.closed_figures());
+    let figures = session::with(|session| session.closed().figures);
     let (ring_slots, ring_entries) = ring::occupancy();
     let of_ring = [("ring_entries", ring_entries), ("ring_size", ring_slots), ("violations_lost_total", ring::lost())];
     let mut all: Vec<(&str, u64)> = figures.named().chain(of_ring).collect();
     all.sort_unstable();
     TableIterator::new(all.into_iter().map(|(name, value)| (name, signed(value))).collect::<Vec<_>>())
+}
+
+/// Which loaded libraries were targets of the last closed window, and which targets were not loaded: for each target the
+/// libraries that it stands for, or none. A library of an extension that was no target has no target. Nothing where nothing was
+/// traced.
+#[pg_extern]
+fn window_targets()
+-> TableIterator<'static, (name!(target, Option<String>), name!(library, Option<String>), name!(loaded, bool))> {
+    called();
+    let rows = session::with(|session| session.closed().targets.clone());
+    TableIterator::new(rows.into_iter().map(|Loaded { target, library }| {
+        let loaded = library.is_some();
+        (target, library, loaded)
+    }))
 }

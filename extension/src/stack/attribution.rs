@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use memcheck_core::Frame;
+use memcheck_core::targets::Targets as Wanted;
 use pgrx::pg_sys;
 
 use super::barrier::Barriers;
@@ -61,9 +62,9 @@ impl Stack {
         })
     }
 
-    /// Takes other libraries (names without suffix) for the targets. With `by_calls`, places are told apart by all the calls
+    /// Takes other libraries for the targets. With `by_calls`, places are told apart by all the calls
     /// within the targets that led to them.
-    pub(crate) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
+    pub(crate) fn want(&mut self, wanted: Wanted, by_calls: bool) {
         self.targets.want(wanted, by_calls);
         self.memo.clear();
         self.not_walked = 0;
@@ -313,7 +314,7 @@ mod tests {
         let from = Registers::made_up((&raw const frame).addr());
         let (near, beyond) = (0, usize::MAX);
         for walk in [Stack::of_call, Stack::of_handed, Stack::of_heap] {
-            stack.want(Vec::new(), false);
+            stack.want(Wanted::default(), false);
             walk(&mut stack, from, near);
             assert_eq!(stack.not_seen(), 0);
             walk(&mut stack, from, beyond);

@@ -1,5 +1,7 @@
 //! How loaded objects belong to the targets.
 
+use memcheck_core::targets::Targets;
+
 use crate::elf::Module;
 
 /// How an object belongs to the targets.
@@ -13,9 +15,9 @@ pub(crate) enum Belongs {
     Not,
 }
 
-/// How each object belongs to the targets of these names.
-pub(crate) fn belonging(modules: &[Module], targets: &[String]) -> Vec<Belongs> {
-    let is_target = |module: &Module| targets.contains(&module.name);
+/// How each object belongs to these targets.
+pub(crate) fn belonging(modules: &[Module], targets: &Targets) -> Vec<Belongs> {
+    let is_target = |module: &Module| targets.include(module.library());
     let is_needed = |module: &Module| modules.iter().any(|other| other.needed.contains(&module.name));
     // Other libraries that nobody needs are loaded on their own account, as the executable is.
     let others = reach(modules, |module| module.is_executable() || (!is_needed(module) && !is_target(module)));
@@ -59,6 +61,7 @@ mod tests {
             dynamic: 0,
             needed: needed.iter().map(|&name| name.to_owned()).collect(),
             unwinds: false,
+            is_module: false,
         }
     }
 
@@ -79,7 +82,7 @@ mod tests {
             module("other", &["libm"]),
         ];
         let named = |wanted: Belongs| -> Vec<&str> {
-            let all = belonging(&modules, &["mine".to_owned()]);
+            let all = belonging(&modules, &Targets::new("mine"));
             modules.iter().zip(all).filter(|(_, b)| *b == wanted).map(|(m, _)| m.name.as_str()).collect()
         };
         assert_eq!(named(Belongs::Target), ["mine"]);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memcheck_core::targets::{Library, Loaded, Targets as Wanted};
+
 use super::belonging::{Belongs, belonging};
 use crate::elf::{Module, modules};
 
@@ -16,7 +18,7 @@ struct Code {
 
 /// The loaded objects, seen from the targets.
 pub(crate) struct Targets {
-    wanted: Vec<String>,
+    wanted: Wanted,
     /// Whether the calls within the targets that lead to an allocation are always part of its site.
     pub(crate) by_calls: bool,
     generation: u64,
@@ -38,7 +40,7 @@ impl Targets {
             modules.iter().find(|module| is(module)).map_or(0..0, |module| module.code.clone())
         };
         Targets {
-            wanted: Vec::new(),
+            wanted: Wanted::default(),
             by_calls: false,
             generation: 0,
             belonging: vec![Belongs::Not; modules.len()],
@@ -50,20 +52,26 @@ impl Targets {
         }
     }
 
-    /// Takes other libraries (names without suffix) for the targets.
-    pub(crate) fn want(&mut self, wanted: Vec<String>, by_calls: bool) {
+    /// Takes other libraries for the targets.
+    pub(crate) fn want(&mut self, wanted: Wanted, by_calls: bool) {
         (self.wanted, self.by_calls) = (wanted, by_calls);
         self.generation = 0;
     }
 
-    /// Whether a library (name without suffix) is a target by its name.
-    pub(crate) fn is_wanted(&self, library: &[u8]) -> bool {
-        self.wanted.iter().any(|name| name.as_bytes() == library)
+    /// Whether a library with functions that the server calls is a target.
+    pub(crate) fn is_wanted(&self, library: &str) -> bool {
+        self.wanted.include(Library { name: library, is_module: true })
+    }
+
+    /// What the targets are of the libraries that are loaded.
+    pub(crate) fn loaded(&self) -> Vec<Loaded> {
+        let libraries: Vec<Library> = self.modules.iter().map(Module::library).collect();
+        self.wanted.loaded(&libraries)
     }
 
     /// Whether these are the libraries that are taken for the targets, and sites are told apart in this way.
-    pub(crate) fn are(&self, wanted: &[String], by_calls: bool) -> bool {
-        self.wanted == wanted && self.by_calls == by_calls
+    pub(crate) fn are(&self, wanted: &Wanted, by_calls: bool) -> bool {
+        self.wanted == *wanted && self.by_calls == by_calls
     }
 
     /// Looks at the loaded objects again, if there are others than before.
@@ -125,7 +133,7 @@ mod tests {
     /// The objects of this very program; libc is the target.
     fn targets(by_calls: bool) -> Targets {
         let mut targets = Targets::new(modules::loaded());
-        targets.want(vec!["libc".to_owned()], by_calls);
+        targets.want(Wanted::new("libc"), by_calls);
         assert!(targets.refresh());
         targets
     }
@@ -134,7 +142,7 @@ mod tests {
     fn objects_are_looked_at_when_there_are_others_or_other_targets() {
         let mut targets = targets(false);
         assert!(!targets.refresh());
-        targets.want(vec!["libm".to_owned()], false);
+        targets.want(Wanted::new("libm"), false);
         assert!(targets.refresh());
         assert!(!targets.contain(address_of(c"qsort")));
     }
@@ -168,7 +176,7 @@ mod tests {
         assert!(!targets(true).is_plain(inside));
         // This program is Rust.
         let mut targets = targets(false);
-        targets.want(vec![String::new()], false);
+        targets.want(Wanted::new(".so"), false);
         targets.refresh();
         let own = targets_are_those_of_these_names as *const () as usize;
         assert!(targets.contain(own) && !targets.is_plain(own));
@@ -177,12 +185,9 @@ mod tests {
     #[test]
     fn targets_are_those_of_these_names() {
         let targets = targets(false);
-        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&name| name.to_owned()).collect() };
-        assert!(targets.is_wanted(b"libc") && !targets.is_wanted(b"libm"));
-        for (wanted, by_calls, are) in
-            [(vec!["libc"], false, true), (vec!["libc"], true, false), (vec![], false, false)]
-        {
-            assert_eq!(targets.are(&names(&wanted), by_calls), are, "{wanted:?}, {by_calls}");
+        assert!(targets.is_wanted("libc") && !targets.is_wanted("libm"));
+        for (wanted, by_calls, are) in [("libc", false, true), ("libc", true, false), ("", false, false)] {
+            assert_eq!(targets.are(&Wanted::new(wanted), by_calls), are, "{wanted:?}, {by_calls}");
         }
     }
 }

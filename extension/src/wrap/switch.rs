@@ -3,6 +3,8 @@
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 
+use memcheck_core::targets::Targets;
+
 use super::chain::{self, Chain, is_on, with};
 use super::hooked::hooked;
 use super::methods::{self, Tables};
@@ -49,9 +51,9 @@ fn fittings<'a>() -> Option<&'a mut Fittings> {
     unsafe { (*FITTINGS.0.get()).as_mut() }
 }
 
-/// Switches the chain on for these libraries (names without suffix), with an empty ledger. With `by_calls`, an allocation is
+/// Switches the chain on for these targets, with an empty ledger. With `by_calls`, an allocation is
 /// told by all the calls within the libraries that led to it.
-pub(crate) fn start(targets: Vec<String>, by_calls: bool) -> Result<(), Refused> {
+pub(crate) fn start(targets: Targets, by_calls: bool) -> Result<(), Refused> {
     stop();
     install()?;
     let Some(fittings) = fittings() else { return Ok(()) };
@@ -76,8 +78,8 @@ pub(crate) fn stop() {
     }
 }
 
-/// Whether it is on for these libraries, with sites told apart in this way.
-pub(crate) fn is_of(targets: &[String], by_calls: bool) -> bool {
+/// Whether it is on for these targets, with sites told apart in this way.
+pub(crate) fn is_of(targets: &Targets, by_calls: bool) -> bool {
     is_on() && with(|chain| chain.stack.targets.are(targets, by_calls)).unwrap_or(false)
 }
 

@@ -62,7 +62,10 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, V
 /// Opens a window in another backend. Its options hold what the session's parameters say for a window of its own.
 pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
     let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
-    if scenario.trace != Trace::Off {
+    if scenario.trace == Trace::Off {
+        // What its options do not say, begin_in() takes from the parameters.
+        session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
+    } else {
         options["targets"] = json!(scenario.targets);
         options["stacks"] = json!(scenario.trace == Trace::Stacks);
     }

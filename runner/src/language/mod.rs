@@ -9,9 +9,9 @@ mod number;
 mod parse;
 mod source;
 pub mod sql;
-pub(crate) mod suggest;
 
 pub use diagnostic::Diagnostic;
 pub use format::{format, format_include};
+pub(crate) use memcheck_core::suggest;
 pub use parse::{parse, parse_include};
 pub use source::SourceFile;

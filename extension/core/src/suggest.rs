@@ -1,7 +1,7 @@
 //! Guesses which word was meant.
 
 /// The candidate that a word is most likely a misspelling of.
-pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     // One error in a short word, two from six letters on, and so on.
     let limit = (word.chars().count() / 3).max(1);
@@ -22,7 +22,7 @@ fn distance(word: &str, candidate: &str) -> usize {
 }
 
 /// A hint for a word that is not in a list: the one that was probably meant, or else all of a short list.
-pub(crate) fn hint(word: &str, candidates: &[&str]) -> Option<String> {
+pub fn hint(word: &str, candidates: &[&str]) -> Option<String> {
     match closest(word, candidates.iter().copied()) {
         Some(candidate) => Some(did_you_mean(candidate)),
         None if (1..=6).contains(&candidates.len()) => Some(format!("use {}", alternatives(candidates))),
@@ -31,22 +31,22 @@ pub(crate) fn hint(word: &str, candidates: &[&str]) -> Option<String> {
 }
 
 /// The hint for a misspelt word.
-pub(crate) fn did_you_mean(candidate: &str) -> String {
+pub fn did_you_mean(candidate: &str) -> String {
     format!("did you mean \"{candidate}\"?")
 }
 
 /// `"a", "b" or "c"`
-pub(crate) fn alternatives(words: &[&str]) -> String {
+pub fn alternatives(words: &[&str]) -> String {
     join(&words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>())
 }
 
 /// `a, b or c`
-pub(crate) fn join(items: &[String]) -> String {
+pub fn join(items: &[String]) -> String {
     joined(items, "or")
 }
 
 /// `a, b and c`
-pub(crate) fn join_all(items: &[String]) -> String {
+pub fn join_all(items: &[String]) -> String {
     joined(items, "and")
 }
 
