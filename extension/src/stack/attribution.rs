@@ -99,6 +99,15 @@ impl Stack {
         (!newest.is_fenced() || unsafe { self.handed.is_handed_over(context) }).then_some(newest)
     }
 
+    /// Whether the server has chosen a context of its own for what a target's newest call has it allocate, and keeps it. Not
+    /// asked about what it hands over.
+    #[inline(always)]
+    pub(crate) fn is_kept_by_server(&mut self, newest: Note, context: pg_sys::MemoryContext) -> bool {
+        let Some(call) = calls::called(newest) else { return false };
+        // SAFETY: the allocator's wrappers are given a live context.
+        unsafe { self.barriers.chosen.by_server(call, context) && !self.handed.is_handed_over(context) }
+    }
+
     /// The site of an allocation from a context; 0 if no target made it. `number` gives sites their numbers.
     #[inline(always)]
     pub(crate) fn attribute(

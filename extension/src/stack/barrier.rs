@@ -8,6 +8,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::chosen::Chosen;
 use crate::elf::symbols::{code_of, is_exported};
 use crate::elf::{Functions, Module, jumps};
 
@@ -109,6 +110,8 @@ pub(super) struct Barriers {
     pub(super) all: Barrier,
     /// Those of SPI only.
     pub(super) spi: Barrier,
+    /// What it keeps behind any other function.
+    pub(super) chosen: Chosen,
 }
 
 impl Barriers {
@@ -117,7 +120,11 @@ impl Barriers {
         FOUND.get_or_init(|| {
             let of_spi: Vec<&CStr> =
                 FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
-            Barriers { all: Barrier::of(FUNCTIONS, server), spi: Barrier::of(&of_spi, server) }
+            Barriers {
+                all: Barrier::of(FUNCTIONS, server),
+                spi: Barrier::of(&of_spi, server),
+                chosen: Chosen::of(server),
+            }
         })
     }
 }

@@ -11,6 +11,8 @@ use std::arch::global_asm;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use crate::elf::symbols::address_of;
+
 /// Thunks, that is different functions called by targets, at most.
 const THUNKS: usize = 4096;
 /// Bytes from one thunk to the next.
@@ -18,7 +20,15 @@ const THUNK_SIZE: usize = 16;
 /// Nested calls out of targets at most; calls nested deeper are not noted.
 const DEPTH: usize = 1024;
 
+/// How far the other words of a note are from its first.
+const RETURNS_TO: usize = DEPTH;
+const CALLED: usize = 2 * DEPTH;
+const CONTEXT: usize = 3 * DEPTH;
+
 /// What the thunks work on. The order of the members is known to the assembly below.
+///
+/// A note is four words, each in an array of its own: where the return address is, the return address, the function that is
+/// called, and CurrentMemoryContext.
 #[repr(C)]
 struct Notes {
     /// The newest note.
@@ -29,14 +39,23 @@ struct Notes {
     thread: usize,
     /// Notes of calls that were made before the stack was this short do not count.
     fence: usize,
+    /// Where CurrentMemoryContext is.
+    current: *const usize,
 }
 
-/// Addresses of return addresses, each lower than the one before. The first is above every stack.
-static mut STACK: [usize; DEPTH] = [usize::MAX; DEPTH];
+/// The notes. Addresses of return addresses come first, each lower than the one before, and the first of them above every stack.
+static mut STACK: [[usize; DEPTH]; 4] = [[usize::MAX; DEPTH]; 4];
+/// Stands for CurrentMemoryContext where there is no server.
+static NO_CONTEXT: usize = 0;
 /// The function behind each thunk.
 static mut FUNCTIONS: [usize; THUNKS] = [0; THUNKS];
-static mut NOTES: Notes =
-    Notes { top: (&raw mut STACK).cast(), end: std::ptr::null_mut(), thread: 0, fence: usize::MAX };
+static mut NOTES: Notes = Notes {
+    top: (&raw mut STACK).cast(),
+    end: std::ptr::null_mut(),
+    thread: 0,
+    fence: usize::MAX,
+    current: &raw const NO_CONTEXT,
+};
 /// Number of thunks in use.
 static mut USED: usize = 0;
 /// Slots that got no thunk, since all were in use.
@@ -75,6 +94,13 @@ global_asm!(
     "jae 4f",
     "mov [rcx], rax",
     "mov [rip + {notes}], rcx",
+    "mov rax, [rax]",
+    "mov [rcx + {returns_to}], rax",
+    "mov rax, [r11]",
+    "mov [rcx + {called}], rax",
+    "mov rax, [rip + {notes} + 32]",
+    "mov rax, [rax]",
+    "mov [rcx + {context}], rax",
     "4:",
     "pop rcx",
     "pop rax",
@@ -82,6 +108,9 @@ global_asm!(
     thunks = const THUNKS,
     functions = sym FUNCTIONS,
     notes = sym NOTES,
+    returns_to = const RETURNS_TO * size_of::<usize>(),
+    called = const CALLED * size_of::<usize>(),
+    context = const CONTEXT * size_of::<usize>(),
 );
 
 unsafe extern "C" {
@@ -93,7 +122,11 @@ pub(crate) fn start() {
     // SAFETY: no slot points at a thunk now, and one thread does this.
     unsafe {
         let stack = (&raw mut STACK).cast::<usize>();
-        NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX };
+        let current = match address_of(c"CurrentMemoryContext") {
+            0 => &raw const NO_CONTEXT,
+            current => std::ptr::with_exposed_provenance(current),
+        };
+        NOTES = Notes { top: stack, end: stack.add(DEPTH), thread: thread_pointer(), fence: usize::MAX, current };
         NOT_NOTED = 0;
     }
 }
@@ -141,6 +174,29 @@ pub(crate) fn not_noted() -> u64 {
 /// A call that may be under way: the stack address of its return address.
 #[derive(Clone, Copy)]
 pub(crate) struct Note(NonZeroUsize);
+
+/// What a call was, as its thunk has seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Called {
+    /// The function.
+    pub(super) function: usize,
+    /// CurrentMemoryContext then.
+    pub(super) context: usize,
+}
+
+/// What the newest call was, if it is this one. None where the stack has another return address there than when it was noted:
+/// that of a call through a pointer, which nobody has noted.
+pub(super) fn called(newest: Note) -> Option<Called> {
+    // SAFETY: the notes are this thread's, the newest at the top or above; `top` is never outside of them.
+    unsafe {
+        let mut top = NOTES.top;
+        while *top < newest.slot() {
+            top = top.sub(1);
+        }
+        let is_it = *top == newest.slot() && *top.add(RETURNS_TO) == newest.pc();
+        is_it.then(|| Called { function: *top.add(CALLED), context: *top.add(CONTEXT) })
+    }
+}
 
 /// The newest call out of this code that may still be under way. `frame` is where the wrapper that asks keeps its frame pointer:
 /// what is noted below it is void, though the word there may be in the code. None if certainly nothing is under way.
@@ -254,6 +310,7 @@ pub(super) mod tests {
         unsafe {
             NOTES.top = NOTES.top.add(1);
             NOTES.top.write(slot);
+            NOTES.top.add(RETURNS_TO).write(0);
         }
     }
 
@@ -291,6 +348,28 @@ pub(super) mod tests {
         fence(here);
         assert_eq!(call(0, usize::MAX, 20.0, 100), 121);
         assert_eq!(fence(usize::MAX), here);
+    }
+
+    /// Stands for a function of the server: what its caller's call was.
+    #[inline(never)]
+    extern "C" fn called_here(code_start: usize, code_end: usize) -> usize {
+        let here = 0usize;
+        let newest = under_way(&(code_start..code_end), (&raw const here).addr(), usize::MAX);
+        newest.and_then(called).map_or(0, |called| called.function)
+    }
+
+    #[test]
+    fn a_note_says_which_function_was_called() {
+        let _alone = alone();
+        let function = called_here as *const () as usize;
+        let thunk = thunk(function).unwrap();
+        // SAFETY: the thunk goes on to a function of this type.
+        let call: extern "C" fn(usize, usize) -> usize = unsafe { std::mem::transmute(thunk) };
+        assert_eq!(call(0, usize::MAX), function);
+        // A call that is noted by nobody leaves another return address at that place.
+        let words = [0x1000usize];
+        note((&raw const words[0]).addr());
+        assert_eq!(called(noted((&raw const words[0]).addr())), None);
     }
 
     #[test]

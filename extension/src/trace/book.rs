@@ -25,12 +25,14 @@ struct Entry {
     /// One more than the index of the path under which it is counted, once it is old; 0 for those that are not counted.
     counted: u32,
     is_new: bool,
+    /// Whether it is a target's: it has created it, or was the first to put something into it.
+    is_claimed: bool,
     /// Neighbours in the list of new ones, or the next free record; 0 for none.
     next: u32,
     previous: u32,
 }
 
-// SAFETY: integers, and a bool for which zero is false.
+// SAFETY: integers, and bools for which zero is false.
 unsafe impl Zeroed for Entry {}
 
 /// The book.
@@ -83,22 +85,36 @@ impl Book {
         }
     }
 
-    /// There is an allocation in a context: enters it if it is not known.
+    /// There is an allocation in a context: enters it if it is not known. Whether this was so.
     #[inline(always)]
-    pub(crate) fn touch(&mut self, address: usize) {
+    pub(crate) fn touch(&mut self, address: usize) -> bool {
         let slot = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT.ilog2());
         // SAFETY: the shift leaves a number below the length.
         let recent = unsafe { self.recent.get_unchecked_mut(slot as usize) };
-        if *recent != address {
-            *recent = address;
-            self.look_up(address);
+        if *recent == address {
+            return false;
+        }
+        *recent = address;
+        self.look_up(address)
+    }
+
+    /// A context is a target's.
+    pub(crate) fn claim(&mut self, address: usize) {
+        if let Some(number) = self.number(address) {
+            self.entries.at(number as usize).is_claimed = true;
         }
     }
 
+    /// Whether a context is a target's.
     #[inline(never)]
-    fn look_up(&mut self, address: usize) {
+    pub(crate) fn is_claimed(&self, address: usize) -> bool {
+        self.number(address).is_some_and(|number| self.entries.get_ref(number as usize).is_claimed)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, address: usize) -> bool {
         if self.number(address).is_some() {
-            return;
+            return false;
         }
         let number = self.enter(address);
         if number != 0 {
@@ -109,6 +125,7 @@ impl Book {
             let entry = self.entries.at(number as usize);
             (entry.is_new, entry.next) = (true, next);
         }
+        number != 0
     }
 
     /// A context is deleted.
@@ -256,6 +273,13 @@ mod tests {
                 assert_eq!(book.old().collect::<HashMap<_, _>>(), counts);
             }
         }
+        // A target's until it is gone.
+        assert!(book.touch(0x2000) && !book.touch(0x2000));
+        book.claim(0x2000);
+        assert!(book.is_claimed(0x2000) && !book.is_claimed(0x1000));
+        book.strike_out(0x2000);
+        assert!(book.touch(0x2000) && !book.is_claimed(0x2000));
+        book.strike_out(0x2000);
         // Not counted, and not new either.
         book.touch(0x1000);
         assert!(!book.new_ones().any(|address| address == 0x1000));

@@ -18,7 +18,8 @@ use pgrx::pg_sys::{self, MemoryContext};
 use super::trial::Trial;
 use crate::contexts::Walker;
 use crate::link::{Before, Link, Request, Room};
-use crate::stack::{Found, Registers, Stack, calls};
+use crate::stack::calls::{self, Note};
+use crate::stack::{Found, Registers, Stack};
 use crate::trace::{Ledger, Places};
 
 /// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
@@ -193,13 +194,23 @@ pub(super) fn allocate(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
-    chain.ledger.contexts.touch(context.addr());
+    let is_first = chain.ledger.contexts.touch(context.addr());
     let Some(newest) = chain.stack.under_way(from, context) else { return make(size) };
     let site = site!(chain, from, attribute(newest, context));
-    if site == 0 {
+    if site == 0 || is_kept_by_server(chain, newest, context) {
         return make(size);
     }
+    if is_first {
+        chain.ledger.contexts.claim(context.addr());
+    }
     serve(chain, Request { room: Room::Context(context.addr()), size, site, chunk: 0 }, limits, make, refuse)
+}
+
+/// Whether an allocation in a context goes to what the server keeps for itself, though a target's call has led to it. The
+/// first thing in a context says whose that is.
+#[inline(always)]
+fn is_kept_by_server(chain: &mut Chain, newest: Note, context: MemoryContext) -> bool {
+    chain.stack.is_kept_by_server(newest, context) && !chain.ledger.contexts.is_claimed(context.addr())
 }
 
 /// A chunk of a context gets another size. One that the server makes larger for a target keeps its site.
@@ -215,7 +226,10 @@ pub(super) fn reallocate(
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
     let own = match chain.stack.under_way(from, context) {
-        Some(newest) => site!(chain, from, attribute(newest, context)),
+        Some(newest) => match site!(chain, from, attribute(newest, context)) {
+            site if site != 0 && !is_kept_by_server(chain, newest, context) => site,
+            _ => 0,
+        },
         None => 0,
     };
     let site = if own != 0 { own } else { chain.ledger.site_of(chunk.addr()) };
@@ -305,6 +319,7 @@ pub(super) fn created(from: Registers, context: MemoryContext) {
     chain.ledger.contexts.touch(context.addr());
     let site = direct_site(chain, from);
     if site != 0 {
+        chain.ledger.contexts.claim(context.addr());
         chain.ledger.created(context.addr(), site);
     }
 }

@@ -19,9 +19,11 @@ use crate::path::ContextPath;
 /// Judges a traced window, given what its context totals say: one finding for each context path and group of sites, by the
 /// site that holds most of it.
 ///
-/// Contexts that pile up without anything of a target's in them are taken from the context totals, unless they are the
-/// server's caches. An allocation of no bytes stands for a context that a target has created. What the server has made for
-/// a target is counted in contexts, and so are contexts whoever made them, where those are what the scenario looks for.
+/// Contexts that pile up are a target's where it has created them, for which an allocation of no bytes stands, or has put
+/// something into them: the server leaves contexts of its own in a statement (`PartitionDirectory` in partdesc.c,
+/// `JoinRelHashTable` in relnode.c) and for as long as the backend lives (`plpgsql_free_function_memory` in pl_funcs.c). What
+/// the server has made for a target is counted in contexts, and so are contexts whoever made them, where those are what the
+/// scenario looks for.
 pub fn judge(reading: &dyn Reading, evidence: &Evidence, places: &dyn Places, untraced: &[Finding]) -> Vec<Finding> {
     let paths = evidence.paths;
     let held = held(reading, evidence, places, untraced);
@@ -50,20 +52,14 @@ fn pile(reading: &dyn Reading, finding: &Finding, is_traced: bool, all: Vec<&Con
     if is_handed_over || reading.counts_contexts() {
         return Some(Finding { site: maker.and_then(|contexts| contexts.site).map(Site::numbered), ..finding.clone() });
     }
-    let unknown = !reading.is_sure(finding) || is_traced || (maker.is_none() && is_cache(finding));
-    (!unknown).then(|| empty_pile(finding.clone(), maker))
-}
-
-/// A pile of contexts in which no target has allocated anything; perhaps one has created them.
-fn empty_pile(finding: Finding, creator: Option<&Contexts<Live>>) -> Finding {
-    let Some(creator) = creator else { return finding };
-    Finding {
+    let creator = maker.filter(|_| reading.is_sure(finding) && !is_traced)?;
+    Some(Finding {
         bytes: 0,
         bytes_per_iter: 0.0,
         site: creator.site.map(Site::numbered),
         marks: creator.curve.marks(),
-        ..finding
-    }
+        ..finding.clone()
+    })
 }
 
 /// The path of the contexts that pile up and that this path is or lies below: a context leaked with its children is one bug.
@@ -82,10 +78,6 @@ fn top_of_pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Opt
 
 fn piles_up(untraced: &[Finding], path: &ContextPath) -> bool {
     untraced.iter().any(|finding| finding.path == *path && finding.objects > 0)
-}
-
-fn is_cache(finding: &Finding) -> bool {
-    finding.path.names().first().is_some_and(|name| name == "CacheMemoryContext")
 }
 
 /// What those sites of one group that count hold in contexts with one path, for each path and group.

@@ -120,6 +120,32 @@ fn who_creates_contexts_and_leaves_them_empty_is_named() {
 }
 
 #[test]
+fn contexts_that_no_target_has_created_are_the_servers() {
+    // As a statement on a partitioned table leaves one, and DROP FUNCTION another; a context of the target's lies beside them.
+    let piles = || {
+        let mut trace = Trace::new().piles("PL/pgSQL function", 900).piles("CacheMemoryContext/index info", 900);
+        let directory = trace.path("MessageContext/partition directory");
+        for mark in &mut trace.marks {
+            let objects = mark.iteration;
+            let totals = crate::census::Totals { used: objects * 300, allocated: objects * 8192, objects };
+            mark.leftovers.add(directory, totals);
+        }
+        trace
+    };
+    for scenario in [
+        ScenarioKind::GrowthBenchmark,
+        ScenarioKind::TxAbortLoop,
+        ScenarioKind::WrongContextProbe,
+        ScenarioKind::Window,
+    ] {
+        assert_eq!(piles().judge(scenario), [""; 0], "{scenario}");
+        assert_eq!(piles().holds("mine", 1, |_| (0, 1)).judge(scenario), [""; 0], "{scenario}");
+    }
+    let created = piles().piles("mine", 300).holds("mine", 1, |n| (0, n));
+    assert_eq!(created.judge(ScenarioKind::GrowthBenchmark), ["context_leak WARNING mine 0B x1000 0/iter site 1"]);
+}
+
+#[test]
 fn what_is_lost_in_the_heap_is_a_leak_in_every_scenario() {
     let mut trace = Trace::new();
     for mark in &mut trace.marks {
