@@ -235,6 +235,7 @@ pub struct Census {
     pub contexts: u64,
     totals: Vec<Totals>,
     traced: BTreeMap<(PathId, SiteId), Live>,
+    credited: BTreeMap<(PathId, SiteId), Live>,
 }
 
 impl Census {
@@ -245,7 +246,7 @@ impl Census {
 
     /// An empty census.
     pub fn new(moment: Moment) -> Self {
-        Census { moment, contexts: 0, totals: Vec::new(), traced: BTreeMap::new() }
+        Census { moment, ..Census::default() }
     }
 
     /// Counts what a site holds in a context with this path.
@@ -263,6 +264,35 @@ impl Census {
     /// What a site holds in contexts with this path.
     pub fn live(&self, path: PathId, site: SiteId) -> Live {
         self.traced.get(&(path, site)).copied().unwrap_or_default()
+    }
+
+    /// Counts what of that stands in place of something that was there before tracing began, and was given back since: see
+    /// [`credit`](crate::judge::credit).
+    pub fn credit(&mut self, path: PathId, site: SiteId, live: Live) {
+        let sum = self.credited.entry((path, site)).or_default();
+        sum.bytes += live.bytes;
+        sum.allocations += live.allocations;
+    }
+
+    /// Takes out something of what a site holds.
+    pub fn take_out(&mut self, path: PathId, site: SiteId, live: Live) {
+        let Some(held) = self.traced.get_mut(&(path, site)) else { return };
+        held.bytes = held.bytes.saturating_sub(live.bytes);
+        held.allocations = held.allocations.saturating_sub(live.allocations);
+        if held.allocations == 0 {
+            self.traced.remove(&(path, site));
+        }
+    }
+
+    /// What a site holds in contexts with this path, and what it had held there before tracing began and has given back by the
+    /// time of `last`, a later census.
+    pub fn held(&self, path: PathId, site: SiteId, last: &Census) -> Live {
+        let credited = |census: &Census| census.credited.get(&(path, site)).copied().unwrap_or_default();
+        let (live, now, then) = (self.live(path, site), credited(self), credited(last));
+        Live {
+            bytes: live.bytes + then.bytes.saturating_sub(now.bytes),
+            allocations: live.allocations + then.allocations.saturating_sub(now.allocations),
+        }
     }
 
     /// Counts one context.

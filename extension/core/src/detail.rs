@@ -36,11 +36,10 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
     )
 }
 
-/// `query_bloat`: the peaks at the smallest and at the largest number of rows.
-pub fn query_bloat(path: &ContextPath, (few, at_few): (u64, Live), (many, at_many): (u64, Live)) -> String {
+/// `query_bloat`: the peaks at the smallest and at the largest number of rows, counted in `what`.
+pub fn query_bloat(path: &ContextPath, what: &str, (few, at_few): (u64, Live), (many, at_many): (u64, Live)) -> String {
     format!(
-        "context '{}' (depth {}): peak grew from {} bytes in {} allocations at {few} rows to {} bytes in {} allocations \
-         at {many} rows",
+        "context '{}' (depth {}): peak grew from {} bytes in {} {what} at {few} rows to {} bytes in {} {what} at {many} rows",
         path.leaf(),
         path.depth(),
         at_few.bytes,
@@ -150,6 +149,7 @@ mod tests {
             (
                 query_bloat(
                     &child,
+                    "allocations",
                     (500, Live { bytes: 4000, allocations: 500 }),
                     (2000, Live { bytes: 16_000, allocations: 2000 }),
                 ),

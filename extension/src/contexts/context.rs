@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use memcheck_core::census::Totals;
 use pgrx::pg_sys;
 
+use crate::pg::server::{GetMemoryChunkSpace, has_chunk_headers};
+
 /// A context that is live as long as this is.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -62,6 +64,24 @@ impl<'a> Context<'a> {
         (!context.is_null()).then_some(Context { context, lives: PhantomData })
     }
 
+    /// The bytes that it has from malloc, without its children.
+    #[inline(always)]
+    pub(crate) fn blocks(self) -> u64 {
+        // SAFETY: live by the promise of `at`.
+        unsafe { (*self.context).mem_allocated as u64 }
+    }
+
+    /// What a live chunk takes of it (bytes); 0 where chunks do not know.
+    pub(crate) fn space_of(self, chunk: usize) -> u64 {
+        // SAFETY: live by the promise of `at`; the chunk is one of it, and has a header.
+        unsafe {
+            if !has_chunk_headers(self.context) {
+                return 0;
+            }
+            GetMemoryChunkSpace(std::ptr::with_exposed_provenance_mut(chunk)) as u64
+        }
+    }
+
     /// What it is called.
     ///
     /// All hash tables are called "dynahash" and told apart by their identifier, which is what the server shows as well
@@ -76,6 +96,12 @@ impl<'a> Context<'a> {
             if is_hash_table { (identifier, false) } else { (name, true) }
         };
         Label { start, lives: PhantomData, is_constant }
+    }
+
+    /// Where its name is.
+    pub(crate) fn name_address(self) -> usize {
+        // SAFETY: live by the promise of `at`.
+        unsafe { (*self.context).name.addr() }
     }
 
     /// Its own name.

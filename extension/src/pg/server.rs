@@ -86,6 +86,19 @@ unsafe extern "C-unwind" {
         chunk: usize,
     ) -> pg_sys::MemoryContext;
 
+    // mcxt.c: the chunk with its header.
+    pub(crate) fn GetMemoryChunkSpace(chunk: *mut c_void) -> usize;
+
+    // bump.c
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    pub(crate) fn BumpContextCreate(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        min_size: usize,
+        first_block: usize,
+        largest_block: usize,
+    ) -> pg_sys::MemoryContext;
+
     // mcxt.c, from 17 on: raises the ERROR of a failed allocation, or gives null where the flags ask for that.
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     pub(crate) fn MemoryContextAllocationFailure(
@@ -103,4 +116,32 @@ unsafe extern "C-unwind" {
     pub(crate) fn dsm_find_mapping(handle: Handle) -> Segment;
     pub(crate) fn dsm_segment_handle(segment: Segment) -> Handle;
     pub(crate) fn dsm_segment_map_length(segment: Segment) -> usize;
+}
+
+/// Before 17 there is no such kind of context, and nobody that would call this.
+///
+/// # Safety
+/// None is needed.
+#[cfg(not(any(feature = "pg17", feature = "pg18")))]
+#[allow(non_snake_case)]
+pub(crate) unsafe extern "C-unwind" fn BumpContextCreate(
+    _parent: pg_sys::MemoryContext,
+    _name: *const c_char,
+    _min_size: usize,
+    _first_block: usize,
+    _largest_block: usize,
+) -> pg_sys::MemoryContext {
+    std::ptr::null_mut()
+}
+
+/// Whether chunks of a context have headers: not so those of a Bump (bump.c).
+///
+/// # Safety
+/// The context is live.
+pub(crate) unsafe fn has_chunk_headers(context: pg_sys::MemoryContext) -> bool {
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: live by the caller's promise.
+    return unsafe { (*context).type_ } != pg_sys::NodeTag::T_BumpContext;
+    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    return !context.is_null();
 }

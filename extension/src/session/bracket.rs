@@ -147,7 +147,8 @@ impl Session {
         if self.checks_statements() {
             bracket.before = calls_engine.then(|| self.census(self.window_moment()));
         } else if wrap::is_on() {
-            bracket.since = wrap::with(|chain| chain.ledger.booked().newest());
+            let walker = &mut self.walker;
+            bracket.since = wrap::with(|chain| chain.ledger.booked().newest(walker));
         } else {
             bracket.before = Some(self.walker.census(Moment::default()));
         }

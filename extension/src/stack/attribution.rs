@@ -91,6 +91,12 @@ impl Stack {
         self.memo.wrong()
     }
 
+    /// The newest call of a target that is under way, if the server does not work on its own account.
+    #[inline(always)]
+    pub(crate) fn at_work(&self, from: Registers) -> Option<Note> {
+        calls::under_way(&self.targets.hull, from.bp(), self.end).filter(|newest| !newest.is_fenced())
+    }
+
     /// What may make an allocation from a context a target's; none where it certainly is not.
     #[inline(always)]
     pub(crate) fn under_way(&mut self, from: Registers, context: pg_sys::MemoryContext) -> Option<Note> {

@@ -7,14 +7,20 @@
 //!
 //! Old contexts are only counted, by path. Those that are new since [`Book::settle`] are listed, and can be looked at one by
 //! one: their paths may still change, and what they hold is what a window is about.
+//!
+//! Of those that targets have created it is known where.
+
+use std::collections::HashMap;
 
 use memcheck_core::census::PathId;
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
+use super::peak::Peaks;
+use crate::contexts::Names;
 
 /// Contexts at most: 2^BITS * 3/4.
-const BITS: u32 = 19;
+const BITS: u32 = 21;
 /// Contexts that are known to be known, by a hash.
 const RECENT: usize = 64;
 
@@ -24,12 +30,18 @@ struct Entry {
     address: usize,
     /// One more than the index of the path under which it is counted, once it is old; 0 for those that are not counted.
     counted: u32,
+    /// The site that has created it; 0 if no target has.
+    made_by: u32,
     is_new: bool,
     /// Whether it is a target's: it has created it, or was the first to put something into it.
     is_claimed: bool,
     /// Neighbours in the list of new ones, or the next free record; 0 for none.
     next: u32,
     previous: u32,
+    /// Of one that a target has created: larger than those of all that were created earlier.
+    serial: u64,
+    /// The bytes that it had from malloc when it was last looked at, while peaks are counted.
+    blocks: u64,
 }
 
 // SAFETY: integers, and bools for which zero is false.
@@ -44,8 +56,13 @@ pub(crate) struct Book {
     first_new: u32,
     /// Old contexts by path.
     counts: Vec<u64>,
+    /// Those of them that targets have created, by path and site.
+    made: HashMap<(PathId, u32), u64>,
     recent: [usize; RECENT],
     not_recorded: u64,
+    serial: u64,
+    /// The most contexts that each site has had, and the blocks in them, since a step was begun.
+    peaks: Peaks,
 }
 
 impl Book {
@@ -57,8 +74,11 @@ impl Book {
             last: 0,
             first_new: 0,
             counts: Vec::new(),
+            made: HashMap::new(),
             recent: [0; RECENT],
             not_recorded: 0,
+            serial: 0,
+            peaks: Peaks::new()?,
         })
     }
 
@@ -68,20 +88,22 @@ impl Book {
         self.by_address.clear();
         (self.free, self.last, self.first_new) = (0, 0, 0);
         self.counts.clear();
+        self.made.clear();
         self.recent = [0; RECENT];
         self.not_recorded = 0;
+        self.peaks.stop();
     }
 
-    /// Contexts that found no room.
+    /// Contexts that found no room, each time that something was allocated in them.
     pub(crate) fn not_recorded(&self) -> u64 {
         self.not_recorded
     }
 
     /// Enters an old context, which is counted under its path if it has one.
     pub(crate) fn enter_old(&mut self, address: usize, path: Option<PathId>) {
-        let number = self.enter(address);
-        if number != 0 {
-            self.make_old(number, path);
+        match self.enter(address) {
+            0 => self.not_recorded += 1,
+            number => self.make_old(number, path),
         }
     }
 
@@ -116,6 +138,26 @@ impl Book {
         if self.number(address).is_some() {
             return false;
         }
+        let entered = self.enter_new(address) != 0;
+        self.not_recorded += u64::from(!entered);
+        entered
+    }
+
+    /// A target has created a context, with so many bytes from malloc. Whether there is room for it.
+    pub(crate) fn created(&mut self, address: usize, site: u32, blocks: u64) -> bool {
+        let number = self.number(address).unwrap_or_else(|| self.enter_new(address));
+        if number == 0 {
+            return false;
+        }
+        self.serial += 1;
+        let entry = self.entries.at(number as usize);
+        (entry.made_by, entry.is_claimed, entry.serial, entry.blocks) = (site, true, self.serial, blocks);
+        self.peaks.add(site, blocks, address);
+        true
+    }
+
+    /// Enters a context that is new; 0 where there is no room.
+    fn enter_new(&mut self, address: usize) -> u32 {
         let number = self.enter(address);
         if number != 0 {
             let next = std::mem::replace(&mut self.first_new, number);
@@ -125,26 +167,64 @@ impl Book {
             let entry = self.entries.at(number as usize);
             (entry.is_new, entry.next) = (true, next);
         }
-        number != 0
+        number
     }
 
-    /// A context is deleted.
-    pub(crate) fn strike_out(&mut self, address: usize) {
+    /// The path under which an old context is counted.
+    pub(crate) fn old_path(&self, address: usize) -> Option<PathId> {
+        let counted = self.entries.get_ref(self.number(address)? as usize).counted;
+        counted.checked_sub(1).map(PathId::at)
+    }
+
+    /// The site that has created a context; 0 if no target has.
+    pub(crate) fn made_by(&self, address: usize) -> u32 {
+        self.number(address).map_or(0, |number| self.entries.get_ref(number as usize).made_by)
+    }
+
+    /// Begins a step of a ladder, as [`Peaks::start`].
+    pub(crate) fn start_step(&mut self, name: fn(usize, &mut Names)) {
+        self.peaks.start(self.serial, name);
+    }
+
+    /// What each site has created at most in the present step.
+    pub(crate) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
+    /// A context has so many bytes from malloc now.
+    pub(crate) fn observe(&mut self, address: usize, blocks: u64) {
         let Some(number) = self.number(address) else { return };
+        let entry = self.entries.at(number as usize);
+        if entry.made_by != 0 && entry.blocks != blocks {
+            let before = std::mem::replace(&mut entry.blocks, blocks);
+            self.peaks.resize(entry.serial, entry.made_by, before, blocks);
+        }
+    }
+
+    /// A context is deleted. Whether it was known.
+    pub(crate) fn strike_out(&mut self, address: usize) -> bool {
+        let Some(number) = self.number(address) else { return false };
         let slot = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT.ilog2());
         if self.recent[slot as usize] == address {
             self.recent[slot as usize] = 0;
         }
         let entry = self.entries.get(number as usize);
+        if entry.made_by != 0 {
+            self.peaks.subtract(entry.serial, entry.made_by, entry.blocks, address);
+        }
         if entry.is_new {
             self.unlink(number);
         } else if entry.counted != 0 {
             self.counts[entry.counted as usize - 1] -= 1;
+            if let Some(made) = self.made.get_mut(&(PathId::at(entry.counted - 1), entry.made_by)) {
+                *made -= 1;
+            }
         }
         let entries = &self.entries;
         self.by_address.remove(address, number, |number| entries.get_ref(number as usize).address);
         *self.entries.at(number as usize) = Entry { next: self.free, ..Entry::default() };
         self.free = number;
+        true
     }
 
     /// Makes all new contexts old: `path` says where each is to be counted, if it is.
@@ -163,11 +243,20 @@ impl Book {
         counted.filter(|&(_, &count)| count > 0).map(|(path, &count)| (path, count))
     }
 
-    /// The addresses of the new contexts.
-    pub(crate) fn new_ones(&self) -> impl Iterator<Item = usize> {
+    /// Those of them that targets have created: path, site and number.
+    pub(crate) fn old_made(&self) -> impl Iterator<Item = (PathId, u32, u64)> {
+        let made = self.made.iter().filter(|&(_, &number)| number > 0);
+        made.map(|(&(path, site), &number)| (path, site, number))
+    }
+
+    /// The addresses of the new contexts, and the site that has created each; 0 if no target has.
+    pub(crate) fn new_ones(&self) -> impl Iterator<Item = (usize, u32)> {
         let some = |number: u32| (number != 0).then_some(number);
         let numbers = std::iter::successors(some(self.first_new), move |&n| some(self.entries.get(n as usize).next));
-        numbers.map(|number| self.entries.get(number as usize).address)
+        numbers.map(|number| {
+            let entry = self.entries.get_ref(number as usize);
+            (entry.address, entry.made_by)
+        })
     }
 
     fn number(&self, address: usize) -> Option<u32> {
@@ -178,7 +267,6 @@ impl Book {
     /// Gives an address a record; 0 where there is no room.
     fn enter(&mut self, address: usize) -> u32 {
         if self.by_address.is_full() {
-            self.not_recorded += 1;
             return 0;
         }
         let number = match self.free {
@@ -203,6 +291,10 @@ impl Book {
                 self.counts.resize(path.index() + 1, 0);
             }
             self.counts[path.index()] += 1;
+            let made_by = self.entries.get_ref(number as usize).made_by;
+            if made_by != 0 {
+                *self.made.entry((path, made_by)).or_default() += 1;
+            }
         }
     }
 
@@ -264,7 +356,7 @@ mod tests {
                 _ => {}
             }
             if step % 1000 == 0 {
-                let mut seen: Vec<usize> = book.new_ones().collect();
+                let mut seen: Vec<usize> = book.new_ones().map(|(address, _)| address).collect();
                 seen.sort_unstable();
                 new.sort_unstable();
                 assert_eq!(seen, new);
@@ -282,8 +374,47 @@ mod tests {
         book.strike_out(0x2000);
         // Not counted, and not new either.
         book.touch(0x1000);
-        assert!(!book.new_ones().any(|address| address == 0x1000));
+        assert!(!book.new_ones().any(|(address, _)| address == 0x1000));
         book.clear();
         assert_eq!((book.old().count(), book.new_ones().count()), (0, 0));
+    }
+
+    #[test]
+    fn who_has_created_a_context_is_kept_when_it_is_old() {
+        let mut book = Book::new().unwrap();
+        let (first, other) = (PathId::at(3), PathId::at(4));
+        for address in [0x1000, 0x2000, 0x3000] {
+            assert!(book.created(address, 9, 8192));
+        }
+        book.touch(0x4000);
+        let mut new: Vec<_> = book.new_ones().collect();
+        new.sort_unstable();
+        assert_eq!(new, [(0x1000, 9), (0x2000, 9), (0x3000, 9), (0x4000, 0)]);
+        assert_eq!((book.old_path(0x1000), book.made_by(0x1000), book.made_by(0x4000)), (None, 9, 0));
+        book.settle(|address| Some(if address == 0x3000 { other } else { first }));
+        let mut made: Vec<_> = book.old_made().collect();
+        made.sort_unstable();
+        assert_eq!(made, [(first, 9, 2), (other, 9, 1)]);
+        assert_eq!((book.old_path(0x1000), book.made_by(0x1000)), (Some(first), 9));
+        assert!(book.strike_out(0x1000) && !book.strike_out(0x1000));
+        assert!(book.old_made().any(|made| made == (first, 9, 1)));
+    }
+
+    #[test]
+    fn blocks_of_contexts_count_while_they_are_there() {
+        let mut book = Book::new().unwrap();
+        book.start_step(|_, names| names.set([c"mine"]));
+        for address in [0x1000, 0x2000] {
+            book.created(address, 9, 1000);
+            book.observe(address, 5000);
+            book.observe(address, 2000);
+        }
+        book.touch(0x4000);
+        book.observe(0x4000, 1 << 20);
+        book.strike_out(0x1000);
+        book.observe(0x2000, 3000);
+        let mut peaks = Vec::new();
+        book.peaks().for_each(|site, held, _| peaks.push((site, held.bytes, held.allocations)));
+        assert_eq!(peaks, [(9, 7000, 2)]);
     }
 }

@@ -1,19 +1,24 @@
 //! What the ledger says when it is asked between the server's allocations.
 
-use memcheck_core::census::{Census, Live, Moment, PathId, SiteId, Totals};
-use memcheck_core::judge::peak::Peak;
+use std::collections::{BTreeMap, HashSet};
 
+use memcheck_core::census::{Census, Live, Moment, PathId, SiteId, Totals};
+use memcheck_core::judge::credit::{Fresh, refilled, replaced};
+use memcheck_core::judge::peak::{Of, Peak};
+
+use super::credits::{Open, Serial};
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
 
 /// More contexts than this are not looked at one by one to check the account.
 const MOST_CHECKED: usize = 2048;
 
-/// A number for what has been allocated by now.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Serial {
-    contexts: u64,
-    heap: u64,
+/// What stands in place of something that was given back, by site.
+type Credit = BTreeMap<SiteId, Live>;
+
+/// So many contexts that a site has created, and what is in them is not counted.
+fn contexts(number: u64) -> Live {
+    Live { bytes: 0, allocations: number }
 }
 
 fn one(bytes: u64) -> Live {
@@ -30,9 +35,17 @@ fn context<'a>(address: usize) -> Context<'a> {
 pub(crate) struct Booked<'a>(pub(super) &'a mut Ledger);
 
 impl Booked<'_> {
-    /// Has the contexts that there are now be the old ones.
+    /// Has the contexts that there are now be the old ones. What has been given back by now stands for nothing any more.
     pub(crate) fn settle(&mut self, walker: &mut Walker) {
         self.0.contexts.settle(|address| walker.climb_outside_running(context(address)));
+        self.starts_anew(None);
+    }
+
+    /// From now on, what is given back stands against what is allocated.
+    fn starts_anew(&mut self, older_than: Option<Serial>) {
+        self.0.credits.forget();
+        self.0.credits.since = Serial { contexts: self.0.live.serial(), heap: self.0.heap.serial() };
+        self.0.credits.older_than = older_than;
     }
 
     /// Enters all contexts that there are, as old ones.
@@ -42,20 +55,96 @@ impl Booked<'_> {
 
     /// The tree: how many contexts there are of each path, except those of the portal that is running, what the new ones of them
     /// hold, and what the targets hold in any of them. What is in old contexts, whoever put it there, is not looked at.
-    pub(crate) fn census(&self, walker: &mut Walker, moment: Moment) -> Census {
+    pub(crate) fn census(&mut self, walker: &mut Walker, moment: Moment) -> Census {
         let mut census = Census::new(moment);
         for (path, objects) in self.0.contexts.old() {
             census.add(path, Totals { objects, ..Totals::default() });
             census.contexts += objects;
         }
-        for address in self.0.contexts.new_ones() {
+        for (address, made_by) in self.0.contexts.new_ones() {
             if let Some(path) = walker.climb_outside_running(context(address)) {
                 let totals = context(address).totals();
                 census.count(path, totals.used, totals.allocated);
+                if made_by != 0 {
+                    census.count_traced(path, SiteId(made_by), contexts(1));
+                }
             }
         }
+        self.count_made(&mut census, walker);
         self.count(&mut census, walker);
+        for (path, credit) in self.credit(walker) {
+            self.0.credits.set_off(path, credit);
+        }
+        self.starts_anew(None);
+        for (&(path, site), &live) in &self.0.credits.credited {
+            census.credit(path, site, live);
+        }
         census
+    }
+
+    /// Adds contexts that targets have created: old ones, and those that there was no room for.
+    fn count_made(&self, census: &mut Census, walker: &mut Walker) {
+        for (path, site, number) in self.0.contexts.old_made() {
+            census.count_traced(path, SiteId(site), contexts(number));
+        }
+        self.0.crowd.for_each(|site, names, objects| {
+            let path = walker.path_named(names.outermost_first());
+            census.add(path, Totals { objects, ..Totals::default() });
+            census.contexts += objects;
+            census.count_traced(path, SiteId(site), contexts(objects));
+        });
+    }
+
+    /// What stands in place of what was given back since it was last asked for.
+    fn credit(&self, walker: &mut Walker) -> Vec<(PathId, Credit)> {
+        let since = self.0.credits.since;
+        let open = self.0.credits.open();
+        if open.is_empty() {
+            return Vec::new();
+        }
+        let mut fresh: BTreeMap<PathId, Vec<Fresh>> = BTreeMap::new();
+        let mut last = (0, None);
+        self.0.live.for_each_since(since.contexts, |chunk, address, site, bytes| {
+            if address != last.0 {
+                let path = walker.climb_outside_running(context(address));
+                last = (address, path.filter(|path| open.contains_key(path)));
+            }
+            if let Some(path) = last.1 {
+                let space = context(address).space_of(chunk);
+                fresh.entry(path).or_default().push(Fresh { site: SiteId(site), bytes, space, context: address });
+            }
+        });
+        if open.contains_key(&PathId::HEAP) {
+            self.0.heap.for_each_since(since.heap, |chunk, context, site, bytes| {
+                let space = usable_size(chunk) as u64;
+                fresh.entry(PathId::HEAP).or_default().push(Fresh { site: SiteId(site), bytes, space, context });
+            });
+        }
+        let credit = |(path, open): (PathId, Open)| Some((path, self.credit_of(&open, fresh.get(&path)?)));
+        open.into_iter().filter_map(credit).collect()
+    }
+
+    fn credit_of(&self, open: &Open, fresh: &[Fresh]) -> Credit {
+        let sites = &self.0.sites;
+        let distance = |a: SiteId, b: SiteId| sites.get(a.0).pc.abs_diff(sites.get(b.0).pc) as u64;
+        let mut credit = replaced(&open.chunks, fresh, distance);
+        if open.contexts > 0 {
+            // Nothing in them is older.
+            let holds_older = |address| {
+                let mut all = 0;
+                self.0.live.for_each_in(address, 0, |_, _, _, _| all += 1);
+                fresh.iter().filter(|chunk| chunk.context == address).count() < all
+            };
+            let addresses: HashSet<usize> = fresh.iter().map(|chunk| chunk.context).collect();
+            let filled: HashSet<usize> = addresses.into_iter().filter(|&address| !holds_older(address)).collect();
+            let fresh: Vec<Fresh> = fresh.iter().filter(|chunk| filled.contains(&chunk.context)).copied().collect();
+            for (site, live) in refilled(open.contexts, open.used, &fresh) {
+                let sum = credit.entry(site).or_default();
+                // What stands in place of a chunk does not stand in place of a context as well.
+                (sum.bytes, sum.allocations) = (sum.bytes.max(live.bytes), sum.allocations.max(live.allocations));
+            }
+        }
+        credit
     }
 
     /// Adds to a census what the targets hold, except in the contexts of the portal that is running.
@@ -82,6 +171,10 @@ impl Booked<'_> {
             }
             census.count_traced(last.1, SiteId(site), one(bytes));
         });
+        for (address, made_by) in self.0.contexts.new_ones().filter(|&(_, made_by)| made_by != 0) {
+            census.count_traced(walker.climb(context(address)), SiteId(made_by), contexts(1));
+        }
+        self.count_made(&mut census, walker);
         self.count_outside_contexts(&mut census);
         census
     }
@@ -93,23 +186,38 @@ impl Booked<'_> {
 
     /// Shows what the targets hold in one context.
     pub(crate) fn for_each_in(&self, context: Context<'_>, mut show: impl FnMut(SiteId, Live)) {
-        self.0.live.for_each_in(context.address(), |_, _, site, bytes| show(SiteId(site), one(bytes)));
+        self.0.live.for_each_in(context.address(), 0, |_, _, site, bytes| show(SiteId(site), one(bytes)));
+        let made_by = self.0.contexts.made_by(context.address());
+        if made_by != 0 {
+            show(SiteId(made_by), contexts(1));
+        }
     }
 
-    /// The newest allocation.
-    pub(crate) fn newest(&self) -> Serial {
-        Serial { contexts: self.0.live.serial(), heap: self.0.heap.serial() }
+    /// The newest allocation. What is there now is old for [`Self::census_since`].
+    pub(crate) fn newest(&mut self, walker: &mut Walker) -> Serial {
+        let newest = Serial { contexts: self.0.live.serial(), heap: self.0.heap.serial() };
+        self.0.contexts.settle(|address| walker.climb_outside_running(context(address)));
+        self.starts_anew(Some(newest));
+        newest
     }
 
-    /// What the targets have allocated since, and still hold.
+    /// What the targets have allocated since and still hold, less what they have given back for it.
     pub(crate) fn census_since(&self, serial: Serial, walker: &mut Walker) -> Census {
         let mut census = Census::default();
+        for (address, made_by) in self.0.contexts.new_ones().filter(|&(_, made_by)| made_by != 0) {
+            if let Some(path) = walker.climb_outside_running(context(address)) {
+                census.count_traced(path, SiteId(made_by), contexts(1));
+            }
+        }
         self.0.live.for_each_since(serial.contexts, |_, address, site, bytes| {
             census.count_traced(walker.climb(context(address)), SiteId(site), one(bytes));
         });
         self.0.heap.for_each_since(serial.heap, |_, _, site, bytes| {
             census.count_traced(PathId::HEAP, SiteId(site), one(bytes));
         });
+        for (path, credit) in self.credit(walker) {
+            credit.into_iter().for_each(|(site, live)| census.take_out(path, site, live));
+        }
         census
     }
 
@@ -125,6 +233,8 @@ impl Booked<'_> {
             + self.0.segments.not_recorded()
             + self.0.sites.not_recorded()
             + self.0.contexts.not_recorded()
+            + self.0.crowd.not_recorded()
+            + self.0.credits.not_recorded()
     }
 
     /// Counts what is wrong with the tables; 0 unless the engine is. That the contexts in them are there is looked at where there
@@ -132,7 +242,7 @@ impl Booked<'_> {
     pub(crate) fn inconsistencies(&self, walker: &Walker) -> u64 {
         let contexts = walker.contexts(MOST_CHECKED);
         let is_there = |address: usize| contexts.as_ref().is_none_or(|contexts| contexts.contains(&address));
-        let unknown = self.0.contexts.new_ones().filter(|&address| !is_there(address)).count() as u64;
+        let unknown = self.0.contexts.new_ones().filter(|&(address, _)| !is_there(address)).count() as u64;
         unknown + self.0.heap.inconsistencies(|context| context == HEAP) + self.0.live.inconsistencies(is_there)
     }
 
@@ -140,15 +250,26 @@ impl Booked<'_> {
     pub(crate) fn start_step(&mut self) {
         self.0.live.start_step(|address, names| Names::of_context(context(address), names));
         self.0.heap.start_step(|_, _| {});
+        self.0.contexts.start_step(|address, names| Names::of_context(context(address), names));
     }
 
     /// What each site has held at most in the present step of a ladder.
     pub(crate) fn peaks(&self, walker: &mut Walker) -> Vec<Peak> {
         let mut peaks = Vec::new();
+        let mut add = |of, site, path, held| peaks.push(Peak { of, site: SiteId(site), path, held });
         self.0.live.peaks().for_each(|site, held, names| {
-            peaks.push(Peak { site: SiteId(site), path: walker.path_named(names.outermost_first()), held });
+            add(Of::Chunks, site, walker.path_named(names.outermost_first()), held);
         });
-        self.0.heap.peaks().for_each(|site, held, _| peaks.push(Peak { site: SiteId(site), path: PathId::HEAP, held }));
+        self.0.contexts.peaks().for_each(|site, held, names| {
+            add(Of::Contexts, site, walker.path_named(names.outermost_first()), held);
+        });
+        self.0.heap.peaks().for_each(|site, held, _| add(Of::Chunks, site, PathId::HEAP, held));
         peaks
     }
+}
+
+/// What a chunk of the heap takes (bytes).
+fn usable_size(chunk: usize) -> usize {
+    // SAFETY: a live chunk of malloc's.
+    unsafe { libc::malloc_usable_size(std::ptr::with_exposed_provenance_mut(chunk)) }
 }

@@ -32,6 +32,11 @@ impl ContextRecord {
     pub(crate) const NONE: Self = ContextRecord { number: 0, emptied: 0 };
     /// That of something that is no longer there: nothing ever goes from record 0.
     pub(crate) const GONE: Self = ContextRecord { number: 0, emptied: 1 };
+
+    /// Whether it is that of a context.
+    pub(crate) fn is_there(self) -> bool {
+        self.number != 0
+    }
 }
 
 /// Contexts whose records are at hand.
@@ -66,10 +71,6 @@ impl Filled {
         self.recent = [0; RECENT];
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.by_address.is_full()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.by_address.len()
     }
@@ -87,14 +88,16 @@ impl Filled {
         (self.records.get_ref(recent as usize).address == address).then_some(recent)
     }
 
-    /// The record of a context, made for the site if there is none. There has to be room.
+    /// The record of a context, made for the site if there is none; 0 where there is no room for another.
     #[inline(always)]
     pub(super) fn enter(&mut self, address: usize, site: u32, peaks: &mut Peaks) -> u32 {
         if let Some(number) = self.recent(address) {
             return number;
         }
         let number = self.find_or_enter(address, site, peaks);
-        self.recent[Self::place(address)] = number;
+        if number != 0 {
+            self.recent[Self::place(address)] = number;
+        }
         number
     }
 
@@ -107,6 +110,9 @@ impl Filled {
     fn find_or_enter(&mut self, address: usize, site: u32, peaks: &mut Peaks) -> u32 {
         if let Some(number) = self.find(address) {
             return number;
+        }
+        if self.by_address.is_full() {
+            return 0;
         }
         let number = match self.free {
             0 => {

@@ -82,6 +82,12 @@ impl Journal {
         }
     }
 
+    /// Whether something was allocated a moment ago and is not booked.
+    pub(crate) fn has_just(&self, address: usize) -> bool {
+        let near = (1..=NEAR.min(self.length)).map(|back| &self.events[(self.length - back) % MOST]);
+        near.into_iter().any(|event| event.address == address && event.site != 0 && event.context.is_there())
+    }
+
     /// Books everything.
     #[inline(never)]
     pub(crate) fn book(&mut self, table: &mut LiveTable) {

@@ -1,6 +1,7 @@
 //! The ledger as a link of the chain: it lets everything pass, and writes it down.
 
 use super::{HEAP, Ledger};
+use crate::contexts::Context;
 use crate::link::{Link, Request, Room};
 
 impl Link for Ledger {
@@ -39,7 +40,12 @@ impl Link for Ledger {
 
     #[inline(always)]
     fn delete(&mut self, context: usize) {
-        self.live.forget_context(context);
-        self.contexts.strike_out(context);
+        // SAFETY: it is deleted after this.
+        let context = unsafe { Context::at(context) };
+        self.empties(context);
+        self.live.forget_context(context.address());
+        if !self.contexts.strike_out(context.address()) && !self.crowd.is_empty() {
+            self.crowd.leaves(context.name_address());
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) unsafe trait Zeroed: Copy {}
 
 // SAFETY: integers.
 unsafe impl Zeroed for u32 {}
+// SAFETY: integers.
+unsafe impl Zeroed for usize {}
 
 impl<T: Zeroed> Reserved<T> {
     /// Reserves room; none where the system refuses.

@@ -5,6 +5,8 @@
 
 pub(crate) mod book;
 mod counts;
+mod credits;
+mod crowd;
 mod filled;
 pub(crate) mod index;
 mod journal;
@@ -17,15 +19,23 @@ pub(crate) mod sites;
 pub(crate) mod table;
 
 use book::Book;
-pub(crate) use counts::{Booked, Serial};
+pub(crate) use counts::Booked;
+use credits::Credits;
+pub(crate) use credits::Serial;
+use crowd::Crowd;
 use journal::Journal;
 pub(crate) use places::Places;
 use segments::Segments;
 use sites::Sites;
 use table::LiveTable;
 
+use crate::contexts::{Context, Names};
+
 /// Stands for the context of what is allocated from the heap, which has none.
 pub(crate) const HEAP: usize = 1;
+
+/// At most so much is in use in an AllocSet without anything in it: itself, and the header of its block (bytes).
+const EMPTY: u64 = 256;
 
 /// All that is recorded. Made when tracing is first asked for, kept until the process ends.
 pub(crate) struct Ledger {
@@ -37,18 +47,23 @@ pub(crate) struct Ledger {
     pub(crate) segments: Segments,
     pub(crate) sites: Sites,
     pub(crate) contexts: Book,
+    crowd: Crowd,
+    pub(crate) credits: Credits,
 }
 
 impl Ledger {
     /// Reserves its memory; none where the system refuses.
     pub(crate) fn new() -> Option<Self> {
         Some(Ledger {
-            live: LiveTable::new(21, 17)?,
+            // Each has as many contexts as allocations, so that no allocation is lost for want of room for its context.
+            live: LiveTable::new(21, 21)?,
             journal: Journal::new(),
             heap: LiveTable::new(21, 4)?,
             segments: Segments::new()?,
             sites: Sites::new()?,
             contexts: Book::new()?,
+            crowd: Crowd::new()?,
+            credits: Credits::new()?,
         })
     }
 
@@ -65,9 +80,51 @@ impl Ledger {
         self.live.site_of(chunk)
     }
 
-    /// A target has created a context: an allocation of no bytes in itself.
-    pub(crate) fn created(&mut self, context: usize, site: u32) {
-        self.journal.allocated(&mut self.live, context, 0, context, site);
+    /// Whether an allocation in a context was there before what the ledger is to judge: it does not know it, or it was made
+    /// before the statement that is judged.
+    pub(crate) fn is_old(&mut self, chunk: usize) -> bool {
+        if self.journal.has_just(chunk) {
+            return false;
+        }
+        self.journal.book(&mut self.live);
+        match self.live.serial_of(chunk) {
+            None => !self.credits.has_come(chunk),
+            Some(serial) => self.credits.older_than.is_some_and(|since| serial <= since.contexts),
+        }
+    }
+
+    /// The same for an allocation from the heap.
+    pub(crate) fn is_old_in_heap(&self, chunk: usize) -> bool {
+        match self.heap.serial_of(chunk) {
+            None => true,
+            Some(serial) => self.credits.older_than.is_some_and(|since| serial <= since.heap),
+        }
+    }
+
+    /// A target has created a context.
+    pub(crate) fn created(&mut self, context: Context<'_>, site: u32) {
+        if !self.contexts.created(context.address(), site, context.blocks()) {
+            self.crowd.joins(site, context.name_address(), |names| Names::of_context(context, names));
+        }
+    }
+
+    /// Whether peaks are counted.
+    #[inline(always)]
+    pub(crate) fn counts_peaks(&self) -> bool {
+        self.live.counts_peaks()
+    }
+
+    /// What is in a context goes, and was there before.
+    pub(crate) fn empties(&mut self, context: Context<'_>) {
+        let Some(path) = self.contexts.old_path(context.address()) else { return };
+        self.journal.book(&mut self.live);
+        let (mut known, credits) = (0, &self.credits);
+        let since = credits.older_than.map_or(0, |serial| serial.contexts);
+        self.live.for_each_in(context.address(), since, |chunk, _, _, _| known += context.space_of(chunk));
+        let used = context.totals().used.saturating_sub(known);
+        if used > if known == 0 { EMPTY } else { 4 * EMPTY } {
+            self.credits.emptied(path, used);
+        }
     }
 
     /// Forgets everything but the sites, whose numbers may be in use.
@@ -77,5 +134,7 @@ impl Ledger {
         self.heap.clear();
         self.segments.clear();
         self.contexts.clear();
+        self.crowd.clear();
+        self.credits.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! What each site held at most in the present step of a ladder.
 //!
-//! It is counted where the live table changes, inside the allocator, so it lives in fixed memory and takes constant time.
+//! It is counted where the live table or the book of contexts changes, inside the allocator, so it lives in fixed memory and takes constant time.
 //! The contexts of a query are gone when it has ended: the names of one of them are copied while it lives.
 
 use memcheck_core::census::Live;
@@ -97,6 +97,15 @@ impl Peaks {
         if site.context == context && site.peak.bytes / 2 >= site.named_at {
             site.named_at = site.peak.bytes.max(1);
             name(context, &mut site.names);
+        }
+    }
+
+    /// What a site has allocated in this step is larger or smaller than it was.
+    pub(crate) fn resize(&mut self, serial: u64, site: u32, before: u64, after: u64) {
+        if self.since.is_some_and(|since| serial > since) {
+            let site = self.sites.at(site as usize);
+            site.held.bytes = (site.held.bytes + after).saturating_sub(before);
+            site.peak.bytes = site.peak.bytes.max(site.held.bytes);
         }
     }
 

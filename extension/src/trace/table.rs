@@ -116,6 +116,15 @@ impl LiveTable {
         record.filter(|record| record.context != 0).map_or(0, |record| record.site)
     }
 
+    /// The serial of an allocation; none if it is not recorded.
+    pub(crate) fn serial_of(&self, address: usize) -> Option<u64> {
+        if self.live == 0 {
+            return None;
+        }
+        let record = self.allocations.get_ref(self.number(address)? as usize);
+        (record.context != 0).then_some(record.serial)
+    }
+
     /// Whether an allocation is recorded.
     pub(crate) fn holds(&self, address: usize) -> bool {
         self.site_of(address) != 0
@@ -133,12 +142,12 @@ impl LiveTable {
                 number => number,
             },
         };
-        if self.contexts.is_full() {
+        self.peaks.add(site, bytes as u64, context);
+        let context = self.contexts.enter(context, site, &mut self.peaks);
+        if context == 0 {
             self.not_recorded += 1;
             return self.retire(number);
         }
-        self.peaks.add(site, bytes as u64, context);
-        let context = self.contexts.enter(context, site, &mut self.peaks);
         let next = std::mem::replace(self.contexts.first(context), number);
         if next != 0 {
             self.allocations.at(next as usize).previous = number;
@@ -213,12 +222,13 @@ impl LiveTable {
     /// not recorded.
     #[inline(always)]
     pub(crate) fn context_record(&mut self, address: usize, site: u32) -> Option<ContextRecord> {
-        if self.contexts.is_full() {
-            self.not_recorded += 1;
-            return None;
+        match self.contexts.enter(address, site, &mut self.peaks) {
+            0 => {
+                self.not_recorded += 1;
+                None
+            }
+            number => Some(self.contexts.record(number)),
         }
-        let number = self.contexts.enter(address, site, &mut self.peaks);
-        Some(self.contexts.record(number))
     }
 
     /// The address of the context of a record, if nothing in it has gone since.
@@ -286,10 +296,10 @@ impl LiveTable {
         }
     }
 
-    /// Shows every outstanding allocation of one context.
-    pub(crate) fn for_each_in(&self, address: usize, mut show: impl FnMut(usize, usize, u32, u64)) {
+    /// Shows every outstanding allocation of one context that was made after another.
+    pub(crate) fn for_each_in(&self, address: usize, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
         if let Some(number) = self.contexts.find(address) {
-            self.for_each_of(address, self.contexts.first_of(number), 0, &mut show);
+            self.for_each_of(address, self.contexts.first_of(number), serial, &mut show);
         }
     }
 
@@ -483,6 +493,24 @@ mod tests {
             table.forget_context(context);
         }
         assert_eq!((table.not_recorded(), table.inconsistencies(|_| false)), (0, 0));
+    }
+
+    #[test]
+    fn a_full_table_of_contexts_goes_on_with_those_that_it_knows() {
+        let mut table = LiveTable::new(8, 4).unwrap();
+        for number in 0..100 {
+            table.insert(0x7000 + number * 16, 8, 0x5000 + number * 64, 1);
+        }
+        let (known, lost) = (u64::from(table.len()), table.not_recorded());
+        assert!(known > 8 && known + lost == 100);
+        for number in 0..10 {
+            table.insert(0x9000 + number * 16, 8, 0x5000, 1);
+        }
+        assert_eq!((u64::from(table.len()), table.not_recorded()), (known + 10, lost));
+        assert_eq!(table.inconsistencies(|_| true), 0);
+        table.forget_context(0x5000);
+        table.insert(0xa000, 8, 0x6000, 1);
+        assert_eq!(table.not_recorded(), lost);
     }
 
     #[test]

@@ -12,11 +12,12 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 
+use memcheck_core::census::PathId;
 use pgrx::pg_sys::{self, MemoryContext};
 
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
-use crate::contexts::Walker;
+use crate::contexts::{Context, Walker};
 use crate::link::{Before, Link, Request, Room};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
@@ -195,10 +196,11 @@ pub(super) fn allocate(
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
     let is_first = chain.ledger.contexts.touch(context.addr());
+    let make = observing(chain.ledger.counts_peaks(), context, make);
     let Some(newest) = chain.stack.under_way(from, context) else { return make(size) };
     let site = site!(chain, from, attribute(newest, context));
     if site == 0 || is_kept_by_server(chain, newest, context) {
-        return make(size);
+        return servers_own(context, make(size));
     }
     if is_first {
         chain.ledger.contexts.claim(context.addr());
@@ -213,6 +215,51 @@ fn is_kept_by_server(chain: &mut Chain, newest: Note, context: MemoryContext) ->
     chain.stack.is_kept_by_server(newest, context) && !chain.ledger.contexts.is_claimed(context.addr())
 }
 
+/// Notes that the server has allocated something on its own account while a target is at work.
+#[inline(always)]
+fn servers_own(context: MemoryContext, chunk: *mut c_void) -> *mut c_void {
+    if let Some(chain) = in_wrapper()
+        && chain.ledger.contexts.old_path(context.addr()).is_some()
+    {
+        chain.ledger.credits.is_the_servers(chunk.addr());
+    }
+    chunk
+}
+
+/// Has the blocks of a context counted after something was allocated in it, while peaks are counted.
+#[inline(always)]
+fn observing(
+    counts_peaks: bool,
+    context: MemoryContext,
+    make: impl FnOnce(usize) -> *mut c_void,
+) -> impl FnOnce(usize) -> *mut c_void {
+    move |size| {
+        let chunk = make(size);
+        if counts_peaks {
+            observe(context);
+        }
+        chunk
+    }
+}
+
+/// Whether peaks are counted.
+#[inline(always)]
+pub(super) fn counts_peaks() -> bool {
+    in_wrapper().is_some_and(|chain| chain.ledger.counts_peaks())
+}
+
+/// Counts the blocks of a context, while peaks are counted.
+#[inline(never)]
+pub(super) fn observe(context: MemoryContext) {
+    if let Some(chain) = in_wrapper()
+        && chain.ledger.counts_peaks()
+    {
+        // SAFETY: the allocator's wrappers are given a live context.
+        let context = unsafe { Context::at(context.addr()) };
+        chain.ledger.contexts.observe(context.address(), context.blocks());
+    }
+}
+
 /// A chunk of a context gets another size. One that the server makes larger for a target keeps its site.
 #[inline(always)]
 pub(super) fn reallocate(
@@ -225,6 +272,7 @@ pub(super) fn reallocate(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
+    let make = observing(chain.ledger.counts_peaks(), context, make);
     let own = match chain.stack.under_way(from, context) {
         Some(newest) => match site!(chain, from, attribute(newest, context)) {
             site if site != 0 && !is_kept_by_server(chain, newest, context) => site,
@@ -232,6 +280,9 @@ pub(super) fn reallocate(
         },
         None => 0,
     };
+    if own != 0 {
+        given_back(chain, context, chunk, |_| own);
+    }
     let site = if own != 0 { own } else { chain.ledger.site_of(chunk.addr()) };
     if site == 0 {
         return make(size);
@@ -242,14 +293,40 @@ pub(super) fn reallocate(
 
 /// A chunk of a context is given back. Whether a link has taken it.
 #[inline(always)]
-pub(super) fn free(chunk: *mut c_void) -> bool {
+pub(super) fn free(from: Registers, chunk: *mut c_void, context: impl FnOnce() -> MemoryContext) -> bool {
+    let Some(chain) = in_wrapper() else { return false };
+    if let Some(newest) = chain.stack.at_work(from) {
+        let context = context();
+        given_back(chain, context, chunk, |chain| site!(chain, from, attribute(newest, context)));
+    }
     // The context is in the chunk's header, where no link has asked for it yet.
-    in_wrapper().is_some_and(|chain| chain.release(Room::Context(0), chunk.addr()))
+    chain.release(Room::Context(0), chunk.addr())
+}
+
+/// A target gives a chunk back, or has it replaced by a larger one. Where it was there before what is judged, that stands
+/// against what the target allocates.
+#[inline(always)]
+fn given_back(chain: &mut Chain, context: MemoryContext, chunk: *mut c_void, site: impl FnOnce(&mut Chain) -> u32) {
+    let Some(path) = chain.ledger.contexts.old_path(context.addr()) else { return };
+    if !chain.ledger.is_old(chunk.addr()) {
+        return;
+    }
+    let site = site(chain);
+    if site != 0 {
+        // SAFETY: the allocator's wrappers are given a live context, and a live chunk of it.
+        let space = unsafe { Context::at(context.addr()) }.space_of(chunk.addr());
+        chain.ledger.credits.given_back(path, site, space as usize);
+    }
 }
 
 /// A context is reset.
-pub(super) fn reset(context: MemoryContext) {
+#[inline(always)]
+pub(super) fn reset(from: Registers, context: MemoryContext) {
     if let Some(chain) = in_wrapper() {
+        if chain.stack.at_work(from).is_some() {
+            // SAFETY: the allocator's wrappers are given a live context.
+            chain.ledger.empties(unsafe { Context::at(context.addr()) });
+        }
         each_link!(chain, link => link.reset(context.addr()));
     }
 }
@@ -298,6 +375,7 @@ pub(super) fn reallocate_heap(
         return make(size);
     }
     let own = site!(chain, from, attribute_heap());
+    given_back_to_heap(chain, chunk, |_| own);
     let site = if own != 0 { own } else { chain.ledger.heap.site_of(chunk.addr()) };
     if site == 0 {
         return make(size);
@@ -308,19 +386,36 @@ pub(super) fn reallocate_heap(
 
 /// A call of free. Whether a link has taken the chunk.
 #[inline(always)]
-pub(super) fn free_heap(chunk: *mut c_void) -> bool {
-    in_heap_function().is_some_and(|chain| chain.release(Room::Heap, chunk.addr()))
+pub(super) fn free_heap(from: Registers, chunk: *mut c_void) -> bool {
+    let Some(chain) = in_heap_function() else { return false };
+    given_back_to_heap(chain, chunk, |chain| site!(chain, from, attribute_heap()));
+    chain.release(Room::Heap, chunk.addr())
 }
 
-/// A target has created a context: an allocation of no bytes in itself, which is forgotten with everything else in it.
+/// As [`given_back`].
+#[inline(always)]
+fn given_back_to_heap(chain: &mut Chain, chunk: *mut c_void, site: impl FnOnce(&mut Chain) -> u32) {
+    if chunk.is_null() || !chain.ledger.is_old_in_heap(chunk.addr()) {
+        return;
+    }
+    let site = site(chain);
+    if site != 0 {
+        // SAFETY: a live chunk of malloc's, which the caller gives back.
+        let space = unsafe { libc::malloc_usable_size(chunk) };
+        chain.ledger.credits.given_back(PathId::HEAP, site, space);
+    }
+}
+
+/// A target has created a context.
 #[inline(always)]
 pub(super) fn created(from: Registers, context: MemoryContext) {
     let Some(chain) = in_wrapper() else { return };
-    chain.ledger.contexts.touch(context.addr());
     let site = direct_site(chain, from);
     if site != 0 {
-        chain.ledger.contexts.claim(context.addr());
-        chain.ledger.created(context.addr(), site);
+        // SAFETY: it was created just now.
+        chain.ledger.created(unsafe { Context::at(context.addr()) }, site);
+    } else {
+        chain.ledger.contexts.touch(context.addr());
     }
 }
 

@@ -20,6 +20,11 @@ hooked! {
         parent: MemoryContext, name: *const c_char, min_size: usize, first_block: usize, largest_block: usize
     ) -> MemoryContext => created;
 
+    /// From 17 on.
+    fn BumpContextCreate(
+        parent: MemoryContext, name: *const c_char, min_size: usize, first_block: usize, largest_block: usize
+    ) -> MemoryContext => created;
+
     fn SlabContextCreate(
         parent: MemoryContext, name: *const c_char, block: usize, chunk: usize
     ) -> MemoryContext => created;

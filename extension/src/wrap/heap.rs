@@ -95,7 +95,7 @@ hooked! {
     }
 
     fn free(chunk: *mut c_void) {
-        if !free_heap(chunk) {
+        if !free_heap(Registers::here(), chunk) {
             // SAFETY: as in `malloc`.
             unsafe { libc::free(chunk) };
         }

@@ -94,7 +94,7 @@ impl Tables {
                 unsafe { begins_with_frame_pointer(wrapper) }
             };
             let wrappers = version::functions(&wrap::<0>(*methods));
-            if !wrappers.into_iter().take(2).flatten().all(is_walkable) {
+            if !wrappers.into_iter().take(4).flatten().all(is_walkable) {
                 return Err(Refusal::NoFramePointers);
             }
         }
@@ -166,10 +166,13 @@ wrapped! {
 }
 
 unsafe extern "C-unwind" fn reset<const KIND: usize>(context: pg_sys::MemoryContext) {
-    chain::reset(context);
+    chain::reset(Registers::here(), context);
     if let Some(reset) = original::<KIND>().reset {
         // SAFETY: called as the server called us.
         unsafe { reset(context) };
+    }
+    if chain::counts_peaks() {
+        chain::observe(context);
     }
 }
 
@@ -207,7 +210,7 @@ macro_rules! array_of_tables {
             (tables, ids.len())
         }
 
-        /// The functions of a table, all of which every kind has. The first two walk the stack where they are ours.
+        /// The functions of a table, all of which every kind has. The first four walk the stack where they are ours.
         pub(super) fn functions(methods: &MemoryContextMethods) -> [Option<usize>; 6] {
             [
                 methods.alloc.map(|f| f as usize),
@@ -231,9 +234,15 @@ macro_rules! array_of_tables {
         }
 
         pub(super) unsafe extern "C-unwind" fn free<const KIND: usize>(chunk: *mut c_void) {
-            if !chain::free(chunk) {
+            // SAFETY: as in `alloc`; the chunk is live until it is freed.
+            let context = move || unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
+            let observed = chain::counts_peaks().then(context);
+            if !chain::free(Registers::here(), chunk, context) {
                 // SAFETY: as in `alloc`.
                 unsafe { (original::<KIND>().free_p.unwrap_unchecked())(chunk) };
+            }
+            if let Some(context) = observed {
+                chain::observe(context);
             }
         }
 

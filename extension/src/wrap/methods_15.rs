@@ -28,7 +28,7 @@ fn find() -> [*mut MemoryContextMethods; KINDS] {
     }
 }
 
-/// The functions of a table, all of which every kind has. The first two walk the stack where they are ours.
+/// The functions of a table, all of which every kind has. The first four walk the stack where they are ours.
 pub(super) fn functions(methods: &MemoryContextMethods) -> [Option<usize>; 5] {
     [
         methods.alloc.map(|f| f as usize),
@@ -50,9 +50,12 @@ pub(super) unsafe extern "C-unwind" fn alloc<const KIND: usize>(
 }
 
 pub(super) unsafe extern "C-unwind" fn free<const KIND: usize>(context: pg_sys::MemoryContext, chunk: *mut c_void) {
-    if !chain::free(chunk) {
+    if !chain::free(Registers::here(), chunk, || context) {
         // SAFETY: as in `alloc`.
         unsafe { (original::<KIND>().free_p.unwrap_unchecked())(context, chunk) };
+    }
+    if chain::counts_peaks() {
+        chain::observe(context);
     }
 }
 

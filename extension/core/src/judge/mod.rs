@@ -4,6 +4,7 @@
 //! here.
 
 pub mod complaint;
+pub mod credit;
 pub mod cursor;
 pub mod curve;
 pub mod event;

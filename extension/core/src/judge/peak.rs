@@ -4,6 +4,9 @@
 //! with the rows as well. A result is one allocation, or as many as there were at first, which gets larger; what is
 //! forgotten row by row is one allocation more for each row. So allocations are counted, and of what SPI hands to its caller
 //! whole results and plans. Bytes in a constant number of allocations count only if they outgrow the rows.
+//!
+//! The same goes for contexts, with the bytes that they had from malloc: one that was reset and kept holds nothing and takes
+//! its blocks all the same.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +19,20 @@ use crate::judge::growth::{Growth, Shape};
 use crate::judge::rules::Rules;
 use crate::judge::workers::Places;
 
+/// What a peak counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// What was allocated: bytes as they were requested.
+    Chunks,
+    /// Contexts that were created: the bytes that they had from malloc, whatever was in them.
+    Contexts,
+}
+
 /// What a site held at most in one step of a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peak {
+    /// Of what.
+    pub of: Of,
     /// The site.
     pub site: SiteId,
     /// The contexts in which it held most of it.
@@ -52,8 +66,14 @@ pub fn judge_peaks(paths: &PathTable, ladder: &[Rung], rules: &Rules, places: &d
     for &peak in &last.peaks {
         groups.entry((peak.path, places.group(peak.site))).or_default().push(peak);
     }
-    let mut findings: Vec<Finding> =
-        groups.iter().filter_map(|((path, _), peaks)| finding(paths, ladder, *path, peaks)).collect();
+    let mut findings: Vec<Finding> = groups
+        .iter()
+        .filter_map(|((path, _), peaks)| {
+            // What is in contexts that pile up is in their blocks.
+            let of = |of| peaks.iter().copied().filter(|peak| peak.of == of).collect::<Vec<Peak>>();
+            finding(paths, ladder, *path, &of(Of::Contexts)).or_else(|| finding(paths, ladder, *path, &of(Of::Chunks)))
+        })
+        .collect();
     findings.retain(|finding| rules.filter.reports(&finding.path) && !rules.filter.allows(&finding.path));
     sort(&mut findings);
     findings
@@ -61,11 +81,9 @@ pub fn judge_peaks(paths: &PathTable, ladder: &[Rung], rules: &Rules, places: &d
 
 /// The finding of a group of sites, if their peak grows with the rows.
 fn finding(paths: &PathTable, ladder: &[Rung], path: PathId, peaks: &[Peak]) -> Option<Finding> {
-    // Where something is in the contexts, that they were created goes without saying: an allocation of no bytes.
-    let filled: Vec<Peak> = peaks.iter().copied().filter(|peak| peak.held.bytes > 0).collect();
-    let peaks = if filled.is_empty() { peaks } else { &filled };
     let held = |rung: &Rung| {
-        let same = rung.peaks.iter().filter(|peak| peaks.iter().any(|other| other.site == peak.site));
+        let is_same = |peak: &&Peak| peaks.iter().any(|other| (other.of, other.site) == (peak.of, peak.site));
+        let same = rung.peaks.iter().filter(is_same);
         same.fold(Live::default(), |sum, peak| Live {
             bytes: sum.bytes + peak.held.bytes,
             allocations: sum.allocations + peak.held.allocations,
@@ -80,7 +98,8 @@ fn finding(paths: &PathTable, ladder: &[Rung], path: PathId, peaks: &[Peak]) -> 
     let (&few, &many) = (curve.points.first()?, curve.points.last()?);
     let most = peaks.iter().max_by_key(|peak| peak.held.bytes)?;
     let path = paths.path(path);
-    let detail = detail::query_bloat(&path, few, many);
+    let what = if most.of == Of::Contexts { "contexts" } else { "allocations" };
+    let detail = detail::query_bloat(&path, what, few, many);
     let trend = Trend { bytes, objects };
     Some(Finding {
         // What does not go on with the rows has no rate: it is not theirs.
@@ -135,7 +154,7 @@ mod tests {
                 .map(|&(site, name, held)| {
                     let (bytes, allocations) = held(rows);
                     let path = paths.child(PathId::ROOT, name);
-                    Peak { site: SiteId(site), path, held: Live { bytes, allocations } }
+                    Peak { of: Of::Chunks, site: SiteId(site), path, held: Live { bytes, allocations } }
                 })
                 .collect(),
         };
@@ -220,5 +239,36 @@ mod tests {
         );
         let filter = Filter { watch: vec![Like::new("%")], allowed: vec![Like::new("sort")] };
         assert_eq!(judged(&[500, 1000, 2000], &sites, filter), ["query_bloat INFO else 8 x1.00 linear site 3"]);
+    }
+
+    /// What a site has created at most, over two rungs, beside what was allocated in it.
+    fn created(held: Held, chunks: Held) -> Vec<String> {
+        let mut paths = PathTable::default();
+        let path = paths.child(PathId::ROOT, "pile");
+        let peak = |of, (bytes, allocations)| Peak { of, site: SiteId(1), path, held: Live { bytes, allocations } };
+        let rung = |rows| Rung { rows, peaks: vec![peak(Of::Contexts, held(rows)), peak(Of::Chunks, chunks(rows))] };
+        let ladder: Vec<Rung> = [100, 200, 400].map(rung).into();
+        let found = judge_peaks(&paths, &ladder, &Rules::default(), &ByNumber);
+        found.into_iter().map(|f| format!("{} x{} {}", f.bytes_per_iter, f.objects_per_iter, f.detail)).collect()
+    }
+
+    #[test]
+    fn contexts_that_pile_up_count_by_their_blocks() {
+        let nothing: Held = |_| (0, 0);
+        let detail = |few, many, what, n| {
+            format!(
+                "context 'pile' (depth 1): peak grew from {few} bytes in 100 {what} at 100 rows to {many} bytes in {n} \
+                 {what} at 400 rows"
+            )
+        };
+        // Nothing is left in them, or something; which is one bug.
+        let piles = format!("8192 x1 {}", detail(819_200, 3_276_800, "contexts", 400));
+        assert_eq!(created(|n| (8192 * n, n), nothing), [piles.clone()]);
+        assert_eq!(created(|n| (8192 * n, n), |n| (100 * n, n)), [piles]);
+        // One at a time, and one that is as large as it has to be; what is in that may still be a bug.
+        assert_eq!(created(|_| (8192, 1), nothing), [""; 0]);
+        assert_eq!(created(|n| ((n * 100).next_power_of_two(), 1), nothing), [""; 0]);
+        let chunks = format!("100 x1 {}", detail(10_000, 40_000, "allocations", 400));
+        assert_eq!(created(|n| ((n * 100).next_power_of_two(), 1), |n| (100 * n, n)), [chunks]);
     }
 }

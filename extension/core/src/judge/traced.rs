@@ -98,7 +98,11 @@ fn held(reading: &dyn Reading, evidence: &Evidence, places: &dyn Places, untrace
         .into_iter()
         .filter_map(|((path, _), mut sites)| {
             let live = |mark: &Mark, (path, site)| {
-                if comparable(path) { mark.census.live(path, site) } else { mark.leftovers.live(path, site) }
+                if comparable(path) {
+                    mark.census.held(path, site, &last.census)
+                } else {
+                    mark.leftovers.live(path, site)
+                }
             };
             retain_leaks(&mut sites, marks, places, |mark, held| live(mark, held).bytes);
             sites.retain(|&site| {

@@ -1,0 +1,92 @@
+//! What the ledger makes of what it has not seen come: tracing begins in a session that has been at work for long. What was
+//! there before is given back and replaced, and that is no growth; a leak beside it is.
+
+mod cluster;
+
+use cluster::{Session, clusters};
+use mcspec::server::Server;
+
+/// A session in which a statement has been run 200 times with nothing traced.
+fn warm(server: &Server, call: &str) -> Session {
+    let mut session = Session::open(server);
+    session.gives("CREATE EXTENSION IF NOT EXISTS mem_ledger; SET search_path = mem_ledger, public", "");
+    session.ask(&format!("SELECT count({call}) FROM generate_series(1, 200)"));
+    session.gives("SET pg_ext_memcheck.trace = on; SET pg_ext_memcheck.targets = 'mem_ledger'", "");
+    session
+}
+
+/// The findings of a window: `check|context|bytes`.
+fn found(session: &mut Session) -> String {
+    session.ask("SELECT ext_memcheck.end()");
+    session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'inconsistencies'", "0");
+    session.ask("SELECT check_type, subject, bytes FROM ext_memcheck.findings() ORDER BY 1, 2")
+}
+
+/// What `growth_benchmark` finds about 50 calls, with marks as the runner sets them.
+fn grows(server: &Server, call: &str) -> String {
+    let mut session = warm(server, call);
+    session.ask("SELECT ext_memcheck.begin('', '{\"scenario\": \"growth_benchmark\"}')");
+    session.gives("SELECT ext_memcheck.mark(0)", "");
+    let mut done = 0;
+    for mark in [1, 10, 25, 50] {
+        (done..mark).for_each(|_| drop(session.ask(&format!("SELECT {call}"))));
+        done = mark;
+        session.gives(&format!("SELECT ext_memcheck.mark({mark})"), "");
+    }
+    found(&mut session)
+}
+
+/// What a plain window finds about 20 calls.
+fn leaves(server: &Server, call: &str) -> String {
+    let mut session = warm(server, call);
+    session.ask("SELECT ext_memcheck.begin()");
+    (0..20).for_each(|_| drop(session.ask(&format!("SELECT {call}"))));
+    found(&mut session)
+}
+
+const CACHES: [&str; 10] = [
+    "ring(1000",
+    "ring_frees_first(1000",
+    "ring_of_contexts(500",
+    "ring_malloc(1000",
+    "replaced(70000",
+    "replaced_repalloc(70000",
+    "replaced_context(70000",
+    "replaced_reset(70000",
+    "replaced_hash(1000",
+    "replaced_malloc(70000",
+];
+
+#[test]
+fn what_replaces_what_was_there_is_no_growth() {
+    for cluster in clusters(&["mem_ledger"]) {
+        let server = cluster.start(&[], &[]);
+        for cache in CACHES {
+            let call = format!("{cache}, 0)");
+            assert_eq!(grows(&server, &call), "", "growth_benchmark of {call}");
+            assert_eq!(leaves(&server, &call), "", "window of {call}");
+        }
+        server.stop();
+    }
+}
+
+/// Of the same size as what is replaced, and of others.
+#[test]
+fn a_leak_beside_it_is_found() {
+    for cluster in clusters(&["mem_ledger"]) {
+        let server = cluster.start(&[], &[]);
+        for cache in CACHES {
+            for leak in [1000, 24, 500] {
+                let call = format!("{cache}, {leak})");
+                let expected = match cache.contains("malloc") {
+                    true => format!("malloc_leak|malloc|{}", 50 * leak),
+                    false => format!("ctx_bloat|TopMemoryContext|{}", 50 * leak),
+                };
+                assert_eq!(grows(&server, &call), expected, "growth_benchmark of {call}");
+            }
+        }
+        let call = "leaks_beside_the_server(160)";
+        assert_eq!(grows(&server, call), "ctx_bloat|TopMemoryContext|8000", "{call}");
+        server.stop();
+    }
+}
