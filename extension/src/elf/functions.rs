@@ -40,12 +40,18 @@ impl Functions {
 
     /// The function that begins at an address.
     pub(crate) fn starting_at(&self, address: usize) -> Option<Range<usize>> {
-        let start = i32::try_from(address as isize - self.header as isize).ok()?;
-        let entry = self.entries.binary_search_by_key(&start, |entry| entry.start).ok()?;
+        self.around(address).filter(|function| function.start == address)
+    }
+
+    /// The function that an address is in.
+    pub(crate) fn around(&self, address: usize) -> Option<Range<usize>> {
+        let offset = i32::try_from(address as isize - self.header as isize).ok()?;
+        let entry = self.entries.partition_point(|entry| entry.start <= offset).checked_sub(1)?;
+        let start = self.header.checked_add_signed(self.entries[entry].start as isize)?;
         let description = self.header.checked_add_signed(self.entries[entry].description as isize)?;
         // SAFETY: a description has length, link, start and size, 4 bytes each in this form, and is mapped.
         let size = unsafe { (description as *const u32).add(3).read() };
-        Some(address..address + size as usize)
+        Some(start..start + size as usize).filter(|function| function.contains(&address))
     }
 }
 
@@ -84,6 +90,10 @@ mod tests {
         let range = functions.starting_at(start).unwrap();
         assert!(range.start == start && range.len() > 1 && range.len() < 500, "{range:?}");
         assert_eq!(functions.starting_at(start + 1), None);
+        for inside in [start, range.end - 1] {
+            assert_eq!(functions.around(inside), Some(range.clone()));
+        }
+        assert!(!functions.around(range.end).is_some_and(|other| other == range));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(crate) mod got;
 mod module;
 pub(crate) mod modules;
 pub(crate) mod symbols;
+mod tails;
 
 pub(crate) use functions::{Functions, jumps};
 pub(crate) use module::Module;
+pub(crate) use tails::{Tail, tails};

@@ -8,6 +8,7 @@
 //! was opened and is kept - support functions of indexes and types in the caches - is called directly and not seen.
 
 use crate::pg::functions::{Handler, on_call};
+use crate::stack::calls;
 use crate::{session, wrap};
 
 pub(super) fn register() {
@@ -17,7 +18,10 @@ pub(super) fn register() {
             let library = std::str::from_utf8(library).unwrap_or_default();
             wrap::with(|chain| chain.stack.targets.is_wanted(library)).unwrap_or(false)
         },
-        starts: |call| session::unless_busy(|session| session.function_starts(call)),
+        starts: |call| {
+            calls::entered(call.slot, call.code);
+            session::unless_busy(|session| session.function_starts(call));
+        },
         ends: |call, in_order| session::unless_busy(|session| session.function_ends(call, in_order)),
     });
 }

@@ -1,6 +1,7 @@
 //! The pair of hooks around the calls of functions (fmgr.c): `needs_fmgr_hook` is asked when a function is looked up, and
 //! `fmgr_hook` is then told when it is called, when it returns and when it is left by an ERROR (`fmgr_security_definer`).
 
+use std::arch::asm;
 use std::cell::Cell;
 use std::ffi::c_int;
 
@@ -21,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) code: usize,
     /// CurrentMemoryContext.
     pub(crate) context: usize,
+    /// Where on the stack the return address of the hook lies, and so does that of the call: the server makes both from one frame.
+    pub(crate) slot: usize,
 }
 
 /// Who is told of calls. None of it may panic or raise an ERROR.
@@ -112,10 +115,18 @@ unsafe extern "C-unwind" fn call(
     private: *mut pg_sys::Datum,
 ) {
     use pg_sys::FmgrHookEventType::{FHET_END, FHET_START};
+    let frame: usize;
+    // SAFETY: reads a register. The engine is built with frame pointers, or this is no address of anything.
+    unsafe { asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack, preserves_flags)) };
     let this = || {
         // SAFETY: the server describes the function that is called; a plain variable.
         let (code, context) = unsafe { ((*function).fn_addr, pg_sys::CurrentMemoryContext) };
-        Call { known_by: function.addr(), code: code.map_or(0, |code| code as usize), context: context.addr() }
+        Call {
+            known_by: function.addr(),
+            code: code.map_or(0, |code| code as usize),
+            context: context.addr(),
+            slot: frame + size_of::<usize>(),
+        }
     };
     let handler = HANDLER.get();
     if let Some(handler) = handler.filter(|_| event != FHET_START) {

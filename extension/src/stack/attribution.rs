@@ -19,6 +19,9 @@ use crate::elf::{Module, symbols};
 /// enough. More of them would make a site of each depth of a recursion.
 const TELLING: usize = 8;
 
+/// Stands for the function of a call that was the last thing it did, where that is all that is known.
+const TAIL_CALL: &str = "(tail call)";
+
 /// Gives the site at a place its number; 0 where there is no room for another.
 pub(crate) trait Numbers: FnMut(&mut Stack, Found) -> u32 {}
 
@@ -139,8 +142,8 @@ impl Stack {
 
     /// The site of a call that a target makes itself; `from` is the frame of the function that it called.
     pub(crate) fn attribute_direct(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
-        let caller = from.caller();
-        if !self.targets.contain(caller) {
+        let caller = self.targets.own_place(from.caller(), from.slot());
+        if caller == 0 {
             return 0;
         }
         self.trail.restart();
@@ -200,10 +203,11 @@ impl Stack {
         let (mut found, mut barred) = (0, false);
         let (targets, barrier, trail) = (&self.targets, &self.barriers.all, &mut self.trail);
         let mut visit = |trail: &mut Trail, pc, slot| {
-            let is_target = targets.contain(pc);
-            trail.passes(from, pc, slot, is_target);
-            if is_target {
-                found = pc;
+            let place = targets.own_place(pc, slot);
+            trail.passes(from, pc, slot, place != 0);
+            if place != 0 {
+                trail.adds_tail(from, pc, slot);
+                found = place;
                 return false;
             }
             barred |= barrier.contains(pc);
@@ -221,10 +225,11 @@ impl Stack {
 
     /// The place of what the server makes for a target that has called SPI.
     fn of_handed(&mut self, from: Registers, oldest: usize) -> Option<Found> {
-        let (spi, trail) = (&self.barriers.spi, &mut self.trail);
+        let (spi, targets, trail) = (&self.barriers.spi, &self.targets, &mut self.trail);
         let follow = |trail: &mut Trail, caller: &mut Caller, pc, slot| {
-            let goes_on = caller.passes(pc, spi.contains(pc));
+            let goes_on = caller.passes(pc, slot, spi.contains(pc));
             trail.passes(from, pc, slot, !goes_on);
+            trail.adds_tail(from, pc, slot);
             goes_on && slot < oldest
         };
         let mut caller = Caller::default();
@@ -235,17 +240,18 @@ impl Stack {
             let arrived = self.walk.all_frames(from, self.end, |pc, slot| follow(trail, &mut caller, pc, slot));
             self.not_walked += u64::from(!arrived);
         }
-        self.targets.contain(caller.found()).then(|| self.place(caller.found(), from))
+        let (pc, slot) = caller.found();
+        let found = targets.own_place(pc, slot);
+        if found == 0 { None } else { Some(self.place(found, from)) }
     }
 
     fn of_heap(&mut self, from: Registers, oldest: usize) -> Option<Found> {
         let (mut found, targets, trail) = (0, &self.targets, &mut self.trail);
         let arrived = self.walk.all_frames(from, self.end, |pc, slot| {
-            if targets.contain(pc) {
-                found = pc;
-            }
+            found = targets.own_place(pc, slot);
             let goes_on = found == 0 && !targets.server.contains(&pc);
             trail.passes(from, pc, slot, !goes_on);
+            trail.adds_tail(from, pc, slot);
             goes_on && slot < oldest
         });
         self.not_walked += u64::from(!arrived);
@@ -266,13 +272,15 @@ impl Stack {
         trail.goes_on();
         self.walk.all_frames(from, self.end, |pc, slot| {
             trail.adds(from, pc, slot);
-            if targets.contain(pc) {
+            trail.adds_tail(from, pc, slot);
+            let place = targets.own_place(pc, slot);
+            if place != 0 {
                 if length < TELLING {
-                    way[length] = pc;
+                    way[length] = place;
                     length += 1;
                 }
-                if site == 0 && !targets.is_private(pc) {
-                    site = pc;
+                if site == 0 && !targets.is_private(place) {
+                    site = place;
                 }
             }
             // Behind the targets' frames, the server has called them.
@@ -287,10 +295,12 @@ impl Stack {
 
     /// Writes down the return addresses from the allocator's caller outwards, without the engine's own. Gives their number.
     pub(crate) fn capture(&mut self, from: Registers, stack: &mut [usize]) -> usize {
-        let (own, most) = (&self.targets.own, stack.len());
+        let (targets, most) = (&self.targets, stack.len());
         let mut frames = 0;
-        self.walk.all_frames(from, self.end, |pc, _| {
-            if !own.contains(&pc)
+        self.walk.all_frames(from, self.end, |pc, slot| {
+            let place = targets.own_place(pc, slot);
+            let pc = if place == 0 { pc } else { place };
+            if !targets.own.contains(&pc)
                 && let Some(slot) = stack.get_mut(frames)
             {
                 *slot = pc;
@@ -308,7 +318,7 @@ impl Stack {
             library: if module.is_executable() { "postgres".to_owned() } else { module.name.clone() },
             build_id: module.build_id.clone(),
             offset: (pc - module.base) as u64,
-            symbol: symbols::function_at(pc),
+            symbol: if pc == module.code.start { Some(TAIL_CALL.to_owned()) } else { symbols::function_at(pc) },
             line: None,
         })
     }

@@ -52,23 +52,24 @@ impl Handed {
 #[derive(Default)]
 pub(super) struct Caller {
     inside: bool,
-    found: usize,
+    /// The return address in it, and where on the stack that is.
+    found: (usize, usize),
 }
 
 impl Caller {
-    /// Takes a return address, which is in SPI or not. Whether to go on.
+    /// Takes a return address and its place on the stack, which is in SPI or not. Whether to go on.
     #[inline(always)]
-    pub(super) fn passes(&mut self, pc: usize, is_spi: bool) -> bool {
+    pub(super) fn passes(&mut self, pc: usize, slot: usize, is_spi: bool) -> bool {
         // One function of SPI may call another.
         if self.inside && !is_spi {
-            self.found = pc;
+            self.found = (pc, slot);
         }
         self.inside |= is_spi;
-        self.found == 0
+        self.found.0 == 0
     }
 
-    /// The return address in the caller; 0 for none.
-    pub(super) fn found(&self) -> usize {
+    /// The return address in the caller, 0 for none, and its place on the stack.
+    pub(super) fn found(&self) -> (usize, usize) {
         self.found
     }
 }
@@ -81,8 +82,8 @@ mod tests {
     fn the_innermost_caller_is_found() {
         let caller = |stack: &[usize]| {
             let mut caller = Caller::default();
-            let _ = stack.iter().find(|&&pc| !caller.passes(pc, (100..200).contains(&pc)));
-            caller.found()
+            let _ = stack.iter().find(|&&pc| !caller.passes(pc, 0, (100..200).contains(&pc)));
+            caller.found().0
         };
         assert_eq!(caller(&[10, 50, 150, 500]), 500);
         assert_eq!(caller(&[10, 150, 160, 500, 150, 600]), 500);

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::calls::Note;
+use super::calls::{Note, Tail};
 use super::walk::Registers;
 use crate::trace::memory::{Reserved, Zeroed};
 
@@ -100,6 +100,14 @@ impl Trail {
         }
         self.ends.length += 1;
         self.ends.farthest = place as u32;
+    }
+
+    /// Adds what tells whose jump it was, where a return address is that of a jump which was made a call.
+    #[inline(always)]
+    pub(super) fn adds_tail(&mut self, from: Registers, pc: usize, slot: usize) {
+        if let Some(tail) = Tail::at(pc, slot) {
+            tail.words().into_iter().for_each(|(word, place)| self.adds(from, word, place));
+        }
     }
 
     /// Whether there was room for all.

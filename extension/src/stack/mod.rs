@@ -11,6 +11,7 @@ pub(crate) mod calls;
 mod chosen;
 mod found;
 mod handed;
+mod jumps;
 mod memo;
 mod targets;
 mod walk;

@@ -5,6 +5,8 @@ use std::ops::Range;
 use memcheck_core::targets::{Library, Loaded, Targets as Wanted};
 
 use super::belonging::{Belongs, belonging};
+use super::calls::{Jumps, Tail};
+use super::jumps::JumpsOut;
 use crate::elf::{Module, modules};
 
 /// The code of an object that belongs to the targets.
@@ -25,6 +27,8 @@ pub(crate) struct Targets {
     pub(crate) modules: Vec<Module>,
     pub(crate) belonging: Vec<Belongs>,
     code: Vec<Code>,
+    /// Where the targets that are loaded, or have been, leave their code by jumps.
+    jumps: Vec<JumpsOut>,
     /// From the first of the code to the last.
     pub(crate) hull: Range<usize>,
     /// Where the server's code is.
@@ -45,6 +49,7 @@ impl Targets {
             generation: 0,
             belonging: vec![Belongs::Not; modules.len()],
             code: Vec::new(),
+            jumps: Vec::new(),
             hull: 0..0,
             server: code(&Module::is_executable),
             own: code(&|module| module.code.contains(&here)),
@@ -94,6 +99,12 @@ impl Targets {
                 is_private: belongs == Belongs::Private,
             })
             .collect();
+        for (module, _) in self.modules.iter().zip(&self.belonging).filter(|&(_, &belongs)| belongs == Belongs::Target)
+        {
+            if !self.jumps.iter().any(|jumps| jumps.are_of(module)) {
+                self.jumps.push(JumpsOut::of(module));
+            }
+        }
         let ranges = self.code.iter().map(|code| code.range.clone());
         self.hull = ranges.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0);
         true
@@ -103,6 +114,33 @@ impl Targets {
     #[inline(always)]
     pub(crate) fn contain(&self, pc: usize) -> bool {
         pc.wrapping_sub(self.hull.start) < self.hull.end - self.hull.start && self.find(pc).is_some()
+    }
+
+    /// The return address in a target, or that of the jump which a frame of a thunk stands for; 0 where it is neither.
+    #[inline(always)]
+    pub(crate) fn own_place(&self, pc: usize, slot: usize) -> usize {
+        if self.contain(pc) { pc } else { Tail::at(pc, slot).map_or(0, |tail| self.place_of(tail)) }
+    }
+
+    /// The address behind a jump. Where it is not known which one it was, that of the function that has come to it; where that is
+    /// not known either, where the library's code begins. 0 where it is no target.
+    #[inline(never)]
+    fn place_of(&self, tail: Tail) -> usize {
+        let library = tail.library();
+        let of_library = self.jumps.iter().find(|jumps| jumps.code.start == library);
+        match of_library {
+            Some(jumps) if self.contain(library) => jumps.place(tail.held(), tail.entry()),
+            _ => 0,
+        }
+    }
+
+    /// Whether a library leaves its code by a jump through a slot.
+    pub(crate) fn jumps_through(&self, module: &Module, slot: usize, is_of_calls: bool) -> Jumps {
+        match self.jumps.iter().find(|jumps| jumps.are_of(module)) {
+            Some(jumps) if jumps.are_through(slot) => Jumps::Surely,
+            Some(_) if !is_of_calls => Jumps::Perhaps,
+            _ => Jumps::Never,
+        }
     }
 
     /// Whether such an address alone tells who allocates.

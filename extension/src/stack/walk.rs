@@ -61,6 +61,12 @@ impl Registers {
         self.bp
     }
 
+    /// Where on the stack the address is that the function these are of returns to.
+    #[inline(always)]
+    pub(super) fn slot(&self) -> usize {
+        self.bp + size_of::<usize>()
+    }
+
     /// The address that the function these are of returns to.
     #[inline(always)]
     pub(super) fn caller(&self) -> usize {
@@ -184,7 +190,7 @@ impl Tables {
                 .ok_or(())
         };
         // The engine's own frame has a frame pointer.
-        let (mut pc, mut slot) = (from.caller(), from.bp + size_of::<usize>());
+        let (mut pc, mut slot) = (from.caller(), from.slot());
         let mut registers = UnwindRegsX86_64::new(pc as u64, slot as u64 + 8, from.caller_bp() as u64);
         loop {
             if !visit(pc, slot) {

@@ -11,10 +11,14 @@ use super::{created, dsm, heap};
 use crate::elf::got::{self, Kind, Slot};
 use crate::elf::{Module, symbols};
 use crate::stack::{Belongs, Targets, calls};
+use calls::Jumps;
 
 /// Functions of the server whose address is compared with that in a slot (`hash_create` in dynahash.c): another address
 /// would make another hash table.
 const COMPARED: [&CStr; 5] = [c"string_hash", c"tag_hash", c"uint32_hash", c"oid_hash", c"bitmap_hash"];
+
+/// Functions that allocate nothing and are the last call of many others: it does not matter who jumps to them.
+const GIVE_BACK: [&CStr; 2] = [c"pfree", c"free"];
 
 /// Changes the slots of one object.
 ///
@@ -24,22 +28,38 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
         return;
     }
     if module.is_executable() {
-        return changes.apply(module, |slot| {
+        return changes.apply(module, |_, slot| {
             let to_load = || named(loading, slot.name).filter(|_| holds_its_own(slot, module));
             to_load().or_else(|| of_heap(slot, module))
         });
     }
     let compared = COMPARED.map(symbols::address_of);
-    changes.apply(module, |slot| {
-        let of_targets = || match belongs {
-            Belongs::Not => None,
-            _ => [created::HOOKED, dsm::HOOKED]
-                .into_iter()
-                .find_map(|family| named(family, slot.name))
-                .filter(|_| holds_its_own(slot, module))
-                .or_else(|| if leads_out(targets, &compared, slot) { calls::thunk(slot.value) } else { None }),
+    changes.apply(module, |address, slot| {
+        let ours = of_heap(slot, module);
+        if belongs == Belongs::Not {
+            return ours;
+        }
+        let of_targets = || {
+            let families = [created::HOOKED, dsm::HOOKED];
+            let named = families.into_iter().find_map(|family| named(family, slot.name));
+            named.filter(|_| holds_its_own(slot, module))
         };
-        of_heap(slot, module).or_else(of_targets)
+        let ours = ours.or_else(of_targets);
+        let jumps = match belongs {
+            Belongs::Target if !GIVE_BACK.contains(&slot.name) => {
+                targets.jumps_through(module, address, slot.kind == Kind::Call)
+            }
+            _ => Jumps::Never,
+        };
+        match (ours, jumps) {
+            (Some(function), Jumps::Surely) => calls::thunk(function, &module.code, jumps).or(ours),
+            (Some(_), _) => ours,
+            (None, Jumps::Surely) if targets.contain(slot.value) && !module.code.contains(&slot.value) => {
+                calls::thunk(slot.value, &module.code, jumps)
+            }
+            (None, _) if leads_out(targets, &compared, slot) => calls::thunk(slot.value, &module.code, jumps),
+            _ => None,
+        }
     });
 }
 
@@ -144,14 +164,14 @@ impl Changes {
         self.0.iter().any(|changed| changed.is_of(module))
     }
 
-    /// Shows each slot of an object; what `replace` gives is put into it.
-    pub(super) fn apply(&mut self, module: &Module, mut replace: impl FnMut(&Slot) -> Option<usize>) {
+    /// Shows each slot of an object, with its address; what `replace` gives is put into it.
+    pub(super) fn apply(&mut self, module: &Module, mut replace: impl FnMut(usize, &Slot) -> Option<usize>) {
         let protected = protected_pages(module);
         let mut slots = [const { Vec::new() }; 2];
         // SAFETY: a loaded object that is relocated already; its dynamic section stays mapped.
         unsafe {
             got::for_each_slot(module, |address, slot| {
-                if let Some(after) = replace(&slot).filter(|&after| after != slot.value) {
+                if let Some(after) = replace(address, &slot).filter(|&after| after != slot.value) {
                     let change = Change { slot: address, before: slot.value, after };
                     slots[usize::from(!protected.contains(&address))].push(change);
                 }

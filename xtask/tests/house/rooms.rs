@@ -83,7 +83,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),
     (
         "stack/calls.rs",
-        &["STACK", "NO_CONTEXT", "FUNCTIONS", "NOTES", "USED", "NOT_NOTED"],
+        &["STACK", "NO_CONTEXT", "TABLE", "ENTERED", "NOTES", "USED", "NOT_NOTED"],
         "the notes of calls, written by machine code that has their addresses in it",
     ),
     ("ask/dump.rs", &["DUMPS"], "written around a dump in an interrupt; the log's hook reads it"),

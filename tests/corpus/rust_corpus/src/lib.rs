@@ -94,3 +94,48 @@ fn check(mode: i32) {
         ereport!(ERROR, PgSqlErrorCode::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, "mode is 0");
     }
 }
+
+/// rs04: the last call of a function that does without pgrx's wrappers allocates, of which the compiler makes a jump.
+mod last {
+    use std::ffi::c_void;
+
+    use pgrx::pg_sys;
+
+    unsafe extern "C" {
+        fn MemoryContextAlloc(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn pg_finfo_rs04_bad() -> &'static pg_sys::Pg_finfo_record {
+        &pg_sys::Pg_finfo_record { api_version: 1 }
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn pg_finfo_rs04_ok() -> &'static pg_sys::Pg_finfo_record {
+        &pg_sys::Pg_finfo_record { api_version: 1 }
+    }
+
+    /// # Safety
+    /// Called by the server.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn rs04_bad(_: pg_sys::FunctionCallInfo) -> *mut c_void {
+        // SAFETY: as the server's function is to be called; the context is there.
+        unsafe { MemoryContextAlloc(pg_sys::TopMemoryContext, 24) }
+    }
+
+    /// # Safety
+    /// Called by the server.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn rs04_ok(_: pg_sys::FunctionCallInfo) -> *mut c_void {
+        // SAFETY: as above.
+        unsafe { MemoryContextAlloc(pg_sys::CurrentMemoryContext, 24) }
+    }
+}
+
+extension_sql!(
+    r"
+CREATE FUNCTION rs04_bad() RETURNS bigint AS 'MODULE_PATHNAME', 'rs04_bad' LANGUAGE C STRICT;
+CREATE FUNCTION rs04_ok() RETURNS bigint AS 'MODULE_PATHNAME', 'rs04_ok' LANGUAGE C STRICT;
+",
+    name = "rs04"
+);

@@ -1,0 +1,2 @@
+/* Compiled with -O3 -fno-plt -fcf-protection -fomit-frame-pointer. */
+#include "tail_calls.c"
