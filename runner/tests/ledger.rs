@@ -90,3 +90,51 @@ fn a_leak_beside_it_is_found() {
         server.stop();
     }
 }
+
+/// Contexts in which nothing is, and contexts whose name is not what it was.
+#[test]
+fn contexts_count_whatever_is_in_them_and_whatever_they_are_called() {
+    for cluster in clusters(&["mem_ledger"]) {
+        let server = cluster.start(&[], &[]);
+        let empty = "context_leak|ledger empty|0\nwrong_ctx_alloc|ledger empty|0";
+        assert_eq!(leaves(&server, "empty_contexts(50)"), empty);
+        assert_eq!(leaves(&server, "empty_contexts(1)"), "context_leak|ledger empty|0");
+        for call in ["empty_contexts_ok(50)", "freed_name_ok(50)"] {
+            assert_eq!(leaves(&server, call), "", "{call}");
+            assert_eq!(grows(&server, call), "", "{call}");
+        }
+        assert_eq!(grows(&server, "empty_contexts(1)"), "context_leak|ledger empty|0");
+        for (call, name) in [
+            ("freed_name(1)", "ledger freed name"),
+            ("unmapped_name()", "ledger unmapped name"),
+            // The first that was made up since tracing began stands for all.
+            ("overwritten_name(1)", "ledger entry 200"),
+        ] {
+            assert_eq!(grows(&server, call), format!("context_leak|{name}|0"), "{call}");
+        }
+        // Names that are gone are walked over where nothing is traced as well.
+        let mut session = warm(&server, "unmapped_name()");
+        session.ask("SELECT freed_name(10); SET pg_ext_memcheck.trace = off; SELECT ext_memcheck.begin()");
+        session.ask("SELECT freed_name(10), unmapped_name()");
+        session.ask("SELECT ext_memcheck.end()");
+        assert_eq!(session.ask("SELECT 1"), "1");
+        server.stop();
+    }
+}
+
+/// More contexts than there was room for once: what is allocated in those that are known is recorded all the same.
+#[test]
+fn many_contexts_leave_room_for_allocations() {
+    for cluster in clusters(&["mem_ledger"]) {
+        let server = cluster.start(&[], &[]);
+        let mut session = warm(&server, "forgets(8)");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT empty_contexts(100000)");
+        session.ask("SELECT count(forgets(100)) FROM generate_series(1, 20000)");
+        let expected = "context_leak|TopMemoryContext|2000000\ncontext_leak|ledger empty|0\n\
+                        wrong_ctx_alloc|TopMemoryContext|2000000\nwrong_ctx_alloc|ledger empty|0";
+        assert_eq!(found(&mut session), expected);
+        session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'not_recorded'", "0");
+        server.stop();
+    }
+}

@@ -1,7 +1,6 @@
 //! What a backend answers. None of it raises an ERROR or allocates through palloc; what is needed comes from Rust's heap.
 
 use std::cmp::Reverse;
-use std::ffi::CStr;
 
 use memcheck_core::options::{self, Place};
 use serde_json::{Value, json};
@@ -13,14 +12,14 @@ use crate::wrap;
 
 /// Contexts whose identifier is the name of a relation or of a function. That of others may be anything: for a cached plan it
 /// is the text of the statement.
-const NAMED_AFTER_OBJECTS: [&CStr; 7] = [
-    c"index info",
-    c"relation rules",
-    c"partition key",
-    c"partition descriptor",
-    c"partition qual",
-    c"SQL function",
-    c"PL/pgSQL function",
+const NAMED_AFTER_OBJECTS: [&str; 7] = [
+    "index info",
+    "relation rules",
+    "partition key",
+    "partition descriptor",
+    "partition qual",
+    "SQL function",
+    "PL/pgSQL function",
 ];
 
 fn refusal(message: impl Into<String>, hint: Option<&str>) -> Refusal {
@@ -107,8 +106,5 @@ fn contexts() -> Value {
 
 /// The identifier of a context that is named after an object.
 fn identifier(context: Context<'_>) -> Option<String> {
-    if !NAMED_AFTER_OBJECTS.contains(&context.name()) {
-        return None;
-    }
-    context.identifier().map(|identifier| identifier.to_string_lossy().into_owned())
+    context.identifier_if_named(&NAMED_AFTER_OBJECTS)
 }

@@ -1,11 +1,12 @@
 //! One MemoryContext.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 
 use memcheck_core::census::Totals;
 use pgrx::pg_sys;
 
+use super::text::{self, LONGEST};
 use crate::pg::server::{GetMemoryChunkSpace, has_chunk_headers};
 
 /// A context that is live as long as this is.
@@ -13,28 +14,6 @@ use crate::pg::server::{GetMemoryChunkSpace, has_chunk_headers};
 pub(crate) struct Context<'a> {
     context: pg_sys::MemoryContext,
     lives: PhantomData<&'a ()>,
-}
-
-/// A context's name as users know it.
-#[derive(Clone, Copy)]
-pub(crate) struct Label<'a> {
-    start: *const c_char,
-    lives: PhantomData<&'a ()>,
-    /// Whether it is a constant, so that its address stands for it.
-    pub(crate) is_constant: bool,
-}
-
-impl<'a> Label<'a> {
-    /// Its characters.
-    pub(crate) fn text(self) -> &'a CStr {
-        // SAFETY: a C string that lives as long as the context.
-        unsafe { CStr::from_ptr(self.start) }
-    }
-
-    /// Where it is.
-    pub(crate) fn address(self) -> usize {
-        self.start.addr()
-    }
 }
 
 impl<'a> Context<'a> {
@@ -82,40 +61,50 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What it is called.
-    ///
-    /// All hash tables are called "dynahash" and told apart by their identifier, which is what the server shows as well
-    /// (`PutMemoryContextsStatsTupleStore` in mcxtfuncs.c).
-    #[inline(always)]
-    pub(crate) fn label(self) -> Label<'a> {
-        // SAFETY: every context has a name, a constant C string (`MemoryContextCreate` in mcxt.c), and the identifier of a hash
-        // table lives inside it (`hash_create` in dynahash.c). An identifier that is the text of a statement is not read.
-        let (start, is_constant) = unsafe {
-            let (name, identifier) = ((*self.context).name, (*self.context).ident);
-            let is_hash_table = !identifier.is_null() && libc::strcmp(name, c"dynahash".as_ptr()) == 0;
-            if is_hash_table { (identifier, false) } else { (name, true) }
-        };
-        Label { start, lives: PhantomData, is_constant }
-    }
-
     /// Where its name is.
+    #[inline(always)]
     pub(crate) fn name_address(self) -> usize {
         // SAFETY: live by the promise of `at`.
-        unsafe { (*self.context).name.addr() }
+        unsafe { (*self.context).name.expose_provenance() }
     }
 
-    /// Its own name.
-    pub(crate) fn name(self) -> &'a CStr {
-        // SAFETY: as in `label`.
+    /// Where its identifier is (`MemoryContextSetIdentifier` in mcxt.c), which may be anything: the text of a statement, for
+    /// one. 0 for none.
+    #[inline(always)]
+    pub(super) fn identifier_address(self) -> usize {
+        // SAFETY: live by the promise of `at`.
+        unsafe { (*self.context).ident.expose_provenance() }
+    }
+
+    /// The name that it was created with, just now.
+    pub(crate) fn given_name(self) -> &'a CStr {
+        // SAFETY: who creates a context names it by a C string (`MemoryContextCreate` in mcxt.c).
         unsafe { CStr::from_ptr((*self.context).name) }
     }
 
-    /// Its identifier (`MemoryContextSetIdentifier` in mcxt.c), which may be anything: the text of a statement, for one.
-    pub(crate) fn identifier(self) -> Option<&'a CStr> {
-        // SAFETY: live by the promise of `at`; an identifier is a C string that lives as long as the context.
-        unsafe {
-            let identifier = (*self.context).ident;
-            (!identifier.is_null()).then(|| CStr::from_ptr(identifier))
+    /// Gives it another name, which has to be there for as long as the process.
+    pub(crate) fn rename(self, name: &'static CStr) {
+        // SAFETY: live by the promise of `at`; the name is for people only.
+        unsafe { (*self.context).name = name.as_ptr() };
+    }
+
+    /// What it is called, if its name is `named`: its identifier.
+    pub(crate) fn identifier_if_named(self, named: &[&str]) -> Option<String> {
+        let is_named = named.contains(&text::read(self.name_address(), &mut [0; LONGEST]));
+        let identifier = self.identifier_address();
+        (is_named && identifier != 0).then(|| text::read(identifier, &mut [0; LONGEST]).to_owned())
+    }
+
+    /// Shows the names of it and of those above it, from the inside out and without TopMemoryContext, as long as `show` says so.
+    pub(super) fn names(self, mut show: impl FnMut(&str) -> bool) {
+        let above = std::iter::successors(Some(self), |context| context.parent());
+        for context in above.filter(|context| context.parent().is_some()) {
+            let (mut bytes, mut identifier) = ([0; LONGEST], [0; LONGEST]);
+            let name = text::read(context.name_address(), &mut bytes);
+            let is_hash_table = name == text::HASH_TABLE && context.identifier_address() != 0;
+            if !show(if is_hash_table { text::read(context.identifier_address(), &mut identifier) } else { name }) {
+                return;
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod names;
+mod text;
 mod walker;
 
 pub(crate) use context::{Context, top_used};

@@ -1,11 +1,13 @@
 //! The names of a context and of those above it, kept in fixed memory.
 
+#[cfg(test)]
 use std::ffi::CStr;
 
 use super::context::Context;
 
 /// Bytes for all names. Where a path is longer, what is outermost is left out.
 const BYTES: usize = 504;
+
 /// Bytes for one name.
 const LONGEST: usize = 63;
 
@@ -25,23 +27,27 @@ impl Default for Names {
 impl Names {
     /// Those of a context.
     pub(crate) fn of_context(context: Context<'_>, names: &mut Names) {
-        let above = std::iter::successors(Some(context), |context| context.parent());
-        names.set(above.filter(|context| context.parent().is_some()).map(|context| context.label().text()));
+        names.length = 0;
+        context.names(|name| names.push(name.as_bytes()));
     }
 
     /// Copies names, from the inside out.
+    #[cfg(test)]
     pub(crate) fn set<'a>(&mut self, names: impl IntoIterator<Item = &'a CStr>) {
         self.length = 0;
-        for name in names {
-            let name = name.to_bytes();
-            let name = &name[..name.len().min(LONGEST)];
-            let end = self.length + name.len() + 1;
-            let Some(room) = self.bytes.get_mut(self.length..end) else { break };
-            let (copy, zero) = room.split_at_mut(name.len());
-            copy.copy_from_slice(name);
-            zero.fill(0);
-            self.length = end;
-        }
+        let _ = names.into_iter().all(|name| self.push(name.to_bytes()));
+    }
+
+    /// Adds a name. Whether there was room for it.
+    fn push(&mut self, name: &[u8]) -> bool {
+        let name = &name[..name.len().min(LONGEST)];
+        let end = self.length + name.len() + 1;
+        let Some(room) = self.bytes.get_mut(self.length..end) else { return false };
+        let (copy, zero) = room.split_at_mut(name.len());
+        copy.copy_from_slice(name);
+        zero.fill(0);
+        self.length = end;
+        true
     }
 
     /// The context's own name.

@@ -5,21 +5,33 @@
 //! the number of contexts.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
 
-use super::context::{Context, Label, for_each, for_each_while, message_context, running_portal};
+use super::context::{Context, for_each, for_each_while, message_context, running_portal};
+use super::text::{self, Constants, LONGEST};
+
+/// Where what a context is called is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Label {
+    /// It is a constant, so that its address stands for it.
+    Constant(usize),
+    /// It lies inside the context.
+    Inside(usize),
+    /// It may be another one tomorrow, or gone.
+    Elsewhere(usize),
+}
 
 /// What is remembered of a context between walks.
 #[derive(Clone, Copy)]
 struct Known {
     /// Different for every context that was ever at this address, as far as walks could tell.
     serial: u64,
-    /// The name's address: PostgreSQL requires names to be constants.
-    name: usize,
+    name: Label,
     /// The parent's path: a context can be given another parent.
     parent: PathId,
     path: PathId,
@@ -66,6 +78,7 @@ pub(crate) struct Walker {
     paths: PathTable,
     /// The paths below a path whose names are constants, by the names' addresses.
     named: ByAddress<(PathId, usize), PathId>,
+    constants: Constants,
     /// In the whole tree, and below MessageContext.
     whole: Met,
     message: Met,
@@ -114,7 +127,7 @@ impl Walker {
         unsafe {
             for_each(Context::top(), skip, |context, depth| {
                 above.truncate(depth);
-                let path = above.last().map_or(PathId::ROOT, |&parent| self.child(parent, context.label()));
+                let path = above.last().map_or(PathId::ROOT, |&parent| self.below(parent, context));
                 above.push(path);
                 visit(context, path);
             });
@@ -158,7 +171,7 @@ impl Walker {
             None => PathId::ROOT,
             Some(parent) => {
                 let parent = self.climb(parent);
-                self.child(parent, context.label())
+                self.below(parent, context)
             }
         }
     }
@@ -213,13 +226,13 @@ impl Walker {
 
     /// Path and serial of a context that a walk comes to.
     fn meet(&mut self, met: &mut Met, context: Context<'_>, parent: PathId, path: Option<PathId>) -> (PathId, u64) {
-        let label = context.label();
+        let label = self.label(context);
         met.last += 1;
         let walk = met.walks;
         if let Some(known) = met.known.get_mut(&context.address())
-            && known.name == label.address()
+            && known.name == label
             && known.parent == parent
-            && (label.is_constant || label.text().to_bytes() == self.paths.name(known.path).as_bytes())
+            && (matches!(label, Label::Constant(_)) || is_called(label, self.paths.name(known.path)))
         {
             known.walk = walk;
             return (known.path, known.serial);
@@ -227,22 +240,53 @@ impl Walker {
         let path = path.unwrap_or_else(|| self.child(parent, label));
         self.serials += 1;
         let serial = self.serials;
-        met.known.insert(context.address(), Known { serial, name: label.address(), parent, path, walk });
+        met.known.insert(context.address(), Known { serial, name: label, parent, path, walk });
         (path, serial)
+    }
+
+    /// What a context is called.
+    #[inline(always)]
+    fn label(&mut self, context: Context<'_>) -> Label {
+        let name = context.name_address();
+        match self.constants.find(name) {
+            Some(true) if context.identifier_address() != 0 => Label::Inside(context.identifier_address()),
+            Some(_) => Label::Constant(name),
+            None => Label::Elsewhere(name),
+        }
+    }
+
+    /// The path of a context below that of its parent.
+    #[inline(always)]
+    fn below(&mut self, parent: PathId, context: Context<'_>) -> PathId {
+        let label = self.label(context);
+        self.child(parent, label)
     }
 
     /// The path of a name below a path.
     #[inline(always)]
-    fn child(&mut self, parent: PathId, label: Label<'_>) -> PathId {
-        if !label.is_constant {
-            return self.paths.child(parent, &label.text().to_string_lossy());
+    fn child(&mut self, parent: PathId, label: Label) -> PathId {
+        if let Label::Constant(address) = label {
+            let paths = &mut self.paths;
+            let path = || with_text(label, |text| paths.child(parent, text));
+            return *self.named.entry((parent, address)).or_insert_with(path);
         }
-        let paths = &mut self.paths;
-        *self
-            .named
-            .entry((parent, label.address()))
-            .or_insert_with(|| paths.child(parent, &label.text().to_string_lossy()))
+        with_text(label, |text| self.paths.child(parent, text))
     }
+}
+
+/// Shows the text of a label of a live context.
+fn with_text<R>(label: Label, show: impl FnOnce(&str) -> R) -> R {
+    match label {
+        // SAFETY: the identifier of a hash table is a C string inside its context (`hash_create` in dynahash.c).
+        Label::Inside(address) => {
+            show(&unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(address)) }.to_string_lossy())
+        }
+        Label::Constant(address) | Label::Elsewhere(address) => show(text::read(address, &mut [0; LONGEST])),
+    }
+}
+
+fn is_called(label: Label, name: &str) -> bool {
+    with_text(label, |text| text == name)
 }
 
 impl Met {

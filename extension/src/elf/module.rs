@@ -15,6 +15,8 @@ pub(crate) struct Module {
     pub(crate) code: Range<usize>,
     /// Where everything of it is mapped.
     pub(crate) all: Range<usize>,
+    /// Where what may change is mapped.
+    pub(crate) writable: Range<usize>,
     /// `.eh_frame_hdr` and `.eh_frame`, if there are.
     pub(crate) unwind: Option<(Range<usize>, Range<usize>)>,
     /// The memory that is read-only after relocation.

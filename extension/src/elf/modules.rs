@@ -58,6 +58,7 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
     let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
     let code = loads().filter(|header| header.p_flags & libc::PF_X != 0).map(range).reduce(join)?;
     let all = loads().map(range).reduce(join)?;
+    let writable = loads().filter(|header| header.p_flags & libc::PF_W != 0).map(range).reduce(join).unwrap_or(0..0);
     let find = |kind| headers.iter().find(|header| header.p_type == kind).map(range);
     let unwind = find(libc::PT_GNU_EH_FRAME).and_then(|header| {
         // SAFETY: the segment is mapped with the object.
@@ -70,6 +71,7 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
         base,
         code,
         all,
+        writable,
         unwind,
         relro: find(libc::PT_GNU_RELRO).unwrap_or(0..0),
         // SAFETY: note segments are mapped with the object.

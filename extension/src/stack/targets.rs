@@ -153,6 +153,11 @@ impl Targets {
         self.find(pc).is_some_and(|code| code.is_private)
     }
 
+    /// Whether what is at an address is part of an object and never changes.
+    pub(crate) fn is_constant(&self, address: usize) -> bool {
+        self.modules.iter().any(|module| module.all.contains(&address) && !module.writable.contains(&address))
+    }
+
     fn find(&self, pc: usize) -> Option<&Code> {
         self.code.iter().find(|code| code.range.contains(&pc))
     }

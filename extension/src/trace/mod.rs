@@ -10,6 +10,7 @@ mod crowd;
 mod filled;
 pub(crate) mod index;
 mod journal;
+mod labels;
 mod link;
 pub(crate) mod memory;
 pub(crate) mod peak;
@@ -24,6 +25,7 @@ use credits::Credits;
 pub(crate) use credits::Serial;
 use crowd::Crowd;
 use journal::Journal;
+use labels::Labels;
 pub(crate) use places::Places;
 use segments::Segments;
 use sites::Sites;
@@ -48,6 +50,7 @@ pub(crate) struct Ledger {
     pub(crate) sites: Sites,
     pub(crate) contexts: Book,
     crowd: Crowd,
+    labels: Labels,
     pub(crate) credits: Credits,
 }
 
@@ -63,6 +66,7 @@ impl Ledger {
             sites: Sites::new()?,
             contexts: Book::new()?,
             crowd: Crowd::new()?,
+            labels: Labels::new()?,
             credits: Credits::new()?,
         })
     }
@@ -101,8 +105,11 @@ impl Ledger {
         }
     }
 
-    /// A target has created a context.
-    pub(crate) fn created(&mut self, context: Context<'_>, site: u32) {
+    /// A target has created a context, whose name is a constant or not.
+    pub(crate) fn created(&mut self, context: Context<'_>, site: u32, is_constant: bool) {
+        if !is_constant {
+            context.rename(self.labels.keep(site, context.given_name()));
+        }
         if !self.contexts.created(context.address(), site, context.blocks()) {
             self.crowd.joins(site, context.name_address(), |names| Names::of_context(context, names));
         }
@@ -127,7 +134,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets everything but the sites, whose numbers may be in use.
+    /// Forgets everything but the sites, whose numbers may be in use, and the names of contexts.
     pub(crate) fn clear(&mut self) {
         self.live.clear();
         self.journal.clear();

@@ -413,7 +413,10 @@ pub(super) fn created(from: Registers, context: MemoryContext) {
     let site = direct_site(chain, from);
     if site != 0 {
         // SAFETY: it was created just now.
-        chain.ledger.created(unsafe { Context::at(context.addr()) }, site);
+        let context = unsafe { Context::at(context.addr()) };
+        let name = context.name_address();
+        let is_constant = name == 0 || chain.stack.targets.is_constant(name);
+        chain.ledger.created(context, site, is_constant);
     } else {
         chain.ledger.contexts.touch(context.addr());
     }

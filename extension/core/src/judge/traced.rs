@@ -160,6 +160,16 @@ pub fn difference(evidence: &Evidence, contexts: &Contexts<Live>) -> Option<Find
     (contexts.curve.bytes_added() > 0).then(|| finding(evidence, contexts, CheckKind::ContextLeak))
 }
 
+/// Contexts that were created from the first mark to the last and have nothing in them: each takes at least 1 kB from malloc
+/// (`ALLOCSET_SMALL_INITSIZE`), which is what counts.
+pub fn empty_contexts(evidence: &Evidence, contexts: &Contexts<Live>) -> Option<Finding> {
+    const LEAST: u64 = 1024;
+    let least = evidence.rules.thresholds.min_leak_bytes.max(1);
+    let are_empty = contexts.curve.last().bytes == 0;
+    let are_enough = contexts.curve.objects_added() * LEAST >= least;
+    (are_empty && are_enough).then(|| finding(evidence, contexts, CheckKind::ContextLeak))
+}
+
 /// Memory put into a context that lives as long as the backend, and contexts created right under one. Where it has to go on,
 /// a cache that fills once is none.
 pub fn wrong_context(

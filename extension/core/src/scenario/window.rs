@@ -34,11 +34,20 @@ impl Reading for Difference {
     }
 
     fn traced(&self, evidence: &Evidence, contexts: &Contexts<Live>, piles_up: bool) -> Vec<Finding> {
-        let leak = traced::difference(evidence, contexts);
+        let leak = traced::difference(evidence, contexts).or_else(|| match piles_up {
+            // The totals have more to say of them.
+            true => None,
+            false => traced::empty_contexts(evidence, contexts),
+        });
         leak.into_iter().chain(traced::wrong_context(evidence, contexts, piles_up, false)).collect()
     }
 
     fn is_lost(&self, curve: &Curve<Live>) -> bool {
         curve.bytes_added() > 0
+    }
+
+    /// What is there and was not before is reported, however often it may come again.
+    fn is_sure(&self, _pile: &Finding) -> bool {
+        true
     }
 }

@@ -175,6 +175,31 @@ fn contexts_that_no_target_has_created_are_the_servers() {
     assert_eq!(created.judge(ScenarioKind::GrowthBenchmark), ["context_leak WARNING mine 0B x1000 0/iter site 1"]);
 }
 
+/// A plain window has no marks to tell a pile by; the target has created them.
+#[test]
+fn empty_contexts_count_in_a_window() {
+    let window = |used: u64, made: u64| {
+        let mut trace = Trace::new().holds("mine", 1, |n| (0, n.min(made)));
+        let path = trace.path("mine");
+        for mark in &mut trace.marks {
+            let objects = mark.iteration.min(made);
+            mark.census.add(path, crate::census::Totals { used: objects * used, allocated: objects * 1024, objects });
+        }
+        trace.marks = vec![trace.marks[0].clone(), trace.marks[5].clone()];
+        trace.judge(ScenarioKind::Window)
+    };
+    let found = |severity, made| {
+        vec![
+            format!("context_leak {severity} mine 0B x{made} 0/iter site 1"),
+            format!("wrong_ctx_alloc WARNING mine 0B x{made} 0/iter site 1"),
+        ]
+    };
+    assert_eq!(window(240, 1000), found("WARNING", 1000));
+    // Too few for their totals to count: by what they take at least.
+    assert_eq!(window(240, 20), found("INFO", 20)[..1]);
+    assert_eq!(window(240, 7), [""; 0]);
+}
+
 #[test]
 fn what_is_lost_in_the_heap_is_a_leak_in_every_scenario() {
     let mut trace = Trace::new();
