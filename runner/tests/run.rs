@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "run/blind.rs"]
+mod blind;
 mod project;
 
 use std::fs::{self, Permissions};

@@ -46,6 +46,17 @@ pub fn library_name(text: &str) -> &str {
     name.find(".so").map_or(name, |suffix| &name[..suffix])
 }
 
+/// The name of a library without the release that it may end with: `postgis-3`, `timescaledb-2.28.3`, `my_ext-1.0-rc2`.
+pub fn without_release(library: &str) -> &str {
+    let is_release = |text: &str| {
+        let number = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let word = number.trim_start_matches('-').trim_end_matches(|c: char| c.is_ascii_digit());
+        text.starts_with(|c: char| c.is_ascii_digit()) && ["", "dev", "alpha", "beta", "rc"].contains(&word)
+    };
+    let dash = library.match_indices('-').map(|(at, _)| at).find(|&at| is_release(&library[at + 1..]));
+    dash.filter(|&at| at > 0).map_or(library, |at| &library[..at])
+}
+
 /// Whether a library of that name is the server's, or this engine.
 pub fn is_servers_own(library: &str) -> bool {
     SERVERS_OWN.contains(&library) || CONVERSIONS.contains(&library)
@@ -219,6 +230,25 @@ mod tests {
         let needed = Library { name: "libxml2", is_module: false };
         assert!(!all.include(needed) && !Targets::new("lib%").include(needed));
         assert!(Targets::new("libxml2").include(needed));
+    }
+
+    #[test]
+    fn a_release_is_no_part_of_a_name() {
+        for (library, name) in [
+            ("postgis-3", "postgis"),
+            ("timescaledb-tsl-2.28.3", "timescaledb-tsl"),
+            ("my_ext-1.0-rc2", "my_ext"),
+            ("my_ext-1.0beta1", "my_ext"),
+            ("my_ext-2.0-dev", "my_ext"),
+            ("plpython3", "plpython3"),
+            ("tools-2d", "tools-2d"),
+            ("a-2d-1.5", "a-2d"),
+            ("-1", "-1"),
+            ("x-", "x-"),
+            ("", ""),
+        ] {
+            assert_eq!(without_release(library), name, "{library}");
+        }
     }
 
     #[test]

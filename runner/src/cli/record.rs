@@ -83,6 +83,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
 fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
     let reason = verdict.faults.iter().find_map(|fault| match fault {
         Fault::Failure(_) => Some("it did not run to its end"),
+        Fault::Unloaded { .. } => Some("a target was not loaded"),
         Fault::Incomplete { gap, .. } => Some(gap.refusal),
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),
         Fault::Inexact { .. } => Some("the spec has \"golden exact\" and a size is not exact"),

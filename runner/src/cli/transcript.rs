@@ -96,6 +96,7 @@ fn verdict(
         status: Status::Passed,
         faults: Vec::new(),
         seen: Vec::new(),
+        idle: Vec::new(),
         golden: None,
         axes: Some(axes),
         attempts: 1,

@@ -10,6 +10,7 @@ use super::quote::quoted;
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
+use super::targets;
 use crate::language::ast::Extension;
 use crate::plan::{Case, Place};
 use crate::server::Server;
@@ -64,13 +65,14 @@ fn in_database(
     }
     control.settings(&case.settings)?;
     control.blocks(&case.setup, &Step::Setup)?;
+    outcome.targets = targets::find(&mut control, case)?;
     // Not to be in the way of a workload that looks at sessions or locks.
     drop(control);
 
     for scenario in 0..case.scenarios.len() {
         tell(Progress::Scenario(scenario));
         let mut progress = |done, total| tell(Progress::Iterations { done, total });
-        let found = scenario::run(server, database, case, scenario, &mut progress);
+        let found = scenario::run(server, database, case, scenario, &outcome.targets, &mut progress);
         let lost = found.failure.as_ref().is_some_and(Failure::lost_the_session);
         outcome.scenarios.push(found);
         if lost {
@@ -86,7 +88,7 @@ fn in_database(
 
     for permutation in 0..case.sessions.permutations.len() {
         tell(Progress::Permutation(permutation));
-        let found = checked::run(server, database, case, permutation);
+        let found = checked::run(server, database, case, permutation, &outcome.targets);
         let failed = found.failure.is_some();
         outcome.permutations.push(found);
         // Whatever stands in the way of the next permutation would be reported again and again.

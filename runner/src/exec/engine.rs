@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memcheck_core::targets::Loaded;
 use memcheck_core::wire::{BadFinding, Columns};
 use memcheck_core::{Finding, Phase, ScenarioKind};
 use postgres::Row;
@@ -9,7 +10,7 @@ use postgres::types::FromSql;
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure, Step};
-use super::outcome::Window;
+use super::outcome::{Targets, Window};
 use super::quote::quoted;
 use super::session::Session;
 use crate::language::ast::{Mode, Trace};
@@ -24,8 +25,8 @@ const TARGETS: &str = "pg_ext_memcheck.targets";
 /// Options of a connection whose session traces these libraries from its first statement on, so that the ledger knows what
 /// comes before a window: a chunk of the warm-up that is freed in the window was somebody's. What resets parameters
 /// (`DISCARD ALL`) goes back to these.
-pub(super) fn tracing(trace: Trace, targets: &[String]) -> String {
-    format!("-c {TRACE}={} -c {TARGETS}={}", trace.as_str(), option_value(&targets.join(",")))
+pub(super) fn tracing(trace: Trace, targets: &Targets) -> String {
+    format!("-c {TRACE}={} -c {TARGETS}={}", trace.as_str(), option_value(&targets.list().join(",")))
 }
 
 /// A value as the server's command line has it: blanks and backslashes behind a backslash (postinit.c, pg_split_opts).
@@ -59,16 +60,9 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, V
     mark(session, 0)
 }
 
-/// Opens a window in another backend. Its options hold what the session's parameters say for a window of its own.
+/// Opens a window in another backend. What is traced there, this session's parameters say.
 pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
-    let mut options = options(scenario.kind, &scenario.watch, &scenario.allow);
-    if scenario.trace == Trace::Off {
-        // What its options do not say, begin_in() takes from the parameters.
-        session.set(TRACE, scenario.trace.as_str(), Some(&scenario.place))?;
-    } else {
-        options["targets"] = json!(scenario.targets);
-        options["stacks"] = json!(scenario.trace == Trace::Stacks);
-    }
+    let options = options(scenario.kind, &scenario.watch, &scenario.allow);
     let sql = "SELECT ext_memcheck.begin_in($1::text::int, '', $2::text::jsonb)";
     let parameters = [pid.to_string(), options.to_string()];
     session.query(sql, &parameters.each_ref().map(String::as_str), &Step::Engine("begin_in"), Some(&scenario.place))?;
@@ -122,21 +116,28 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
     let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
-    let mut window = read_window(phase, &findings, &statistics)?;
+    let targets = session.query(WINDOW_TARGETS, &[], &Step::Engine("window_targets"), None)?;
+    let mut window = read_window(phase, &findings, &statistics, &targets)?;
     if has_sites(&window) {
         name_functions(&mut window, &session.query(DIRECTORIES, &[], &Step::Engine("findings"), None)?);
     }
     Ok(window)
 }
 
-/// A window from the rows of [`FINDINGS`] and [`STATISTICS`].
-pub(super) fn read_window(phase: Option<Phase>, findings: &[Row], statistics: &[Row]) -> Result<Window, Failure> {
+/// A window from the rows of [`FINDINGS`], [`STATISTICS`] and [`WINDOW_TARGETS`].
+pub(super) fn read_window(
+    phase: Option<Phase>,
+    findings: &[Row],
+    statistics: &[Row],
+    targets: &[Row],
+) -> Result<Window, Failure> {
     let findings = findings
         .iter()
         .map(|row| finding(row).map_err(|reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason))));
     let findings = findings.collect::<Result<_, _>>()?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(Window { phase, findings, statistics })
+    let targets = targets.iter().map(|row| Loaded { target: row.get(0), library: row.get(1) }).collect();
+    Ok(Window { phase, findings, statistics, targets })
 }
 
 /// Where the server's libraries and programs are, for [`name_functions`].
@@ -158,6 +159,9 @@ pub(super) fn name_functions(window: &mut Window, directories: &[Row]) {
 
 /// What the engine counted in the window that was closed last.
 pub(super) const STATISTICS: &str = "SELECT name, value FROM ext_memcheck.window_stats()";
+
+/// Which libraries were targets of the window that was closed last, and which targets were not loaded.
+pub(super) const WINDOW_TARGETS: &str = "SELECT target, library FROM ext_memcheck.window_targets()";
 
 /// What the window that was closed last has found.
 pub(super) const FINDINGS: &str = "\
@@ -201,9 +205,13 @@ mod tests {
 
     #[test]
     fn a_session_is_traced_by_options_of_its_connection() {
-        let targets = ["mine".to_owned(), "my ext-%".to_owned(), "back\\slash".to_owned()];
+        let names = ["mine", "my ext-%", "back\\slash"].map(str::to_owned).to_vec();
+        let targets = Targets { names, ..Targets::default() };
         let traced = "-c pg_ext_memcheck.trace=stacks -c pg_ext_memcheck.targets=mine,my\\ ext-%,back\\\\slash";
         assert_eq!(tracing(Trace::Stacks, &targets), traced);
-        assert_eq!(tracing(Trace::Off, &[]), "-c pg_ext_memcheck.trace=off -c pg_ext_memcheck.targets=");
+        assert_eq!(
+            tracing(Trace::Off, &Targets::default()),
+            "-c pg_ext_memcheck.trace=off -c pg_ext_memcheck.targets="
+        );
     }
 }

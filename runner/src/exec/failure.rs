@@ -16,6 +16,8 @@ pub enum Step {
     Database,
     /// `CREATE EXTENSION`, or the update to the version under test.
     Extension(String),
+    /// The catalogs were asked for the libraries under test.
+    Targets,
     /// `set`
     Setting(String),
     /// `setup`
@@ -44,6 +46,7 @@ impl fmt::Display for Step {
             Step::Server => f.write_str("the server"),
             Step::Database => f.write_str("making the database"),
             Step::Extension(name) => write!(f, "creating extension \"{name}\""),
+            Step::Targets => f.write_str("finding the libraries of the extensions"),
             Step::Setting(name) => write!(f, "setting \"{name}\""),
             Step::Setup => f.write_str("setup"),
             Step::WarmUp(n) => write!(f, "warm-up {n}"),

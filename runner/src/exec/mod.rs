@@ -12,6 +12,7 @@ mod quote;
 mod scenario;
 mod session;
 pub mod sessions;
+mod targets;
 mod workload;
 
 pub use case::run;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use memcheck_core::targets::Loaded;
 use memcheck_core::{Finding, Phase};
 
 use super::failure::Failure;
@@ -13,6 +14,8 @@ use super::happening::Happening;
 pub struct Outcome {
     /// The server it ran on; none if there was none.
     pub server: Option<ServerFacts>,
+    /// The libraries that are charged.
+    pub targets: Targets,
     /// The scenarios that were begun, in order.
     pub scenarios: Vec<ScenarioOutcome>,
     /// The permutations that were begun, in order.
@@ -21,6 +24,24 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// Wall-clock time.
     pub elapsed: Duration,
+}
+
+/// The libraries that are charged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// Names or patterns; none for every library that extensions have brought.
+    pub names: Vec<String>,
+    /// Whether the spec names them, and is mistaken where one of them is not loaded. Otherwise a scenario need not use all.
+    pub are_named: bool,
+    /// Libraries that may be loaded besides: those that are called as an extension and something behind a hyphen.
+    pub more: Vec<String>,
+}
+
+impl Targets {
+    /// As `pg_ext_memcheck.targets` has them.
+    pub fn list(&self) -> Vec<&str> {
+        self.names.iter().chain(&self.more).map(String::as_str).collect()
+    }
 }
 
 /// The server a case ran on.
@@ -84,6 +105,8 @@ pub struct Window {
     pub findings: Vec<Finding>,
     /// `window_stats()`
     pub statistics: BTreeMap<String, i64>,
+    /// `window_targets()`
+    pub targets: Vec<Loaded>,
 }
 
 impl Outcome {

@@ -2,6 +2,7 @@
 
 use memcheck_core::golden::bucket;
 use memcheck_core::like::Like;
+use memcheck_core::targets::without_release;
 use memcheck_core::{Finding, Frame, Site};
 
 use crate::language::ast::{Expectation, ExpectedViolation, Rate};
@@ -114,7 +115,9 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], &(owner, finding):
         differing.push(finding.shape.map_or("no shape".to_owned(), |shape| format!("shape {shape}")));
     }
     if let Some(from) = &expected.from
-        && !Like::new(&*from.value).matches(&finding.source_lib)
+        && ![&*finding.source_lib, without_release(&finding.source_lib)]
+            .iter()
+            .any(|name| Like::new(&*from.value).matches(name))
     {
         let library = if finding.source_lib.is_empty() { "an unknown library" } else { &finding.source_lib };
         differing.push(format!("from {library}"));

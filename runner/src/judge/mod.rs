@@ -3,6 +3,7 @@
 mod expectation;
 mod gap;
 mod seen;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -16,7 +17,7 @@ use memcheck_core::golden::size::Size;
 
 use self::expectation::miss;
 use self::seen::findings;
-use crate::exec::outcome::Outcome;
+use crate::exec::outcome::{Outcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
 use crate::plan::Case;
@@ -51,6 +52,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         status,
         faults,
         seen: Vec::new(),
+        idle: Vec::new(),
         golden: None,
         axes: None,
         attempts: 0,
@@ -62,13 +64,22 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
 /// The verdict on a case that was run.
 pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Verdict {
     let mut faults: Vec<Fault> = outcome.failure.iter().cloned().map(Fault::Failure).collect();
+    let mut idle = Vec::new();
+    let mut looked_at = |title: &str, windows: Vec<&Window>, faults: &mut Vec<Fault>| {
+        faults.extend(target::unloaded(&outcome.targets, title, &windows));
+        if target::is_idle(&outcome.targets, &windows) {
+            idle.push(title.to_owned());
+        }
+    };
     for found in &outcome.scenarios {
         match &found.failure {
             Some(failure) => faults.push(Fault::Failure(failure.clone())),
             None => {
                 let findings: Vec<(Option<&str>, &Finding)> =
                     found.findings.iter().map(|finding| (None, finding)).collect();
-                faults.extend(unmet(case, &case.scenarios[found.scenario].expects, &findings));
+                let scenario = &case.scenarios[found.scenario];
+                faults.extend(unmet(case, &scenario.expects, &findings));
+                looked_at(&scenario.title, found.windows.iter().collect(), &mut faults);
             }
         }
     }
@@ -85,6 +96,10 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             }
         }
         faults.extend(missed);
+        if found.failure.is_none() {
+            let windows = found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
+            looked_at(&case.sessions.permutations[found.permutation].title, windows.collect(), &mut faults);
+        }
     }
     let gaps = GAPS.iter().map(|gap| (gap, outcome.figure(gap.figure)));
     faults.extend(gaps.filter(|&(_, count)| count != 0).map(|(gap, count)| Fault::Incomplete { gap, count }));
@@ -109,7 +124,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         }
     };
     let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
-    Verdict { status, faults, seen, golden, axes, attempts: 1, repeats: None, elapsed }
+    Verdict { status, faults, seen, idle, golden, axes, attempts: 1, repeats: None, elapsed }
 }
 
 /// The `expect` clauses that these findings do not meet.

@@ -97,6 +97,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::NoExpectation => "no expectation".into(),
         Fault::Golden(error) => error.to_string(),
         Fault::Incomplete { gap, count } => format!("{} {count}", gap.figure),
+        Fault::Unloaded { title, message, .. } => format!("{message} in {title}"),
         Fault::Passed { reason } => format!("passed: {reason}"),
     };
     verdict.faults.iter().map(name).collect()

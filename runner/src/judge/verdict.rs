@@ -37,6 +37,8 @@ pub struct Verdict {
     /// What the scenarios and permutations came to that ran to their end, in the order of the spec: what was judged, for
     /// everybody who writes or shows it.
     pub seen: Vec<Seen>,
+    /// Titles of those in which no library of the spec's extensions was loaded, so that none was looked at.
+    pub idle: Vec<String>,
     /// The golden it was compared with.
     pub golden: Option<PathBuf>,
     /// The server it ran on, as goldens name it.
@@ -147,6 +149,15 @@ pub enum Fault {
         result: PathBuf,
         /// How they differ, as `diff -U3` shows it.
         difference: String,
+    },
+    /// A library that was to be looked at was not loaded.
+    Unloaded {
+        /// The scenario or permutation.
+        title: String,
+        /// Which, as the engine says it.
+        message: String,
+        /// What was loaded.
+        hint: String,
     },
     /// A window could not look everywhere, or not keep what it saw.
     Incomplete {

@@ -9,7 +9,7 @@ use super::sessions::{
     Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
     trim,
 };
-use super::tracing::{targets, trace};
+use super::tracing::trace;
 use super::{Place, Problem};
 use crate::language::ast::{self, Block, Expectation};
 use crate::language::sql::substitute;
@@ -28,8 +28,8 @@ impl Planner<'_> {
             blocks.map(|(source, block)| self.batch(source, block)).collect()
         };
         let (setup, teardown) = (fixtures(|spec| &spec.setup), fixtures(|spec| &spec.teardown));
-        let (trace, targets) = (trace(&loaded.spec, None), targets(&loaded.spec));
-        let mut planned = Sessions { setup, teardown, trace, targets, ..Sessions::default() };
+        let trace = trace(&loaded.spec, None);
+        let mut planned = Sessions { setup, teardown, trace, ..Sessions::default() };
         for session in &loaded.spec.sessions {
             let copies = session.copies.as_ref().map_or(1, |copies| copies.value);
             for copy in 1..=copies {

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
-use super::tracing::{targets, trace};
+use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{Overrides, cells, suffix, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
@@ -107,6 +107,7 @@ impl Planner<'_> {
                 .map(|line| line.trim().to_owned())
                 .filter(|line| !line.is_empty())
                 .collect(),
+            targets: spec.targets.iter().map(|target| target.value.clone()).collect(),
             settings: self.loaded.parts().flat_map(|(source, spec)| settings(source, &spec.settings)).collect(),
             setup: self.fixtures(|spec| &spec.setup),
             teardown: self.fixtures(|spec| &spec.teardown),
@@ -230,7 +231,6 @@ impl Planner<'_> {
             mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
             phases,
             trace: trace(&self.loaded.spec, Some(scenario)),
-            targets: targets(&self.loaded.spec),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
             settings: settings(&self.loaded.source, &scenario.settings).collect(),
@@ -267,7 +267,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What a scenario needs that goes by traced allocations: somebody to charge.
+    /// What a scenario needs that goes by traced allocations.
     fn check_tracing(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
         let kind = planned.kind;
         if !kind.description().needs_trace {
@@ -276,11 +276,6 @@ impl Planner<'_> {
         let said = scenario.trace.as_ref().or(self.loaded.spec.trace.as_ref());
         if let Some(trace) = said.filter(|trace| trace.value == Trace::Off) {
             self.complain(trace.span.clone(), &format!("scenario {kind} goes by traced allocations"), None);
-        }
-        if planned.targets.is_empty() {
-            let hint = "name the library with \"extension\", \"preload\" or \"target\"";
-            let message = format!("scenario {kind} has no library to charge");
-            self.complain(scenario.kind.span.clone(), &message, Some(hint));
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Case {
     pub extensions: Vec<Extension>,
     /// Libraries to preload after the engine.
     pub preload: Vec<String>,
+    /// `target`: the libraries that are charged; none for those that the extensions and `preload` load.
+    pub targets: Vec<String>,
     /// Lines for postgresql.conf. A case with any has its own server.
     pub conf: Vec<String>,
     /// Parameters of every session.
@@ -126,8 +128,6 @@ pub struct Scenario {
     pub phases: Vec<Phase>,
     /// Whether and how the targets' allocations are traced.
     pub trace: Trace,
-    /// The libraries that are charged: `target`, or else those of `extension` and `preload`.
-    pub targets: Vec<String>,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.

@@ -18,8 +18,6 @@ pub struct Sessions {
     pub teardown: Vec<Batch>,
     /// Whether and how the targets' allocations are traced.
     pub trace: Trace,
-    /// The libraries that are charged.
-    pub targets: Vec<String>,
     /// In the order of the spec, each copy for itself.
     pub sessions: Vec<Session>,
     /// Every step of every session.

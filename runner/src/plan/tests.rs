@@ -190,11 +190,6 @@ fn mistakes_are_found_before_anything_runs() {
         (with("setup { SELECT :i }"), &[], "x.mcspec:1:16: variable \"i\" is not defined"),
         (with("setup { SELECT :rows }"), &[], "x.mcspec:1:16: variable \"rows\" is not defined"),
         (
-            "scenario query_peak\n  rows in (1, 2)\n  workload { SELECT :rows }\n".into(),
-            &[],
-            "x.mcspec:1:10: scenario query_peak has no library to charge",
-        ),
-        (
             "target 'x'\nscenario query_peak\n  rows in (1, 2)\n  trace off\n  workload { SELECT :rows }\n".into(),
             &[],
             "x.mcspec:4:9: scenario query_peak goes by traced allocations",

@@ -139,6 +139,9 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
             with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
+        Fault::Unloaded { title, message, hint: text } => {
+            with("not loaded", format!("{title}: {message}"), vec![hint(text)])
+        }
         Fault::Incomplete { gap, count } => plain(gap.kind, gap.message(*count)),
         Fault::Passed { reason } => with(
             "xfail passed",
@@ -151,7 +154,7 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
 /// Where a fault shows: where it says, or else at the scenario that it is about.
 pub fn place(fault: &Fault, described: &Described, case: &Case) -> Option<Place> {
     let title = match fault {
-        Fault::Differs { title, .. } | Fault::Inexact { title, .. } => title,
+        Fault::Differs { title, .. } | Fault::Inexact { title, .. } | Fault::Unloaded { title, .. } => title,
         _ => return described.place.clone(),
     };
     case.scenarios.iter().find(|scenario| scenario.title == *title).map(|scenario| scenario.place.clone())

@@ -133,6 +133,11 @@ fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
         (None, Some(Repeats { runs, .. })) => notes.push(format!("failed in all {runs} runs")),
         (None, None) => {}
     }
+    match (verdict.idle.as_slice(), verdict.seen.len()) {
+        ([], _) => {}
+        ([only], _) => notes.push(format!("no library under test was loaded in {only}")),
+        (idle, all) => notes.push(format!("no library under test was loaded in {} of {all} scenarios", idle.len())),
+    }
     notes.extend(variant(case, verdict).map(|file| format!("golden {file}")));
     notes
 }
@@ -201,6 +206,7 @@ mod tests {
             status,
             faults: vec![],
             seen: vec![],
+            idle: vec![],
             golden: None,
             axes: None,
             attempts,

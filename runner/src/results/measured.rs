@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use memcheck_core::Finding;
+use memcheck_core::targets::Loaded;
 use memcheck_core::wire::FindingRecord;
 
 use super::axes::Axes;
-use super::schema::{RowResult, ScenarioResult, ServerRecord, WindowResult};
+use super::schema::{RowResult, ScenarioResult, ServerRecord, TargetResult, WindowResult};
 use super::seen::Seen;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
@@ -83,7 +84,12 @@ fn window(session: Option<String>, window: &Window) -> WindowResult {
         phase: window.phase.map(|phase| phase.to_string()),
         findings: findings(&window.findings),
         statistics: window.statistics.clone(),
+        targets: window.targets.iter().map(target).collect(),
     }
+}
+
+fn target(loaded: &Loaded) -> TargetResult {
+    TargetResult { target: loaded.target.clone(), library: loaded.library.clone() }
 }
 
 fn findings(findings: &[Finding]) -> Vec<FindingRecord> {

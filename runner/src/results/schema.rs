@@ -121,6 +121,18 @@ pub struct WindowResult {
     pub findings: Vec<FindingRecord>,
     /// `window_stats()`
     pub statistics: BTreeMap<String, i64>,
+    /// Targets and the libraries that they stand for; none where nothing was traced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetResult>,
+}
+
+/// A row of `window_targets()`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetResult {
+    /// The target as it was written; none for a library of an extension that was no target.
+    pub target: Option<String>,
+    /// The library; none for a target that was not loaded.
+    pub library: Option<String>,
 }
 
 impl ServerRecord {

@@ -53,6 +53,7 @@ mod tests {
                 status,
                 faults: Vec::new(),
                 seen: Vec::new(),
+                idle: Vec::new(),
                 golden: None,
                 axes: None,
                 attempts: 1,

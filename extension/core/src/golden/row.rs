@@ -16,6 +16,7 @@ use crate::golden::size::Size;
 use crate::handed::is_handed_over;
 use crate::judge::growth::Shape;
 use crate::judge::thresholds;
+use crate::targets::without_release;
 
 /// How much of a violation a golden records (`golden` in the spec's header).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,7 +51,7 @@ pub struct Row {
     pub size: Size,
     /// The shape of the growth.
     pub shape: Option<Shape>,
-    /// The library, without suffix; empty where it is not known.
+    /// The library, without suffix and release; empty where it is not known.
     pub library: String,
     /// Number of equal violations.
     pub times: u64,
@@ -242,7 +243,7 @@ impl Observed {
             && golden.phase == self.row.phase
             && golden.subject == self.row.subject
             && golden.shape == self.row.shape
-            && golden.library == self.row.library
+            && without_release(&golden.library) == self.row.library
             && golden.times == self.row.times
     }
 }
@@ -252,9 +253,9 @@ fn whole_number(per_iter: f64) -> u64 {
     if per_iter > 0.0 { per_iter.round() as u64 } else { 0 }
 }
 
-/// A library's name without its suffix.
+/// A library's name without suffix and release, so that a golden is good for the next one.
 fn library_stem(name: &str) -> &str {
-    name.strip_suffix(".so").or_else(|| name.strip_suffix(".dylib")).unwrap_or(name)
+    without_release(name.strip_suffix(".so").or_else(|| name.strip_suffix(".dylib")).unwrap_or(name))
 }
 
 #[cfg(test)]
@@ -351,6 +352,17 @@ mod tests {
         for (finding, expected) in table {
             let observed = observed(&finding, Policy::Auto);
             assert_eq!(observed.is_recorded_by(&golden), expected, "{}", observed.row);
+        }
+    }
+
+    #[test]
+    fn a_golden_is_good_for_the_next_release() {
+        let found = Finding { source_lib: "mine-1.3.so".into(), ..finding(8_000_000, 8208.0, 0.0) };
+        let observed = observed(&found, Policy::Auto);
+        assert_eq!(observed.row.library, "mine");
+        for (recorded, is) in [("mine", true), ("mine-1.2", true), ("mine-tsl", false)] {
+            let row = format!("ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|{recorded}");
+            assert_eq!(observed.is_recorded_by(&row.parse().unwrap()), is, "{recorded}");
         }
     }
 

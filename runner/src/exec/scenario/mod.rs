@@ -17,7 +17,7 @@ use serde_json::json;
 use self::way::{Client, Way};
 use super::engine;
 use super::failure::{Failure, Step};
-use super::outcome::{ScenarioOutcome, Window};
+use super::outcome::{ScenarioOutcome, Targets, Window};
 use super::session::Session;
 use super::workload::{BARE, Workload, Wrapping};
 use crate::language::ast::Iterate;
@@ -48,12 +48,13 @@ pub(super) fn run(
     database: &str,
     case: &Case,
     position: usize,
+    targets: &Targets,
     progress: &mut dyn FnMut(u64, u64),
 ) -> ScenarioOutcome {
     let started = Instant::now();
     let scenario = &case.scenarios[position];
     let way = way(scenario);
-    let mut client = Client::new(server, database, case, scenario, way.executions(scenario), progress);
+    let mut client = Client::new(server, database, case, scenario, targets, way.executions(scenario), progress);
     let mut windows = Vec::new();
     let failure = way.run(&mut client, &mut windows).err();
     ScenarioOutcome {

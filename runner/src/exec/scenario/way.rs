@@ -6,7 +6,7 @@ use memcheck_core::Finding;
 
 use crate::exec::engine;
 use crate::exec::failure::{Failure, Step};
-use crate::exec::outcome::{Message, Window};
+use crate::exec::outcome::{Message, Targets, Window};
 use crate::exec::session::Session;
 use crate::exec::workload::Workload;
 use crate::language::ast::Iterate;
@@ -39,6 +39,7 @@ pub(super) struct Client<'a> {
     case: &'a Case,
     /// What to do.
     pub(super) scenario: &'a Scenario,
+    targets: &'a Targets,
     /// What the server has told besides results, the first of each session.
     pub(super) messages: Vec<Message>,
     /// Executions of the workload so far, in all windows: the value of `:i`, so that no two insert the same key.
@@ -55,11 +56,12 @@ impl<'a> Client<'a> {
         database: &'a str,
         case: &'a Case,
         scenario: &'a Scenario,
+        targets: &'a Targets,
         total: u64,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
         let (messages, told) = (Vec::new(), Instant::now());
-        Client { server, database, case, scenario, messages, done: 0, total, told, progress }
+        Client { server, database, case, scenario, targets, messages, done: 0, total, told, progress }
     }
 
     /// Does something in a fresh session, after the scenario's settings and setup and before its teardown.
@@ -68,7 +70,7 @@ impl<'a> Client<'a> {
         act: impl FnOnce(&mut Self, &mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let scenario = self.scenario;
-        let options = engine::tracing(scenario.trace, &scenario.targets);
+        let options = engine::tracing(scenario.trace, self.targets);
         let mut session = Session::open(self.server, self.database, &options, scenario.timeout)?;
         let done = || {
             self.apply_settings(&mut session)?;

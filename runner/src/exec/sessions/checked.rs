@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::performance::Performance;
 use crate::exec::engine::{
-    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, begin_session, has_sites, name_functions, read_window, tracing,
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, has_sites, name_functions,
+    read_window, tracing,
 };
 use crate::exec::failure::{Cause, Failure, Step, Stopped, sentence};
 use crate::exec::happening::{Halt, Happening, Outcome};
-use crate::exec::outcome::{PermutationOutcome, PermutationRun, Window};
+use crate::exec::outcome::{PermutationOutcome, PermutationRun, Targets, Window};
 use crate::exec::quote::quoted;
 use crate::plan::{Case, Permutation};
 use crate::server::Server;
@@ -25,11 +26,17 @@ const PROBE: &str = "SAVEPOINT mcspec_probe";
 const END_PROBE: &str = "RELEASE SAVEPOINT mcspec_probe";
 
 /// Runs the permutation at that position of the case, as often as it says.
-pub(in crate::exec) fn run(server: &Server, database: &str, case: &Case, position: usize) -> PermutationOutcome {
+pub(in crate::exec) fn run(
+    server: &Server,
+    database: &str,
+    case: &Case,
+    position: usize,
+    targets: &Targets,
+) -> PermutationOutcome {
     let started = Instant::now();
     let mut outcome = PermutationOutcome { permutation: position, ..PermutationOutcome::default() };
     for _ in 0..case.sessions.permutations[position].repeat {
-        match once(server, database, case, position) {
+        match once(server, database, case, position, targets) {
             Ok(run) => outcome.runs.push(run),
             Err(failure) => {
                 outcome.failure = Some(failure);
@@ -42,7 +49,13 @@ pub(in crate::exec) fn run(server: &Server, database: &str, case: &Case, positio
 }
 
 /// Runs a permutation twice in fresh sessions: the first run warms their caches.
-fn once(server: &Server, database: &str, case: &Case, position: usize) -> Result<PermutationRun, Failure> {
+fn once(
+    server: &Server,
+    database: &str,
+    case: &Case,
+    position: usize,
+    targets: &Targets,
+) -> Result<PermutationRun, Failure> {
     let connect = |session: &str, options: &str| {
         let mut config = server.config(database, options);
         config.application_name(format!("mcspec/{session}"));
@@ -51,7 +64,7 @@ fn once(server: &Server, database: &str, case: &Case, position: usize) -> Result
     };
     let names = || case.sessions.sessions.iter().map(|session| session.name.as_str());
     let control = connect("control connection", "")?;
-    let traced = tracing(case.sessions.trace, &case.sessions.targets);
+    let traced = tracing(case.sessions.trace, targets);
     let connections = names().map(|name| connect(name, &traced)).collect::<Result<_, _>>()?;
 
     let permutation = &case.sessions.permutations[position];
@@ -196,7 +209,7 @@ impl<'a> Checked<'a> {
                 Failure::new(Step::Engine("findings"), Cause::Protocol(message))
             })
         };
-        let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?)?;
+        let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?, &rows(WINDOW_TARGETS)?)?;
         if has_sites(&window) {
             name_functions(&mut window, &rows(DIRECTORIES)?);
         }

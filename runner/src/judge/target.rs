@@ -1,0 +1,93 @@
+//! Whether what was to be looked at was there. What was loaded in any process of a scenario or permutation was.
+
+use memcheck_core::targets::{Loaded, complaint};
+
+use super::verdict::Fault;
+use crate::exec::outcome::{Targets, Window};
+
+/// What is wrong where targets that the spec names were not loaded.
+pub(super) fn unloaded(targets: &Targets, title: &str, windows: &[&Window]) -> Option<Fault> {
+    let rows = rows(windows);
+    let is_missing = |name: &str| targets.are_named && !is_loaded(&rows, name);
+    // Without those of processes that lack what another one has loaded.
+    let rows = rows.iter().filter(|row| row.library.is_some() || row.target.as_deref().is_some_and(is_missing));
+    let (message, hint) = complaint(&rows.cloned().collect::<Vec<_>>()).filter(|_| targets.are_named)?;
+    Some(Fault::Unloaded { title: title.to_owned(), message, hint })
+}
+
+/// Whether there was nothing to look at of the libraries that the spec's extensions and `preload` have: a workload without
+/// them, such as one to compare with.
+pub(super) fn is_idle(targets: &Targets, windows: &[&Window]) -> bool {
+    let rows = rows(windows);
+    let none_is_loaded = !targets.list().iter().any(|name| is_loaded(&rows, name));
+    !targets.are_named && !targets.names.is_empty() && !rows.is_empty() && none_is_loaded
+}
+
+/// The rows of all windows, each once; none where nothing was traced.
+fn rows(windows: &[&Window]) -> Vec<Loaded> {
+    let mut rows: Vec<Loaded> = Vec::new();
+    for row in windows.iter().flat_map(|window| &window.targets) {
+        if !rows.contains(row) {
+            rows.push(row.clone());
+        }
+    }
+    rows
+}
+
+fn is_loaded(rows: &[Loaded], name: &str) -> bool {
+    rows.iter().any(|row| row.target.as_deref() == Some(name) && row.library.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Targets and libraries; `-` for none.
+    fn window(rows: &[(&str, &str)]) -> Window {
+        let text = |text: &str| (text != "-").then(|| text.to_owned());
+        let targets = rows.iter().map(|&(target, library)| Loaded { target: text(target), library: text(library) });
+        Window { targets: targets.collect(), ..Window::default() }
+    }
+
+    fn targets(names: &[&str], are_named: bool, more: &[&str]) -> Targets {
+        let all = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Targets { names: all(names), are_named, more: all(more) }
+    }
+
+    #[test]
+    fn each_target_that_is_named_has_to_be_loaded() {
+        let said = |windows: &[Window]| {
+            let windows: Vec<&Window> = windows.iter().collect();
+            unloaded(&targets(&["a", "b"], true, &[]), "scenario window", &windows).map(|fault| match fault {
+                Fault::Unloaded { message, hint, .. } => format!("{message}; {hint}"),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(said(&[window(&[("a", "a"), ("b", "b")])]), None);
+        // One in this process and one in that.
+        assert_eq!(said(&[window(&[("a", "a"), ("b", "-")]), window(&[("a", "-"), ("b", "b")])]), None);
+        assert_eq!(
+            said(&[window(&[("a", "a"), ("b", "-"), ("-", "other")]), window(&[("a", "-"), ("b", "-")])]).unwrap(),
+            "target \"b\" was not loaded, so nothing of it was looked at; Libraries that were loaded: \"a\", \"other\"."
+        );
+        // Nothing was traced.
+        assert_eq!(said(&[window(&[])]), None);
+    }
+
+    #[test]
+    fn of_those_that_extensions_have_one_is_enough() {
+        let found = targets(&["a", "b"], false, &["a-2.0"]);
+        let table: &[(&[(&str, &str)], bool)] = &[
+            (&[("a", "a"), ("b", "-"), ("a-2.0", "-")], false),
+            (&[("a", "-"), ("b", "-"), ("a-2.0", "a-2.0")], false),
+            (&[("a", "-"), ("b", "-"), ("a-2.0", "-"), ("-", "c")], true),
+            (&[], false),
+        ];
+        for (rows, idle) in table {
+            let window = window(rows);
+            assert_eq!(is_idle(&found, &[&window]), *idle, "{rows:?}");
+            assert!(unloaded(&found, "", &[&window]).is_none(), "{rows:?}");
+        }
+        assert!(!is_idle(&targets(&[], false, &[]), &[&window(&[("", "x")])]));
+    }
+}
