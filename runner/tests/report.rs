@@ -54,7 +54,18 @@ fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
     let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
     let golden = Some("expected/leaky.out".into());
     let (seen, elapsed) = (Vec::new(), Duration::from_millis(ms));
-    Verdict { status, faults, seen, idle: Vec::new(), golden, axes: Some(axes), attempts: 1, repeats: None, elapsed }
+    Verdict {
+        status,
+        faults,
+        seen,
+        idle: Vec::new(),
+        golden,
+        axes: Some(axes),
+        attempts: 1,
+        repeats: None,
+        notes: Vec::new(),
+        elapsed,
+    }
 }
 
 /// One case of every kind of ending, in the order of the schedule.

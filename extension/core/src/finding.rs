@@ -1,7 +1,7 @@
 //! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
 
 use crate::census::SiteId;
-use crate::check::{CheckKind, Severity};
+use crate::check::{CheckKind, Measure, Per, Severity};
 use crate::judge::growth::Shape;
 use crate::path::ContextPath;
 use crate::words::words;
@@ -116,6 +116,34 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// A cache of a usual bound is full after so many entries, and a collection comes.
+const USUAL_BOUND: u64 = 1024;
+
+/// A later rate that is less than this part of the one before is not the same growth any more.
+const SAME_RATE: f64 = 0.5;
+
+impl Finding {
+    /// Whether a cache or a heap that is collected now and then could have grown like that, for want of iterations or
+    /// allocations: what bears it out is more of them.
+    ///
+    /// Segments of dynamic shared memory are few, and one is too many.
+    pub fn is_thin(&self) -> bool {
+        let is_memory =
+            matches!(self.check.measure(), Measure::Memory(Per::Iteration)) && self.check != CheckKind::DsmLeak;
+        // Where another context was left current, that is counted and not what it holds.
+        let is_curve = self.check != CheckKind::WrongCtxAlloc || self.bytes > 0;
+        let events = if self.objects > 0 { self.iterations.min(self.objects) } else { self.iterations };
+        is_memory && is_curve && events < USUAL_BOUND
+    }
+
+    /// Whether this, found in a later window, is the same growth that goes on.
+    pub fn bears_out(&self, earlier: &Finding) -> bool {
+        let is_it = self.check == earlier.check && self.path == earlier.path && self.source_lib == earlier.source_lib;
+        let goes_on = |rate: fn(&Finding) -> f64| rate(earlier) > 0.0 && rate(self) >= rate(earlier) * SAME_RATE;
+        is_it && (goes_on(|finding| finding.bytes_per_iter) || goes_on(|finding| finding.objects_per_iter))
+    }
+}
+
 /// Worst first, then by path, check and phase.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
@@ -129,7 +157,62 @@ pub fn sort(findings: &mut [Finding]) {
 
 #[cfg(test)]
 mod tests {
-    use super::Frame;
+    use super::*;
+
+    fn finding(check: CheckKind, iterations: u64, bytes: u64, objects: u64) -> Finding {
+        let rate = |total: u64| total as f64 / iterations as f64;
+        Finding {
+            check,
+            severity: Severity::Info,
+            path: ContextPath::new(["mine"]),
+            bytes,
+            objects,
+            iterations,
+            bytes_per_iter: rate(bytes),
+            objects_per_iter: rate(objects),
+            shape: None,
+            phase: None,
+            source_lib: String::new(),
+            site: None,
+            marks: Vec::new(),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn few_iterations_or_allocations_are_thin() {
+        let table = [
+            (finding(CheckKind::CtxBloat, 100, 10_000, 100), true),
+            (finding(CheckKind::CtxBloat, 100, 10_000, 10_000), true),
+            (finding(CheckKind::CtxBloat, 2000, 10_000, 100), true),
+            (finding(CheckKind::CtxBloat, 2000, 10_000, 2000), false),
+            (finding(CheckKind::CtxBloat, 2000, 10_000, 0), false),
+            (finding(CheckKind::ContextLeak, 100, 0, 100), true),
+            (finding(CheckKind::DsmLeak, 10, 10_000, 10), false),
+            (finding(CheckKind::WrongCtxAlloc, 10, 0, 10), false),
+            (finding(CheckKind::ResourceLeak, 10, 0, 10), false),
+            (finding(CheckKind::QueryBloat, 10, 10_000, 10), false),
+        ];
+        for (finding, expected) in table {
+            assert_eq!(finding.is_thin(), expected, "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn growth_is_borne_out_by_the_same_at_no_less_than_half_the_rate() {
+        let early = finding(CheckKind::CtxBloat, 100, 10_000, 100);
+        let table = [
+            (finding(CheckKind::CtxBloat, 900, 90_000, 900), true),
+            (finding(CheckKind::CtxBloat, 900, 45_000, 450), true),
+            (finding(CheckKind::CtxBloat, 900, 40_000, 400), false),
+            (finding(CheckKind::CtxBloat, 900, 40_000, 900), true),
+            (finding(CheckKind::ContextLeak, 900, 90_000, 900), false),
+            (Finding { source_lib: "x".into(), ..finding(CheckKind::CtxBloat, 900, 90_000, 900) }, false),
+        ];
+        for (late, expected) in table {
+            assert_eq!(late.bears_out(&early), expected, "{late:?}");
+        }
+    }
 
     #[test]
     fn a_frame_knows_its_place() {

@@ -101,6 +101,7 @@ fn verdict(
         axes: Some(axes),
         attempts: 1,
         repeats: None,
+        notes: Vec::new(),
         elapsed: transcribed.elapsed,
     });
     let text = match transcribed.text {

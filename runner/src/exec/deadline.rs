@@ -16,6 +16,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Deadline {
     limit: Duration,
+    started: Instant,
     shared: Arc<Shared>,
     watcher: Option<JoinHandle<()>>,
 }
@@ -60,7 +61,12 @@ impl Deadline {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         let watcher = thread::spawn(move || watch(&watched, limit, &cancel, &backend));
-        Deadline { limit, shared, watcher: Some(watcher) }
+        Deadline { limit, started: Instant::now(), shared, watcher: Some(watcher) }
+    }
+
+    /// What is left of the time.
+    pub(super) fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.started.elapsed())
     }
 
     /// The time that was given and what was done when it was up; none while it is not.

@@ -105,6 +105,12 @@ pub(super) fn end(session: &mut Session) -> Result<(), Failure> {
     session.simple("SELECT ext_memcheck.end()", &Step::Engine("end"), None)
 }
 
+/// Closes the window that a failed statement has left open, and perhaps a transaction with it.
+pub(super) fn abandon(session: &mut Session) -> Result<(), Failure> {
+    session.simple("ROLLBACK", &Step::Engine("end"), None)?;
+    end(session)
+}
+
 /// Lets the server repeat the workload.
 pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iterations: u64) -> Result<(), Failure> {
     let sql = "SELECT ext_memcheck.run_scenario($1, $2::text::int, $3)";
@@ -137,7 +143,7 @@ pub(super) fn read_window(
     let findings = findings.collect::<Result<_, _>>()?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
     let targets = targets.iter().map(|row| Loaded { target: row.get(0), library: row.get(1) }).collect();
-    Ok(Window { phase, findings, statistics, targets })
+    Ok(Window { phase, findings, statistics, targets, confirmation: None })
 }
 
 /// Where the server's libraries and programs are, for [`name_functions`].

@@ -107,6 +107,19 @@ pub struct Window {
     pub statistics: BTreeMap<String, i64>,
     /// `window_targets()`
     pub targets: Vec<Loaded>,
+    /// What came of going on, where what was found was thin.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What more iterations than were asked for have made of findings that were thin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Confirmation {
+    /// How many more there were.
+    pub iterations: u64,
+    /// Findings that did not go on.
+    pub taken_back: Vec<Finding>,
+    /// Why those that are left are not confirmed; none if they are.
+    pub unconfirmed: Option<String>,
 }
 
 impl Outcome {

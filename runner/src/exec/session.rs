@@ -54,6 +54,11 @@ impl<'a> Session<'a> {
         Ok(Session { server, deadline, client, pid, messages })
     }
 
+    /// The time until it is stopped.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.left()
+    }
+
     /// The messages that have come since the last call.
     pub(super) fn take_messages(&self) -> Vec<Message> {
         std::mem::take(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))

@@ -2,6 +2,7 @@
 
 mod expectation;
 mod gap;
+mod note;
 mod seen;
 mod target;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use memcheck_core::golden::row::{Policy, Row};
 use memcheck_core::golden::size::Size;
 
 use self::expectation::miss;
+use self::note::notes;
 use self::seen::findings;
 use crate::exec::outcome::{Outcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
@@ -57,6 +59,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         axes: None,
         attempts: 0,
         repeats: None,
+        notes: Vec::new(),
         elapsed: Duration::ZERO,
     })
 }
@@ -124,7 +127,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         }
     };
     let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
-    Verdict { status, faults, seen, idle, golden, axes, attempts: 1, repeats: None, elapsed }
+    Verdict { status, faults, seen, idle, golden, axes, attempts: 1, repeats: None, notes: notes(outcome), elapsed }
 }
 
 /// The `expect` clauses that these findings do not meet.

@@ -47,6 +47,8 @@ pub struct Verdict {
     pub attempts: u32,
     /// What came of `--repeat`; none without it.
     pub repeats: Option<Repeats>,
+    /// What is worth knowing besides, a clause each.
+    pub notes: Vec<String>,
     /// Wall-clock time of the last attempt.
     pub elapsed: Duration,
 }

@@ -138,6 +138,7 @@ fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
         ([only], _) => notes.push(format!("no library under test was loaded in {only}")),
         (idle, all) => notes.push(format!("no library under test was loaded in {} of {all} scenarios", idle.len())),
     }
+    notes.extend(verdict.notes.iter().cloned());
     notes.extend(variant(case, verdict).map(|file| format!("golden {file}")));
     notes
 }
@@ -211,6 +212,7 @@ mod tests {
             axes: None,
             attempts,
             repeats: None,
+            notes: Vec::new(),
             elapsed: Duration::ZERO,
         };
         let endings =

@@ -7,10 +7,10 @@ use memcheck_core::targets::Loaded;
 use memcheck_core::wire::FindingRecord;
 
 use super::axes::Axes;
-use super::schema::{RowResult, ScenarioResult, ServerRecord, TargetResult, WindowResult};
+use super::schema::{ConfirmationResult, RowResult, ScenarioResult, ServerRecord, TargetResult, WindowResult};
 use super::seen::Seen;
 use crate::exec::failure::Failure;
-use crate::exec::outcome::{Outcome, PermutationOutcome, ScenarioOutcome, Window};
+use crate::exec::outcome::{Confirmation, Outcome, PermutationOutcome, ScenarioOutcome, Window};
 use crate::plan::Case;
 
 /// The server that a case ran on.
@@ -85,6 +85,15 @@ fn window(session: Option<String>, window: &Window) -> WindowResult {
         findings: findings(&window.findings),
         statistics: window.statistics.clone(),
         targets: window.targets.iter().map(target).collect(),
+        confirmation: window.confirmation.as_ref().map(confirmation),
+    }
+}
+
+fn confirmation(found: &Confirmation) -> ConfirmationResult {
+    ConfirmationResult {
+        iterations: found.iterations,
+        taken_back: findings(&found.taken_back),
+        unconfirmed: found.unconfirmed.clone(),
     }
 }
 

@@ -121,9 +121,23 @@ pub struct WindowResult {
     pub findings: Vec<FindingRecord>,
     /// `window_stats()`
     pub statistics: BTreeMap<String, i64>,
+    /// What came of more iterations than were asked for; none where there was no reason for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<ConfirmationResult>,
     /// Targets and the libraries that they stand for; none where nothing was traced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetResult>,
+}
+
+/// What more iterations have made of what a window had found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfirmationResult {
+    /// How many more.
+    pub iterations: u64,
+    /// What did not go on, as the window had found it. It is nowhere else.
+    pub taken_back: Vec<FindingRecord>,
+    /// Why what is left is not confirmed; none if it is.
+    pub unconfirmed: Option<String>,
 }
 
 /// A row of `window_targets()`.

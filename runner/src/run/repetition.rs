@@ -58,6 +58,7 @@ mod tests {
                 axes: None,
                 attempts: 1,
                 repeats: None,
+                notes: Vec::new(),
                 elapsed,
             };
             (Outcome { elapsed, ..Outcome::default() }, verdict)

@@ -263,7 +263,7 @@ mod tests {
         };
         // Nothing is left in them, or something; which is one bug.
         let piles = format!("8192 x1 {}", detail(819_200, 3_276_800, "contexts", 400));
-        assert_eq!(created(|n| (8192 * n, n), nothing), [piles.clone()]);
+        assert_eq!(created(|n| (8192 * n, n), nothing), std::slice::from_ref(&piles));
         assert_eq!(created(|n| (8192 * n, n), |n| (100 * n, n)), [piles]);
         // One at a time, and one that is as large as it has to be; what is in that may still be a bug.
         assert_eq!(created(|_| (8192, 1), nothing), [""; 0]);

@@ -3,17 +3,20 @@
 
 mod abort;
 mod cold_warm_cold;
+mod confirm;
 mod ladder;
 mod server;
 mod way;
 mod worker;
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use memcheck_core::judge::growth::marks;
 use memcheck_core::{Phase, ScenarioKind};
 use serde_json::json;
 
+use self::confirm::{Asked, confirm};
 use self::way::{Client, Way};
 use super::engine;
 use super::failure::{Failure, Step};
@@ -81,7 +84,8 @@ impl Way for Plain {
     }
 }
 
-/// Warms up, opens a window, repeats the workload with marks in between, and says what the window has found.
+/// Warms up, opens a window, repeats the workload with marks in between, and says what the window has found. Goes on where that
+/// is thin.
 fn repeat(
     client: &mut Client,
     session: &mut Session,
@@ -90,22 +94,44 @@ fn repeat(
 ) -> Result<Window, Failure> {
     let scenario = client.scenario;
     let workload = Workload::new(session, scenario, wrapping)?;
-    client.as_iterated(session, |client, session| {
+    let took = client.as_iterated(session, |client, session| {
         for n in 1..=scenario.warmup {
             client.execute(session, &workload, &Step::WarmUp(n), None)?;
         }
-        let phase = phase.map(|phase| ("phase", json!(phase.as_str())));
-        engine::begin(session, scenario, phase.as_slice())?;
-        let mut marks = marks(scenario.iterations).into_iter().peekable();
-        for n in 1..=scenario.iterations {
-            client.execute(session, &workload, &Step::Iteration(n), None)?;
-            if marks.next_if_eq(&n).is_some() {
-                engine::mark(session, n)?;
-            }
-        }
-        engine::end(session)
+        let started = Instant::now();
+        look(client, session, &workload, phase, 1..=scenario.iterations)?;
+        Ok(started.elapsed())
     })?;
-    engine::window(session, phase)
+    let asked = Asked { iterations: scenario.iterations, took, most: u64::MAX };
+    let mut window = engine::window(session, phase)?;
+    confirm(client, session, &asked, &mut window, |client, session, more| {
+        client.as_iterated(session, |client, session| {
+            look(client, session, &workload, phase, asked.iterations + 1..=asked.iterations + more)
+        })?;
+        engine::window(session, phase)
+    })?;
+    Ok(window)
+}
+
+/// Does these iterations in a window, with marks in between.
+fn look(
+    client: &mut Client,
+    session: &mut Session,
+    workload: &Workload,
+    phase: Option<Phase>,
+    iterations: RangeInclusive<u64>,
+) -> Result<(), Failure> {
+    let phase = phase.map(|phase| ("phase", json!(phase.as_str())));
+    engine::begin(session, client.scenario, phase.as_slice())?;
+    let before = iterations.start() - 1;
+    let mut marks = marks(iterations.end() - before).into_iter().peekable();
+    for n in iterations {
+        client.execute(session, workload, &Step::Iteration(n), None)?;
+        if marks.next_if_eq(&(n - before)).is_some() {
+            engine::mark(session, n - before)?;
+        }
+    }
+    engine::end(session)
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl<'a> Client<'a> {
         Client { server, database, case, scenario, targets, messages, done: 0, total, told, progress }
     }
 
+    /// There will be so many more executions than was said.
+    pub(super) fn expect_more(&mut self, executions: u64) {
+        self.total += executions;
+    }
+
     /// Does something in a fresh session, after the scenario's settings and setup and before its teardown.
     pub(super) fn in_session<T>(
         &mut self,

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::confirm::{Asked, confirm};
 use super::way::{Client, Way};
 use crate::exec::engine;
 use crate::exec::failure::{Cause, Failure, Step};
@@ -27,33 +28,33 @@ impl Way for Watched {
 
     fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
         windows.push(client.in_session(|client, session| {
-            let worker = client.scenario.worker.as_ref().expect("only a scenario with a worker watches one");
-            watch(session, client.scenario, worker)?;
-            engine::window(session, None)
+            let scenario = client.scenario;
+            let worker = scenario.worker.as_ref().expect("only a scenario with a worker watches one");
+            let mut window = watch(session, scenario, worker)?;
+            // As long once more, whatever it does in that time.
+            let asked = Asked { iterations: 1, took: worker.time, most: 1 };
+            confirm(client, session, &asked, &mut window, |_, session, _| watch(session, scenario, worker))?;
+            Ok(window)
         })?);
         Ok(())
     }
 }
 
 /// Waits for the worker, opens a window in it, and closes it after the time.
-fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<(), Failure> {
+fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<Window, Failure> {
     let step = Step::Worker(worker.name.clone());
     let pid = find(session, worker, &step)?;
     engine::begin_in(session, scenario, pid)?;
     let time = worker.time.as_secs_f64().to_string();
     session.query("SELECT pg_catalog.pg_sleep($1::text::float8)", &[&time], &step, Some(&worker.place))?;
     engine::end_in(session, pid)?;
-    if scenario.kind.description().compares_ends {
-        return Ok(());
-    }
-    let marks = "SELECT value FROM ext_memcheck.window_stats() WHERE name = 'marks'";
-    let marks = session.query(marks, &[], &Step::Engine("window_stats"), None)?;
-    let marks: i64 = marks.first().map_or(0, |row| row.get(0));
-    if marks < FEWEST_MARKS {
+    let window = engine::window(session, None)?;
+    let marks = window.statistics.get("marks").copied().unwrap_or_default();
+    if marks < FEWEST_MARKS && !scenario.kind.description().compares_ends {
         let message = format!("it ended {marks} transactions, which are too few to compare; watch it for longer");
         return Err(Failure { step, place: Some(worker.place.clone()), cause: Cause::Protocol(message) });
     }
-    Ok(())
+    Ok(window)
 }
 
 /// The process id, when there is such a process. The session's time limits the wait.
