@@ -44,7 +44,7 @@ fn leaves(server: &Server, call: &str) -> String {
     found(&mut session)
 }
 
-const CACHES: [&str; 10] = [
+const CACHES: [&str; 11] = [
     "ring(1000",
     "ring_frees_first(1000",
     "ring_of_contexts(500",
@@ -55,6 +55,7 @@ const CACHES: [&str; 10] = [
     "replaced_reset(70000",
     "replaced_hash(1000",
     "replaced_malloc(70000",
+    "replaced_arena(65536",
 ];
 
 #[test]
@@ -78,9 +79,10 @@ fn a_leak_beside_it_is_found() {
         for cache in CACHES {
             for leak in [1000, 24, 500] {
                 let call = format!("{cache}, {leak})");
-                let expected = match cache.contains("malloc") {
-                    true => format!("malloc_leak|malloc|{}", 50 * leak),
-                    false => format!("ctx_bloat|TopMemoryContext|{}", 50 * leak),
+                let expected = match cache {
+                    "replaced_arena(65536" => format!("malloc_leak|mmap|{}", 50 * 65536),
+                    _ if cache.contains("malloc") => format!("malloc_leak|malloc|{}", 50 * leak),
+                    _ => format!("ctx_bloat|TopMemoryContext|{}", 50 * leak),
                 };
                 assert_eq!(grows(&server, &call), expected, "growth_benchmark of {call}");
             }

@@ -294,7 +294,7 @@ fn windows() {
     );
     session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts inconsistencies leftover_contexts live_allocations marks not_recorded ring_entries ring_size \
+        "context_paths contexts inconsistencies leftover_contexts live_allocations mapped_bytes marks not_recorded ring_entries ring_size \
          statements traced violations_lost violations_lost_total workers_not_traced",
     );
 

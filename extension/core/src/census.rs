@@ -13,9 +13,11 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
-/// What is called how where others have a context's name: the heap of the C library, and dynamic shared memory.
+/// What is called how where others have a context's name: the heap of the C library, dynamic shared memory, and what is mapped
+/// past that heap.
 const HEAP_NAME: &str = "malloc";
 const DSM_NAME: &str = "dsm";
+const MAPPED_NAME: &str = "mmap";
 
 /// Where the server keeps its caches of the catalogs.
 const CACHE_CONTEXT: &str = "CacheMemoryContext";
@@ -54,6 +56,9 @@ impl PathId {
     /// Stands for dynamic shared memory, in the same way.
     pub const DSM: PathId = PathId(2);
 
+    /// Stands for memory that is mapped for an allocator other than the C library's, in the same way.
+    pub const MAPPED: PathId = PathId(3);
+
     /// The path with that number.
     pub const fn at(index: u32) -> Self {
         PathId(index)
@@ -89,7 +94,9 @@ impl Default for PathTable {
             lifetime: Lifetime::Backend,
             children: HashMap::new(),
         };
-        PathTable { nodes: vec![node(TOP_MEMORY_CONTEXT, 0), node(HEAP_NAME, 1), node(DSM_NAME, 1)] }
+        PathTable {
+            nodes: vec![node(TOP_MEMORY_CONTEXT, 0), node(HEAP_NAME, 1), node(DSM_NAME, 1), node(MAPPED_NAME, 1)],
+        }
     }
 }
 

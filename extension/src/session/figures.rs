@@ -34,6 +34,8 @@ figures! {
     leftover_contexts,
     /// Allocations of the targets outstanding at the end.
     live_allocations,
+    /// Bytes that allocators of the targets' own have mapped at the end; what is held in them is not seen.
+    mapped_bytes,
     /// Marks set.
     marks,
     /// What found no room in the engine's tables, or came while the session was in use.

@@ -372,6 +372,7 @@ impl Session {
             let workers = self.collect_from_workers();
             let walker = &self.walker;
             wrap::with(|chain| {
+                figures.mapped_bytes = chain.ledger.booked().mapped();
                 figures.live_allocations = chain.ledger.booked().outstanding();
                 figures.not_recorded += chain.not_recorded() + workers.not_recorded;
                 figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;

@@ -44,7 +44,7 @@ impl Booked<'_> {
     /// From now on, what is given back stands against what is allocated.
     fn starts_anew(&mut self, older_than: Option<Serial>) {
         self.0.credits.forget();
-        self.0.credits.since = Serial { contexts: self.0.live.serial(), heap: self.0.heap.serial() };
+        self.0.credits.since = self.0.serial();
         self.0.credits.older_than = older_than;
     }
 
@@ -120,6 +120,12 @@ impl Booked<'_> {
                 fresh.entry(PathId::HEAP).or_default().push(Fresh { site: SiteId(site), bytes, space, context });
             });
         }
+        if open.contains_key(&PathId::MAPPED) {
+            self.0.maps.for_each_since(since.maps, |start, site, bytes| {
+                let map = Fresh { site: SiteId(site), bytes, space: bytes, context: start };
+                fresh.entry(PathId::MAPPED).or_default().push(map);
+            });
+        }
         let credit = |(path, open): (PathId, Open)| Some((path, self.credit_of(&open, fresh.get(&path)?)));
         open.into_iter().filter_map(credit).collect()
     }
@@ -181,6 +187,7 @@ impl Booked<'_> {
 
     fn count_outside_contexts(&self, census: &mut Census) {
         self.0.heap.for_each_since(0, |_, _, site, bytes| census.count_traced(PathId::HEAP, SiteId(site), one(bytes)));
+        self.0.maps.for_each_since(0, |_, site, bytes| census.count_traced(PathId::MAPPED, SiteId(site), one(bytes)));
         self.0.segments.for_each(|site, bytes| census.count_traced(PathId::DSM, SiteId(site), one(bytes)));
     }
 
@@ -195,7 +202,7 @@ impl Booked<'_> {
 
     /// The newest allocation. What is there now is old for [`Self::census_since`].
     pub(crate) fn newest(&mut self, walker: &mut Walker) -> Serial {
-        let newest = Serial { contexts: self.0.live.serial(), heap: self.0.heap.serial() };
+        let newest = self.0.serial();
         self.0.contexts.settle(|address| walker.climb_outside_running(context(address)));
         self.starts_anew(Some(newest));
         newest
@@ -215,6 +222,9 @@ impl Booked<'_> {
         self.0.heap.for_each_since(serial.heap, |_, _, site, bytes| {
             census.count_traced(PathId::HEAP, SiteId(site), one(bytes));
         });
+        self.0.maps.for_each_since(serial.maps, |_, site, bytes| {
+            census.count_traced(PathId::MAPPED, SiteId(site), one(bytes));
+        });
         for (path, credit) in self.credit(walker) {
             credit.into_iter().for_each(|(site, live)| census.take_out(path, site, live));
         }
@@ -226,6 +236,13 @@ impl Booked<'_> {
         u64::from(self.0.live.len() + self.0.heap.len())
     }
 
+    /// Bytes that the targets have mapped, for allocators of their own.
+    pub(crate) fn mapped(&self) -> u64 {
+        let mut mapped = 0;
+        self.0.maps.for_each_since(0, |_, _, bytes| mapped += bytes);
+        mapped
+    }
+
     /// What found no room: allocations, segments, contexts, and places that allocate, each time that they do.
     pub(crate) fn not_recorded(&self) -> u64 {
         self.0.live.not_recorded()
@@ -233,6 +250,7 @@ impl Booked<'_> {
             + self.0.segments.not_recorded()
             + self.0.sites.not_recorded()
             + self.0.contexts.not_recorded()
+            + self.0.maps.not_recorded()
             + self.0.crowd.not_recorded()
             + self.0.credits.not_recorded()
     }

@@ -16,6 +16,7 @@ use super::memory::{Reserved, Zeroed};
 pub(crate) struct Serial {
     pub(super) contexts: u64,
     pub(super) heap: u64,
+    pub(super) maps: u64,
 }
 
 /// Kinds of chunks given back between two censuses at most: 2^BITS * 3/4, and paths of contexts that are emptied.

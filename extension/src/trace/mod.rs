@@ -12,6 +12,7 @@ pub(crate) mod index;
 mod journal;
 mod labels;
 mod link;
+mod maps;
 pub(crate) mod memory;
 pub(crate) mod peak;
 mod places;
@@ -26,6 +27,7 @@ pub(crate) use credits::Serial;
 use crowd::Crowd;
 use journal::Journal;
 use labels::Labels;
+pub(crate) use maps::Maps;
 pub(crate) use places::Places;
 use segments::Segments;
 use sites::Sites;
@@ -47,6 +49,8 @@ pub(crate) struct Ledger {
     /// What is held in the heap of the C library.
     pub(crate) heap: LiveTable,
     pub(crate) segments: Segments,
+    /// What is mapped past that heap.
+    pub(crate) maps: Maps,
     pub(crate) sites: Sites,
     pub(crate) contexts: Book,
     crowd: Crowd,
@@ -63,12 +67,18 @@ impl Ledger {
             journal: Journal::new(),
             heap: LiveTable::new(21, 4)?,
             segments: Segments::new()?,
+            maps: Maps::new()?,
             sites: Sites::new()?,
             contexts: Book::new()?,
             crowd: Crowd::new()?,
             labels: Labels::new()?,
             credits: Credits::new()?,
         })
+    }
+
+    /// The newest of everything.
+    fn serial(&self) -> Serial {
+        Serial { contexts: self.live.serial(), heap: self.heap.serial(), maps: self.maps.serial() }
     }
 
     /// The ledger with everything booked, to be read.
@@ -140,6 +150,7 @@ impl Ledger {
         self.journal.clear();
         self.heap.clear();
         self.segments.clear();
+        self.maps.clear();
         self.contexts.clear();
         self.crowd.clear();
         self.credits.clear();

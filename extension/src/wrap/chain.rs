@@ -21,7 +21,7 @@ use crate::contexts::{Context, Walker};
 use crate::link::{Before, Link, Request, Room};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
-use crate::trace::{Ledger, Places};
+use crate::trace::{Ledger, Maps, Places};
 
 /// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
 /// until the process ends.
@@ -403,6 +403,36 @@ fn given_back_to_heap(chain: &mut Chain, chunk: *mut c_void, site: impl FnOnce(&
         // SAFETY: a live chunk of malloc's, which the caller gives back.
         let space = unsafe { libc::malloc_usable_size(chunk) };
         chain.ledger.credits.given_back(PathId::HEAP, site, space);
+    }
+}
+
+/// Memory was mapped by whoever called this, for a target or not.
+#[inline(always)]
+pub(super) fn mapped(from: Registers, start: usize, bytes: usize, in_use: bool) {
+    let Some(chain) = in_heap_function() else { return };
+    match site!(chain, from, attribute_heap()) {
+        0 => _ = chain.ledger.maps.unmap(start, bytes),
+        site => chain.ledger.maps.map(start, bytes, site, in_use),
+    }
+}
+
+/// Memory was unmapped. Where it was mapped before tracing began, that stands against what is mapped.
+#[inline(always)]
+pub(super) fn unmapped(from: Registers, start: usize, bytes: usize) {
+    let Some(chain) = in_heap_function() else { return };
+    if chain.ledger.maps.unmap(start, bytes) == 0 {
+        let site = site!(chain, from, attribute_heap());
+        if site != 0 {
+            chain.ledger.credits.given_back(PathId::MAPPED, site, bytes);
+        }
+    }
+}
+
+/// Tells the ledger what becomes of memory that was mapped.
+#[inline(always)]
+pub(super) fn of_maps(tell: impl FnOnce(&mut Maps)) {
+    if let Some(chain) = in_heap_function() {
+        tell(&mut chain.ledger.maps);
     }
 }
 

@@ -13,6 +13,7 @@ mod created;
 mod dsm;
 mod heap;
 mod hooked;
+mod maps;
 mod methods;
 mod slots;
 mod switch;

@@ -43,6 +43,8 @@ CREATE FUNCTION piles_ok(kind text, n int) RETURNS void AS 'MODULE_PATHNAME' LAN
 CREATE FUNCTION arena(n int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION arena_ok(n int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION arena_reused(n int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+-- An arena that is unmapped and mapped anew in every call; leak is not 0 where another one is forgotten.
+CREATE FUNCTION replaced_arena(bytes int, leak int DEFAULT 0) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 -- An arena that is enlarged by mremap with every call.
 CREATE FUNCTION arena_grows() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 -- A file is mapped and stays so.

@@ -411,6 +411,20 @@ arena_reused(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+PG_FUNCTION_INFO_V1(replaced_arena);
+Datum
+replaced_arena(PG_FUNCTION_ARGS)
+{
+	static void *kept = NULL;
+
+	if (kept)
+		munmap(kept, ARENA_BYTES);
+	kept = map_arena();
+	if (PG_GETARG_INT32(1) > 0)
+		(void) map_arena();
+	PG_RETURN_VOID();
+}
+
 PG_FUNCTION_INFO_V1(arena_grows);
 Datum
 arena_grows(PG_FUNCTION_ARGS)

@@ -136,7 +136,7 @@ fn findings(
     untraced: &[Finding],
 ) -> Vec<Finding> {
     match contexts.path {
-        PathId::HEAP => lost(reading, evidence, contexts, CheckKind::MallocLeak).into_iter().collect(),
+        PathId::HEAP | PathId::MAPPED => lost(reading, evidence, contexts, CheckKind::MallocLeak).into_iter().collect(),
         PathId::DSM => lost(reading, evidence, contexts, CheckKind::DsmLeak).into_iter().collect(),
         path if reading.counts_contexts() || is_handed_over(evidence.paths.name(path)) => Vec::new(),
         path => reading.traced(evidence, contexts, piles_up(untraced, &evidence.paths.path(path))),
