@@ -43,13 +43,21 @@ const FLATTENING: f64 = 0.5;
 pub fn sustained(points: &[Point]) -> Option<Growth> {
     let Some(quarters) = Quarters::of(points) else { return in_two_intervals(points) };
     if !quarters.go_on() {
-        return None;
+        return quarters.doubles().then(|| on_average(points)).flatten();
     }
     let iterations: Vec<u64> = points.iter().map(|point| point.iteration).collect();
     let shown: Vec<Point> = spaced(&iterations).into_iter().map(|at| points[at]).collect();
     let growth = rates(&shown)?;
     let superlinear = growth.late > growth.early * SUPERLINEAR && quarters.accelerate();
     Some(Growth { shape: Some(if superlinear { Shape::Superlinear } else { Shape::Linear }), ..growth })
+}
+
+/// Growth that shows too seldom to have other rates than that of the whole window.
+fn on_average(points: &[Point]) -> Option<Growth> {
+    let (first, last) = (points.first()?, points.last()?);
+    let rate = rate(*first, *last);
+    let total = last.value.saturating_sub(first.value);
+    Some(Growth { total, rate, early: rate, late: rate, shape: Some(Shape::Linear) })
 }
 
 /// Tells growth that goes on where there are few marks.

@@ -1,11 +1,14 @@
 //! Whether a curve goes on, by the quarters of its window.
 //!
 //! A leak comes back: whatever its period, up to a quarter of the window, it comes in each quarter, at distances that are the
-//! same and with as much as before. What fills up comes rarer or stops. What is given back again is not held: a value counts
+//! same and with as much as before; or it is a buffer that doubles, and comes half as often with twice as much. What fills up
+//! comes rarer or stops. What is given back again is not held: a value counts
 //! only as far as it is never undercut later.
 //!
 //! Marks tell of an event only between which of them it was, so distances are known from one number to another, and what is
 //! said of them is what must be for any place in between.
+
+use std::ops::Range;
 
 /// One value at one mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,10 @@ const FADING: f64 = 2.0 / 3.0;
 const GIVEN_BACK: u64 = 4;
 /// How much faster than in the second quarter something grows in the last one if it is superlinear.
 const ACCELERATING: f64 = 1.2;
+/// A buffer has to be enlarged so often that it is known to double.
+const DOUBLINGS: usize = 3;
+/// How far it is from one time to the next by how far it was before, as near as marks tell.
+const TWICE: Range<f64> = 1.5..2.5;
 
 /// A window with marks at its quarters and between them.
 pub(super) struct Quarters<'a> {
@@ -81,6 +88,25 @@ impl<'a> Quarters<'a> {
         // Of what comes at the same distances, there may be one more in the last quarter.
         let one_more = (of_second + 1.0) / of_second.max(1.0);
         self.events.len() as u64 >= SHAPED && rate(self.bounds[2], end) > rate(start, middle) * one_more * ACCELERATING
+    }
+
+    /// Whether a buffer is made twice as large each time it is full, as `enlargeStringInfo` (stringinfo.c) and `enlarge_list`
+    /// (list.c) do: what is put into it goes on, though it shows ever more seldom.
+    pub(super) fn doubles(&self) -> bool {
+        let Some(first) = self.events.len().checked_sub(DOUBLINGS) else { return false };
+        let recent = &self.events[first..];
+        let added: Vec<u64> = recent.iter().map(|&at| self.kept[at] - self.kept[at - 1]).collect();
+        let distances: Vec<(u64, u64)> = self.distances(|from, _| from >= recent[0]).collect();
+        let last = recent[DOUBLINGS - 1];
+        let idle = self.iterations(last, self.points.len() - 1);
+        let overdue = distances.last().is_none_or(|&(_, most)| idle as f64 >= most as f64 * TWICE.end);
+        added.windows(2).all(|pair| pair[1] == 2 * pair[0])
+            && distances.windows(2).all(|pair| {
+                let ((least, most), (next_least, next_most)) = (pair[0], pair[1]);
+                next_most as f64 >= least as f64 * TWICE.start && next_least as f64 <= most as f64 * TWICE.end
+            })
+            && !overdue
+            && self.points.iter().zip(&self.kept).all(|(point, &kept)| point.value == kept)
     }
 
     /// What was added for good in the last three quarters.

@@ -118,9 +118,18 @@ proptest! {
         prop_assert_eq!(judged(n, held), None);
     }
 
+    /// As a list or a string that something is put into by each iteration: it is enlarged three times at least.
     #[test]
-    fn a_buffer_that_is_doubled_is_none(n in 4..5000u64, size in 1..100_000u64, each in 1..10u64) {
-        prop_assert_eq!(judged(n, |i| (i * each + 1).next_power_of_two() * size), None);
+    fn a_buffer_that_goes_on_doubling_is_found(n in 100..5000u64, size in 1..100_000u64, warm_up in 0..=10u64) {
+        let found = judged(n, |i| (i + warm_up + 1).next_power_of_two().max(16) * size);
+        prop_assert_eq!(found.and_then(|growth| growth.shape), Some(Shape::Linear));
+    }
+
+    /// It is full when half of the window is over: the next time would have come, if marks tell at all.
+    #[test]
+    fn a_buffer_that_is_full_is_none(n in 100..5000u64, size in 1..100_000u64, full in 0.0..0.25) {
+        let full = ((n as f64 * full) as u64).next_power_of_two().min(n / 4);
+        prop_assert_eq!(judged(n, |i| (i.min(full) + 1).next_power_of_two() * size), None);
     }
 
     #[test]
