@@ -140,3 +140,35 @@ fn many_contexts_leave_room_for_allocations() {
         server.stop();
     }
 }
+
+/// Statements that are checked one by one, each by what it has left: the same, and a leak is found.
+#[test]
+fn a_checked_statement_that_replaces_something_has_left_nothing() {
+    for cluster in clusters(&["mem_ledger"]) {
+        let server = cluster.start(&[], &[]);
+        for (call, expected) in [
+            ("ring(70000, 0)", ""),
+            ("ring_malloc(70000, 0)", ""),
+            ("replaced(70000, 0)", ""),
+            ("replaced_repalloc(70000, 0)", ""),
+            ("replaced_context(70000, 0)", ""),
+            ("replaced_reset(70000, 0)", ""),
+            ("replaced(70000, 70000)", "context_leak|70000\nwrong_ctx_alloc|70000"),
+            ("ring_malloc(70000, 20000)", "malloc_leak|20000"),
+        ] {
+            // What is replaced was there before tracing, and then is of an earlier statement.
+            let (mut session, mut log) = (warm(&server, call), Session::open(&server));
+            session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
+            for _ in 0..2 {
+                session.ask(&format!("SELECT {call}"));
+                log.ask("SELECT ext_memcheck.flush_violations()");
+                let found =
+                    "SELECT check_type, substring(detail FROM 'grew by ([0-9]+)') FROM ext_memcheck.violation_log
+                              ORDER BY 1, 2";
+                assert_eq!(log.ask(found), expected, "{call}");
+                log.ask("SELECT ext_memcheck.clear_violations()");
+            }
+        }
+        server.stop();
+    }
+}

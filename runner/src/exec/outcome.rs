@@ -132,10 +132,19 @@ impl Outcome {
 
     /// A figure of `window_stats()`, summed over all windows.
     pub fn figure(&self, name: &str) -> i64 {
+        self.figures(name).sum()
+    }
+
+    /// The largest figure of that name of any window.
+    pub fn largest_figure(&self, name: &str) -> i64 {
+        self.figures(name).max().unwrap_or(0)
+    }
+
+    fn figures(&self, name: &str) -> impl Iterator<Item = i64> {
         let runs = self.permutations.iter().flat_map(|permutation| &permutation.runs);
         let of_sessions = runs.flat_map(|run| &run.windows).map(|(_, window)| window);
         let of_scenarios = self.scenarios.iter().flat_map(|scenario| &scenario.windows);
-        of_scenarios.chain(of_sessions).filter_map(|window| window.statistics.get(name)).sum()
+        of_scenarios.chain(of_sessions).filter_map(move |window| window.statistics.get(name).copied())
     }
 }
 

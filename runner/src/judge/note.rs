@@ -13,7 +13,9 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
         Some(format!("{} not confirmed: {reason}", counted(is_thin(window))))
     });
     let taken_back = (taken_back > 0).then(|| format!("{} taken back", counted(taken_back)));
-    taken_back.into_iter().chain(unconfirmed).collect()
+    let mapped = outcome.largest_figure("mapped_bytes");
+    let arenas = (mapped > 0).then(|| format!("{} kB in arenas of the targets' own are not seen into", mapped / 1024));
+    taken_back.into_iter().chain(unconfirmed).chain(arenas).collect()
 }
 
 fn counted(number: usize) -> String {

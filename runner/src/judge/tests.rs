@@ -223,6 +223,16 @@ fn a_window_that_could_not_look_everywhere_fails_a_case() {
 }
 
 #[test]
+fn what_is_in_arenas_is_said() {
+    let mut outcome = outcome(&[&["a"], &[]]);
+    let notes = |outcome: &Outcome| judge(&case(SPEC), outcome, &axes(), recorded(GOLDEN)).notes;
+    assert_eq!(notes(&outcome), [""; 0]);
+    outcome.scenarios[0].windows.push(with_figures(&[("mapped_bytes", 1 << 20)]));
+    outcome.scenarios[1].windows.push(with_figures(&[("mapped_bytes", 1 << 16)]));
+    assert_eq!(notes(&outcome), ["1024 kB in arenas of the targets' own are not seen into"]);
+}
+
+#[test]
 fn so_does_one_of_a_session() {
     let case = case(SESSIONS);
     let mut runs = vec![run(&[0, 1], &[1]), run(&[0, 1], &[1])];
