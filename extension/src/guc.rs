@@ -46,6 +46,8 @@ static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
 #[cfg(feature = "test_links")]
 static TRIAL_REFUSE: GucSetting<i32> = GucSetting::<i32>::new(0);
 
+/// What the names of all parameters begin with.
+pub(crate) const PREFIX: &std::ffi::CStr = c"pg_ext_memcheck";
 /// Name of the mode's parameter.
 const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
 
@@ -101,7 +103,7 @@ pub(crate) fn register() {
     );
     #[cfg(feature = "test_links")]
     register_trial();
-    parameters::reserve_prefix(c"pg_ext_memcheck");
+    parameters::reserve_prefix(PREFIX);
 }
 
 /// What the link that only tests ask for does.

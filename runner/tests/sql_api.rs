@@ -255,55 +255,56 @@ fn statements_without_a_window() {
 #[test]
 fn windows() {
     SHARED.each(|server| {
-    let mut session = Session::open(server);
-    let end = "SELECT check_type, severity, substring(detail FROM '^context ''([^'']*)''') FROM ext_memcheck.end()";
-    for _ in 0..3 {
+        let mut session = Session::open(server);
+        let end = "SELECT check_type, severity, substring(detail FROM '^context ''([^'']*)''') FROM ext_memcheck.end()";
+        for _ in 0..3 {
+            session.ask("SELECT ext_memcheck.begin()");
+            session.ask("SELECT count(*) FROM pg_class");
+            session.ask(end);
+        }
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT count(*) FROM pg_class");
-        session.ask(end);
-    }
-    session.ask("SELECT ext_memcheck.begin()");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.gives(
-        end,
-        "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
+        session.gives(
+            end,
+            "wrong_ctx_alloc|WARNING|TopMemoryContext\ncontext_leak|INFO|BuggyPlannerLeakCtx\n\
          context_leak|INFO|TopMemoryContext",
-    );
-    session.gives(end, "");
+        );
+        session.gives(end, "");
 
-    session.ask("SELECT ext_memcheck.begin('Buggy%')");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
+        session.ask("SELECT ext_memcheck.begin('Buggy%')");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
 
-    session.ask("SELECT ext_memcheck.begin('', '{\"allowed_contexts\": [\"TopMemoryContext\"]}')");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx\ncontext_leak|INFO|TopMemoryContext");
+        session.ask("SELECT ext_memcheck.begin('', '{\"allowed_contexts\": [\"TopMemoryContext\"]}')");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx\ncontext_leak|INFO|TopMemoryContext");
 
-    // A window does not end with a transaction that is rolled back.
-    session.ask("BEGIN");
-    session.ask("SELECT ext_memcheck.begin('Buggy%')");
-    session.ask("ROLLBACK");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
+        // A window does not end with a transaction that is rolled back.
+        session.ask("BEGIN");
+        session.ask("SELECT ext_memcheck.begin('Buggy%')");
+        session.ask("ROLLBACK");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.gives(end, "context_leak|INFO|BuggyPlannerLeakCtx");
 
-    // Typed rows of the same window.
-    session.gives(
+        // Typed rows of the same window.
+        session.gives(
         "SELECT check_type, severity, context_path, subject, objects, iterations, objects_per_iter, shape, source_lib
            FROM ext_memcheck.findings()",
         "context_leak|INFO|{MessageContext,BuggyPlannerLeakCtx}|MessageContext/BuggyPlannerLeakCtx|1|0|1||buggy_pg_ext",
     );
-    session.gives(
+        session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts inconsistencies leftover_contexts live_allocations mapped_bytes marks not_recorded ring_entries ring_size \
-         statements traced violations_lost violations_lost_total workers_not_traced",
+        "context_paths contexts inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
+         not_recorded ring_entries ring_size statements traced violations_lost violations_lost_total workers_not_heard \
+         workers_not_traced",
     );
 
-    // flush_violations() takes what the open window has found so far.
-    session.ask("SELECT ext_memcheck.begin('Buggy%')");
-    session.ask("SELECT count(*) FROM pg_class");
-    session.gives("SELECT ext_memcheck.flush_violations()", "1");
-    session.gives("SELECT check_type FROM ext_memcheck.violation_log", "context_leak");
-    session.gives("SELECT count(*) FROM ext_memcheck.end() WHERE check_type <> 'context_leak'", "0");
+        // flush_violations() takes what the open window has found so far.
+        session.ask("SELECT ext_memcheck.begin('Buggy%')");
+        session.ask("SELECT count(*) FROM pg_class");
+        session.gives("SELECT ext_memcheck.flush_violations()", "1");
+        session.gives("SELECT check_type FROM ext_memcheck.violation_log", "context_leak");
+        session.gives("SELECT count(*) FROM ext_memcheck.end() WHERE check_type <> 'context_leak'", "0");
     });
 }
 

@@ -291,6 +291,16 @@ impl Census {
         }
     }
 
+    /// Takes out something of what a site holds, wherever that is.
+    pub fn take_out_of_site(&mut self, site: SiteId, live: Live) {
+        let mut left = live;
+        for (_, held) in self.traced.iter_mut().filter(|((_, other), _)| *other == site) {
+            let taken = Live { bytes: held.bytes.min(left.bytes), allocations: held.allocations.min(left.allocations) };
+            (held.bytes, held.allocations) = (held.bytes - taken.bytes, held.allocations - taken.allocations);
+            (left.bytes, left.allocations) = (left.bytes - taken.bytes, left.allocations - taken.allocations);
+        }
+    }
+
     /// What a site holds in contexts with this path, and what it had held there before tracing began and has given back by the
     /// time of `last`, a later census.
     pub fn held(&self, path: PathId, site: SiteId, last: &Census) -> Live {
@@ -300,6 +310,11 @@ impl Census {
             bytes: live.bytes + then.bytes.saturating_sub(now.bytes),
             allocations: live.allocations + then.allocations.saturating_sub(now.allocations),
         }
+    }
+
+    /// Bytes that all sites hold in contexts with this path.
+    pub fn bytes_at(&self, path: PathId) -> u64 {
+        self.traced().filter(|&(other, ..)| other == path).map(|(.., live)| live.bytes).sum()
     }
 
     /// Counts one context.
@@ -503,6 +518,11 @@ mod tests {
         };
         let seen = census(10);
         assert_eq!(seen.traced().collect::<Vec<_>>(), [(ctx, a, live(20, 3)), (ctx, b, live(1, 1))]);
+        let mut less = seen.clone();
+        less.take_out_of_site(a, live(5, 1));
+        assert_eq!((less.live(ctx, a), less.live(ctx, b)), (live(15, 2), live(1, 1)));
+        less.take_out_of_site(a, live(50, 5));
+        assert_eq!(less.live(ctx, a), Live::default());
         assert_eq!(seen.live(PathId::ROOT, a), Live::default());
         let mut later = census(100);
         later.exclude_growth(&census(10), &census(15));

@@ -142,6 +142,11 @@ impl Finding {
         let goes_on = |rate: fn(&Finding) -> f64| rate(earlier) > 0.0 && rate(self) >= rate(earlier) * SAME_RATE;
         is_it && (goes_on(|finding| finding.bytes_per_iter) || goes_on(|finding| finding.objects_per_iter))
     }
+
+    /// Whether two findings say the same of the same, with other figures perhaps.
+    pub fn is_about_the_same(&self, other: &Finding) -> bool {
+        (self.check, &self.path, &self.source_lib) == (other.check, &other.path, &other.source_lib)
+    }
 }
 
 /// Worst first, then by path, check and phase.

@@ -8,10 +8,9 @@ use std::ffi::CStr;
 use pgrx::warning;
 
 use super::transactions;
-use crate::pg::process::is_parallel_worker;
 use crate::pg::{guarded, is_top_level, statements};
-use crate::session;
 use crate::stack::calls;
+use crate::{guc, session};
 
 struct Statements;
 
@@ -23,9 +22,15 @@ pub(super) fn register() {
 /// Has allocations traced as the session's parameters say, from this statement on.
 #[inline]
 fn follow_parameters() {
-    if is_top_level()
-        && let Some(refused) = session::follow_parameters()
-    {
+    if !is_top_level() {
+        return;
+    }
+    session::if_any(|session| {
+        if let Some(mode) = session.mode_to_restore(false) {
+            guarded(|| guc::set_mode(mode));
+        }
+    });
+    if let Some(refused) = session::follow_parameters() {
         guarded(|| warning!("allocations cannot be traced: {refused}"));
     }
 }
@@ -92,8 +97,6 @@ impl statements::Handler for Statements {
         follow_parameters();
         if is_checked_top_level() {
             opens(text);
-        } else if is_parallel_worker() && is_top_level() {
-            guarded(|| session::with(|session| session.worker_starts()));
         }
     }
 
@@ -102,18 +105,17 @@ impl statements::Handler for Statements {
     }
 
     fn executor_ended(started: bool) {
-        if is_parallel_worker() && is_top_level() {
-            guarded(|| session::with(|session| session.worker_ends()));
-        } else {
-            ended(started);
-        }
+        ended(started);
     }
 
-    fn utility_starts(text: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool {
+    fn utility_starts(text: Option<&CStr>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool {
         follow_parameters();
         let checked = is_checked_top_level();
         if checked {
             opens(text);
+            if set.is_some_and(|name| name.to_bytes().starts_with(guc::PREFIX.to_bytes())) {
+                session::with(|session| session.is_called());
+            }
         }
         if session::is_checked() && is_ddl() {
             guarded(|| session::with(|session| session.catalogs_change()));

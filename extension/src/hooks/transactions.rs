@@ -1,21 +1,42 @@
 //! Ends of transactions and of the process.
 
-use crate::pg::{is_top_level, transactions};
-use crate::session;
+use crate::pg::process::is_parallel_worker;
+use crate::pg::transactions::{self, End};
+use crate::pg::{is_top_level, message_text};
+use crate::{guc, session};
 
-/// Has all ends of transactions told to windows that another backend has opened, and the process's end to any.
+/// Has all ends of transactions told to windows, and the process's end to any.
 pub(super) fn register() {
-    // A backend that neither plans nor executes anything comes by here.
-    transactions::on_end(
-        || !session::is_idle(),
-        || {
+    transactions::on_end(|| !session::is_idle(), ends);
+}
+
+fn ends(end: End) {
+    match end {
+        // A worker has transactions of its own before it takes part in its leader's (`ParallelWorkerMain` in parallel.c).
+        End::Committed if is_parallel_worker() => session::with(|session| session.worker_starts()),
+        End::OfWorker => session::with(|session| session.worker_ends()),
+        End::SubAborted => session::if_any(|session| session.mode_is_undone()),
+        End::Committed | End::Aborted => {
+            // A backend that neither plans nor executes anything comes by here.
             let _ = session::follow_parameters();
-            session::if_any(|session| session.count_transaction());
-        },
-    );
+            session::if_any(|session| {
+                if end == End::Aborted {
+                    session.mode_is_undone();
+                }
+                session.transaction_without_statements(message_text());
+                session.count_transaction();
+            });
+        }
+    }
 }
 
 /// Has the end of this transaction told to what checks its statements.
 pub(super) fn watch_end() {
-    transactions::watch_end(|| session::with(|session| session.transaction_ends(is_top_level())));
+    transactions::watch_end(|| {
+        session::with(|session| session.transaction_ends(is_top_level()));
+        // Outside of any transaction, so that it cannot be undone again.
+        if let Some(mode) = session::with(|session| session.mode_to_restore(true)) {
+            guc::set_mode(mode);
+        }
+    });
 }

@@ -6,6 +6,7 @@
 //! registered with, and goes on to whoever was registered before.
 
 pub(crate) mod catcache;
+pub(crate) mod dsm;
 pub(crate) mod functions;
 pub(crate) mod log;
 mod nesting;
@@ -35,6 +36,12 @@ pub(crate) fn now() -> pg_sys::TimestampTz {
 pub(crate) fn guarded(body: impl FnOnce()) {
     // SAFETY: by what is asked of the caller. An ERROR leaves the frame above by longjmp, which owns nothing.
     unsafe { pgrx_extern_c_guard(body) }
+}
+
+/// The text of the client's message that is worked on, if it is one with a text.
+pub(crate) fn message_text<'a>() -> Option<&'a CStr> {
+    // SAFETY: the server's variable; the text lives as long as the message, which is longer than any hook of ours.
+    unsafe { text(pg_sys::debug_query_string) }
 }
 
 /// A text of the server's, if there is one.

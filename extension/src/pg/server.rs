@@ -116,6 +116,20 @@ unsafe extern "C-unwind" {
     pub(crate) fn dsm_find_mapping(handle: Handle) -> Segment;
     pub(crate) fn dsm_segment_handle(segment: Segment) -> Handle;
     pub(crate) fn dsm_segment_map_length(segment: Segment) -> usize;
+
+    // dsm_impl.c
+    pub(crate) fn dsm_impl_op(
+        operation: pg_sys::dsm_op::Type,
+        handle: Handle,
+        size: usize,
+        private: *mut *mut c_void,
+        start: *mut *mut c_void,
+        bytes: *mut usize,
+        level: c_int,
+    ) -> bool;
+
+    // sysv_shmem.c
+    pub(crate) static UsedShmemSegAddr: *mut c_void;
 }
 
 /// Before 17 there is no such kind of context, and nobody that would call this.

@@ -39,8 +39,9 @@ pub(crate) trait Handler {
     fn executor_ends() -> bool;
     /// Behind it.
     fn executor_ended(started: bool);
-    /// Before a utility command, with the statement's text. `is_ddl` tells whether it changes the catalogs.
-    fn utility_starts(text: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool;
+    /// Before a utility command, with the statement's text and the parameter that it sets or resets, if it is such a command.
+    /// `is_ddl` tells whether it changes the catalogs.
+    fn utility_starts(text: Option<&CStr>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool;
     /// Behind it.
     fn utility_ends(started: bool);
 }
@@ -193,6 +194,19 @@ unsafe extern "C-unwind" fn executor_end<H: Handler, const PLACE: usize>(query: 
     }
 }
 
+/// The parameter that a utility command sets or resets, where it does that to one.
+///
+/// # Safety
+/// The statement is valid, and outlives the result.
+unsafe fn parameter_set<'a>(statement: *const pg_sys::PlannedStmt) -> Option<&'a CStr> {
+    // SAFETY: by the caller's promise; what a node is is in its tag.
+    unsafe {
+        let command = (*statement).utilityStmt;
+        let sets = (*command).type_ == pg_sys::NodeTag::T_VariableSetStmt;
+        if sets { text((*command.cast::<pg_sys::VariableSetStmt>()).name) } else { None }
+    }
+}
+
 #[allow(clippy::too_many_arguments)]
 unsafe extern "C-unwind" fn utility<H: Handler, const PLACE: usize>(
     statement: *mut pg_sys::PlannedStmt,
@@ -207,8 +221,8 @@ unsafe extern "C-unwind" fn utility<H: Handler, const PLACE: usize>(
     // SAFETY: the statement is valid for the call; it is only looked at (`log_statement = 'ddl'` uses the same).
     let is_ddl =
         || unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL;
-    // SAFETY: the server's statement text lives as long as the statement.
-    let started = !H::is_idle() && H::utility_starts(unsafe { text(query_string) }, is_ddl);
+    // SAFETY: the server's statement and its text live as long as the call.
+    let started = !H::is_idle() && unsafe { H::utility_starts(text(query_string), parameter_set(statement), is_ddl) };
     call_next!(
         H,
         PLACE.utility,

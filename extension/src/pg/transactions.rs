@@ -23,38 +23,64 @@ unsafe fn call(argument: *mut c_void) {
     handler();
 }
 
+/// What has ended, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A transaction was committed, or prepared.
+    Committed,
+    /// A transaction was aborted.
+    Aborted,
+    /// A subtransaction was aborted.
+    SubAborted,
+    /// The part that a parallel worker has in its leader's transaction is over, whatever comes of that.
+    OfWorker,
+}
+
 /// Who is told of ends of transactions, if he wants to be.
 #[derive(Clone, Copy)]
 struct Listener {
     is_wanted: fn() -> bool,
-    handler: Handler,
+    handler: fn(End),
+}
+
+/// Tells the listener.
+fn tell(end: End) {
+    if let Some(listener) = LISTENER.get()
+        && (listener.is_wanted)()
+    {
+        super::guarded(|| (listener.handler)(end));
+    }
 }
 
 static LISTENER: ServerThread<Cell<Option<Listener>>> = ServerThread::new(Cell::new(None));
 
-/// Has the ends of transactions told where `is_wanted` says so: commits, aborts and PREPARE, of parallel workers too. In the
-/// postmaster, its children inherit it.
-pub(crate) fn on_end(is_wanted: fn() -> bool, handler: Handler) {
+/// Has the ends of transactions told where `is_wanted` says so. In the postmaster, its children inherit it.
+pub(crate) fn on_end(is_wanted: fn() -> bool, handler: fn(End)) {
     unsafe extern "C-unwind" fn ends(event: pg_sys::XactEvent::Type, _: *mut c_void) {
         use pg_sys::XactEvent::*;
-        let is_end = matches!(
-            event,
-            XACT_EVENT_COMMIT
-                | XACT_EVENT_ABORT
-                | XACT_EVENT_PREPARE
-                | XACT_EVENT_PARALLEL_COMMIT
-                | XACT_EVENT_PARALLEL_ABORT
-        );
-        if let Some(listener) = LISTENER.get()
-            && is_end
-            && (listener.is_wanted)()
-        {
-            super::guarded(listener.handler);
+        match event {
+            XACT_EVENT_COMMIT | XACT_EVENT_PREPARE => tell(End::Committed),
+            XACT_EVENT_ABORT => tell(End::Aborted),
+            XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PARALLEL_ABORT => tell(End::OfWorker),
+            _ => {}
+        }
+    }
+    unsafe extern "C-unwind" fn subtransaction_ends(
+        event: pg_sys::SubXactEvent::Type,
+        _: pg_sys::SubTransactionId,
+        _: pg_sys::SubTransactionId,
+        _: *mut c_void,
+    ) {
+        if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+            tell(End::SubAborted);
         }
     }
     LISTENER.set(Some(Listener { is_wanted, handler }));
-    // SAFETY: the callback is a function that does not use its argument.
-    unsafe { pg_sys::RegisterXactCallback(Some(ends), std::ptr::null_mut()) };
+    // SAFETY: the callbacks are functions that do not use their argument.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(ends), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(subtransaction_ends), std::ptr::null_mut());
+    }
 }
 
 /// Has the end of this process told, while it is still connected to shared memory.

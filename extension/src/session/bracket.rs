@@ -5,14 +5,15 @@
 //! the statements. Statements that fail are closed the same way. What lies below MessageContext goes away sooner; it is
 //! looked at whenever a statement ends, and counted as left behind.
 //!
-//! Statements that call the engine get a bracket of their own, which is not judged.
+//! Statements that call the engine get a bracket of their own, which is not judged ([`super::aside`]).
 //!
 //! A command that changes the catalogs has the server cache what it created, until it is dropped or the session ends; after
 //! one, CacheMemoryContext is not judged. A window over several iterations does judge it.
 //!
-//! Inside a window no census is taken for a statement, unless it calls the engine: the window's marks see what stays, the
-//! bracket only collects what was left below MessageContext. Nor is one taken where allocations are traced: what the targets
-//! have allocated since the bracket was opened is all there is to judge, however many contexts there are.
+//! Inside a window no census is taken for a statement: the window's marks see what stays, the bracket only collects what was left
+//! below MessageContext. Where nothing is traced, one is taken for a statement that calls the engine. Without a window none is
+//! taken where allocations are traced: what the targets have allocated since the bracket was opened is all there is to judge,
+//! however many contexts there are.
 
 use std::ffi::CStr;
 
@@ -30,7 +31,7 @@ use crate::wrap;
 /// The statements of one transaction under check.
 #[derive(Default)]
 struct Bracket {
-    /// The tree when the first started. Inside a window only taken for statements that call the engine itself.
+    /// The tree when the first started, where nothing is traced. Inside a window only taken for statements that call the engine.
     before: Option<Census>,
     /// The newest allocation when the first started, where allocations are traced and no window is open.
     since: Option<Serial>,
@@ -124,9 +125,20 @@ impl Session {
         self.collect_leftovers();
         self.count_statement();
         self.statements.last_top = None;
-        if let Some(bracket) = &mut self.statements.bracket {
-            bracket.ended = true;
+        let Some(bracket) = &mut self.statements.bracket else { return };
+        bracket.ended = true;
+        let own = bracket.own;
+        self.has_ended(own);
+    }
+
+    /// A statement, or its transaction, has ended.
+    fn has_ended(&mut self, own: bool) {
+        if own {
+            self.set_aside(true);
+        } else {
+            self.has_gone_on();
         }
+        self.take_note();
     }
 
     /// The executor or a utility command starts at the top level, or the planner where that is checked: opens a bracket, or goes
@@ -145,17 +157,14 @@ impl Session {
         self.close_bracket();
         let mut bracket = Bracket::default();
         if self.checks_statements() {
-            bracket.before = calls_engine.then(|| self.census(self.window_moment()));
+            bracket.before = (calls_engine && !wrap::is_on()).then(|| self.census(self.window_moment()));
         } else if wrap::is_on() {
             let walker = &mut self.walker;
             bracket.since = wrap::with(|chain| chain.ledger.booked().newest(walker));
         } else {
             bracket.before = Some(self.walker.census(Moment::default()));
         }
-        if let (Some(before), Some(top)) = (&mut bracket.before, self.statements.top_before_transaction())
-            && !wrap::is_on()
-        {
-            // Where allocations are traced, censuses do not say how much of a context that was there before is in use.
+        if let (Some(before), Some(top)) = (&mut bracket.before, self.statements.top_before_transaction()) {
             before.set_used(PathId::ROOT, top);
         }
         bracket.knows(&mut self.walker);
@@ -182,13 +191,20 @@ impl Session {
 
     /// Takes note that the statement at hand calls the engine: what it leaves is not the workload's.
     pub(crate) fn is_called(&mut self) {
-        if let Some(bracket) = &mut self.statements.bracket {
-            bracket.own = true;
+        if let Some(bracket) = &mut self.statements.bracket
+            && !std::mem::replace(&mut bracket.own, true)
+        {
+            self.set_aside(false);
+        }
+        if self.checks_statements() {
+            // What they have seen happen is the workload's.
+            self.collect_from_workers();
+            self.take_note();
         }
     }
 
-    /// The tree as it was before the statement at hand, which calls the engine; none where the statement's text did not show
-    /// that it would, or where nothing is being checked.
+    /// The tree as it was before the statement at hand, which calls the engine; none where allocations are traced, where the
+    /// statement's text did not show that it would call the engine, or where nothing is being checked.
     pub(super) fn before_call(&mut self) -> Option<Census> {
         self.is_called();
         self.statements.bracket.as_ref()?.before.clone()
@@ -196,7 +212,8 @@ impl Session {
 
     /// The statement at hand has just opened a window with this census.
     pub(super) fn opens_window(&mut self, census: &Census) {
-        self.statements.bracket = Some(Bracket { own: true, before: Some(census.clone()), ..Bracket::default() });
+        let before = (!wrap::is_on()).then(|| census.clone());
+        self.statements.bracket = Some(Bracket { own: true, before, ..Bracket::default() });
     }
 
     /// Judges what earlier statements of the transaction left behind, if there are any.
@@ -250,9 +267,20 @@ impl Session {
         ring::push(&terms.scenario.judge(&evidence));
     }
 
+    /// A transaction ends. One in which no statement was planned or executed - the client has had one parsed - is none of the
+    /// workload if the statement calls the engine.
+    pub(crate) fn transaction_without_statements(&mut self, text: Option<&CStr>) {
+        if self.statements.bracket.is_none() && self.checks_statements() {
+            self.has_ended(text.is_some_and(mentions_engine));
+        }
+    }
+
     /// The transaction has ended. Not `at_the_top` after COMMIT inside a procedure: its CALL is still running.
     pub(crate) fn transaction_ends(&mut self, at_the_top: bool) {
         self.statements.transaction += 1;
+        if let Some(bracket) = &self.statements.bracket {
+            self.has_ended(bracket.own);
+        }
         if at_the_top {
             self.close_bracket();
             self.statements.last_top = (self.mode() != MemcheckMode::none).then(top_used);

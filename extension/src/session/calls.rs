@@ -22,6 +22,11 @@ impl Calls {
         self.made
     }
 
+    /// Has only so many have been made.
+    pub(super) fn go_back_to(&mut self, made: u64) {
+        self.made = made;
+    }
+
     /// Takes a call out that is over.
     fn over(&mut self, call: Call) -> Option<Call> {
         // Calls above it were left by an ERROR of another hook before they began, or after they returned.

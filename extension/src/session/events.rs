@@ -68,6 +68,16 @@ impl Events {
         self.counted.iter().map(|counted| counted.times).collect()
     }
 
+    /// Counts as [`Self::counts`] said. Complaints of the server's come late, when a portal of the statement before is dropped, and
+    /// are taken back only if they are meant.
+    pub(super) fn go_back_to(&mut self, counts: &[u64], are_complaints_meant: bool) {
+        let counts = counts.iter().copied().chain(std::iter::repeat(0));
+        let is_meant = |key: &Key| are_complaints_meant || matches!(key, Key::Function(_));
+        for (counted, times) in self.counted.iter_mut().zip(counts).filter(|(counted, _)| is_meant(&counted.key)) {
+            counted.times = times;
+        }
+    }
+
     /// The events, in the order of [`Self::counts`].
     pub(super) fn all(&self) -> Vec<Event> {
         self.counted.iter().map(|counted| counted.event.clone()).collect()
@@ -106,6 +116,11 @@ mod tests {
         events.count(Key::Function(2), 5, || Some(event("function")));
         events.count(file(), 2, || panic!("described already"));
         assert_eq!((events.counts(), events.not_recorded()), (vec![3, 5], 0));
+        events.go_back_to(&[2], false);
+        assert_eq!(events.counts(), [3, 0]);
+        events.go_back_to(&[2], true);
+        assert_eq!(events.counts(), [2, 0]);
+        events.go_back_to(&[3, 5], true);
         for number in 0..2 * MOST {
             events.count(Key::Function(100 + number), 1, || Some(event("function")));
         }

@@ -38,6 +38,8 @@ figures! {
     mapped_bytes,
     /// Marks set.
     marks,
+    /// Marks that were refused.
+    marks_refused,
     /// What found no room in the engine's tables, or came while the session was in use.
     not_recorded,
     /// Top-level statements that ended, those that call the engine included.
@@ -46,7 +48,9 @@ figures! {
     traced,
     /// Violations lost from the ring since the window was opened, by any backend.
     violations_lost,
-    /// 1 where parallel workers of the session could not be told what to trace.
+    /// Parallel workers of the session that have traced and handed over nothing.
+    workers_not_heard,
+    /// Parallel workers that could not trace; 1 where none of them could be told what to trace.
     workers_not_traced,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Hooks and SQL functions hand values to it. It calls none of them back.
 
+mod aside;
 mod bracket;
 mod calls;
 mod events;
@@ -19,10 +20,12 @@ use memcheck_core::{CheckKind, ContextPath, Event};
 use crate::contexts::Walker;
 use crate::pg::ServerThread;
 use crate::{guc, wrap};
+use aside::Noted;
 use bracket::Statements;
 use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
+use mode::Imposed;
 pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching};
 use window::Window;
 pub(crate) use window::{BadMark, Closed, Opener, plain_terms};
@@ -39,10 +42,14 @@ pub(crate) struct Session {
     window: Option<Window>,
     /// What the last one has found.
     closed: Closed,
+    /// What the engine has set the mode to.
+    imposed: Imposed,
     /// Whether the session's end is told.
     is_leaving_told: bool,
     /// Whether it was said why allocations cannot be traced.
     is_refusal_told: bool,
+    /// What there was when the last statement had ended, or when the engine was called.
+    noted: Noted,
     /// What happened in the open window and is counted.
     events: Events,
     /// Calls of the targets' functions.

@@ -65,7 +65,46 @@ pub(crate) fn follow_parameters() -> Option<Refused> {
     None
 }
 
+/// The mode that the engine has set itself, in a transaction that may yet be rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Imposed {
+    /// It has set none.
+    #[default]
+    Nothing,
+    /// It has set this one.
+    Set(MemcheckMode),
+    /// It has, and the server has put back what there was before.
+    Undone(MemcheckMode),
+}
+
 impl Session {
+    /// `begin()` or `end()` sets the mode. The window it is set for is the session's and not the transaction's, so if the
+    /// transaction is rolled back, the mode is to be what it was set to nevertheless.
+    pub(crate) fn imposes(&mut self, mode: MemcheckMode) {
+        self.imposed = Imposed::Set(mode);
+    }
+
+    /// A transaction or a subtransaction was aborted, with what was set in it.
+    pub(crate) fn mode_is_undone(&mut self) {
+        if let Imposed::Set(mode) = self.imposed {
+            self.imposed = Imposed::Undone(mode);
+        }
+    }
+
+    /// The mode to be set again, if it was undone; `for_good` outside of transactions.
+    pub(crate) fn mode_to_restore(&mut self, for_good: bool) -> Option<MemcheckMode> {
+        let undone = match self.imposed {
+            Imposed::Undone(mode) => Some(mode),
+            _ => None,
+        };
+        if for_good {
+            self.imposed = Imposed::Nothing;
+        } else if let Some(mode) = undone {
+            self.imposed = Imposed::Set(mode);
+        }
+        undone
+    }
+
     /// The mode in force: where a window was opened with mode none, all.
     pub(super) fn mode(&self) -> MemcheckMode {
         match guc::mode() {
@@ -75,9 +114,9 @@ impl Session {
         }
     }
 
-    /// Does what the parameters ask for; while a window is open, behind it.
+    /// Does what the parameters ask for; while a window is open or a leader is traced for, behind that.
     fn follow_parameters(&mut self) -> Option<Refused> {
-        if self.window.is_none() {
+        if self.window.is_none() && !self.is_tracing_worker() {
             let is_checked = self.mode() != MemcheckMode::none;
             let refused = self.trace(if is_checked { guc::traced_in_windows() } else { guc::traced_always() }).err();
             return refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true));

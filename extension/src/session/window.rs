@@ -3,16 +3,16 @@
 //! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
 //! it. A session that ends with its window open reports it to the ring first.
 
-use memcheck_core::census::{Census, Moment};
+use memcheck_core::census::{Census, Moment, PathId};
 use memcheck_core::check::Per;
 use memcheck_core::finding::sort;
-use memcheck_core::judge::event::judge_events;
+use memcheck_core::judge::event::{add_events, judge_events};
 use memcheck_core::judge::peak::Rung;
 use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{Finding, Frame};
+use memcheck_core::{CheckKind, Finding, Frame};
 use pgrx::pg_sys::TimestampTz;
 
 use super::workers::Workers;
@@ -37,8 +37,10 @@ pub(super) struct Window {
     ladder: Vec<Rung>,
     /// What statements have left below MessageContext so far.
     leftovers: Census,
+    /// Whether anything was done since the last mark.
+    has_gone_on: bool,
     /// Growth made by the engine's own statements: the sums before and after them.
-    own: (Census, Census),
+    pub(super) own: (Census, Census),
     /// Findings of `run_scenario()` inside the window.
     scenarios: Vec<Finding>,
     pub(super) figures: Figures,
@@ -91,6 +93,7 @@ impl Window {
             marks: vec![Mark { census, ..Mark::default() }],
             ladder: Vec::new(),
             leftovers: Census::default(),
+            has_gone_on: false,
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
             figures: Figures { violations_lost: ring::lost(), ..Figures::default() },
@@ -107,6 +110,12 @@ impl Window {
 /// What a plain window that reports every context is opened for.
 pub(crate) fn plain_terms() -> Terms {
     Terms::plain(guc::thresholds())
+}
+
+/// What was not recorded since tracing began.
+fn not_recorded() -> u64 {
+    let all = || wrap::with(|chain| chain.not_recorded());
+    wrap::is_on().then(all).flatten().unwrap_or(0)
 }
 
 /// Every second one goes.
@@ -197,12 +206,14 @@ impl Session {
     /// A window is open from now on; the parallel workers of the session trace what it does.
     pub(super) fn opened(&mut self, mut window: Window, traced: Option<Traced>) {
         let told = match traced.filter(|_| wrap::is_on()) {
-            Some(traced) => self.lead(&traced.targets),
+            Some(traced) => self.lead(&traced),
             None => true,
         };
         window.figures.traced = wrap::is_on().into();
         window.figures.workers_not_traced = (!told).into();
+        window.figures.not_recorded = not_recorded();
         self.window = Some(window);
+        self.take_note();
     }
 
     /// Traces what a window asks for. The contexts that there are now are not its own. Gives why it cannot be traced, once in a
@@ -249,6 +260,7 @@ impl Session {
         let last = window.marks.last().map_or(0, |mark| mark.iteration);
         if iteration > 0 && !window.marks.is_empty() && last >= iteration {
             self.is_called();
+            self.window.iter_mut().for_each(|window| window.figures.marks_refused += 1);
             return Err(BadMark::NotIncreasing(last));
         }
         let census = self.current();
@@ -265,6 +277,7 @@ impl Session {
             window.leftovers = Census::default();
         }
         window.marks.push(mark);
+        window.has_gone_on = false;
         window.figures.marks += 1;
         if window.terms.scenario.per() == Per::Row {
             let rung = wrap::with(|chain| {
@@ -284,6 +297,13 @@ impl Session {
     pub(super) fn add_leftovers(&mut self, leftovers: &Census) {
         if let Some(window) = &mut self.window {
             window.leftovers.add_all(leftovers);
+        }
+    }
+
+    /// The workload has done something.
+    pub(super) fn has_gone_on(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.has_gone_on = true;
         }
     }
 
@@ -323,14 +343,22 @@ impl Session {
         judged(&self.walker, &self.workers, marks, &[], rules, judge)
     }
 
-    /// Judges marks and steps, and what was counted between the marks.
+    /// Judges marks and steps, and what was counted up to the last mark.
     pub(super) fn judge_window(&self, marks: &[Mark], ladder: &[Rung], terms: &Terms) -> Vec<Finding> {
-        let Terms { scenario, rules } = terms;
-        let judge = |evidence: &Evidence| scenario.judge(evidence);
-        let mut findings = judged(&self.walker, &self.workers, marks, ladder, rules, judge);
-        findings.extend(judge_events(&self.events.all(), scenario.checks(), marks, rules));
-        sort(&mut findings);
+        let mut findings = self.judge_memory(marks, ladder, terms);
+        self.add_events(&mut findings, marks, terms);
         findings
+    }
+
+    fn judge_memory(&self, marks: &[Mark], ladder: &[Rung], terms: &Terms) -> Vec<Finding> {
+        judged(&self.walker, &self.workers, marks, ladder, &terms.rules, |evidence| terms.scenario.judge(evidence))
+    }
+
+    fn add_events(&self, findings: &mut Vec<Finding>, marks: &[Mark], terms: &Terms) {
+        let Terms { scenario, rules } = terms;
+        let events = judge_events(&self.events.all(), scenario.checks(), marks, rules);
+        add_events(findings, events);
+        sort(findings);
     }
 
     /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
@@ -341,20 +369,38 @@ impl Session {
         }
     }
 
-    /// The findings of the session's window so far. Marks set by hand are the window; without any it ends now.
+    /// The findings of the session's window so far. It ends now, which is a mark where anything was done since the last one.
+    ///
+    /// What was done behind marks that were set by hand is no iteration: it neither hides what was found at them, nor is it taken
+    /// for growth that goes on.
     fn findings_so_far(&mut self) -> Vec<Finding> {
-        if self.window.as_ref().is_some_and(|window| window.marks.len() == 1) {
-            let census = self.current();
-            let leftovers = self.window.as_ref().map(|window| window.leftovers.clone()).unwrap_or_default();
-            let mark = self.mark_of(0, census, leftovers);
-            self.window.iter_mut().for_each(|window| window.marks.push(mark.clone()));
-        } else {
-            self.is_called();
+        let census = self.current();
+        let Some(window) = &self.window else { return Vec::new() };
+        let (set_by_hand, gone_on) = (window.marks.len() > 1, window.has_gone_on);
+        let last = window.marks.last().map_or(0, |mark| mark.iteration);
+        let leftovers = window.leftovers.clone();
+        let end = self.mark_of(last, census, leftovers);
+        let Some(mut window) = self.window.take() else { return Vec::new() };
+        let Window { marks, ladder, terms, .. } = &mut window;
+        let mut found = if set_by_hand { self.judge_memory(marks, ladder, terms) } else { Vec::new() };
+        let few = marks.len() <= 2 || terms.scenario.description().compares_ends;
+        marks.push(end);
+        if few && (gone_on || !set_by_hand) {
+            let at_the_end = self.judge_memory(marks, ladder, terms);
+            let is_new = |finding: &Finding| !at_the_end.iter().any(|other| other.is_about_the_same(finding));
+            found.retain(is_new);
+            found.extend(at_the_end);
         }
-        match &self.window {
-            Some(window) => self.judge_window(&window.marks, &window.ladder, &window.terms),
-            None => Vec::new(),
-        }
+        // Segments may have gone since by another's doing.
+        let segments = |mark: Option<&Mark>| mark.map_or(0, |mark| mark.census.bytes_at(PathId::DSM));
+        let are_left = segments(marks.last()) > segments(marks.first());
+        found.retain(|finding| are_left || finding.check != CheckKind::DsmLeak);
+        // As far as it says nothing new, the end is no point of a curve.
+        let said = marks.iter().rev().skip(1).find(|_| set_by_hand).map(|mark| &mark.events);
+        let until = marks.len() - usize::from(said == marks.last().map(|mark| &mark.events));
+        self.add_events(&mut found, &marks[..until], terms);
+        self.window = Some(window);
+        found
     }
 
     /// The figures of a window that is closed.
@@ -365,7 +411,7 @@ impl Session {
             context_paths: self.walker.paths().len() as u64,
             leftover_contexts: leftovers,
             violations_lost: ring::lost() - window.figures.violations_lost,
-            not_recorded: self.events.not_recorded() + MISSED.get(),
+            not_recorded: self.events.not_recorded() + MISSED.get() + not_recorded() - window.figures.not_recorded,
             ..window.figures
         };
         if wrap::is_on() {
@@ -374,7 +420,9 @@ impl Session {
             wrap::with(|chain| {
                 figures.mapped_bytes = chain.ledger.booked().mapped();
                 figures.live_allocations = chain.ledger.booked().outstanding();
-                figures.not_recorded += chain.not_recorded() + workers.not_recorded;
+                figures.not_recorded += workers.not_recorded;
+                figures.workers_not_traced += workers.not_traced;
+                figures.workers_not_heard = workers.begun.saturating_sub(workers.handed_over);
                 figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;
             });
         }
@@ -421,6 +469,7 @@ impl Session {
             && let Some(last) = window.marks.pop()
         {
             window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+            window.has_gone_on = false;
             window.ladder.clear();
             window.leftovers = Census::default();
         }

@@ -1,24 +1,23 @@
 //! Parallel workers of a traced query.
 //!
-//! A worker whose leader traces does so too, from the start of its executor to the end, and then hands over what the targets
-//! still hold in memory that outlives the query, and which functions left another context current. The leader counts it for
+//! A worker whose leader traces does so too, from its start to the end of its part in the transaction, whether it runs an executor,
+//! builds an index or vacuums one, and whether it comes to the end of its work or is ended before. Then it hands over what the
+//! targets still hold in memory that outlives the query, and which functions left another context current. The leader counts it for
 //! its window. What a worker's session has to keep is told from what piles up by the calls of the targets' functions
 //! ([`memcheck_core::judge::workers`]).
 //!
 //! What the server complains of in a worker reaches the leader as any message does, and is counted there.
 //!
-//! A worker that is ended before its time - by an error, or because its leader has enough rows - hands over nothing. Nor do
-//! those that build indexes or vacuum, which run no executor.
+//! One that hands over nothing all the same is counted.
 
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
 use memcheck_core::judge::growth::Point;
 use memcheck_core::judge::workers::{self, grows_with_calls};
-use memcheck_core::targets::Targets;
 use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
 
 use super::Session;
 use super::events::Key;
-use crate::guc::{self, Traced};
+use crate::guc::Traced;
 use crate::pg::process::leader;
 use crate::shmem::handover::{self, Kind, Report, Sums};
 use crate::trace::Places;
@@ -106,13 +105,17 @@ impl workers::Places for AllPlaces<'_> {
 }
 
 impl Session {
-    /// The executor of a parallel worker starts: traces if the leader does.
+    /// A parallel worker is about to work: traces if the leader does.
     pub(crate) fn worker_starts(&mut self) {
-        let Some((leader, targets)) = leader().and_then(|leader| Some((leader, handover::targets_of(leader)?))) else {
+        if self.workers.own.is_some() {
+            return;
+        }
+        let Some((leader, traced)) = leader().and_then(|leader| Some((leader, handover::traced_by(leader)?))) else {
             return;
         };
-        let traced = Traced { targets, by_calls: guc::traces_stacks() };
-        if self.workers.own.is_none() && self.trace(Some(traced)).is_ok() {
+        let traces = self.trace(Some(traced)).is_ok();
+        handover::begins(leader, traces);
+        if traces {
             self.events.start();
             self.workers.own = Some(Worker { leader, marks: Vec::new() });
         }
@@ -126,7 +129,7 @@ impl Session {
         }
     }
 
-    /// The executor of a worker has ended: stops tracing and hands over.
+    /// A worker's part in the transaction ends: stops tracing and hands over.
     pub(crate) fn worker_ends(&mut self) {
         let Some(Worker { leader, mut marks }) = self.workers.own.take() else { return };
         marks.push((self.calls.made(), self.census(Moment::default())));
@@ -136,6 +139,7 @@ impl Session {
         let sums = wrap::with(|chain| Sums {
             not_recorded: chain.not_recorded() + self.events.not_recorded(),
             inconsistencies: chain.inconsistencies(walker),
+            ..Sums::default()
         });
         wrap::stop();
         self.events.stop();
@@ -190,10 +194,15 @@ impl Session {
             .collect()
     }
 
-    /// The workers of this session's queries trace these targets from now on. False if they cannot be told.
-    pub(super) fn lead(&mut self, targets: &Targets) -> bool {
+    /// Whether this is a worker that traces for its leader.
+    pub(super) fn is_tracing_worker(&self) -> bool {
+        self.workers.own.is_some()
+    }
+
+    /// The workers of this session's queries trace this from now on. False if they cannot be told.
+    pub(super) fn lead(&mut self, traced: &Traced) -> bool {
         self.workers.held.clear();
-        handover::publish(targets)
+        handover::publish(traced)
     }
 
     /// They trace nothing any more.

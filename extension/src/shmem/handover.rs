@@ -8,6 +8,7 @@ use memcheck_core::targets::Targets;
 
 use super::segment::Segment;
 use super::text::Text;
+use crate::guc::Traced;
 use crate::pg::process::{most_processes, my_pid};
 
 /// Longest list of targets (bytes). The workers of a leader with a longer one are not traced, and it knows.
@@ -22,6 +23,7 @@ struct Leader {
     pid: i32,
     /// The targets, separated by commas.
     targets: Text<TARGET_BYTES>,
+    by_calls: bool,
     sums: Sums,
 }
 
@@ -33,6 +35,11 @@ pub(crate) struct Sums {
     pub(crate) not_recorded: u64,
     /// Faults in the workers' account of their allocations.
     pub(crate) inconsistencies: u64,
+    /// Workers that were to trace, and cannot.
+    pub(crate) not_traced: u64,
+    /// Workers that have begun to trace, and those that have handed over.
+    pub(crate) begun: u64,
+    pub(crate) handed_over: u64,
 }
 
 /// What is reported.
@@ -163,10 +170,10 @@ fn with_segment<R>(f: impl FnOnce(&mut [Leader], &mut [Slot]) -> R) -> Option<R>
 }
 
 /// Says that this backend traces, until [`withdraw`]. False if that cannot be said: its workers will not trace.
-pub(crate) fn publish(targets: &Targets) -> bool {
+pub(crate) fn publish(traced: &Traced) -> bool {
     withdraw();
-    let Some(targets) = Text::whole(&targets.list()) else { return false };
-    let leader = Leader { pid: my_pid(), targets, sums: Sums::default() };
+    let Some(targets) = Text::whole(&traced.targets.list()) else { return false };
+    let leader = Leader { pid: my_pid(), targets, by_calls: traced.by_calls, sums: Sums::default() };
     let is_there = with_segment(|leaders, _| {
         leaders.iter_mut().find(|leader| leader.pid == 0).map(|free| *free = leader).is_some()
     });
@@ -183,10 +190,19 @@ pub(crate) fn withdraw() {
 }
 
 /// What a leader traces; none if it does not.
-pub(crate) fn targets_of(leader: i32) -> Option<Targets> {
-    let found = with_segment(|leaders, _| leaders.iter().find(|other| other.pid == leader).map(|found| found.targets))
-        .flatten()?;
-    Some(Targets::new(&found.to_text()))
+pub(crate) fn traced_by(leader: i32) -> Option<Traced> {
+    let found = |leaders: &mut [Leader], _: &mut [Slot]| leaders.iter().find(|other| other.pid == leader).copied();
+    let found = with_segment(found).flatten()?;
+    Some(Traced { targets: Targets::new(&found.targets.to_text()), by_calls: found.by_calls })
+}
+
+/// Tells a leader that a worker of its begins to trace, or that it cannot.
+pub(crate) fn begins(leader: i32, traces: bool) {
+    with_segment(|leaders, _| {
+        if let Some(owner) = leaders.iter_mut().find(|other| other.pid == leader) {
+            *(if traces { &mut owner.sums.begun } else { &mut owner.sums.not_traced }) += 1;
+        }
+    });
 }
 
 /// Leaves reports for a leader.
@@ -194,6 +210,7 @@ pub(crate) fn hand_over(leader: i32, reports: &[Report], sums: Sums) {
     let slots: Vec<Slot> = reports.iter().map(|report| Slot::new(leader, report)).collect();
     with_segment(|leaders, reports| {
         let Some(owner) = leaders.iter_mut().find(|other| other.pid == leader) else { return };
+        owner.sums.handed_over += 1;
         owner.sums.inconsistencies += sums.inconsistencies;
         let mut free = reports.iter_mut().filter(|slot| slot.leader == 0);
         let stored = slots.iter().map_while(|slot| free.next().map(|free| *free = *slot)).count();

@@ -7,6 +7,7 @@ mod objects;
 mod scenario;
 mod window;
 
+use memcheck_core::gap::GAPS;
 use memcheck_core::{Finding, targets};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -57,6 +58,19 @@ fn rows_of(findings: &[Finding], at: pg_sys::TimestampTz) -> Vec<EndRow> {
 
 /// Warns of what a window did not look at.
 fn warn_of_gaps(closed: &Closed) {
+    for gap in &GAPS {
+        let count = closed.figures.named().find(|(name, _)| *name == gap.figure).map_or(0, |(_, count)| count);
+        if count > 0 {
+            let message = gap.message(i64::try_from(count).unwrap_or(i64::MAX));
+            ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_WARNING,
+                format!("the window is incomplete: {message}"),
+                "pg_ext_memcheck",
+            )
+            .set_hint("Finding nothing says nothing here. See ext_memcheck.window_stats().")
+            .report(PgLogLevel::WARNING);
+        }
+    }
     if let Some((message, hint)) = targets::complaint(&closed.targets) {
         ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "pg_ext_memcheck")
             .set_hint(hint)

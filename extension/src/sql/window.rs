@@ -41,7 +41,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         parsed.terms.rules.filter.allowed.len()
     );
     if guc::mode() == MemcheckMode::none {
-        guc::set_mode(MemcheckMode::all);
+        impose(MemcheckMode::all);
     }
     fill_caches();
     if let Some(refused) = session::with(|session| session.begin(parsed.terms)) {
@@ -55,6 +55,12 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         );
     }
     "Memory check session started."
+}
+
+/// Sets the mode, whatever becomes of the transaction.
+fn impose(mode: MemcheckMode) {
+    guc::set_mode(mode);
+    session::with(|session| session.imposes(mode));
 }
 
 /// Raises an ERROR where there is a window already.
@@ -127,7 +133,7 @@ fn end() -> TableIterator<
         warn_of_gaps(&session::with(|session| session.closed().clone()));
     }
     let (found, since) = ended.unwrap_or((Vec::new(), pg_sys::TimestampTz::MIN));
-    guc::set_mode(MemcheckMode::none);
+    impose(MemcheckMode::none);
     info!("Memory check session ended.");
     let logged = ring::take_mine(since).into_iter().map(|violation| {
         (

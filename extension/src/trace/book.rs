@@ -17,6 +17,7 @@ use memcheck_core::census::PathId;
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::peak::Peaks;
+use super::tally::Tally;
 use crate::contexts::Names;
 
 /// Contexts at most: 2^BITS * 3/4.
@@ -28,7 +29,8 @@ const RECENT: usize = 64;
 #[derive(Clone, Copy, Default)]
 struct Entry {
     address: usize,
-    /// One more than the index of the path under which it is counted, once it is old; 0 for those that are not counted.
+    /// Of a new one, which it is of all that were entered. Of an old one, one more than the index of the path under which it is
+    /// counted; 0 for those that are not counted.
     counted: u32,
     /// The site that has created it; 0 if no target has.
     made_by: u32,
@@ -54,9 +56,13 @@ pub(crate) struct Book {
     free: u32,
     last: u32,
     first_new: u32,
+    /// How many contexts have become known as new ones; it wraps around.
+    entered: u32,
     /// Old contexts by path.
     counts: Vec<u64>,
-    /// Those of them that targets have created, by path and site.
+    /// What each site has created that is still there.
+    tally: Tally,
+    /// Those of the old ones that targets have created, by path and site.
     made: HashMap<(PathId, u32), u64>,
     recent: [usize; RECENT],
     not_recorded: u64,
@@ -73,7 +79,9 @@ impl Book {
             free: 0,
             last: 0,
             first_new: 0,
+            entered: 0,
             counts: Vec::new(),
+            tally: Tally::new()?,
             made: HashMap::new(),
             recent: [0; RECENT],
             not_recorded: 0,
@@ -88,6 +96,7 @@ impl Book {
         self.by_address.clear();
         (self.free, self.last, self.first_new) = (0, 0, 0);
         self.counts.clear();
+        self.tally.clear();
         self.made.clear();
         self.recent = [0; RECENT];
         self.not_recorded = 0;
@@ -151,6 +160,10 @@ impl Book {
         }
         self.serial += 1;
         let entry = self.entries.at(number as usize);
+        if entry.made_by != 0 {
+            self.tally.subtract(entry.made_by, 0);
+        }
+        self.tally.add(site, 0);
         (entry.made_by, entry.is_claimed, entry.serial, entry.blocks) = (site, true, self.serial, blocks);
         self.peaks.add(site, blocks, address);
         true
@@ -165,15 +178,16 @@ impl Book {
                 self.entries.at(next as usize).previous = number;
             }
             let entry = self.entries.at(number as usize);
-            (entry.is_new, entry.next) = (true, next);
+            self.entered = self.entered.wrapping_add(1);
+            (entry.is_new, entry.counted, entry.next) = (true, self.entered, next);
         }
         number
     }
 
     /// The path under which an old context is counted.
     pub(crate) fn old_path(&self, address: usize) -> Option<PathId> {
-        let counted = self.entries.get_ref(self.number(address)? as usize).counted;
-        counted.checked_sub(1).map(PathId::at)
+        let entry = self.entries.get_ref(self.number(address)? as usize);
+        entry.counted.checked_sub(1).filter(|_| !entry.is_new).map(PathId::at)
     }
 
     /// The site that has created a context; 0 if no target has.
@@ -210,6 +224,7 @@ impl Book {
         }
         let entry = self.entries.get(number as usize);
         if entry.made_by != 0 {
+            self.tally.subtract(entry.made_by, 0);
             self.peaks.subtract(entry.serial, entry.made_by, entry.blocks, address);
         }
         if entry.is_new {
@@ -234,6 +249,36 @@ impl Book {
             self.unlink(number);
             let path = path(self.entries.get(number as usize).address);
             self.make_old(number, path);
+        }
+    }
+
+    /// How many contexts have become known as new ones.
+    pub(crate) fn entered(&self) -> u32 {
+        self.entered
+    }
+
+    /// What each site has created that is still there.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Has the new contexts that have become known since so many others not be counted any more, but for those that targets have
+    /// created. Those are shown: the address, and the site.
+    pub(crate) fn set_aside(&mut self, entered: u32, mut show: impl FnMut(usize, u32)) {
+        let mut number = self.first_new;
+        while number != 0 {
+            let Entry { address, counted, made_by, next, .. } = self.entries.get(number as usize);
+            // The newest are the first, and wrap around far behind those that are meant.
+            if (counted.wrapping_sub(entered) as i32) <= 0 {
+                break;
+            }
+            if made_by != 0 {
+                show(address, made_by);
+            } else {
+                self.unlink(number);
+                self.make_old(number, None);
+            }
+            number = next;
         }
     }
 
@@ -309,7 +354,7 @@ impl Book {
             self.entries.at(next as usize).previous = previous;
         }
         let entry = self.entries.at(number as usize);
-        (entry.is_new, entry.next, entry.previous) = (false, 0, 0);
+        (entry.is_new, entry.counted, entry.next, entry.previous) = (false, 0, 0, 0);
     }
 }
 
@@ -372,6 +417,17 @@ mod tests {
         book.strike_out(0x2000);
         assert!(book.touch(0x2000) && !book.is_claimed(0x2000));
         book.strike_out(0x2000);
+        // Those since a moment are not counted, but for those of targets; the others are.
+        let (before, entered) = (book.new_ones().count(), book.entered());
+        for number in 0..3 {
+            book.touch(0x2000 + number * 64);
+        }
+        book.strike_out(0x2040);
+        book.created(0x3000, 9, 0);
+        let mut made = Vec::new();
+        book.set_aside(entered, |address, site| made.push((address, site)));
+        assert_eq!((made, book.new_ones().count()), (vec![(0x3000, 9)], before + 1));
+        assert_eq!(book.old().map(|(_, count)| count).sum::<u64>(), old.len() as u64);
         // Not counted, and not new either.
         book.touch(0x1000);
         assert!(!book.new_ones().any(|(address, _)| address == 0x1000));

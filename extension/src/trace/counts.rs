@@ -7,11 +7,48 @@ use memcheck_core::judge::credit::{Fresh, refilled, replaced};
 use memcheck_core::judge::peak::{Of, Peak};
 
 use super::credits::{Open, Serial};
+use super::tally::{Sum, Tally};
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
 
 /// More contexts than this are not looked at one by one to check the account.
 const MOST_CHECKED: usize = 2048;
+
+/// By how much more the targets hold, and which of their sites hold less.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    pub(crate) grown: Census,
+    pub(crate) shrunk: Vec<(SiteId, Live)>,
+}
+
+impl Aside {
+    fn take(&mut self, sums: Vec<(u32, Sum)>, place: impl Fn(u32) -> Option<PathId>) {
+        for (site, sum) in sums {
+            let live = |sign: i64| Live {
+                bytes: u64::try_from(sign * sum.bytes).unwrap_or(0),
+                allocations: u64::try_from(sign * sum.number).unwrap_or(0),
+            };
+            if let Some(path) = place(site).filter(|_| live(1) != Live::default()) {
+                self.grown.count_traced(path, SiteId(site), live(1));
+            }
+            if live(-1) != Live::default() {
+                self.shrunk.push((SiteId(site), live(-1)));
+            }
+        }
+    }
+}
+
+/// How far the ledger has come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SoFar {
+    /// The newest allocation from a context.
+    newest: u64,
+    segments: (u64, u64),
+    /// Contexts that have become known.
+    entered: u32,
+    /// What each site holds: allocations from contexts and from the heap, and contexts.
+    held: [Vec<Sum>; 3],
+}
 
 /// What stands in place of something that was given back, by site.
 type Credit = BTreeMap<SiteId, Live>;
@@ -229,6 +266,49 @@ impl Booked<'_> {
             credit.into_iter().for_each(|(site, live)| census.take_out(path, site, live));
         }
         census
+    }
+
+    /// How far it has come.
+    pub(crate) fn so_far(&self) -> SoFar {
+        let sites = self.0.sites.known();
+        SoFar {
+            newest: self.0.live.serial(),
+            segments: self.0.segments.serials(),
+            entered: self.0.contexts.entered(),
+            held: self.tallies().map(|tally| tally.of_sites(sites)),
+        }
+    }
+
+    fn tallies(&self) -> [&Tally; 3] {
+        [self.0.live.tally(), self.0.heap.tally(), self.0.contexts.tally()]
+    }
+
+    /// What the targets hold more than they did, by path and site, and which sites hold less. From now on neither segments that
+    /// have come since are known, nor are contexts counted that others than targets have made.
+    pub(crate) fn set_aside(&mut self, since: &SoFar, walker: &mut Walker) -> Aside {
+        let sites = self.0.sites.known();
+        let [live, heap, made] = &since.held;
+        let mut aside = Aside::default();
+        // What is new of a site is where it has grown: all of it where the newest is.
+        let mut places: BTreeMap<u32, PathId> = BTreeMap::new();
+        self.0.live.for_each_since(since.newest, |_, address, site, _| {
+            places.entry(site).or_insert_with(|| walker.climb(context(address)));
+        });
+        aside.take(self.0.live.tally().since(live, sites), |site| places.get(&site).copied());
+        aside.take(self.0.heap.tally().since(heap, sites), |_| Some(PathId::HEAP));
+        let mut places: BTreeMap<u32, PathId> = BTreeMap::new();
+        self.0.contexts.set_aside(since.entered, |address, site| {
+            places.entry(site).or_insert_with(|| walker.climb(context(address)));
+        });
+        let made = self.0.contexts.tally().since(made, sites);
+        for &(site, sum) in made.iter().filter(|(_, sum)| sum.number > 0) {
+            if let Some(&path) = places.get(&site) {
+                aside.grown.add(path, Totals { objects: sum.number as u64, ..Totals::default() });
+            }
+        }
+        aside.take(made, |site| places.get(&site).copied());
+        self.0.segments.forget_since(since.segments);
+        aside
     }
 
     /// Allocations outstanding.

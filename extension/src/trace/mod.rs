@@ -19,9 +19,10 @@ mod places;
 pub(crate) mod segments;
 pub(crate) mod sites;
 pub(crate) mod table;
+mod tally;
 
 use book::Book;
-pub(crate) use counts::Booked;
+pub(crate) use counts::{Booked, SoFar};
 use credits::Credits;
 pub(crate) use credits::Serial;
 use crowd::Crowd;

@@ -4,6 +4,7 @@
 //! (`dsm_create` in dsm.c) - is asked for when it is counted.
 
 use super::table::LiveTable;
+use crate::pg::dsm;
 use crate::pg::server::{self, Handle};
 
 /// Stand in the tables for the context of a segment, which has none.
@@ -46,13 +47,42 @@ impl Segments {
         self.pinned.remove(handle as usize);
     }
 
-    /// Shows the segments that are there still: site, bytes.
+    /// The newest ones, mapped and pinned.
+    pub(crate) fn serials(&self) -> (u64, u64) {
+        (self.mapped.serial(), self.pinned.serial())
+    }
+
+    /// Forgets those that have come since.
+    pub(crate) fn forget_since(&mut self, (mapped, pinned): (u64, u64)) {
+        self.mapped.forget_since(mapped);
+        self.pinned.forget_since(pinned);
+    }
+
+    /// Shows the segments that are there for nobody but this process, or for nobody at all: site, bytes. One that another process
+    /// has unpinned is gone, and one that another still has mapped is in use.
     pub(crate) fn for_each(&self, mut show: impl FnMut(u32, u64)) {
-        self.pinned.for_each_since(0, |_, _, site, bytes| show(site, bytes));
-        self.mapped.for_each_since(0, |handle, _, site, bytes| {
+        if self.mapped.len() == 0 && self.pinned.len() == 0 {
+            return;
+        }
+        let known = dsm::segments();
+        let is_mapped = |handle: usize| {
             // SAFETY: looks a handle up in the list of this process.
-            let is_mapped = unsafe { !server::dsm_find_mapping(handle as Handle).is_null() };
-            if is_mapped && !self.pinned.holds(handle) {
+            unsafe { !server::dsm_find_mapping(handle as Handle).is_null() }
+        };
+        // Where the server's table cannot be read, it is as the targets have left it.
+        let is_left = |handle: usize, pinned: bool| {
+            let Some(known) = &known else { return true };
+            let keepers = known.iter().find(|(other, _)| *other == handle as Handle).map(|&(_, keepers)| keepers);
+            let own = u32::from(is_mapped(handle));
+            keepers.is_some_and(|keepers| keepers.processes <= own && (keepers.is_pinned || !pinned))
+        };
+        self.pinned.for_each_since(0, |handle, _, site, bytes| {
+            if is_left(handle, true) {
+                show(site, bytes);
+            }
+        });
+        self.mapped.for_each_since(0, |handle, _, site, bytes| {
+            if is_mapped(handle) && !self.pinned.holds(handle) && is_left(handle, false) {
                 show(site, bytes);
             }
         });

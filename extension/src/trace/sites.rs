@@ -68,6 +68,11 @@ impl Sites {
         self.last
     }
 
+    /// One more than the number of sites that are known: all of their numbers are below.
+    pub(crate) fn known(&self) -> usize {
+        self.last as usize + 1
+    }
+
     /// How often a place found no room.
     pub(crate) fn not_recorded(&self) -> u64 {
         self.not_recorded

@@ -10,6 +10,7 @@ use super::filled::{ContextRecord, Filled};
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::peak::Peaks;
+use super::tally::Tally;
 use crate::contexts::Names;
 
 /// One outstanding allocation.
@@ -48,6 +49,8 @@ pub(crate) struct LiveTable {
     free_allocation: u32,
     last_allocation: u32,
     live: u32,
+    /// What each site holds of them.
+    tally: Tally,
     dormant: Dormant,
     contexts: Filled,
     serial: u64,
@@ -65,6 +68,7 @@ impl LiveTable {
             free_allocation: 0,
             last_allocation: 0,
             live: 0,
+            tally: Tally::new()?,
             dormant: Dormant::default(),
             contexts: Filled::new(contexts)?,
             serial: 0,
@@ -156,6 +160,7 @@ impl LiveTable {
         *self.allocations.at(number as usize) =
             Allocation { address, bytes: bytes as u64, serial: self.serial, site, context, next, previous: 0 };
         self.live += 1;
+        self.tally.add(site, bytes as u64);
     }
 
     /// Gives an address a record; 0 where there is no room.
@@ -281,6 +286,7 @@ impl LiveTable {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.allocations.clear();
+        self.tally.clear();
         self.by_address.clear();
         self.contexts.clear();
         (self.free_allocation, self.last_allocation, self.live) = (0, 0, 0);
@@ -300,6 +306,20 @@ impl LiveTable {
     pub(crate) fn for_each_in(&self, address: usize, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
         if let Some(number) = self.contexts.find(address) {
             self.for_each_of(address, self.contexts.first_of(number), serial, &mut show);
+        }
+    }
+
+    /// What each site holds.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Forgets every outstanding allocation that was made after another.
+    pub(crate) fn forget_since(&mut self, serial: u64) {
+        let mut since = Vec::new();
+        self.for_each_since(serial, |address, _, _, _| since.push(address));
+        for address in since {
+            self.remove(address);
         }
     }
 
@@ -359,6 +379,7 @@ impl LiveTable {
         let Allocation { bytes, serial, site, context, .. } = *self.allocations.get_ref(number as usize);
         self.peaks.subtract(serial, site, bytes, self.contexts.address(context));
         self.live -= 1;
+        self.tally.subtract(site, bytes);
         self.retire(number);
         if self.dormant.number > MOST_DORMANT {
             self.evict();

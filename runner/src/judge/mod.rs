@@ -1,7 +1,6 @@
 //! What was expected and recorded against what was found: the verdict on a case.
 
 mod expectation;
-mod gap;
 mod note;
 mod seen;
 mod target;
@@ -25,7 +24,7 @@ use crate::language::ast::{Expect, Expectation};
 use crate::plan::Case;
 use crate::results::{Axes, Seen};
 
-pub use gap::{GAPS, Gap};
+pub use memcheck_core::gap::{GAPS, Gap};
 pub use verdict::{Fault, Repeats, Status, Verdict};
 
 /// What is recorded for a case, as far as it can be known.

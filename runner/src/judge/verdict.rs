@@ -6,11 +6,11 @@ use std::time::Duration;
 use memcheck_core::Site;
 use memcheck_core::golden::row::Row;
 
-use super::gap::Gap;
 use crate::exec::failure::Failure;
 use crate::golden::{Difference, GoldenError};
 use crate::plan::{Place, Problem};
 use crate::results::{Axes, Seen};
+use memcheck_core::gap::Gap;
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,9 @@
 //! one for all of them, `resource was not closed: %s`, and the kind is in its argument (`ResourceOwnerReleaseAll` in resowner.c,
 //! the `DebugPrint` functions of each kind). What is tracked outside of resource owners has sentences of its own.
 
+/// What a segment of dynamic shared memory is called.
+pub const SEGMENT: &str = "dynamic shared memory segment";
+
 /// How the sentences that stand for a kind begin, and what else is in them: so that they are known with their arguments and
 /// without.
 const SENTENCES: &[(&str, &str, &str)] = &[
@@ -16,7 +19,7 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("TupleDesc reference leak:", "", "tuple descriptor"),
     ("Snapshot reference leak:", "", "snapshot"),
     ("temporary file leak:", "", "file"),
-    ("dynamic shared memory leak:", "", "dynamic shared memory segment"),
+    ("dynamic shared memory leak:", "", SEGMENT),
     ("cryptohash context reference leak:", "", "cryptohash context"),
     ("HMAC context reference leak:", "", "HMAC context"),
     // AtEOXact_Snapshot in snapmgr.c
@@ -51,7 +54,7 @@ const DESCRIPTIONS: &[(&str, &str)] = &[
     ("TupleDesc ", "tuple descriptor"),
     ("snapshot reference ", "snapshot"),
     ("File ", "file"),
-    ("dynamic shared memory segment ", "dynamic shared memory segment"),
+    ("dynamic shared memory segment ", SEGMENT),
     ("OpenSSL cryptohash context ", "cryptohash context"),
     ("OpenSSL HMAC context ", "HMAC context"),
 ];

@@ -67,6 +67,13 @@ pub struct Contexts<V> {
     pub curve: Curve<V>,
 }
 
+/// Whether more was held all the time in the second half of the marks than ever in the first half.
+pub fn has_grown_for_good(marks: &[MarkPoint]) -> bool {
+    let (first, second) = marks.split_at(marks.len() / 2);
+    let most = first.iter().map(|mark| mark.used).max();
+    most < second.iter().map(|mark| mark.used).min()
+}
+
 /// How a curve grows, as far as it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Trend {
@@ -174,5 +181,30 @@ impl Trend {
     /// The shape of the growth in bytes, or else in objects.
     pub fn shape(&self) -> Option<Shape> {
         self.bytes.or(self.objects).and_then(|growth| growth.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_and_goes_has_not_grown_for_good() {
+        let table: [(&[u64], bool); 9] = [
+            (&[], false),
+            (&[0, 65], true),
+            (&[65, 65], false),
+            (&[65, 131, 65, 131], false),
+            (&[65, 65, 65, 131], false),
+            (&[131, 65, 131, 65], false),
+            (&[0, 65, 131, 196], true),
+            (&[0, 0, 65, 65], true),
+            (&[0, 65, 65], true),
+        ];
+        for (used, expected) in table {
+            let marks: Vec<MarkPoint> =
+                (0..).zip(used).map(|(iteration, &used)| MarkPoint { iteration, used, objects: 1 }).collect();
+            assert_eq!(has_grown_for_good(&marks), expected, "{used:?}");
+        }
     }
 }

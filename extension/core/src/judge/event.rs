@@ -2,6 +2,7 @@
 
 use crate::check::CheckKind;
 use crate::finding::{Finding, Site};
+use crate::judge::complaint::SEGMENT;
 use crate::judge::curve::Curve;
 use crate::judge::mark::Mark;
 use crate::judge::rules::Rules;
@@ -56,6 +57,17 @@ fn finding(number: usize, event: &Event, marks: &[Mark], rules: &Rules) -> Optio
     })
 }
 
+/// Adds what was counted to what was found in memory: a bug that is there already is not reported again.
+///
+/// A segment that is still mapped when its transaction ends is unmapped by the server, with a complaint (`ResOwnerReleaseDSM` in
+/// dsm.c). Where the segment was found itself, its place is known, and the complaint says nothing new.
+pub fn add_events(found: &mut Vec<Finding>, mut events: Vec<Finding>) {
+    if found.iter().any(|finding| finding.check == CheckKind::DsmLeak) {
+        events.retain(|event| event.check != CheckKind::ResourceLeak || event.path.leaf() != SEGMENT);
+    }
+    found.extend(events);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +116,25 @@ mod tests {
                 "wrong_ctx_alloc mine x20 2/iter linear: it happened (20 times)"
             ]
         );
+    }
+
+    #[test]
+    fn a_segment_that_was_found_is_not_complained_of() {
+        let segment = |check| Finding { check, ..counted("dynamic shared memory segment") };
+        let all = |found: &[CheckKind], subject: &str| {
+            let mut found: Vec<Finding> = found.iter().map(|&check| segment(check)).collect();
+            add_events(&mut found, vec![counted(subject)]);
+            found.len()
+        };
+        assert_eq!(all(&[], "dynamic shared memory segment"), 1);
+        assert_eq!(all(&[CheckKind::MallocLeak], "dynamic shared memory segment"), 2);
+        assert_eq!(all(&[CheckKind::DsmLeak], "dynamic shared memory segment"), 1);
+        assert_eq!(all(&[CheckKind::DsmLeak], "relation"), 2);
+    }
+
+    fn counted(subject: &str) -> Finding {
+        let marks = [0, 1].map(|times| Mark { iteration: times, events: vec![times], ..Mark::default() });
+        judge_events(&[event(CheckKind::ResourceLeak, subject)], BOTH, &marks, &Rules::default()).remove(0)
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(super) static DESCRIPTION: Description = Description {
             judge_in_window: |evidence| {
                 let mut findings = judge(evidence);
                 // A plain window reports what lands in a global context under that name as well.
-                findings.extend(wrong_context_probe::judge(evidence));
+                let misplaced = wrong_context_probe::judge(evidence).into_iter();
+                findings.extend(misplaced.filter(|finding| finding.check == CheckKind::WrongCtxAlloc));
                 findings
             },
         }),

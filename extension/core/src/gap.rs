@@ -14,7 +14,7 @@ pub struct Gap {
 }
 
 /// All of them, in the order in which they are reported.
-pub static GAPS: [Gap; 4] = [
+pub static GAPS: [Gap; 6] = [
     Gap {
         figure: "violations_lost",
         kind: "lost",
@@ -37,10 +37,25 @@ pub static GAPS: [Gap; 4] = [
         figure: "workers_not_traced",
         kind: "incomplete",
         sentence: [
-            "window is without its parallel workers: the engine had no room to tell them what to trace",
-            "windows are without their parallel workers: the engine had no room to tell them what to trace",
+            "parallel worker or window without its workers: they could not be told what to trace, or could not trace",
+            "parallel workers or windows without their workers: they could not be told what to trace, or could not trace",
         ],
         refusal: "parallel workers were not traced",
+    },
+    Gap {
+        figure: "workers_not_heard",
+        kind: "incomplete",
+        sentence: [
+            "parallel worker handed nothing over: it was killed, or is still at work",
+            "parallel workers handed nothing over: they were killed, or are still at work",
+        ],
+        refusal: "parallel workers handed nothing over",
+    },
+    Gap {
+        figure: "marks_refused",
+        kind: "incomplete",
+        sentence: ["mark was refused: iterations have to increase", "marks were refused: iterations have to increase"],
+        refusal: "marks were refused",
     },
     Gap {
         figure: "inconsistencies",
