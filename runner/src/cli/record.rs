@@ -75,6 +75,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
         server: results::server(outcome, axes),
         elapsed_ms: milliseconds(outcome.elapsed),
         scenarios: results::scenarios(case, outcome, &verdict.seen),
+        not_run: outcome.not_run(case).map(str::to_owned).collect(),
         left_out: case.left_out.clone(),
     }
 }
@@ -83,6 +84,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
 fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
     let reason = verdict.faults.iter().find_map(|fault| match fault {
         Fault::Failure(_) => Some("it did not run to its end"),
+        Fault::NotRun { .. } => Some("not all of it was run"),
         Fault::Unloaded { .. } => Some("a target was not loaded"),
         Fault::Incomplete { gap, .. } => Some(gap.refusal),
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),

@@ -18,22 +18,31 @@ use crate::server::Server;
 /// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
 
+/// How a database was left.
+enum Left {
+    /// Everything was run.
+    Done,
+    /// A session is gone, and perhaps the server; or a permutation or the teardown has failed, and may have left what stands in the
+    /// way of the rest. That is run on another server.
+    Lost,
+}
+
 /// Runs a case on the server in the slot, which is replaced where it does not fit, in a database of that name.
 pub fn run(slot: &mut Slot, source: Source, case: &Case, database: &str, tell: &mut dyn FnMut(Progress)) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::default();
-    if let Err(failure) = on_server(slot, source, case, database, tell, &mut outcome) {
-        outcome.failure = Some(failure);
-    }
-    if outcome.first_failure().is_some_and(Failure::lost_the_session) {
-        // A backend that was killed takes all others with it, and the server goes through recovery.
-        slot.discard();
+    if let Err(failure) = on_servers(slot, source, case, database, tell, &mut outcome) {
+        if is_lost(&failure) {
+            slot.discard();
+        }
+        outcome.failure.get_or_insert(failure);
     }
     outcome.elapsed = started.elapsed();
     outcome
 }
 
-fn on_server(
+/// Runs everything, on another server where the one before is lost: whatever fails fails alone.
+fn on_servers(
     slot: &mut Slot,
     source: Source,
     case: &Case,
@@ -41,62 +50,97 @@ fn on_server(
     tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let server = slot.server_for(source, case)?;
-    let database = server.create_database(database)?;
-    let ended = in_database(server.server(), &database, case, tell, outcome);
-    let failure = ended.as_ref().err().or(outcome.first_failure());
-    if !failure.is_some_and(Failure::lost_the_session) {
-        server.drop_database(&database)?;
+    loop {
+        let server = slot.server_for(source, case)?;
+        let database = server.create_database(database)?;
+        let left = in_database(server.server(), &database, case, tell, outcome);
+        match &left {
+            // A backend that was killed takes all others with it, and the server goes through recovery.
+            Ok(Left::Lost) => slot.discard(),
+            Err(failure) if is_lost(failure) => {}
+            Ok(Left::Done) | Err(_) => server.drop_database(&database)?,
+        }
+        if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() {
+            return Ok(());
+        }
     }
-    ended
 }
 
+/// Runs what the outcome does not hold yet.
 fn in_database(
     server: &Server,
     database: &str,
     case: &Case,
     tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
-) -> Result<(), Failure> {
+) -> Result<Left, Failure> {
+    let begun = outcome.scenarios.len();
+    let has_scenarios = begun < case.scenarios.len();
     let mut control = Session::open(server, database, "", case.timeout)?;
-    outcome.server = Some(facts(&mut control)?);
+    let facts = facts(&mut control)?;
     for extension in &case.extensions {
         create_extension(&mut control, extension, &case.place(extension.name.span.start))?;
     }
     control.settings(&case.settings)?;
-    control.blocks(&case.setup, &Step::Setup)?;
-    outcome.targets = targets::find(&mut control, case)?;
+    if has_scenarios {
+        control.blocks(&case.setup, &Step::Setup)?;
+    }
+    if outcome.server.replace(facts).is_none() {
+        outcome.targets = targets::find(&mut control, case)?;
+    }
     // Not to be in the way of a workload that looks at sessions or locks.
     drop(control);
 
-    for scenario in 0..case.scenarios.len() {
+    for scenario in begun..case.scenarios.len() {
         tell(Progress::Scenario(scenario));
         let mut progress = |done, total| tell(Progress::Iterations { done, total });
         let found = scenario::run(server, database, case, scenario, &outcome.targets, &mut progress);
-        let lost = found.failure.as_ref().is_some_and(Failure::lost_the_session);
+        let failure = found.failure.as_ref();
+        if scenario > begun && failure.is_some_and(Failure::found_no_server) {
+            // Somebody else's doing, such as that of a worker which the scenario before has left.
+            return Ok(Left::Lost);
+        }
+        let lost = failure.is_some_and(is_lost);
         outcome.scenarios.push(found);
         if lost {
-            return Ok(());
+            return Ok(Left::Lost);
         }
     }
 
-    if !case.teardown.is_empty() {
-        let mut control = Session::open(server, database, "", case.timeout)?;
-        control.settings(&case.settings)?;
-        control.blocks(&case.teardown, &Step::Teardown)?;
+    if has_scenarios && !case.teardown.is_empty() {
+        let teardown = || {
+            let mut control = Session::open(server, database, "", case.timeout)?;
+            control.settings(&case.settings)?;
+            control.blocks(&case.teardown, &Step::Teardown)
+        };
+        if let Err(failure) = teardown() {
+            outcome.failure = Some(failure);
+            return Ok(Left::Lost);
+        }
     }
 
-    for permutation in 0..case.sessions.permutations.len() {
+    for permutation in outcome.permutations.len()..case.sessions.permutations.len() {
         tell(Progress::Permutation(permutation));
         let found = checked::run(server, database, case, permutation, &outcome.targets);
-        let failed = found.failure.is_some();
+        let Some(failure) = found.failure.clone() else {
+            outcome.permutations.push(found);
+            continue;
+        };
+        let before = outcome.permutations.last().and_then(|before| before.failure.as_ref());
+        let again = before.is_some_and(|before| before.headline() == failure.headline());
         outcome.permutations.push(found);
-        // Whatever stands in the way of the next permutation would be reported again and again.
-        if failed {
-            return Ok(());
+        if again {
+            // What stands in the way of all of them is not reported for each.
+            break;
         }
+        return Ok(Left::Lost);
     }
-    Ok(())
+    Ok(Left::Done)
+}
+
+/// Whether the session has been lost, or there is no server for one.
+fn is_lost(failure: &Failure) -> bool {
+    failure.lost_the_session() || failure.found_no_server()
 }
 
 fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {

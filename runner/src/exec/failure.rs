@@ -208,6 +208,11 @@ impl Failure {
         }
     }
 
+    /// Whether there was no server that could be connected to.
+    pub fn found_no_server(&self) -> bool {
+        matches!(self.cause, Cause::Server { .. })
+    }
+
     /// What failed, in one line.
     pub fn headline(&self) -> String {
         match &self.cause {

@@ -8,6 +8,7 @@ use memcheck_core::{Finding, Phase};
 
 use super::failure::Failure;
 use super::happening::Happening;
+use crate::plan::Case;
 
 /// What a run of a case found.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +131,20 @@ impl Outcome {
         self.failure.iter().chain(scenarios).chain(permutations).next()
     }
 
+    /// Titles of the scenarios and permutations that were not begun, in order.
+    pub fn not_run<'c>(&self, case: &'c Case) -> impl Iterator<Item = &'c str> {
+        let scenarios = case.scenarios.iter().skip(self.scenarios.len()).map(|scenario| scenario.title.as_str());
+        let permutations = case.sessions.permutations.iter().skip(self.permutations.len());
+        scenarios.chain(permutations.map(|permutation| permutation.title.as_str()))
+    }
+
+    /// All windows.
+    pub fn windows(&self) -> impl Iterator<Item = &Window> {
+        let runs = self.permutations.iter().flat_map(|permutation| &permutation.runs);
+        let of_sessions = runs.flat_map(|run| &run.windows).map(|(_, window)| window);
+        self.scenarios.iter().flat_map(|scenario| &scenario.windows).chain(of_sessions)
+    }
+
     /// A figure of `window_stats()`, summed over all windows.
     pub fn figure(&self, name: &str) -> i64 {
         self.figures(name).sum()
@@ -141,10 +156,7 @@ impl Outcome {
     }
 
     fn figures(&self, name: &str) -> impl Iterator<Item = i64> {
-        let runs = self.permutations.iter().flat_map(|permutation| &permutation.runs);
-        let of_sessions = runs.flat_map(|run| &run.windows).map(|(_, window)| window);
-        let of_scenarios = self.scenarios.iter().flat_map(|scenario| &scenario.windows);
-        of_scenarios.chain(of_sessions).filter_map(move |window| window.statistics.get(name).copied())
+        self.windows().filter_map(move |window| window.statistics.get(name).copied())
     }
 }
 

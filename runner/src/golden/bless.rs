@@ -167,6 +167,7 @@ mod tests {
                 messages: vec![],
                 elapsed_ms: 0,
             }],
+            not_run: vec![],
             left_out: vec!["scenario window only15".into()],
         }
     }

@@ -137,6 +137,7 @@ mod tests {
             server: ServerRecord::default(),
             elapsed_ms: 0,
             scenarios,
+            not_run: vec![],
             left_out: vec![],
         }
     }

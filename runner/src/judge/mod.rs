@@ -67,8 +67,9 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
 pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Verdict {
     let mut faults: Vec<Fault> = outcome.failure.iter().cloned().map(Fault::Failure).collect();
     let mut idle = Vec::new();
+    let all: Vec<&Window> = outcome.windows().collect();
     let mut looked_at = |title: &str, windows: Vec<&Window>, faults: &mut Vec<Fault>| {
-        faults.extend(target::unloaded(&outcome.targets, title, &windows));
+        faults.extend(target::unloaded(&outcome.targets, title, &windows, &all));
         if target::is_idle(&outcome.targets, &windows) {
             idle.push(title.to_owned());
         }
@@ -102,6 +103,10 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             let windows = found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
             looked_at(&case.sessions.permutations[found.permutation].title, windows.collect(), &mut faults);
         }
+    }
+    let titles: Vec<String> = outcome.not_run(case).map(str::to_owned).collect();
+    if !titles.is_empty() {
+        faults.push(Fault::NotRun { titles });
     }
     let gaps = GAPS.iter().map(|gap| (gap, outcome.figure(gap.figure)));
     faults.extend(gaps.filter(|&(_, count)| count != 0).map(|(gap, count)| Fault::Incomplete { gap, count }));

@@ -5,13 +5,17 @@ use memcheck_core::targets::{Loaded, complaint};
 use super::verdict::Fault;
 use crate::exec::outcome::{Targets, Window};
 
-/// What is wrong where targets that the spec names were not loaded.
-pub(super) fn unloaded(targets: &Targets, title: &str, windows: &[&Window]) -> Option<Fault> {
-    let rows = rows(windows);
-    let is_missing = |name: &str| targets.are_named && !is_loaded(&rows, name);
-    // Without those of processes that lack what another one has loaded.
+/// What is wrong with a scenario or permutation, with these windows, where targets that the spec names were not loaded: none of
+/// them in it, or one of them in none of `all` of the spec's windows. Not each has to do with every target.
+pub(super) fn unloaded(targets: &Targets, title: &str, windows: &[&Window], all: &[&Window]) -> Option<Fault> {
+    if !targets.are_named {
+        return None;
+    }
+    let (rows, all) = (rows(windows), rows(all));
+    let has_any = targets.names.iter().any(|name| is_loaded(&rows, name));
+    let is_missing = |name: &str| !is_loaded(if has_any { &all } else { &rows }, name);
     let rows = rows.iter().filter(|row| row.library.is_some() || row.target.as_deref().is_some_and(is_missing));
-    let (message, hint) = complaint(&rows.cloned().collect::<Vec<_>>()).filter(|_| targets.are_named)?;
+    let (message, hint) = complaint(&rows.cloned().collect::<Vec<_>>())?;
     Some(Fault::Unloaded { title: title.to_owned(), message, hint })
 }
 
@@ -55,23 +59,31 @@ mod tests {
     }
 
     #[test]
-    fn each_target_that_is_named_has_to_be_loaded() {
-        let said = |windows: &[Window]| {
+    fn targets_that_are_named_have_to_be_loaded() {
+        let said = |windows: &[Window], others: &[Window]| {
             let windows: Vec<&Window> = windows.iter().collect();
-            unloaded(&targets(&["a", "b"], true, &[]), "scenario window", &windows).map(|fault| match fault {
+            let all: Vec<&Window> = windows.iter().copied().chain(others).collect();
+            unloaded(&targets(&["a", "b"], true, &[]), "scenario window", &windows, &all).map(|fault| match fault {
                 Fault::Unloaded { message, hint, .. } => format!("{message}; {hint}"),
                 other => panic!("{other:?}"),
             })
         };
-        assert_eq!(said(&[window(&[("a", "a"), ("b", "b")])]), None);
-        // One in this process and one in that.
-        assert_eq!(said(&[window(&[("a", "a"), ("b", "-")]), window(&[("a", "-"), ("b", "b")])]), None);
+        let (a, b) = (|| window(&[("a", "a"), ("b", "-"), ("-", "other")]), || window(&[("a", "-"), ("b", "b")]));
+        let neither = || window(&[("a", "-"), ("b", "-")]);
+        assert_eq!(said(&[window(&[("a", "a"), ("b", "b")])], &[]), None);
+        // One in this process and one in that, or in another scenario.
+        assert_eq!(said(&[a(), b()], &[]), None);
+        assert_eq!(said(&[a()], &[b()]), None);
         assert_eq!(
-            said(&[window(&[("a", "a"), ("b", "-"), ("-", "other")]), window(&[("a", "-"), ("b", "-")])]).unwrap(),
+            said(&[a(), neither()], &[neither()]).unwrap(),
             "target \"b\" was not loaded, so nothing of it was looked at; Libraries that were loaded: \"a\", \"other\"."
         );
+        assert_eq!(
+            said(&[neither()], &[a(), b()]).unwrap(),
+            "targets \"a\", \"b\" were not loaded, so nothing of them was looked at; No library of an extension was loaded."
+        );
         // Nothing was traced.
-        assert_eq!(said(&[window(&[])]), None);
+        assert_eq!(said(&[window(&[])], &[a()]), None);
     }
 
     #[test]
@@ -86,7 +98,7 @@ mod tests {
         for (rows, idle) in table {
             let window = window(rows);
             assert_eq!(is_idle(&found, &[&window]), *idle, "{rows:?}");
-            assert!(unloaded(&found, "", &[&window]).is_none(), "{rows:?}");
+            assert!(unloaded(&found, "", &[&window], &[&window]).is_none(), "{rows:?}");
         }
         assert!(!is_idle(&targets(&[], false, &[]), &[&window(&[("", "x")])]));
     }

@@ -97,6 +97,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::NoExpectation => "no expectation".into(),
         Fault::Golden(error) => error.to_string(),
         Fault::Incomplete { gap, count } => format!("{} {count}", gap.figure),
+        Fault::NotRun { titles } => format!("not run {}", titles.join(", ")),
         Fault::Unloaded { title, message, .. } => format!("{message} in {title}"),
         Fault::Passed { reason } => format!("passed: {reason}"),
     };
@@ -239,9 +240,11 @@ fn so_does_one_of_a_session() {
     runs[1].windows[0].1.statistics = with_figures(&[("not_recorded", 2), ("inconsistencies", 1)]).statistics;
     let permutations = vec![PermutationOutcome { permutation: 0, runs, ..PermutationOutcome::default() }];
     let outcome = Outcome { permutations, ..Outcome::default() };
-    let golden = "permutation a b\na\nb\nno overlap\ns2: ctx_bloat|INFO|a|64B..128B/iter|linear|-\n(1 violation)\n";
+    let golden = "permutation a b\na\nb\nno overlap\ns2: ctx_bloat|INFO|a|64B..128B/iter|linear|-\n(1 violation)\n\n\
+                  permutation b a\n(0 violations)\n";
     let verdict = judge(&case, &outcome, &axes(), recorded(golden));
-    assert_eq!(faults(&verdict), ["not_recorded 2", "inconsistencies 1"]);
+    // What was not run is neither as recorded nor otherwise.
+    assert_eq!(faults(&verdict), ["not run permutation b a", "not_recorded 2", "inconsistencies 1"]);
 }
 
 #[test]

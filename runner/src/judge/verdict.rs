@@ -105,6 +105,11 @@ pub enum Fault {
     Unsupported(Problem),
     /// It did not run to its end.
     Failure(Failure),
+    /// Scenarios or permutations were not run, because of a failure.
+    NotRun {
+        /// Their titles.
+        titles: Vec<String>,
+    },
     /// An `expect` clause is not met.
     Unmet {
         /// What it is about.

@@ -13,6 +13,9 @@ use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
 
+/// How many scenarios that were not run are named.
+const NAMED: usize = 10;
+
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
 pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
     let all: Vec<Line> = verdict.faults.iter().flat_map(|fault| fault_lines(fault, verdict)).collect();
@@ -138,6 +141,14 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             };
             let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
             with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
+        }
+        Fault::NotRun { titles } => {
+            let line = |title: &String| Line::new(Tone::Plain, 4, title);
+            let mut details: Vec<Line> = titles.iter().take(NAMED).map(line).collect();
+            if titles.len() > NAMED {
+                details.push(Line::new(Tone::Plain, 4, format!("and {} more", titles.len() - NAMED)));
+            }
+            with("not run", "not run:".to_owned(), details)
         }
         Fault::Unloaded { title, message, hint: text } => {
             with("not loaded", format!("{title}: {message}"), vec![hint(text)])

@@ -1,5 +1,7 @@
 //! What a run did not look at makes it fail, or is said.
 
+use mcspec::report::json::RunReport;
+
 use super::project::{Project, end};
 
 /// A spec whose header begins so, and which expects a leak of 100 bytes, or none.
@@ -67,3 +69,67 @@ fn a_target_that_nobody_loads_fails_its_scenario() {
     let refused = end(project.mcspec("bless nonesuch"));
     assert!(refused.stdout.contains("a target was not loaded") || refused.stderr.contains("a target was not loaded"));
 }
+
+#[test]
+fn what_comes_after_a_crash_or_an_error_is_run_or_named() {
+    let crash = "extension leak_shapes\nsetup { CREATE TABLE t (n int); }\nteardown { DROP TABLE t; }\n\
+                 scenario window first\n  warmup 0\n  workload { SELECT leak_shapes.kill_self(); }\n  expect none\n\
+                 scenario window second\n  warmup 0\n  workload { SELECT nosuch FROM t; }\n  expect none\n\
+                 scenario growth_benchmark third\n  workload { SELECT leak_shapes.top_100(), count(*) FROM t; }\n  \
+                 expect ctx_bloat bytes 200 per iteration count 1\n";
+    let sessions = "extension leak_shapes\ngolden none\nsession s\nstep bad { SELECT leak_shapes.kill_self(); }\n\
+                    step good { SELECT leak_shapes.top_8k(); }\nstep odd { SELECT nosuch; }\n\
+                    permutation bad\npermutation good\n  expect wrong_ctx_alloc by s count 2\n";
+    let setup = "golden none\nsetup { SELECT nosuch; }\nscenario window a\n  workload { SELECT 1 }\n  expect none\n\
+                 scenario window b\n  workload { SELECT 1 }\n  expect none\n";
+    let project = Project::new(&[
+        ("specs/crash.mcspec", crash),
+        ("specs/sessions.mcspec", sessions),
+        ("specs/setup.mcspec", setup),
+        ("specs/good.mcspec", "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n"),
+        ("schedule", "test: crash\ntest: sessions\ntest: setup\ntest: good\n"),
+        // Recorded for the scenario that crashes.
+        ("expected/crash.out", CRASH_GOLDEN),
+    ]);
+    let reports = "--report tap --report json=report.json --report junit=report.xml --report markdown=report.md";
+    let ended = project.run(&format!("-j 1 {reports}"));
+    let said = &ended.stdout;
+    // Every scenario and permutation has been run, and is judged by itself.
+    for line in [
+        "specs/crash.mcspec:6:14: backend ",
+        "specs/crash.mcspec:10:14: iteration 1 failed",
+        "        |          ^^^^^^^^^ closest: 100 B/iter",
+        "        |          ^^^^^^^^^^^^^^^ found 1",
+        "ok 4 - good",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    // What was not run is named in every report.
+    assert!(said.contains("#  not run:\n#    scenario window a\n#    scenario window b\n"), "{said}");
+    for report in ["report.xml", "report.md"] {
+        let text = project.read(report);
+        assert!(text.contains("  not run:\n    scenario window a\n    scenario window b"), "{text}");
+    }
+    let report = RunReport::parse(&project.read("report.json")).unwrap();
+    let not_run: Vec<&[String]> = report.cases.iter().map(|case| case.not_run.as_slice()).collect();
+    assert_eq!(not_run, [&[][..], &[], &["scenario window a".to_owned(), "scenario window b".to_owned()], &[]]);
+
+    assert_ne!(end(project.mcspec("bless crash")).code, 0);
+    assert_eq!(project.read("expected/crash.out"), CRASH_GOLDEN);
+}
+
+const CRASH_GOLDEN: &str = "\
+mcspec golden 1
+spec crash
+
+scenario window first
+ctx_bloat|INFO|recorded|100 x1/iter|linear|leak_shapes
+(1 violation)
+
+scenario window second
+(0 violations)
+
+scenario growth_benchmark third
+ctx_bloat|INFO|TopMemoryContext|100 x1/iter|linear|leak_shapes
+(1 violation)
+";

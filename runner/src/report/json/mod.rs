@@ -44,6 +44,7 @@ impl<W: Write> Reporter for Json<W> {
             elapsed_ms: milliseconds(verdict.elapsed),
             server: verdict.axes.as_ref().map(|axes| results::server(outcome, axes)),
             scenarios: results::scenarios(case, outcome, &verdict.seen),
+            not_run: verdict.axes.iter().flat_map(|_| outcome.not_run(case)).map(str::to_owned).collect(),
             left_out: case.left_out.clone(),
         });
         Ok(())

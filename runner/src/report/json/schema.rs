@@ -73,6 +73,9 @@ pub struct CaseRecord {
     pub server: Option<ServerRecord>,
     /// The scenarios that were begun.
     pub scenarios: Vec<ScenarioResult>,
+    /// Titles of scenarios and permutations that were not run, because of a failure.
+    #[serde(default)]
+    pub not_run: Vec<String>,
     /// Titles of scenarios that are not for this server.
     pub left_out: Vec<String>,
 }
