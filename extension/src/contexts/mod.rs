@@ -1,5 +1,6 @@
 //! The backend's MemoryContexts: what one of them holds, what it is called, and the walk over all.
 
+mod by_address;
 mod context;
 mod names;
 mod text;

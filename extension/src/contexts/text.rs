@@ -1,10 +1,10 @@
 //! The names of contexts, which are not always where they should be: a context keeps a pointer to what should be a constant
 //! (`MemoryContextCreate` in mcxt.c), and an extension that has made up a name may have freed it.
 
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::ops::Range;
 
+use super::by_address::ByAddress;
 use crate::elf::modules;
 
 /// Bytes of a name that count.
@@ -65,12 +65,18 @@ fn copy(from: usize, to: &mut [u8]) -> bool {
 #[derive(Default)]
 pub(super) struct Constants {
     /// By address: whether it is what all hash tables are called.
-    known: HashMap<usize, bool>,
+    known: ByAddress<usize, bool>,
     generation: u64,
     images: Vec<[Range<usize>; 2]>,
+    trusted: Range<usize>,
 }
 
 impl Constants {
+    /// What is in this memory is constant as well.
+    pub(super) fn trust(&mut self, names: Range<usize>) {
+        self.trusted = names;
+    }
+
     /// Whether the name at an address is a constant, and if so, whether it is that of a hash table.
     pub(super) fn find(&mut self, address: usize) -> Option<bool> {
         if let Some(&is_hash_table) = self.known.get(&address) {
@@ -78,7 +84,7 @@ impl Constants {
         }
         let is_constant =
             |images: &[[Range<usize>; 2]]| images.iter().any(|[all, writable]| is_in(address, all, writable));
-        if !is_constant(&self.images) {
+        if !self.trusted.contains(&address) && !is_constant(&self.images) {
             let generation = modules::generation();
             if generation != self.generation {
                 self.generation = generation;
@@ -168,6 +174,9 @@ mod tests {
             assert_eq!(constants.find((&raw mut CHANGING).expose_provenance()), None);
             let made = std::ffi::CString::new("made").unwrap();
             assert_eq!(constants.find(address(&made)), None);
+            let kept = std::ffi::CString::new("kept").unwrap();
+            constants.trust(address(&kept)..address(&kept) + 5);
+            assert_eq!(constants.find(address(&kept)), Some(false));
         }
     }
 }

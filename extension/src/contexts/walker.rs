@@ -4,14 +4,15 @@
 //! does. Its path is worked out then; after that a walk handles addresses and numbers only, and takes time proportional to
 //! the number of contexts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::CStr;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, PathId, PathTable};
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
 
+use super::by_address::ByAddress;
 use super::context::{Context, for_each, for_each_while, message_context, running_portal};
 use super::text::{self, Constants, LONGEST};
 
@@ -39,30 +40,6 @@ struct Known {
     walk: u64,
 }
 
-/// Addresses are spread by their upper bits already; one multiplication mixes them.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only numbers are hashed");
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_usize((number as usize) << 4);
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (self.0 ^ address as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
-    }
-}
-
-type ByAddress<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
-
 /// Contexts that were met by walks over one part of the tree.
 #[derive(Default)]
 struct Met {
@@ -88,6 +65,11 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
+    /// Names in this memory are constants.
+    pub(crate) fn trust(&mut self, names: Range<usize>) {
+        self.constants.trust(names);
+    }
+
     /// The paths of all contexts met so far.
     pub(crate) fn paths(&self) -> &PathTable {
         &self.paths

@@ -87,6 +87,7 @@ impl Booked<'_> {
 
     /// Enters all contexts that there are, as old ones.
     pub(crate) fn enter_all(&mut self, walker: &mut Walker) {
+        walker.trust(self.0.labels.range());
         walker.all_but_running(|context, path| self.0.contexts.enter_old(context.address(), path));
     }
 

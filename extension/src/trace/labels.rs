@@ -6,6 +6,7 @@
 //! found under one name.
 
 use std::ffi::CStr;
+use std::ops::Range;
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
@@ -41,6 +42,11 @@ pub(crate) struct Labels {
 impl Labels {
     pub(crate) fn new() -> Option<Self> {
         Some(Labels { texts: Reserved::new(1 << BITS)?, by_key: Index::new(BITS)?, firsts: Index::new(BITS)?, last: 0 })
+    }
+
+    /// Where the copies are.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.texts.range()
     }
 
     /// The copy that stands for a name which a site has made up.

@@ -41,6 +41,12 @@ impl<T: Zeroed> Reserved<T> {
         self.length
     }
 
+    /// Where it is.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        let start = self.start.addr();
+        start..start + self.length * size_of::<T>()
+    }
+
     /// Makes all elements zero, and gives their pages back to the system.
     pub(crate) fn clear(&mut self) {
         // SAFETY: the whole of a private mapping; read again, its bytes are zero.
