@@ -36,6 +36,11 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
     )
 }
 
+/// What is added to a sentence about contexts that pile up.
+pub fn blocks(contexts: u64, bytes: u64) -> String {
+    format!("; {contexts} more contexts take {bytes} bytes in blocks")
+}
+
 /// `query_bloat`: the peaks at the smallest and at the largest number of rows, counted in `what`.
 pub fn query_bloat(path: &ContextPath, what: &str, (few, at_few): (u64, Live), (many, at_many): (u64, Live)) -> String {
     format!(

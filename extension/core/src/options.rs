@@ -77,12 +77,13 @@ pub fn parse(
             "allowed_contexts" => allowed.extend(patterns(key, value)?),
             "watch" => watch.extend(patterns(key, value)?),
             "scenario" => terms.scenario = runnable(word(key, value)?, place)?,
+            "growth" => terms.rules.linear_is_fine = growth(key, value)?,
             "phase" => terms.rules.phase = Some(word::<Phase>(key, value)?),
             "track_shmem" => without_effect.extend(flag(key, value)?.then_some("track_shmem")),
             "track_dsm" => without_effect.extend(flag(key, value)?.then_some("track_dsm")),
             _ => {
-                let hint = "Options are \"allowed_contexts\", \"watch\", \"scenario\", \"phase\", \"track_shmem\" and \
-                            \"track_dsm\".";
+                let hint = "Options are \"allowed_contexts\", \"watch\", \"scenario\", \"growth\", \"phase\", \
+                            \"track_shmem\" and \"track_dsm\".";
                 return Err(BadOption {
                     message: format!("unrecognized option \"{key}\""),
                     hint: Some(hint.to_owned()),
@@ -123,6 +124,15 @@ fn patterns(key: &str, value: &Value) -> Result<Vec<Like>, BadOption> {
 
 fn flag(key: &str, value: &Value) -> Result<bool, BadOption> {
     value.as_bool().ok_or_else(|| bad(format!("option \"{key}\" must be true or false")))
+}
+
+/// Whether growth with the rows is fine.
+fn growth(key: &str, value: &Value) -> Result<bool, BadOption> {
+    match value.as_str() {
+        Some("constant") => Ok(false),
+        Some("linear") => Ok(true),
+        _ => Err(bad(format!("option \"{key}\" must be \"constant\" or \"linear\""))),
+    }
 }
 
 fn word<T: FromStr<Err = UnknownWord>>(key: &str, value: &Value) -> Result<T, BadOption> {
@@ -178,6 +188,7 @@ mod tests {
             ("", json!({"watch": "x"}), "option \"watch\" must be an array of strings"),
             ("", json!({"allowed_contexts": [1]}), "option \"allowed_contexts\" must be an array of strings"),
             ("", json!({"track_dsm": 1}), "option \"track_dsm\" must be true or false"),
+            ("", json!({"growth": "superlinear"}), "option \"growth\" must be \"constant\" or \"linear\""),
             ("", json!({"scenario": 1}), "option \"scenario\" must be a string"),
             ("", json!({"scenario": "x"}), "unknown scenario \"x\""),
             ("", json!({"phase": "commit"}), "unknown phase \"commit\""),
@@ -185,7 +196,7 @@ mod tests {
                 "",
                 json!({"allowed": []}),
                 "unrecognized option \"allowed\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
-                 \"phase\", \"track_shmem\" and \"track_dsm\".",
+                 \"growth\", \"phase\", \"track_shmem\" and \"track_dsm\".",
             ),
         ];
         for (pattern, options, expected) in table {

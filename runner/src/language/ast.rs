@@ -209,6 +209,8 @@ pub struct Scenario {
     pub reset_every: Option<Spanned<u64>>,
     /// `rows in (N, N)`
     pub rows: Vec<Spanned<u64>>,
+    /// `growth constant|linear`
+    pub growth: Option<Spanned<Growth>>,
     /// `abort rollback|savepoint|error|all`
     pub abort: Option<Spanned<Abort>>,
     /// `iterate statement|transaction|server`
@@ -254,6 +256,7 @@ impl Scenario {
             when: Vec::new(),
             reset_every: None,
             rows: Vec::new(),
+            growth: None,
             abort: None,
             iterate: None,
             protocol: None,
@@ -288,6 +291,16 @@ pub enum WorkloadSource {
     Inline(Block),
     /// In a file, relative to the spec.
     File(Spanned<String>),
+}
+
+/// How a peak may grow with the rows in `query_peak`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Growth {
+    /// Not at all, but for one result.
+    #[default]
+    Constant,
+    /// As the rows do.
+    Linear,
 }
 
 /// How `tx_abort_loop` undoes the workload.

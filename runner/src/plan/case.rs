@@ -224,6 +224,7 @@ impl Planner<'_> {
                 .as_ref()
                 .map_or(description.iterations.default, |iterations| iterations.value),
             rows: scenario.rows.iter().map(|rows| rows.value).collect(),
+            growth: scenario.growth.as_ref().map(|growth| growth.value).unwrap_or_default(),
             warmup: scenario.warmup.as_ref().map_or(warmup, |warmup| warmup.value),
             timeout: scenario.timeout.as_ref().map_or(timeout, |timeout| timeout.value),
             iterate: scenario.iterate.as_ref().map(|iterate| iterate.value).unwrap_or_default(),

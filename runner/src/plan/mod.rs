@@ -25,7 +25,7 @@ use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
 use crate::language::SourceFile;
-use crate::language::ast::{Expect, Extension, Iterate, Mode, Protocol, Trace};
+use crate::language::ast::{Expect, Extension, Growth, Iterate, Mode, Protocol, Trace};
 
 pub use bind::{Sql, Statement, Values};
 pub use case::{Defaults, cases};
@@ -114,6 +114,8 @@ pub struct Scenario {
     pub iterations: u64,
     /// The ladder: the values of `:rows`, increasing; empty but for `query_peak`.
     pub rows: Vec<u64>,
+    /// How its peaks may grow.
+    pub growth: Growth,
     /// Iterations before the window.
     pub warmup: u64,
     /// Time from the first connection to the end of the teardown; each window of `tx_abort_loop` has it for itself.

@@ -188,7 +188,9 @@ impl Observed {
     /// Puts a finding into normal form. `subject` is its path after the spec's `normalize` rules.
     pub fn new(finding: &Finding, subject: String, policy: Policy) -> Self {
         let whole = policy != Policy::Kind;
+        // The blocks of contexts may be what makes it so bad; those are the same everywhere.
         let severity = thresholds::near_limit(finding.check, finding.bytes, finding.shape)
+            .filter(|&(low, high)| finding.severity == low || finding.severity == high)
             .unwrap_or((finding.severity, finding.severity));
         let per = finding.check.per();
         // What the server has laid out itself has another size on another version.

@@ -172,6 +172,13 @@ impl<V: Held> Curve<V> {
     }
 }
 
+impl Curve<Totals> {
+    /// Bytes from malloc by which the last mark is above the first.
+    pub fn space_added(&self) -> u64 {
+        self.last().allocated.saturating_sub(self.first().allocated)
+    }
+}
+
 impl Trend {
     /// The shape of the growth in bytes.
     pub fn shape_of_bytes(&self) -> Option<Shape> {

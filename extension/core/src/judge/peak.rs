@@ -74,7 +74,10 @@ pub fn judge_peaks(paths: &PathTable, ladder: &[Rung], rules: &Rules, places: &d
             finding(paths, ladder, *path, &of(Of::Contexts)).or_else(|| finding(paths, ladder, *path, &of(Of::Chunks)))
         })
         .collect();
-    findings.retain(|finding| rules.filter.reports(&finding.path) && !rules.filter.allows(&finding.path));
+    findings.retain(|finding| {
+        let counts = !rules.linear_is_fine || finding_outgrows_rows(finding);
+        counts && rules.filter.reports(&finding.path) && !rules.filter.allows(&finding.path)
+    });
     sort(&mut findings);
     findings
 }
@@ -129,8 +132,19 @@ fn adds_up(curve: &[(u64, Live)], growth: &Growth) -> bool {
 /// may be twice as large as what is in it.
 fn outgrows_rows(curve: &[(u64, Live)], growth: &Growth) -> bool {
     let (Some((few, at_few)), Some((many, at_many))) = (curve.first(), curve.last()) else { return false };
+    growth.shape == Some(Shape::Superlinear) && outgrows((*few, at_few.bytes), (*many, at_many.bytes))
+}
+
+/// Whether a finding's bytes or objects do.
+fn finding_outgrows_rows(finding: &Finding) -> bool {
+    let (Some(few), Some(many)) = (finding.marks.first(), finding.marks.last()) else { return false };
+    outgrows((few.iteration, few.used), (many.iteration, many.used))
+        || outgrows((few.iteration, few.objects), (many.iteration, many.objects))
+}
+
+fn outgrows((few, at_few): (u64, u64), (many, at_many): (u64, u64)) -> bool {
     let factor = |from: u64, to: u64| to as f64 / from.max(1) as f64;
-    growth.shape == Some(Shape::Superlinear) && factor(at_few.bytes, at_many.bytes) >= 2.0 * factor(*few, *many)
+    factor(at_few, at_many) >= 2.0 * factor(few, many)
 }
 
 #[cfg(test)]
@@ -146,6 +160,10 @@ mod tests {
     /// The findings about sites, each of which holds something in a context of its name. Sites below 100 are in one library,
     /// the others in another.
     fn judged(rows: &[u64], sites: &[(u32, &str, Held)], filter: Filter) -> Vec<String> {
+        judged_by(rows, sites, Rules { filter, ..Rules::default() })
+    }
+
+    fn judged_by(rows: &[u64], sites: &[(u32, &str, Held)], rules: Rules) -> Vec<String> {
         let mut paths = PathTable::default();
         let rung = |&rows: &u64| Rung {
             rows,
@@ -159,7 +177,6 @@ mod tests {
                 .collect(),
         };
         let ladder: Vec<Rung> = rows.iter().map(rung).collect();
-        let rules = Rules { filter, ..Rules::default() };
         judge_peaks(&paths, &ladder, &rules, &ByNumber)
             .into_iter()
             .map(|f| {
@@ -212,6 +229,21 @@ mod tests {
         for (name, held, expected) in table {
             let found = judged(&[500, 1000, 2000], &[(1, name, held)], Filter::default());
             assert_eq!(found, [expected], "{name}");
+        }
+    }
+
+    #[test]
+    fn what_grows_with_the_rows_by_nature_may() {
+        let table: [(&str, Held, bool); 4] = [
+            ("each", |n| (256 * n + 1000, n + 2), false),
+            ("sort", |n| (66 * sort_comparisons(n), 2 * sort_comparisons(n)), false),
+            ("square", |n| (16 * n * (n + 1), n), true),
+            ("pairs", |n| (16 * n * n, n * n), true),
+        ];
+        for (name, held, expected) in table {
+            let rules = Rules { linear_is_fine: true, ..Rules::default() };
+            let found = judged_by(&[500, 1000, 2000], &[(1, name, held)], rules);
+            assert_eq!(!found.is_empty(), expected, "{name}: {found:?}");
         }
     }
 

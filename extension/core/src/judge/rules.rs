@@ -32,6 +32,8 @@ pub struct Rules {
     pub thresholds: Thresholds,
     /// Which contexts are reported.
     pub filter: Filter,
+    /// On a ladder only what grows faster than the rows is reported.
+    pub linear_is_fine: bool,
     /// How the workload was undone, in `tx_abort_loop`.
     pub phase: Option<Phase>,
 }

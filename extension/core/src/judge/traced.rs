@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
-use crate::check::CheckKind;
+use crate::check::{CheckKind, Grading};
 use crate::detail;
 use crate::finding::{Finding, Site, sort};
 use crate::handed::is_handed_over;
@@ -13,6 +13,7 @@ use crate::judge::curve::{Contexts, Curve};
 use crate::judge::evidence::Evidence;
 use crate::judge::mark::Mark;
 use crate::judge::reading::Reading;
+use crate::judge::untraced;
 use crate::judge::workers::{Places, retain_leaks};
 use crate::path::ContextPath;
 
@@ -139,7 +140,26 @@ fn findings(
         PathId::HEAP | PathId::MAPPED => lost(reading, evidence, contexts, CheckKind::MallocLeak).into_iter().collect(),
         PathId::DSM => lost(reading, evidence, contexts, CheckKind::DsmLeak).into_iter().collect(),
         path if reading.counts_contexts() || is_handed_over(evidence.paths.name(path)) => Vec::new(),
-        path => reading.traced(evidence, contexts, piles_up(untraced, &evidence.paths.path(path))),
+        path => {
+            let it = evidence.paths.path(path);
+            let pile = untraced.iter().find(|finding| finding.path == it && finding.objects > 0);
+            let mut found = reading.traced(evidence, contexts, pile.is_some());
+            if let Some(pile) = pile {
+                found.iter_mut().for_each(|finding| with_blocks(finding, pile, untraced::space_added(evidence, path)));
+            }
+            found
+        }
+    }
+}
+
+/// Contexts that pile up are as bad as the blocks that they take, whatever a target has put into them.
+fn with_blocks(finding: &mut Finding, pile: &Finding, space: Option<(u64, u64)>) {
+    let by_bytes = !matches!(finding.check.grading(), Grading::Always(_));
+    if by_bytes && pile.check == finding.check {
+        finding.severity = finding.severity.max(pile.severity);
+    }
+    if let Some((contexts, bytes)) = space.filter(|&(contexts, _)| contexts > 0) {
+        finding.detail.push_str(&detail::blocks(contexts, bytes));
     }
 }
 

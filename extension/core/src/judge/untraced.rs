@@ -8,6 +8,7 @@ use crate::judge::curve::{Contexts, Curve, Trend};
 use crate::judge::evidence::Evidence;
 use crate::judge::mark::Mark;
 use crate::judge::reading::Reading;
+use crate::judge::thresholds::severity;
 
 /// Judges a window by its context totals: one finding for each bug, worst first, then by path.
 pub fn judge(reading: &dyn Reading, evidence: &Evidence) -> Vec<Finding> {
@@ -43,6 +44,12 @@ fn totals(evidence: &Evidence, path: PathId, first: &Mark, last: &Mark) -> Optio
     let grew = after.used > before.used || after.objects > before.objects;
     let curve = || Curve { points: evidence.marks.iter().map(|mark| (mark.iteration, totals(mark))).collect() };
     (grew && !paths.is_noise(path)).then(|| Contexts { path, site: None, curve: curve() })
+}
+
+/// Contexts with this path that were added over the window, and the bytes that they have from malloc.
+pub(crate) fn space_added(evidence: &Evidence, path: PathId) -> Option<(u64, u64)> {
+    let (first, last) = (evidence.marks.first()?, evidence.marks.last()?);
+    totals(evidence, path, first, last).map(|contexts| (contexts.curve.objects_added(), contexts.curve.space_added()))
 }
 
 /// Growth that goes on from mark to mark: contexts that pile up are a leak; what bytes in standing ones are is for the
@@ -112,8 +119,11 @@ pub fn wrong_context(evidence: &Evidence, contexts: &Contexts<Totals>, has_to_go
 }
 
 fn finding(evidence: &Evidence, contexts: &Contexts<Totals>, check: CheckKind, trend: Trend) -> Finding {
-    let path = evidence.paths.path(contexts.path);
-    Finding { phase: evidence.rules.phase, ..contexts.curve.finding(check, path, trend, trend.shape_of_bytes()) }
+    let (path, curve) = (evidence.paths.path(contexts.path), &contexts.curve);
+    let found = curve.finding(check, path, trend, trend.shape_of_bytes());
+    // A context takes its blocks, however little is in it.
+    let taken = if curve.piles_up() { found.bytes.max(curve.space_added()) } else { found.bytes };
+    Finding { phase: evidence.rules.phase, severity: severity(check, taken, found.shape), ..found }
 }
 
 /// Counts contexts that pile up below contexts that pile up as part of those: one context leaked with its children is one

@@ -58,6 +58,8 @@ impl Description {
 pub enum Clause {
     /// `rows`: the workload runs at several numbers of rows, which its marks count.
     Rows,
+    /// `growth`: whether what grows with the rows is reported.
+    Growth,
     /// `abort`, and `on` of an expectation: the workload is undone.
     Abort,
     /// `reset every`

@@ -7,7 +7,7 @@ use crate::judge::peak::judge_peaks;
 pub(super) static DESCRIPTION: Description = Description {
     name: "query_peak",
     catches: "peak memory that grows with the rows, though nothing is left afterwards",
-    clauses: &[Clause::Rows],
+    clauses: &[Clause::Rows, Clause::Growth],
     iterations: Iterations { default: 1, ..Description::COMMON.iterations },
     needs_trace: true,
     shows_all_marks: true,

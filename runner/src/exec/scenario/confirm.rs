@@ -19,9 +19,9 @@ const ENOUGH: u64 = 1000;
 /// Where that is far, so many times the iterations that were asked for have to do,
 const TIMES: u64 = 10;
 /// unless more of them take no longer than this.
-const QUICK: Duration = Duration::from_secs(10);
+pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// What a leak may take on the way.
-const MOST_BYTES: u64 = 256 << 20;
+pub(super) const MOST_BYTES: u64 = 256 << 20;
 
 /// What was asked for.
 pub(super) struct Asked {
@@ -62,19 +62,26 @@ pub(super) fn confirm(
         unconfirmed(0, "there is no time or memory for more iterations".to_owned())
     } else {
         client.expect_more(iterations);
-        match go_on(client, session, iterations) {
-            Ok(later) if later.statistics.get("not_recorded").is_none_or(|&number| number == 0) => {
-                settle(window, &later, iterations)
-            }
-            Ok(_) => unconfirmed(iterations, "not everything was recorded in later iterations".to_owned()),
-            Err(failure) if is_excused(&failure) => {
-                engine::abandon(session)?;
-                unconfirmed(iterations, failure.headline())
-            }
-            Err(failure) => return Err(failure),
+        let later = go_on(client, session, iterations);
+        match seen(session, later)? {
+            Ok(later) => settle(window, &later, iterations),
+            Err(reason) => unconfirmed(iterations, reason),
         }
     });
     Ok(())
+}
+
+/// A second window, or why it says nothing.
+pub(super) fn seen(session: &mut Session, later: Result<Window, Failure>) -> Result<Result<Window, String>, Failure> {
+    match later {
+        Ok(later) if later.statistics.get("not_recorded").is_none_or(|&number| number == 0) => Ok(Ok(later)),
+        Ok(_) => Ok(Err("not everything was recorded in the second window".to_owned())),
+        Err(failure) if is_excused(&failure) => {
+            engine::abandon(session)?;
+            Ok(Err(failure.headline()))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Takes back what has not gone on.

@@ -111,6 +111,7 @@ pub(super) const CLAUSES: &[Clause] = &[
     clause("when", Rule::when, &[Scenario]),
     clause("reset", Rule::reset, &[Scenario]),
     clause("rows", Rule::rows, &[Scenario]),
+    clause("growth", Rule::growth, &[Scenario]),
     clause("abort", Rule::abort, &[Scenario]),
     clause("iterate", Rule::iterate, &[Scenario]),
     clause("protocol", Rule::protocol, &[Scenario]),

@@ -65,6 +65,7 @@ impl Expected {
             Rule::kind => Thing("a scenario kind"),
             Rule::check => Thing("a check"),
             Rule::policy => Thing("a golden policy"),
+            Rule::growth_rate => Thing("a rate of growth"),
             Rule::abort_way => Thing("a way of aborting"),
             Rule::iterate_way => Thing("a way of iterating"),
             Rule::protocol_name => Thing("a protocol"),

@@ -296,5 +296,5 @@ fn a_context_leaked_with_its_children_is_one_finding() {
         2,
         |n| (300 * n, n),
     );
-    assert_eq!(trace.judge(ScenarioKind::GrowthBenchmark), ["context_leak WARNING mine 400000B x2000 400/iter site 2"]);
+    assert_eq!(trace.judge(ScenarioKind::GrowthBenchmark), ["context_leak ERROR mine 400000B x2000 400/iter site 2"]);
 }

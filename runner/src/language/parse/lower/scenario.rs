@@ -4,10 +4,14 @@ use memcheck_core::scenario::Clause;
 use memcheck_core::{Phase, ScenarioKind};
 
 use super::{Lower, Within, likes, text_of, word_of};
-use crate::language::ast::{Abort, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource};
+use crate::language::ast::{
+    Abort, Growth, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource,
+};
 use crate::language::number;
 use crate::language::parse::grammar::{Node, Rule};
 use crate::language::suggest;
+
+const GROWTHS: &[(&str, Growth)] = &[("constant", Growth::Constant), ("linear", Growth::Linear)];
 
 const ABORTS: &[(&str, Abort)] = &[
     ("rollback", Abort::One(Phase::Rollback)),
@@ -33,6 +37,7 @@ const GUARD_LEVELS: &[&str] = &["off", "redzone", "pages"];
 const fn clause_of_some(rule: Rule) -> Option<Clause> {
     match rule {
         Rule::rows => Some(Clause::Rows),
+        Rule::growth => Some(Clause::Growth),
         Rule::abort => Some(Clause::Abort),
         Rule::reset => Some(Clause::ResetEvery),
         Rule::workers => Some(Clause::Workers),
@@ -66,6 +71,9 @@ impl Lower<'_> {
             Rule::reset => self.once(node, &mut scenario.reset_every, Self::positive),
             Rule::rows if scenario.rows.is_empty() => scenario.rows = self.rows(node),
             Rule::rows => self.given_twice(node),
+            Rule::growth => self.once(node, &mut scenario.growth, |lower, node| {
+                lower.choice(&node.get(Rule::growth_rate)?, "rate of growth", GROWTHS)
+            }),
             Rule::abort => self.once(node, &mut scenario.abort, |lower, node| {
                 lower.choice(&node.get(Rule::abort_way)?, "way of aborting", ABORTS)
             }),
