@@ -10,6 +10,7 @@
 
 #include "access/genam.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_class_d.h"
@@ -27,7 +28,6 @@ PG_MODULE_MAGIC;
 
 PGDLLEXPORT void _PG_init(void);
 
-static bool scans = true;
 static int	leak_analyzed = 0;
 static int	leak_planned = 0;
 static int	leak_executed = 0;
@@ -77,7 +77,8 @@ remember(const char *text)
 static void
 analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 {
-	if (scans)
+	/* ROLLBACK is analyzed in a transaction that is aborted. */
+	if (IsTransactionState())
 		scan();
 	leak(leak_analyzed);
 	if (remembers)
