@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) size: usize,
     /// The number of the place in the target's code that asks.
     pub(crate) site: u32,
+    /// The number of the stack with which it asks; 0 where it is not known.
+    pub(crate) stack: u32,
     /// The address of the chunk whose size is to be changed; 0 for a new one.
     pub(crate) chunk: usize,
 }

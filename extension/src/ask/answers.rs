@@ -67,12 +67,14 @@ fn live_allocations() -> Result<Value, Refusal> {
         wrap::with(|chain| {
             let census = chain.ledger.booked().held(walker);
             let mut held: Vec<_> = census.traced().collect();
+            let sites = held.iter().map(|&(_, site, _)| site).collect();
+            let stacks = chain.ledger.booked().all_stacks(&sites);
             held.sort_by_key(|&(path, site, live)| (Reverse(live.bytes), path, site));
             let rows: Vec<Value> = held
                 .into_iter()
                 .map(|(path, site, live)| {
-                    let site = chain.places().describe(site);
                     let path = walker.paths().path(path);
+                    let site = chain.places().describe(site, stacks.of(&path, site));
                     json!([
                         path.names(),
                         memcheck_core::wire::address(&site.frame),

@@ -3,7 +3,9 @@
 use std::ffi::CStr;
 use std::marker::PhantomData;
 
+use memcheck_core::ContextPath;
 use memcheck_core::census::Totals;
+use memcheck_core::path::TOP_MEMORY_CONTEXT;
 use pgrx::pg_sys;
 
 use super::text::{self, LONGEST};
@@ -41,6 +43,17 @@ impl<'a> Context<'a> {
         // SAFETY: live by the promise of `at`, and what is above lives longer.
         let context = unsafe { (*self.context).parent };
         (!context.is_null()).then_some(Context { context, lives: PhantomData })
+    }
+
+    /// Its path.
+    pub(crate) fn path(self) -> ContextPath {
+        let mut names = Vec::new();
+        self.names(|name| {
+            names.push(name.to_owned());
+            true
+        });
+        names.push(TOP_MEMORY_CONTEXT.to_owned());
+        ContextPath::new(names.into_iter().rev())
     }
 
     /// The bytes that it has from malloc, without its children.

@@ -250,7 +250,7 @@ impl Session {
             let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
             let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
             let judge = |evidence: &Evidence| terms.scenario.judge(evidence);
-            ring::push(&judged(walker, &self.workers, &marks, &[], &terms.rules, judge));
+            ring::push(&judged(walker, &self.workers, &marks, &[], &terms.rules, Some(since), judge));
             return;
         }
         let Some(mut before) = bracket.before else { return };

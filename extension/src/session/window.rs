@@ -3,7 +3,9 @@
 //! There is at most one in a session. It belongs to the session, not to a transaction: an aborted transaction does not undo
 //! it. A session that ends with its window open reports it to the ring first.
 
-use memcheck_core::census::{Census, Moment, PathId};
+use std::collections::HashSet;
+
+use memcheck_core::census::{Census, Moment, PathId, SiteId};
 use memcheck_core::check::Per;
 use memcheck_core::finding::sort;
 use memcheck_core::judge::event::{add_events, judge_events};
@@ -23,6 +25,7 @@ use crate::guc::Traced;
 use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
 use crate::shmem::ring;
+use crate::trace::{HeldStacks, Serial};
 use crate::wrap::{self, Refused};
 
 /// More marks than this are thinned out: every second one goes.
@@ -127,26 +130,36 @@ pub(super) fn thin_out(marks: &mut Vec<Mark>) {
     });
 }
 
-/// Judges marks and steps, by the trace where there is one.
+/// Judges marks and steps, by the trace where there is one: from the opening of the window, or since an allocation.
 pub(super) fn judged(
     walker: &Walker,
     workers: &Workers,
     marks: &[Mark],
     ladder: &[Rung],
     rules: &Rules,
+    since: Option<Serial>,
     judge: impl Fn(&Evidence) -> Vec<Finding>,
 ) -> Vec<Finding> {
     let all = workers.places();
     let places = wrap::is_on().then_some(&all as &dyn Places);
     let mut findings = judge(&Evidence { paths: walker.paths(), marks, ladder, rules, places });
-    findings.iter_mut().for_each(|finding| name_site(workers, finding));
+    let sites: HashSet<SiteId> =
+        findings.iter().filter_map(|finding| finding.site.as_ref()).map(|site| site.id).collect();
+    if !sites.is_empty() {
+        let stacks = wrap::with(|chain| {
+            let ledger = chain.ledger.booked();
+            ledger.stacks(&sites, since.unwrap_or_else(|| ledger.opened()))
+        });
+        let stacks = stacks.unwrap_or_default();
+        findings.iter_mut().for_each(|finding| name_site(workers, &stacks, finding));
+    }
     findings
 }
 
-/// Says where a finding's site is.
-fn name_site(workers: &Workers, finding: &mut Finding) {
+/// Says where a finding's site is, and with which stack it has allocated what it holds.
+fn name_site(workers: &Workers, stacks: &HeldStacks, finding: &mut Finding) {
     if let Some(site) = &mut finding.site {
-        *site = workers.describe(site.id);
+        *site = workers.describe(site.id, stacks.of(&finding.path, site.id));
         let Frame { library, offset, symbol, .. } = &site.frame;
         let at = symbol.clone().unwrap_or_else(|| format!("{library}+{offset:#x}"));
         finding.detail.push_str(&format!("; allocated at {at}"));
@@ -275,6 +288,7 @@ impl Session {
             window.marks.clear();
             window.ladder.clear();
             window.leftovers = Census::default();
+            wrap::with(|chain| chain.ledger.booked().opens());
         }
         window.marks.push(mark);
         window.has_gone_on = false;
@@ -340,7 +354,7 @@ impl Session {
         rules: &Rules,
         judge: impl Fn(&Evidence) -> Vec<Finding>,
     ) -> Vec<Finding> {
-        judged(&self.walker, &self.workers, marks, &[], rules, judge)
+        judged(&self.walker, &self.workers, marks, &[], rules, None, judge)
     }
 
     /// Judges marks and steps, and what was counted up to the last mark.
@@ -351,7 +365,9 @@ impl Session {
     }
 
     fn judge_memory(&self, marks: &[Mark], ladder: &[Rung], terms: &Terms) -> Vec<Finding> {
-        judged(&self.walker, &self.workers, marks, ladder, &terms.rules, |evidence| terms.scenario.judge(evidence))
+        judged(&self.walker, &self.workers, marks, ladder, &terms.rules, None, |evidence| {
+            terms.scenario.judge(evidence)
+        })
     }
 
     fn add_events(&self, findings: &mut Vec<Finding>, marks: &[Mark], terms: &Terms) {

@@ -69,12 +69,12 @@ impl Workers {
         AllPlaces(&self.held)
     }
 
-    /// Where a site is, in this process or in a worker.
-    pub(super) fn describe(&self, site: SiteId) -> Site {
+    /// Where a site is, in this process, with the stack of this number, or in a worker.
+    pub(super) fn describe(&self, site: SiteId, stack: u32) -> Site {
         let in_worker = |held: &Held| Site { id: site, stack: vec![held.frame.clone()], frame: held.frame.clone() };
         held_at(&self.held, site)
             .map(in_worker)
-            .or_else(|| place(|places| places.describe(site)))
+            .or_else(|| place(|places| places.describe(site, stack)))
             .unwrap_or_else(|| Site::numbered(site))
     }
 }
@@ -164,7 +164,7 @@ impl Session {
                     std::iter::once(Point { iteration: 0, value: 0 }).chain(marks.iter().map(point)).collect();
                 Report {
                     kind: if grows_with_calls(&points) { Kind::Growing } else { Kind::Held },
-                    frame: self.workers.describe(site).frame,
+                    frame: self.workers.describe(site, 0).frame,
                     path: names(path),
                     detail: String::new(),
                     bytes: live.bytes,

@@ -14,18 +14,25 @@ use super::memo::{Memo, Question, Trail};
 use super::targets::Targets;
 use super::walk::{self, Registers, Walk};
 use crate::elf::{Module, symbols};
+use crate::trace::stacks::Step;
 
 /// Return addresses in targets that tell sites apart, besides the one where the targets' own code was left, where that is not
 /// enough. More of them would make a site of each depth of a recursion.
 const TELLING: usize = 8;
 
+/// Frames written down between the allocator and the place of a site, at most.
+const BEFORE_SITE: usize = 12;
+
+/// Return addresses that a round of a recursion has at most, where it is written down once.
+const ROUND: usize = 4;
+
 /// Stands for the function of a call that was the last thing it did, where that is all that is known.
 const TAIL_CALL: &str = "(tail call)";
 
 /// Gives the site at a place its number; 0 where there is no room for another.
-pub(crate) trait Numbers: FnMut(&mut Stack, Found) -> u32 {}
+pub(crate) trait Numbers: FnMut(Found) -> u32 {}
 
-impl<F: FnMut(&mut Stack, Found) -> u32> Numbers for F {}
+impl<F: FnMut(Found) -> u32> Numbers for F {}
 
 /// Everything that is needed to tell whose allocation it is.
 pub(crate) struct Stack {
@@ -148,14 +155,14 @@ impl Stack {
         }
         self.trail.restart();
         let found = self.place(caller, from);
-        number(self, found)
+        number(found)
     }
 
     /// The site of an allocation from the heap; `from` is the frame of the function that stands for malloc.
     #[inline(always)]
     pub(crate) fn attribute_heap(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
         if self.targets.is_plain(from.caller()) {
-            return number(self, Found { key: from.caller(), pc: from.caller() });
+            return number(Found { key: from.caller(), pc: from.caller() });
         }
         match calls::under_way(&self.targets.hull, from.bp(), self.end) {
             Some(newest) => self.answer(Question::Heap, from, newest, &mut number),
@@ -188,7 +195,7 @@ impl Stack {
             Question::Handed => self.of_handed(from, oldest),
             Question::Heap => self.of_heap(from, oldest),
         };
-        let site = found.map_or(0, |found| number(self, found));
+        let site = found.map_or(0, number);
         if let Some(kept) = known {
             self.memo.compare(kept, site);
         }
@@ -293,17 +300,29 @@ impl Stack {
         Found { key, pc: site }
     }
 
-    /// Writes down the return addresses from the allocator's caller outwards, without the engine's own. Gives their number.
-    pub(crate) fn capture(&mut self, from: Registers, stack: &mut [usize]) -> usize {
-        let (targets, most) = (&self.targets, stack.len());
-        let mut frames = 0;
+    /// Writes down the return addresses from the allocator's caller outwards, without those that the engine itself causes: its own,
+    /// and those in the function by which fmgr calls what the engine wants to be told of. Of a long way to the place of the
+    /// site only its beginning, and of a recursion one round. Gives their number.
+    pub(crate) fn capture(&mut self, from: Registers, site: usize, stack: &mut [Step]) -> usize {
+        let (targets, fmgr, most) = (&self.targets, &self.barriers.fmgr, stack.len());
+        let (mut frames, mut is_behind) = (0usize, false);
         self.walk.all_frames(from, self.end, |pc, slot| {
             let place = targets.own_place(pc, slot);
-            let pc = if place == 0 { pc } else { place };
-            if !targets.own.contains(&pc)
-                && let Some(slot) = stack.get_mut(frames)
+            let step = match place {
+                0 => Step { pc, place: slot - from.bp() },
+                // It may stand for another address, which is not on the stack.
+                _ => Step { pc: place, place: 0 },
+            };
+            is_behind |= step.pc == site;
+            let round = &stack[frames.saturating_sub(ROUND)..frames];
+            let is_new = round.iter().all(|other| other.pc != step.pc);
+            if !targets.own.contains(&step.pc)
+                && !fmgr.contains(pc)
+                && is_new
+                && (is_behind || frames < BEFORE_SITE)
+                && let Some(room) = stack.get_mut(frames)
             {
-                *slot = pc;
+                *room = step;
                 frames += 1;
             }
             frames < most

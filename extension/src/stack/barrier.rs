@@ -110,6 +110,8 @@ pub(super) struct Barriers {
     pub(super) all: Barrier,
     /// Those of SPI only.
     pub(super) spi: Barrier,
+    /// That by which fmgr calls the functions that somebody wants to be told of.
+    pub(super) fmgr: Barrier,
     /// What it keeps behind any other function.
     pub(super) chosen: Chosen,
 }
@@ -123,6 +125,7 @@ impl Barriers {
             Barriers {
                 all: Barrier::of(FUNCTIONS, server),
                 spi: Barrier::of(&of_spi, server),
+                fmgr: Barrier::of(&[c"fmgr_security_definer"], server),
                 chosen: Chosen::of(server),
             }
         })

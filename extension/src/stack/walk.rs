@@ -57,7 +57,8 @@ impl Registers {
     }
 
     /// Where the function these are of keeps its frame pointer.
-    pub(super) fn bp(&self) -> usize {
+    #[inline(always)]
+    pub(crate) fn bp(&self) -> usize {
         self.bp
     }
 

@@ -17,6 +17,7 @@ use memcheck_core::census::PathId;
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::peak::Peaks;
+use super::stacks::Origin;
 use super::tally::Tally;
 use crate::contexts::Names;
 
@@ -32,8 +33,8 @@ struct Entry {
     /// Of a new one, which it is of all that were entered. Of an old one, one more than the index of the path under which it is
     /// counted; 0 for those that are not counted.
     counted: u32,
-    /// The site that has created it; 0 if no target has.
-    made_by: u32,
+    /// The site that has created it, and with which stack; site 0 if no target has.
+    made_by: Origin,
     is_new: bool,
     /// Whether it is a target's: it has created it, or was the first to put something into it.
     is_claimed: bool,
@@ -153,19 +154,20 @@ impl Book {
     }
 
     /// A target has created a context, with so many bytes from malloc. Whether there is room for it.
-    pub(crate) fn created(&mut self, address: usize, site: u32, blocks: u64) -> bool {
+    pub(crate) fn created(&mut self, address: usize, origin: impl Into<Origin>, blocks: u64) -> bool {
+        let origin = origin.into();
         let number = self.number(address).unwrap_or_else(|| self.enter_new(address));
         if number == 0 {
             return false;
         }
         self.serial += 1;
         let entry = self.entries.at(number as usize);
-        if entry.made_by != 0 {
-            self.tally.subtract(entry.made_by, 0);
+        if entry.made_by.site() != 0 {
+            self.tally.subtract(entry.made_by.site(), 0);
         }
-        self.tally.add(site, 0);
-        (entry.made_by, entry.is_claimed, entry.serial, entry.blocks) = (site, true, self.serial, blocks);
-        self.peaks.add(site, blocks, address);
+        self.tally.add(origin.site(), 0);
+        (entry.made_by, entry.is_claimed, entry.serial, entry.blocks) = (origin, true, self.serial, blocks);
+        self.peaks.add(origin, blocks, address);
         true
     }
 
@@ -192,7 +194,7 @@ impl Book {
 
     /// The site that has created a context; 0 if no target has.
     pub(crate) fn made_by(&self, address: usize) -> u32 {
-        self.number(address).map_or(0, |number| self.entries.get_ref(number as usize).made_by)
+        self.number(address).map_or(0, |number| self.entries.get_ref(number as usize).made_by.site())
     }
 
     /// Begins a step of a ladder, as [`Peaks::start`].
@@ -209,9 +211,9 @@ impl Book {
     pub(crate) fn observe(&mut self, address: usize, blocks: u64) {
         let Some(number) = self.number(address) else { return };
         let entry = self.entries.at(number as usize);
-        if entry.made_by != 0 && entry.blocks != blocks {
+        if entry.made_by.site() != 0 && entry.blocks != blocks {
             let before = std::mem::replace(&mut entry.blocks, blocks);
-            self.peaks.resize(entry.serial, entry.made_by, before, blocks);
+            self.peaks.resize(entry.serial, entry.made_by.site(), before, blocks);
         }
     }
 
@@ -223,15 +225,15 @@ impl Book {
             self.recent[slot as usize] = 0;
         }
         let entry = self.entries.get(number as usize);
-        if entry.made_by != 0 {
-            self.tally.subtract(entry.made_by, 0);
-            self.peaks.subtract(entry.serial, entry.made_by, entry.blocks, address);
+        if entry.made_by.site() != 0 {
+            self.tally.subtract(entry.made_by.site(), 0);
+            self.peaks.subtract(entry.serial, entry.made_by.site(), entry.blocks, address);
         }
         if entry.is_new {
             self.unlink(number);
         } else if entry.counted != 0 {
             self.counts[entry.counted as usize - 1] -= 1;
-            if let Some(made) = self.made.get_mut(&(PathId::at(entry.counted - 1), entry.made_by)) {
+            if let Some(made) = self.made.get_mut(&(PathId::at(entry.counted - 1), entry.made_by.site())) {
                 *made -= 1;
             }
         }
@@ -272,8 +274,8 @@ impl Book {
             if (counted.wrapping_sub(entered) as i32) <= 0 {
                 break;
             }
-            if made_by != 0 {
-                show(address, made_by);
+            if made_by.site() != 0 {
+                show(address, made_by.site());
             } else {
                 self.unlink(number);
                 self.make_old(number, None);
@@ -300,8 +302,14 @@ impl Book {
         let numbers = std::iter::successors(some(self.first_new), move |&n| some(self.entries.get(n as usize).next));
         numbers.map(|number| {
             let entry = self.entries.get_ref(number as usize);
-            (entry.address, entry.made_by)
+            (entry.address, entry.made_by.site())
         })
+    }
+
+    /// The addresses of all contexts that targets have created, with where each was.
+    pub(crate) fn all_made(&self) -> impl Iterator<Item = (usize, Origin)> {
+        let entries = (1..=self.last).map(|number| self.entries.get_ref(number as usize));
+        entries.filter(|entry| entry.made_by.site() != 0).map(|entry| (entry.address, entry.made_by))
     }
 
     fn number(&self, address: usize) -> Option<u32> {
@@ -336,7 +344,7 @@ impl Book {
                 self.counts.resize(path.index() + 1, 0);
             }
             self.counts[path.index()] += 1;
-            let made_by = self.entries.get_ref(number as usize).made_by;
+            let made_by = self.entries.get_ref(number as usize).made_by.site();
             if made_by != 0 {
                 *self.made.entry((path, made_by)).or_default() += 1;
             }

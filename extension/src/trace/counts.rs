@@ -1,12 +1,14 @@
 //! What the ledger says when it is asked between the server's allocations.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use memcheck_core::census::{Census, Live, Moment, PathId, SiteId, Totals};
+use memcheck_core::ContextPath;
+use memcheck_core::census::{Census, Live, Moment, PathId, PathTable, SiteId, Totals};
 use memcheck_core::judge::credit::{Fresh, refilled, replaced};
 use memcheck_core::judge::peak::{Of, Peak};
 
 use super::credits::{Open, Serial};
+use super::stacks::Origin;
 use super::tally::{Sum, Tally};
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
@@ -76,6 +78,12 @@ impl Booked<'_> {
     pub(crate) fn settle(&mut self, walker: &mut Walker) {
         self.0.contexts.settle(|address| walker.climb_outside_running(context(address)));
         self.starts_anew(None);
+        self.opens();
+    }
+
+    /// From now on, what is allocated is the window's.
+    pub(crate) fn opens(&mut self) {
+        self.0.opened = self.0.serial();
     }
 
     /// From now on, what is given back stands against what is allocated.
@@ -226,7 +234,7 @@ impl Booked<'_> {
     fn count_outside_contexts(&self, census: &mut Census) {
         self.0.heap.for_each_since(0, |_, _, site, bytes| census.count_traced(PathId::HEAP, SiteId(site), one(bytes)));
         self.0.maps.for_each_since(0, |_, site, bytes| census.count_traced(PathId::MAPPED, SiteId(site), one(bytes)));
-        self.0.segments.for_each(|site, bytes| census.count_traced(PathId::DSM, SiteId(site), one(bytes)));
+        self.0.segments.for_each(|origin, bytes| census.count_traced(PathId::DSM, SiteId(origin.site()), one(bytes)));
     }
 
     /// Shows what the targets hold in one context.
@@ -312,6 +320,51 @@ impl Booked<'_> {
         aside
     }
 
+    /// What was there when the window was opened.
+    pub(crate) fn opened(&self) -> Serial {
+        self.0.opened
+    }
+
+    /// As [`Self::stacks`], of all that there is.
+    pub(crate) fn all_stacks(&self, sites: &HashSet<SiteId>) -> HeldStacks {
+        self.stacks(sites, Serial::default())
+    }
+
+    /// The stacks with which these sites have made what they hold and have allocated since; and for each of them the one near its
+    /// peak, or its last, where nothing is left.
+    pub(crate) fn stacks(&self, sites: &HashSet<SiteId>, since: Serial) -> HeldStacks {
+        let ledger = &self.0;
+        let mut held = HeldStacks::default();
+        let is_asked = |origin: Origin| sites.contains(&SiteId(origin.site()));
+        let mut last = (0, ContextPath::default());
+        let mut of_context = |held: &mut HeldStacks, address: usize, origin: Origin, bytes: u64| {
+            if is_asked(origin) {
+                if address != last.0 {
+                    last = (address, context(address).path());
+                }
+                held.add(&last.1, origin, bytes);
+            }
+        };
+        ledger
+            .live
+            .for_each_origin(since.contexts, |_, address, origin, bytes| of_context(&mut held, address, origin, bytes));
+        ledger.contexts.all_made().for_each(|(address, origin)| of_context(&mut held, address, origin, 0));
+        let paths = PathTable::default();
+        let (heap, segments) = (paths.path(PathId::HEAP), paths.path(PathId::DSM));
+        ledger.heap.for_each_origin(since.heap, |_, _, origin, bytes| {
+            if is_asked(origin) {
+                held.add(&heap, origin, bytes);
+            }
+        });
+        ledger.segments.for_each(|origin, bytes| held.add(&segments, origin, bytes));
+        for &site in sites {
+            let peaks = [ledger.live.peaks(), ledger.heap.peaks(), ledger.contexts.peaks()];
+            let at_peak = peaks.into_iter().map(|peaks| peaks.stack_of(site.0)).find(|&stack| stack != 0);
+            held.others.insert(site, at_peak.unwrap_or_else(|| ledger.stacks.newest(site.0)));
+        }
+        held
+    }
+
     /// Allocations outstanding.
     pub(crate) fn outstanding(&self) -> u64 {
         u64::from(self.0.live.len() + self.0.heap.len())
@@ -364,6 +417,33 @@ impl Booked<'_> {
         });
         self.0.heap.peaks().for_each(|site, held, _| add(Of::Chunks, site, PathId::HEAP, held));
         peaks
+    }
+}
+
+/// With which stacks sites have allocated.
+#[derive(Default)]
+pub(crate) struct HeldStacks {
+    /// By context and site: bytes, and one for each allocation, by stack.
+    held: HashMap<(ContextPath, SiteId), HashMap<u32, u64>>,
+    /// For sites that hold nothing there.
+    others: HashMap<SiteId, u32>,
+}
+
+impl HeldStacks {
+    fn add(&mut self, path: &ContextPath, origin: Origin, bytes: u64) {
+        if origin.stack() != 0 {
+            let of_site = self.held.entry((path.clone(), SiteId(origin.site()))).or_default();
+            *of_site.entry(origin.stack()).or_default() += bytes + 1;
+        }
+    }
+
+    /// The stack with which a site has made most of what it holds in contexts with a path. Where that is nothing, another of its.
+    pub(crate) fn of(&self, path: &ContextPath, site: SiteId) -> u32 {
+        let most = |held: &HashMap<u32, u64>| {
+            held.iter().max_by_key(|&(&stack, &held)| (held, stack)).map(|(&stack, _)| stack)
+        };
+        let held = self.held.get(&(path.clone(), site)).and_then(most);
+        held.or_else(|| self.others.get(&site).copied()).unwrap_or_default()
     }
 }
 

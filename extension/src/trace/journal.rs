@@ -9,6 +9,7 @@
 //! can have been given its address. Where peaks are counted, everything is booked at once.
 
 use super::filled::ContextRecord;
+use super::stacks::Origin;
 use super::table::LiveTable;
 
 /// Events in the journal at most: as many as there is room for beside everything else in the processor's nearest cache.
@@ -24,8 +25,8 @@ struct Event {
     bytes: usize,
     /// Where it was allocated.
     context: ContextRecord,
-    /// The site that has allocated it; 0 where it was freed.
-    site: u32,
+    /// The site that has allocated it, and with which stack; site 0 where it was freed.
+    origin: Origin,
 }
 
 /// The journal of one table.
@@ -36,7 +37,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) const fn new() -> Self {
-        let nothing = Event { address: 0, bytes: 0, context: ContextRecord::NONE, site: 0 };
+        let nothing = Event { address: 0, bytes: 0, context: ContextRecord::NONE, origin: Origin::NONE };
         Journal { events: [nothing; MOST], length: 0 }
     }
 
@@ -47,12 +48,20 @@ impl Journal {
 
     /// A site has allocated something.
     #[inline(always)]
-    pub(crate) fn allocated(&mut self, table: &mut LiveTable, address: usize, bytes: usize, context: usize, site: u32) {
+    pub(crate) fn allocated(
+        &mut self,
+        table: &mut LiveTable,
+        address: usize,
+        bytes: usize,
+        context: usize,
+        origin: impl Into<Origin>,
+    ) {
+        let origin = origin.into();
         if table.counts_peaks() {
-            return table.insert(address, bytes, context, site);
+            return table.insert(address, bytes, context, origin);
         }
-        if let Some(context) = table.context_record(context, site) {
-            self.write(table, Event { address, bytes, context, site });
+        if let Some(context) = table.context_record(context, origin.site()) {
+            self.write(table, Event { address, bytes, context, origin });
         }
     }
 
@@ -62,12 +71,12 @@ impl Journal {
         if self.length > 0 {
             for back in 1..=NEAR.min(self.length) {
                 let event = &mut self.events[(self.length - back) % MOST];
-                if event.address == address && event.site != 0 {
+                if event.address == address && event.origin != Origin::NONE {
                     event.context = ContextRecord::GONE;
                     return;
                 }
             }
-            self.write(table, Event { address, bytes: 0, context: ContextRecord::NONE, site: 0 });
+            self.write(table, Event { address, bytes: 0, context: ContextRecord::NONE, origin: Origin::NONE });
         } else {
             table.remove(address);
         }
@@ -85,17 +94,18 @@ impl Journal {
     /// Whether something was allocated a moment ago and is not booked.
     pub(crate) fn has_just(&self, address: usize) -> bool {
         let near = (1..=NEAR.min(self.length)).map(|back| &self.events[(self.length - back) % MOST]);
-        near.into_iter().any(|event| event.address == address && event.site != 0 && event.context.is_there())
+        near.into_iter()
+            .any(|event| event.address == address && event.origin != Origin::NONE && event.context.is_there())
     }
 
     /// Books everything.
     #[inline(never)]
     pub(crate) fn book(&mut self, table: &mut LiveTable) {
         for event in &self.events[..self.length] {
-            if event.site == 0 {
+            if event.origin == Origin::NONE {
                 table.remove(event.address);
             } else if let Some(context) = table.if_same(event.context) {
-                table.insert(event.address, event.bytes, context, event.site);
+                table.insert(event.address, event.bytes, context, event.origin);
             }
         }
         self.length = 0;

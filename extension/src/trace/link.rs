@@ -1,5 +1,6 @@
 //! The ledger as a link of the chain: it lets everything pass, and writes it down.
 
+use super::stacks::Origin;
 use super::{HEAP, Ledger};
 use crate::contexts::Context;
 use crate::link::{Link, Request, Room};
@@ -7,19 +8,20 @@ use crate::link::{Link, Request, Room};
 impl Link for Ledger {
     #[inline(always)]
     fn after(&mut self, request: &Request, chunk: usize) {
-        let &Request { room, size, site, chunk: before } = request;
+        let &Request { room, size, site, stack, chunk: before } = request;
+        let origin = Origin::new(site, stack);
         match room {
             Room::Context(context) => {
                 if before != 0 {
                     self.journal.freed(&mut self.live, before);
                 }
-                self.journal.allocated(&mut self.live, chunk, size, context, site);
+                self.journal.allocated(&mut self.live, chunk, size, context, origin);
             }
             Room::Heap => {
                 if before != 0 {
                     self.heap.remove(before);
                 }
-                self.heap.insert(chunk, size, HEAP, site);
+                self.heap.insert(chunk, size, HEAP, origin);
             }
         }
     }

@@ -18,11 +18,12 @@ pub(crate) mod peak;
 mod places;
 pub(crate) mod segments;
 pub(crate) mod sites;
+pub(crate) mod stacks;
 pub(crate) mod table;
 mod tally;
 
 use book::Book;
-pub(crate) use counts::{Booked, SoFar};
+pub(crate) use counts::{Booked, HeldStacks, SoFar};
 use credits::Credits;
 pub(crate) use credits::Serial;
 use crowd::Crowd;
@@ -32,6 +33,7 @@ pub(crate) use maps::Maps;
 pub(crate) use places::Places;
 use segments::Segments;
 use sites::Sites;
+use stacks::{Origin, Stacks};
 use table::LiveTable;
 
 use crate::contexts::{Context, Names};
@@ -53,10 +55,13 @@ pub(crate) struct Ledger {
     /// What is mapped past that heap.
     pub(crate) maps: Maps,
     pub(crate) sites: Sites,
+    pub(crate) stacks: Stacks,
     pub(crate) contexts: Book,
     crowd: Crowd,
     labels: Labels,
     pub(crate) credits: Credits,
+    /// What was there when the window was opened.
+    opened: Serial,
 }
 
 impl Ledger {
@@ -70,10 +75,12 @@ impl Ledger {
             segments: Segments::new()?,
             maps: Maps::new()?,
             sites: Sites::new()?,
+            stacks: Stacks::new()?,
             contexts: Book::new()?,
             crowd: Crowd::new()?,
             labels: Labels::new()?,
             credits: Credits::new()?,
+            opened: Serial::default(),
         })
     }
 
@@ -88,11 +95,11 @@ impl Ledger {
         Booked(self)
     }
 
-    /// The site of an allocation in a context; 0 if it is not a target's.
+    /// The site of an allocation in a context, and with which stack it was made; site 0 if it is not a target's.
     #[inline(always)]
-    pub(crate) fn site_of(&mut self, chunk: usize) -> u32 {
+    pub(crate) fn origin_of(&mut self, chunk: usize) -> Origin {
         self.journal.book(&mut self.live);
-        self.live.site_of(chunk)
+        self.live.origin_of(chunk)
     }
 
     /// Whether an allocation in a context was there before what the ledger is to judge: it does not know it, or it was made
@@ -117,11 +124,12 @@ impl Ledger {
     }
 
     /// A target has created a context, whose name is a constant or not.
-    pub(crate) fn created(&mut self, context: Context<'_>, site: u32, is_constant: bool) {
+    pub(crate) fn created(&mut self, context: Context<'_>, origin: Origin, is_constant: bool) {
+        let site = origin.site();
         if !is_constant {
             context.rename(self.labels.keep(site, context.given_name()));
         }
-        if !self.contexts.created(context.address(), site, context.blocks()) {
+        if !self.contexts.created(context.address(), origin, context.blocks()) {
             self.crowd.joins(site, context.name_address(), |names| Names::of_context(context, names));
         }
     }
@@ -152,8 +160,10 @@ impl Ledger {
         self.heap.clear();
         self.segments.clear();
         self.maps.clear();
+        self.stacks.clear();
         self.contexts.clear();
         self.crowd.clear();
         self.credits.clear();
+        self.opened = Serial::default();
     }
 }

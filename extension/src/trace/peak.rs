@@ -8,6 +8,7 @@ use memcheck_core::handed::is_handed_over;
 
 use super::memory::{Reserved, Zeroed};
 use super::sites;
+use super::stacks::Origin;
 use crate::contexts::Names;
 
 /// A site in one step.
@@ -29,6 +30,8 @@ struct SitePeak {
     /// The peak when the names were last copied.
     named_at: u64,
     names: Names,
+    /// The stack with which it allocated then.
+    stack: u32,
 }
 
 // SAFETY: integers.
@@ -68,16 +71,16 @@ impl Peaks {
 
     /// Counts an allocation in a live context.
     #[inline(always)]
-    pub(crate) fn add(&mut self, site: u32, bytes: u64, context: usize) {
+    pub(crate) fn add(&mut self, origin: impl Into<Origin>, bytes: u64, context: usize) {
         if let Some(since) = self.since {
-            self.count(since, site, bytes, context);
+            self.count(since, origin.into(), bytes, context);
         }
     }
 
-    fn count(&mut self, since: u64, site: u32, bytes: u64, context: usize) {
+    fn count(&mut self, since: u64, origin: Origin, bytes: u64, context: usize) {
         let name = self.name;
-        self.last_site = self.last_site.max(site);
-        let site = self.sites.at(site as usize);
+        self.last_site = self.last_site.max(origin.site());
+        let site = self.sites.at(origin.site() as usize);
         if site.since != since {
             *site = SitePeak { since, ..SitePeak::default() };
         }
@@ -97,6 +100,7 @@ impl Peaks {
         if site.context == context && site.peak.bytes / 2 >= site.named_at {
             site.named_at = site.peak.bytes.max(1);
             name(context, &mut site.names);
+            site.stack = origin.stack();
         }
     }
 
@@ -140,6 +144,12 @@ impl Peaks {
             // It cannot lead by more than there is.
             site.lead = site.lead.min(site.held.bytes);
         }
+    }
+
+    /// The stack with which a site allocated near its peak; 0 where it is not known.
+    pub(crate) fn stack_of(&self, site: u32) -> u32 {
+        let site = self.sites.get(site as usize % sites::MOST);
+        if self.since == Some(site.since) { site.stack } else { 0 }
     }
 
     /// Shows what every site held at most, and in which context. Of what the server makes for a target, contexts are counted:

@@ -4,22 +4,24 @@ use memcheck_core::census::SiteId;
 use memcheck_core::{Frame, Site};
 
 use super::sites::Sites;
+use super::stacks::Stacks;
 use crate::stack::Stack;
 
 /// The sites of this process.
 pub(crate) struct Places<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) sites: &'a Sites,
+    pub(crate) stacks: &'a Stacks,
 }
 
 impl Places<'_> {
-    /// Where a site is, and the stack it was first seen with.
-    pub(crate) fn describe(&self, id: SiteId) -> Site {
+    /// Where a site is, with the stack of this number.
+    pub(crate) fn describe(&self, id: SiteId, stack: u32) -> Site {
         let site = self.sites.get(id.0);
         Site {
             id,
             frame: self.stack.frame(site.pc).unwrap_or_default(),
-            stack: site.stack().iter().filter_map(|&pc| self.stack.frame(pc)).collect(),
+            stack: self.stacks.get(stack).into_iter().filter_map(|pc| self.stack.frame(pc)).collect(),
         }
     }
 

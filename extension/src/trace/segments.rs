@@ -3,6 +3,7 @@
 //! What the server does at the end of a transaction - a mapping that was not pinned goes away with its resource owner
 //! (`dsm_create` in dsm.c) - is asked for when it is counted.
 
+use super::stacks::Origin;
 use super::table::LiveTable;
 use crate::pg::dsm;
 use crate::pg::server::{self, Handle};
@@ -28,8 +29,8 @@ impl Segments {
     }
 
     /// One is mapped by a site.
-    pub(crate) fn map(&mut self, handle: Handle, bytes: usize, site: u32) {
-        self.mapped.insert(handle as usize, bytes, MAPPED, site);
+    pub(crate) fn map(&mut self, handle: Handle, bytes: usize, origin: Origin) {
+        self.mapped.insert(handle as usize, bytes, MAPPED, origin);
     }
 
     /// One is unmapped.
@@ -38,8 +39,8 @@ impl Segments {
     }
 
     /// One is pinned by a site: it stays until it is unpinned, whoever has it mapped.
-    pub(crate) fn pin(&mut self, handle: Handle, bytes: usize, site: u32) {
-        self.pinned.insert(handle as usize, bytes, PINNED, site);
+    pub(crate) fn pin(&mut self, handle: Handle, bytes: usize, origin: Origin) {
+        self.pinned.insert(handle as usize, bytes, PINNED, origin);
     }
 
     /// One is unpinned.
@@ -58,9 +59,9 @@ impl Segments {
         self.pinned.forget_since(pinned);
     }
 
-    /// Shows the segments that are there for nobody but this process, or for nobody at all: site, bytes. One that another process
+    /// Shows the segments that are there for nobody but this process, or for nobody at all: origin, bytes. One that another process
     /// has unpinned is gone, and one that another still has mapped is in use.
-    pub(crate) fn for_each(&self, mut show: impl FnMut(u32, u64)) {
+    pub(crate) fn for_each(&self, mut show: impl FnMut(Origin, u64)) {
         if self.mapped.len() == 0 && self.pinned.len() == 0 {
             return;
         }
@@ -76,14 +77,14 @@ impl Segments {
             let own = u32::from(is_mapped(handle));
             keepers.is_some_and(|keepers| keepers.processes <= own && (keepers.is_pinned || !pinned))
         };
-        self.pinned.for_each_since(0, |handle, _, site, bytes| {
+        self.pinned.for_each_origin(0, |handle, _, origin, bytes| {
             if is_left(handle, true) {
-                show(site, bytes);
+                show(origin, bytes);
             }
         });
-        self.mapped.for_each_since(0, |handle, _, site, bytes| {
+        self.mapped.for_each_origin(0, |handle, _, origin, bytes| {
             if is_mapped(handle) && !self.pinned.holds(handle) && is_left(handle, false) {
-                show(site, bytes);
+                show(origin, bytes);
             }
         });
     }

@@ -10,6 +10,7 @@ use super::filled::{ContextRecord, Filled};
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
 use super::peak::Peaks;
+use super::stacks::Origin;
 use super::tally::Tally;
 use crate::contexts::Names;
 
@@ -20,7 +21,7 @@ struct Allocation {
     bytes: u64,
     /// Larger than those of all earlier ones.
     serial: u64,
-    site: u32,
+    origin: Origin,
     /// The context; 0 where this one is dormant.
     context: u32,
     /// Neighbours in the context's list, or in that of dormant ones; 0 for none. The next free record where this one is free.
@@ -110,14 +111,14 @@ impl LiveTable {
         self.by_address.find(address, |number| allocations.get_ref(number as usize).address == address)
     }
 
-    /// The site of an allocation; 0 if it is not recorded.
+    /// The site of an allocation, and with which stack it was made; site 0 if it is not recorded.
     #[inline(always)]
-    pub(crate) fn site_of(&self, address: usize) -> u32 {
+    pub(crate) fn origin_of(&self, address: usize) -> Origin {
         if self.live == 0 {
-            return 0;
+            return Origin::default();
         }
         let record = self.number(address).map(|number| self.allocations.get_ref(number as usize));
-        record.filter(|record| record.context != 0).map_or(0, |record| record.site)
+        record.filter(|record| record.context != 0).map_or(Origin::default(), |record| record.origin)
     }
 
     /// The serial of an allocation; none if it is not recorded.
@@ -131,11 +132,12 @@ impl LiveTable {
 
     /// Whether an allocation is recorded.
     pub(crate) fn holds(&self, address: usize) -> bool {
-        self.site_of(address) != 0
+        self.origin_of(address).site() != 0
     }
 
     /// Records an allocation. Where there is another of which it was not seen that it is gone, it takes its place.
-    pub(crate) fn insert(&mut self, address: usize, bytes: usize, context: usize, site: u32) {
+    pub(crate) fn insert(&mut self, address: usize, bytes: usize, context: usize, origin: impl Into<Origin>) {
+        let origin = origin.into();
         let number = match self.number(address) {
             Some(number) => {
                 self.wake(number);
@@ -146,8 +148,8 @@ impl LiveTable {
                 number => number,
             },
         };
-        self.peaks.add(site, bytes as u64, context);
-        let context = self.contexts.enter(context, site, &mut self.peaks);
+        self.peaks.add(origin, bytes as u64, context);
+        let context = self.contexts.enter(context, origin.site(), &mut self.peaks);
         if context == 0 {
             self.not_recorded += 1;
             return self.retire(number);
@@ -158,9 +160,9 @@ impl LiveTable {
         }
         self.serial += 1;
         *self.allocations.at(number as usize) =
-            Allocation { address, bytes: bytes as u64, serial: self.serial, site, context, next, previous: 0 };
+            Allocation { address, bytes: bytes as u64, serial: self.serial, origin, context, next, previous: 0 };
         self.live += 1;
-        self.tally.add(site, bytes as u64);
+        self.tally.add(origin.site(), bytes as u64);
     }
 
     /// Gives an address a record; 0 where there is no room.
@@ -194,13 +196,13 @@ impl LiveTable {
             return None;
         }
         let number = self.number(address)?;
-        let Allocation { site, context, .. } = *self.allocations.get_ref(number as usize);
+        let Allocation { origin, context, .. } = *self.allocations.get_ref(number as usize);
         if context == 0 {
             return None;
         }
         self.take_out(number);
         self.release(number);
-        Some(site)
+        Some(origin.site())
     }
 
     /// Takes a record out of its context's list.
@@ -297,6 +299,11 @@ impl LiveTable {
 
     /// Shows every outstanding allocation that was made after another: address, context, site, bytes. 0 is before all.
     pub(crate) fn for_each_since(&self, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
+        self.for_each_origin(serial, |address, context, origin, bytes| show(address, context, origin.site(), bytes));
+    }
+
+    /// The same with the stack that each was made with.
+    pub(crate) fn for_each_origin(&self, serial: u64, mut show: impl FnMut(usize, usize, Origin, u64)) {
         for (_, context, first) in self.contexts.all() {
             self.for_each_of(context, first, serial, &mut show);
         }
@@ -305,6 +312,7 @@ impl LiveTable {
     /// Shows every outstanding allocation of one context that was made after another.
     pub(crate) fn for_each_in(&self, address: usize, serial: u64, mut show: impl FnMut(usize, usize, u32, u64)) {
         if let Some(number) = self.contexts.find(address) {
+            let mut show = |address, context, origin: Origin, bytes| show(address, context, origin.site(), bytes);
             self.for_each_of(address, self.contexts.first_of(number), serial, &mut show);
         }
     }
@@ -324,14 +332,14 @@ impl LiveTable {
     }
 
     /// A context's list has the newest first.
-    fn for_each_of(&self, context: usize, first: u32, since: u64, show: &mut impl FnMut(usize, usize, u32, u64)) {
+    fn for_each_of(&self, context: usize, first: u32, since: u64, show: &mut impl FnMut(usize, usize, Origin, u64)) {
         let mut number = first;
         while number != 0 {
-            let Allocation { address, bytes, serial, site, next, .. } = self.allocations.get(number as usize);
+            let Allocation { address, bytes, serial, origin, next, .. } = self.allocations.get(number as usize);
             if serial <= since {
                 break;
             }
-            show(address, context, site, bytes);
+            show(address, context, origin, bytes);
             number = next;
         }
     }
@@ -348,7 +356,7 @@ impl LiveTable {
             // A list that leads into itself ends as well.
             while number != 0 && allocations <= self.last_allocation {
                 let allocation = self.allocations.get(number as usize);
-                check(allocation.context == context && allocation.previous == before && allocation.site != 0);
+                check(allocation.context == context && allocation.previous == before && allocation.origin.site() != 0);
                 check(self.by_address.find(allocation.address, |n| n == number).is_some());
                 allocations += 1;
                 (before, number) = (number, allocation.next);
@@ -376,10 +384,10 @@ impl LiveTable {
     /// Makes an allocation's record, already out of its context's list, dormant.
     #[inline(always)]
     fn release(&mut self, number: u32) {
-        let Allocation { bytes, serial, site, context, .. } = *self.allocations.get_ref(number as usize);
-        self.peaks.subtract(serial, site, bytes, self.contexts.address(context));
+        let Allocation { bytes, serial, origin, context, .. } = *self.allocations.get_ref(number as usize);
+        self.peaks.subtract(serial, origin.site(), bytes, self.contexts.address(context));
         self.live -= 1;
-        self.tally.subtract(site, bytes);
+        self.tally.subtract(origin.site(), bytes);
         self.retire(number);
         if self.dormant.number > MOST_DORMANT {
             self.evict();

@@ -21,6 +21,7 @@ use crate::contexts::{Context, Walker};
 use crate::link::{Before, Link, Request, Room};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
+use crate::trace::stacks::Origin;
 use crate::trace::{Ledger, Maps, Places};
 
 /// Everything that stands between the callers of the allocator and the allocator. Made when tracing is first asked for, kept
@@ -102,7 +103,7 @@ fn in_heap_function<'a>() -> Option<&'a mut Chain> {
 impl Chain {
     /// Where sites are.
     pub(crate) fn places(&self) -> Places<'_> {
-        Places { stack: &self.stack, sites: &self.ledger.sites }
+        Places { stack: &self.stack, sites: &self.ledger.sites, stacks: &self.ledger.stacks }
     }
 
     /// What was not recorded, for want of room or of a way along the stack.
@@ -139,11 +140,17 @@ impl Chain {
 macro_rules! site {
     ($chain:ident, $from:ident, $attribute:ident($($argument:expr),*)) => {{
         let sites = &mut $chain.ledger.sites;
-        let number = |stack: &mut Stack, found: Found| {
-            sites.number(found.key, found.pc, |room| stack.capture($from, room))
-        };
+        let number = |found: Found| sites.number(found.key, found.pc);
         $chain.stack.$attribute($from, $($argument,)* number)
     }};
+}
+
+/// A site that allocates, with the stack that it does so with now.
+#[inline(always)]
+fn origin(chain: &mut Chain, from: Registers, site: u32) -> Origin {
+    let Chain { stack, ledger, .. } = chain;
+    let place = ledger.sites.get(site).pc;
+    ledger.stacks.origin(site, from.bp(), |steps| stack.capture(from, place, steps))
 }
 
 /// What a method of the allocator cannot do.
@@ -205,7 +212,9 @@ pub(super) fn allocate(
     if is_first {
         chain.ledger.contexts.claim(context.addr());
     }
-    serve(chain, Request { room: Room::Context(context.addr()), size, site, chunk: 0 }, limits, make, refuse)
+    let stack = origin(chain, from, site).stack();
+    let request = Request { room: Room::Context(context.addr()), size, site, stack, chunk: 0 };
+    serve(chain, request, limits, make, refuse)
 }
 
 /// Whether an allocation in a context goes to what the server keeps for itself, though a target's call has led to it. The
@@ -283,12 +292,13 @@ pub(super) fn reallocate(
     if own != 0 {
         given_back(chain, context, chunk, |_| own);
     }
-    let site = if own != 0 { own } else { chain.ledger.site_of(chunk.addr()) };
+    let origin = if own != 0 { origin(chain, from, own) } else { chain.ledger.origin_of(chunk.addr()) };
+    let (site, stack) = (origin.site(), origin.stack());
     if site == 0 {
         return make(size);
     }
     let room = Room::Context(context.addr());
-    serve(chain, Request { room, size, site, chunk: chunk.addr() }, limits, make, refuse)
+    serve(chain, Request { room, size, site, stack, chunk: chunk.addr() }, limits, make, refuse)
 }
 
 /// A chunk of a context is given back. Whether a link has taken it.
@@ -349,7 +359,8 @@ pub(super) fn allocate_heap(
     let Some(chain) = in_heap_function() else { return make(size) };
     let site = site!(chain, from, attribute_heap());
     if site != 0 {
-        let request = Request { room: Room::Heap, size, site, chunk: 0 };
+        let stack = origin(chain, from, site).stack();
+        let request = Request { room: Room::Heap, size, site, stack, chunk: 0 };
         return serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse);
     }
     let chunk = make(size);
@@ -376,11 +387,12 @@ pub(super) fn reallocate_heap(
     }
     let own = site!(chain, from, attribute_heap());
     given_back_to_heap(chain, chunk, |_| own);
-    let site = if own != 0 { own } else { chain.ledger.heap.site_of(chunk.addr()) };
+    let origin = if own != 0 { origin(chain, from, own) } else { chain.ledger.heap.origin_of(chunk.addr()) };
+    let (site, stack) = (origin.site(), origin.stack());
     if site == 0 {
         return make(size);
     }
-    let request = Request { room: Room::Heap, size, site, chunk: chunk.addr() };
+    let request = Request { room: Room::Heap, size, site, stack, chunk: chunk.addr() };
     serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
 }
 
@@ -412,7 +424,11 @@ pub(super) fn mapped(from: Registers, start: usize, bytes: usize, in_use: bool) 
     let Some(chain) = in_heap_function() else { return };
     match site!(chain, from, attribute_heap()) {
         0 => _ = chain.ledger.maps.unmap(start, bytes),
-        site => chain.ledger.maps.map(start, bytes, site, in_use),
+        site => {
+            // A site's last stack is shown, since mappings are cut up and moved.
+            origin(chain, from, site);
+            chain.ledger.maps.map(start, bytes, site, in_use);
+        }
     }
 }
 
@@ -442,11 +458,12 @@ pub(super) fn created(from: Registers, context: MemoryContext) {
     let Some(chain) = in_wrapper() else { return };
     let site = direct_site(chain, from);
     if site != 0 {
+        let origin = origin(chain, from, site);
         // SAFETY: it was created just now.
         let context = unsafe { Context::at(context.addr()) };
         let name = context.name_address();
         let is_constant = name == 0 || chain.stack.targets.is_constant(name);
-        chain.ledger.created(context, site, is_constant);
+        chain.ledger.created(context, origin, is_constant);
     } else {
         chain.ledger.contexts.touch(context.addr());
     }
@@ -454,11 +471,12 @@ pub(super) fn created(from: Registers, context: MemoryContext) {
 
 /// Tells the ledger of what a target does with dynamic shared memory, and from where. The caller is the target.
 #[inline(always)]
-pub(super) fn of_segment(from: Registers, tell: impl FnOnce(&mut Ledger, u32)) {
+pub(super) fn of_segment(from: Registers, tell: impl FnOnce(&mut Ledger, Origin)) {
     let Some(chain) = in_wrapper() else { return };
     let site = direct_site(chain, from);
     if site != 0 {
-        tell(&mut chain.ledger, site);
+        let origin = origin(chain, from, site);
+        tell(&mut chain.ledger, origin);
     }
 }
 

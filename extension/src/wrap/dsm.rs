@@ -27,7 +27,7 @@ hooked! {
             server::dsm_pin_segment(segment);
             (server::dsm_segment_handle(segment), server::dsm_segment_map_length(segment))
         };
-        of_segment(from, |ledger, site| ledger.segments.pin(handle, bytes, site));
+        of_segment(from, |ledger, origin| ledger.segments.pin(handle, bytes, origin));
     }
 
     fn dsm_unpin_segment(handle: Handle) {
@@ -44,5 +44,5 @@ fn mapped(from: Registers, segment: Segment) {
     }
     // SAFETY: a segment that was mapped just now.
     let (handle, bytes) = unsafe { (server::dsm_segment_handle(segment), server::dsm_segment_map_length(segment)) };
-    of_segment(from, |ledger, site| ledger.segments.map(handle, bytes, site));
+    of_segment(from, |ledger, origin| ledger.segments.map(handle, bytes, origin));
 }
