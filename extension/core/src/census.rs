@@ -29,6 +29,22 @@ pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, CACHE_CONTEXT, "Erro
 /// and shrink with the clock, and nothing outside `pgstat.c` can allocate in them.
 const STATISTICS_CONTEXTS: [&str; 3] = ["PgStat Pending", "PgStat Shared Ref", "PgStat Shared Ref Hash"];
 
+/// Hash tables that the server makes in a statement: of a planner's joins (`build_join_rel_hash` in relnode.c) and of the
+/// partitions that it has looked up (`CreatePartitionDirectory` in partdesc.c). What they are called is no constant any more.
+const STATEMENT_TABLES: [&str; 2] = ["JoinRelHashTable", "partition directory"];
+
+/// Whose constant the name of a context is: names are constants of the code that makes contexts (`AllocSetContextCreate` in
+/// memutils.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namer {
+    /// The server's executable.
+    Server,
+    /// A library that comes with it and does its own work: PL/pgSQL, for one.
+    ServersLibrary,
+    /// Anybody else.
+    Other,
+}
+
 /// How long what is in a context lives at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifetime {
@@ -76,6 +92,7 @@ struct PathNode {
     name: String,
     depth: u32,
     lifetime: Lifetime,
+    namer: Option<Namer>,
     children: HashMap<String, PathId>,
 }
 
@@ -92,6 +109,7 @@ impl Default for PathTable {
             name: name.to_owned(),
             depth,
             lifetime: Lifetime::Backend,
+            namer: None,
             children: HashMap::new(),
         };
         PathTable {
@@ -113,8 +131,14 @@ impl PathTable {
             (PathId::ROOT, TOP_PORTAL_CONTEXT) => Lifetime::Portal,
             _ => above.lifetime,
         };
-        let node =
-            PathNode { parent, name: name.to_owned(), depth: above.depth + 1, lifetime, children: HashMap::new() };
+        let node = PathNode {
+            parent,
+            name: name.to_owned(),
+            depth: above.depth + 1,
+            lifetime,
+            namer: None,
+            children: HashMap::new(),
+        };
         let id = PathId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 distinct context paths"));
         self.nodes.push(node);
         self.nodes[parent.index()].children.insert(name.to_owned(), id);
@@ -151,6 +175,32 @@ impl PathTable {
     /// Whether growth of contexts with this path says nothing about any extension.
     pub fn is_noise(&self, id: PathId) -> bool {
         self.parent(id) == PathId::ROOT && STATISTICS_CONTEXTS.contains(&self.name(id))
+    }
+
+    /// There is a context with this path whose name is a constant of this one's.
+    pub fn named_by(&mut self, id: PathId, namer: Namer) {
+        let known = &mut self.nodes[id.index()].namer;
+        *known = Some(known.filter(|&known| known != namer).map_or(namer, |_| Namer::Other));
+    }
+
+    /// Whether contexts with this path are made by the server, going by their names: those that a statement leaves to the end of
+    /// the client's message, and those of the server's own libraries.
+    ///
+    /// Not so the server's contexts that live longer: it makes them on behalf of others as well.
+    pub fn is_servers(&self, id: PathId) -> bool {
+        let node = |id: PathId| &self.nodes[id.index()];
+        let is_table = |id| node(id).namer.is_none() && STATEMENT_TABLES.contains(&self.name(id));
+        let of_statement = |id| node(id).namer == Some(Namer::Server) || is_table(id);
+        let above =
+            || std::iter::successors(Some(id), |&id| Some(self.parent(id))).take_while(|&id| self.depth(id) > 1);
+        let is_left_by_statement =
+            self.lifetime(id) == Lifetime::Message && self.depth(id) > 1 && above().all(of_statement);
+        node(id).namer == Some(Namer::ServersLibrary) || is_left_by_statement
+    }
+
+    /// Whether contexts with this path are those of indexes in the relation cache (`RelationInitIndexAccessInfo` in relcache.c).
+    pub fn is_index_entry(&self, id: PathId) -> bool {
+        self.name(id) == "index info" && self.parent(self.parent(id)) == PathId::ROOT && self.is_cache(id)
     }
 
     /// Whether this is CacheMemoryContext or below it.
@@ -434,9 +484,45 @@ mod tests {
         }
         let deep = table.child(namesake, "CacheMemoryContext");
         assert!(!table.is_global(deep));
+        let entry = table.child(cache, "index info");
+        let namesake = [table.child(PathId::ROOT, "index info"), table.child(entry, "index info")];
+        assert!(table.is_index_entry(entry) && !namesake.iter().any(|&id| table.is_index_entry(id)));
         let pending = table.child(PathId::ROOT, "PgStat Pending");
         let namesake = table.child(cache, "PgStat Pending");
         assert!(table.is_noise(pending) && !table.is_noise(namesake) && !table.is_noise(cache));
+    }
+
+    #[test]
+    fn names_tell_what_a_statement_leaves() {
+        let mut table = PathTable::default();
+        let message = table.child(PathId::ROOT, "MessageContext");
+        let mut made = |parent, name, namer: Option<Namer>| {
+            let id = table.child(parent, name);
+            namer.into_iter().for_each(|namer| table.named_by(id, namer));
+            id
+        };
+        let (server, library, other) = (Some(Namer::Server), Some(Namer::ServersLibrary), Some(Namer::Other));
+        let directory = made(message, "partition directory", server);
+        let theirs = made(message, "theirs", other);
+        let rows = [
+            (directory, true),
+            (made(directory, "partition directory", None), true),
+            (made(message, "JoinRelHashTable", None), true),
+            (made(message, "somebody's table", None), false),
+            (theirs, false),
+            (made(theirs, "ExecutorState", server), false),
+            (made(PathId::ROOT, "ExecutorState", server), false),
+            (made(PathId::ROOT, "PL/pgSQL function", library), true),
+            (made(PathId::ROOT, "mine", other), false),
+            (message, false),
+            (PathId::ROOT, false),
+        ];
+        for (id, is_servers) in rows {
+            assert_eq!(table.is_servers(id), is_servers, "{}", table.path(id));
+        }
+        // Two call theirs the same.
+        table.named_by(directory, Namer::Other);
+        assert!(!table.is_servers(directory));
     }
 
     #[test]

@@ -4,8 +4,11 @@
 use std::ffi::c_void;
 use std::ops::Range;
 
+use memcheck_core::census::Namer;
+use memcheck_core::targets::is_servers_own;
+
 use super::by_address::ByAddress;
-use crate::elf::modules;
+use crate::elf::{Module, modules};
 
 /// Bytes of a name that count.
 pub(super) const LONGEST: usize = 255;
@@ -60,14 +63,45 @@ fn copy(from: usize, to: &mut [u8]) -> bool {
     }
 }
 
+/// A name that is a constant.
+#[derive(Clone, Copy)]
+pub(super) struct Constant {
+    /// Whether it is what all hash tables are called.
+    pub(super) is_hash_table: bool,
+    /// Whose it is.
+    pub(super) namer: Namer,
+}
+
+/// Where something that is loaded has its constants.
+struct Image {
+    all: Range<usize>,
+    writable: Range<usize>,
+    namer: Namer,
+}
+
+impl Image {
+    fn of(module: Module) -> Self {
+        let namer = match &module {
+            module if module.is_executable() => Namer::Server,
+            module if is_servers_own(&module.name) => Namer::ServersLibrary,
+            _ => Namer::Other,
+        };
+        Image { all: module.all, writable: module.writable, namer }
+    }
+
+    fn has(&self, address: usize) -> bool {
+        self.all.contains(&address) && !self.writable.contains(&address)
+    }
+}
+
 /// What is known of names that lie in the read-only part of what is loaded: they are constants, so that the address stands for the
 /// name.
 #[derive(Default)]
 pub(super) struct Constants {
-    /// By address: whether it is what all hash tables are called.
-    known: ByAddress<usize, bool>,
+    /// By address.
+    known: ByAddress<usize, Constant>,
     generation: u64,
-    images: Vec<[Range<usize>; 2]>,
+    images: Vec<Image>,
     trusted: Range<usize>,
 }
 
@@ -77,31 +111,32 @@ impl Constants {
         self.trusted = names;
     }
 
-    /// Whether the name at an address is a constant, and if so, whether it is that of a hash table.
-    pub(super) fn find(&mut self, address: usize) -> Option<bool> {
-        if let Some(&is_hash_table) = self.known.get(&address) {
-            return Some(is_hash_table);
+    /// What is known of the name at an address; none if it is no constant.
+    pub(super) fn find(&mut self, address: usize) -> Option<Constant> {
+        if let Some(&constant) = self.known.get(&address) {
+            return Some(constant);
         }
-        let is_constant =
-            |images: &[[Range<usize>; 2]]| images.iter().any(|[all, writable]| is_in(address, all, writable));
-        if !self.trusted.contains(&address) && !is_constant(&self.images) {
-            let generation = modules::generation();
-            if generation != self.generation {
-                self.generation = generation;
-                self.images = modules::loaded().into_iter().map(|module| [module.all, module.writable]).collect();
+        let namer = match self.namer(address) {
+            Some(namer) => namer,
+            None => {
+                let generation = modules::generation();
+                if generation != self.generation {
+                    self.generation = generation;
+                    self.images = modules::loaded().into_iter().map(Image::of).collect();
+                }
+                self.namer(address)?
             }
-            if !is_constant(&self.images) {
-                return None;
-            }
-        }
+        };
         let is_hash_table = read(address, &mut [0; LONGEST]) == HASH_TABLE;
-        self.known.insert(address, is_hash_table);
-        Some(is_hash_table)
+        let constant = Constant { is_hash_table, namer };
+        self.known.insert(address, constant);
+        Some(constant)
     }
-}
 
-fn is_in(address: usize, all: &Range<usize>, writable: &Range<usize>) -> bool {
-    all.contains(&address) && !writable.contains(&address)
+    fn namer(&self, address: usize) -> Option<Namer> {
+        let of_image = || self.images.iter().find(|image| image.has(address)).map(|image| image.namer);
+        if self.trusted.contains(&address) { Some(Namer::Other) } else { of_image() }
+    }
 }
 
 /// All hash tables are called so and told apart by their identifier, which is what the server shows as well

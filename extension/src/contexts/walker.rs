@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 use memcheck_core::ContextPath;
-use memcheck_core::census::{Census, Moment, PathId, PathTable};
+use memcheck_core::census::{Census, Moment, Namer, PathId, PathTable};
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
 
 use super::by_address::ByAddress;
@@ -231,7 +231,9 @@ impl Walker {
     fn label(&mut self, context: Context<'_>) -> Label {
         let name = context.name_address();
         match self.constants.find(name) {
-            Some(true) if context.identifier_address() != 0 => Label::Inside(context.identifier_address()),
+            Some(constant) if constant.is_hash_table && context.identifier_address() != 0 => {
+                Label::Inside(context.identifier_address())
+            }
             Some(_) => Label::Constant(name),
             None => Label::Elsewhere(name),
         }
@@ -247,12 +249,27 @@ impl Walker {
     /// The path of a name below a path.
     #[inline(always)]
     fn child(&mut self, parent: PathId, label: Label) -> PathId {
-        if let Label::Constant(address) = label {
-            let paths = &mut self.paths;
-            let path = || with_text(label, |text| paths.child(parent, text));
-            return *self.named.entry((parent, address)).or_insert_with(path);
+        if let Label::Constant(address) = label
+            && let Some(&path) = self.named.get(&(parent, address))
+        {
+            return path;
         }
-        with_text(label, |text| self.paths.child(parent, text))
+        self.new_child(parent, label)
+    }
+
+    #[inline(never)]
+    fn new_child(&mut self, parent: PathId, label: Label) -> PathId {
+        let path = with_text(label, |text| self.paths.child(parent, text));
+        match label {
+            Label::Constant(address) => {
+                let namer = self.constants.find(address).map_or(Namer::Other, |constant| constant.namer);
+                self.paths.named_by(path, namer);
+                self.named.insert((parent, address), path);
+            }
+            Label::Elsewhere(_) => self.paths.named_by(path, Namer::Other),
+            Label::Inside(_) => {}
+        }
+        path
     }
 }
 

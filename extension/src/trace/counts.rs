@@ -201,28 +201,45 @@ impl Booked<'_> {
 
     /// Adds to a census what the targets hold, except in the contexts of the portal that is running.
     fn count(&self, census: &mut Census, walker: &mut Walker) {
+        self.count_in_contexts(census, walker, Walker::climb_outside_running);
+        self.count_outside_contexts(census);
+    }
+
+    /// Adds what the targets hold in the contexts of which `climb` knows the path.
+    ///
+    /// What an access method keeps with the relcache entry of an index is part of that, and goes with it (`rd_amcache` in rel.h):
+    /// the first chunk that each site has put there.
+    fn count_in_contexts(
+        &self,
+        census: &mut Census,
+        walker: &mut Walker,
+        climb: impl Fn(&mut Walker, Context<'_>) -> Option<PathId>,
+    ) {
         let mut last = (0, None);
+        // Of each site the oldest chunk so far, in the relcache entry at hand.
+        let mut oldest: Option<Vec<(u32, u64)>> = None;
         self.0.live.for_each_since(0, |_, address, site, bytes| {
             if address != last.0 {
-                last = (address, walker.climb_outside_running(context(address)));
+                last = (address, climb(walker, context(address)));
+                oldest = last.1.filter(|&path| walker.paths().is_index_entry(path)).map(|_| Vec::new());
             }
-            if let Some(path) = last.1 {
-                census.count_traced(path, SiteId(site), one(bytes));
-            }
+            let Some(path) = last.1 else { return };
+            // The newest come first.
+            let bytes = match &mut oldest {
+                None => bytes,
+                Some(oldest) => match oldest.iter_mut().find(|chunk| chunk.0 == site) {
+                    Some(chunk) => std::mem::replace(&mut chunk.1, bytes),
+                    None => return oldest.push((site, bytes)),
+                },
+            };
+            census.count_traced(path, SiteId(site), one(bytes));
         });
-        self.count_outside_contexts(census);
     }
 
     /// What the targets hold now, also in the contexts of the portal that is running.
     pub(crate) fn held(&self, walker: &mut Walker) -> Census {
         let mut census = Census::default();
-        let mut last = (0, PathId::ROOT);
-        self.0.live.for_each_since(0, |_, address, site, bytes| {
-            if address != last.0 {
-                last = (address, walker.climb(context(address)));
-            }
-            census.count_traced(last.1, SiteId(site), one(bytes));
-        });
+        self.count_in_contexts(&mut census, walker, |walker, context| Some(walker.climb(context)));
         for (address, made_by) in self.0.contexts.new_ones().filter(|&(_, made_by)| made_by != 0) {
             census.count_traced(walker.climb(context(address)), SiteId(made_by), contexts(1));
         }

@@ -17,7 +17,12 @@ pub struct Filter {
 
 impl Filter {
     pub(crate) fn reports(&self, path: &ContextPath) -> bool {
-        self.watch.is_empty() || self.watch.iter().any(|pattern| path.matches(pattern))
+        self.watch.is_empty() || self.asks_for(path)
+    }
+
+    /// Whether a pattern asks for contexts with this path.
+    pub(crate) fn asks_for(&self, path: &ContextPath) -> bool {
+        self.watch.iter().any(|pattern| path.matches(pattern))
     }
 
     pub(crate) fn allows(&self, path: &ContextPath) -> bool {

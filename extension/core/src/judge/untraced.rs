@@ -43,7 +43,18 @@ fn totals(evidence: &Evidence, path: PathId, first: &Mark, last: &Mark) -> Optio
     let (before, after) = (totals(first), totals(last));
     let grew = after.used > before.used || after.objects > before.objects;
     let curve = || Curve { points: evidence.marks.iter().map(|mark| (mark.iteration, totals(mark))).collect() };
-    (grew && !paths.is_noise(path)).then(|| Contexts { path, site: None, curve: curve() })
+    (grew && !paths.is_noise(path) && !is_servers(evidence, path)).then(|| Contexts {
+        path,
+        site: None,
+        curve: curve(),
+    })
+}
+
+/// Whether what piles up is the server's, going by its name alone: not where allocations are traced, which know better, nor where
+/// it is asked for.
+fn is_servers(evidence: &Evidence, path: PathId) -> bool {
+    let paths = evidence.paths;
+    evidence.places.is_none() && paths.is_servers(path) && !evidence.rules.filter.asks_for(&paths.path(path))
 }
 
 /// Contexts with this path that were added over the window, and the bytes that they have from malloc.

@@ -1,7 +1,7 @@
 //! Scenarios that go by context totals.
 
 use crate::ScenarioKind;
-use crate::census::{Census, Moment, PathId, PathTable, Totals};
+use crate::census::{Census, Moment, Namer, PathId, PathTable, Totals};
 use crate::judge::growth::Shape;
 use crate::judge::{Evidence, Filter, Mark, Rules};
 use crate::like::Like;
@@ -79,6 +79,18 @@ fn linear(per_iteration: u64) -> Vec<(u64, u64)> {
 
 fn piling(bytes_each: u64) -> Vec<(u64, u64)> {
     MARKS.iter().map(|n| (n * bytes_each, *n)).collect()
+}
+
+#[test]
+fn what_the_server_leaves_of_a_statement_counts_where_it_is_asked_for() {
+    let mut tree = Tree::new(&[0, 1, 10, 50, 100])
+        .left("MessageContext/statement", &[(0, 0), (8192, 1), (81_920, 10), (409_600, 50), (819_200, 100)]);
+    let directory = tree.path("MessageContext/statement");
+    assert_eq!(tree.judge(ScenarioKind::GrowthBenchmark, Filter::default()).len(), 1);
+    tree.paths.named_by(directory, Namer::Server);
+    assert_eq!(tree.judge(ScenarioKind::GrowthBenchmark, Filter::default()), [""; 0]);
+    let watch = Filter { watch: vec![Like::new("state%")], ..Filter::default() };
+    assert_eq!(tree.judge(ScenarioKind::GrowthBenchmark, watch).len(), 1);
 }
 
 #[test]
