@@ -78,7 +78,9 @@ fn top_of_pile(paths: &PathTable, untraced: &[Finding], mut path: PathId) -> Opt
 }
 
 fn piles_up(untraced: &[Finding], path: &ContextPath) -> bool {
-    untraced.iter().any(|finding| finding.path == *path && finding.objects > 0)
+    // Some more contexts in the window do not make a pile of those that grow.
+    let is_pile = |finding: &Finding| finding.objects > 0 && finding.check != CheckKind::CtxBloat;
+    untraced.iter().any(|finding| finding.path == *path && is_pile(finding))
 }
 
 /// What those sites of one group that count hold in contexts with one path, for each path and group.
