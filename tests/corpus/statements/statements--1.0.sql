@@ -8,4 +8,3 @@ CREATE FUNCTION unpin(handle bigint) RETURNS void LANGUAGE c STRICT AS 'MODULE_P
 CREATE FUNCTION map(bytes int) RETURNS bigint LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'statements_map';
 CREATE FUNCTION attach(handle bigint) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'statements_attach';
 CREATE FUNCTION forget(bytes int) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'statements_forget';
-CREATE FUNCTION switch() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'statements_switch';

@@ -199,12 +199,3 @@ statements_forget(PG_FUNCTION_ARGS)
 	(void) dsm_create(PG_GETARG_INT32(0), 0);
 	PG_RETURN_VOID();
 }
-
-/* Leaves another context current for the statements to come. */
-PG_FUNCTION_INFO_V1(statements_switch);
-Datum
-statements_switch(PG_FUNCTION_ARGS)
-{
-	MemoryContextSwitchTo(TopTransactionContext);
-	PG_RETURN_VOID();
-}
