@@ -59,6 +59,7 @@ fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
         faults,
         seen,
         idle: Vec::new(),
+        untraced: None,
         golden,
         axes: Some(axes),
         attempts: 1,
@@ -246,7 +247,13 @@ fn outcome(verdict: &Verdict) -> Outcome {
         detail: "used grew".into(),
     };
     let settings = [("fsync".to_owned(), "off".to_owned())].into();
-    let server = ServerFacts { version: "PostgreSQL 18.6".into(), assertions: false, engine: "1.0".into(), settings };
+    let server = ServerFacts {
+        version: "PostgreSQL 18.6".into(),
+        assertions: false,
+        engine: "1.0".into(),
+        settings,
+        untraced: None,
+    };
     let scenario = ScenarioOutcome { findings: vec![finding], ..ScenarioOutcome::default() };
     Outcome { server: Some(server), scenarios: vec![scenario], elapsed: verdict.elapsed, ..Outcome::default() }
 }

@@ -97,6 +97,7 @@ fn verdict(
         faults: Vec::new(),
         seen: Vec::new(),
         idle: Vec::new(),
+        untraced: None,
         golden: None,
         axes: Some(axes),
         attempts: 1,

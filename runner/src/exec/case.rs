@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::failure::{Cause, Failure, Step};
-use super::outcome::{Outcome, ServerFacts};
+use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
 use super::pool::{Slot, Source};
 use super::progress::Progress;
 use super::quote::quoted;
@@ -155,7 +155,19 @@ fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {
     let sql = "SELECT name, setting FROM pg_settings WHERE source NOT IN ('default', 'override', 'client')";
     let settings = control.query(sql, &[], &step, None)?;
     let settings = settings.iter().map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default()));
-    Ok(ServerFacts { version, assertions, engine, settings: settings.collect() })
+    let settings = settings.collect();
+    Ok(ServerFacts { version, assertions, engine, settings, untraced: why_untraced(control)? })
+}
+
+/// Why the engine cannot trace allocations here, by its own WARNING; none where it can.
+fn why_untraced(control: &mut Session) -> Result<Option<String>, Failure> {
+    control.take_messages();
+    control.set("pg_ext_memcheck.trace", "on", None)?;
+    // Follows the parameter.
+    control.simple("SELECT 1", &Step::Database, None)?;
+    control.simple("RESET pg_ext_memcheck.trace", &Step::Database, None)?;
+    let reason = |message: Message| message.text.strip_prefix(REFUSED).map(str::to_owned);
+    Ok(control.take_messages().into_iter().find_map(reason))
 }
 
 fn create_extension(control: &mut Session, extension: &Extension, place: &Place) -> Result<(), Failure> {

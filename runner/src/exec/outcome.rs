@@ -45,6 +45,9 @@ impl Targets {
     }
 }
 
+/// What the engine's WARNING begins with where allocations cannot be traced; the reason follows.
+pub const REFUSED: &str = "allocations cannot be traced: ";
+
 /// The server a case ran on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerFacts {
@@ -56,6 +59,8 @@ pub struct ServerFacts {
     pub engine: String,
     /// Parameters that differ from PostgreSQL's defaults.
     pub settings: BTreeMap<String, String>,
+    /// Why allocations cannot be traced, where they cannot.
+    pub untraced: Option<String>,
 }
 
 /// What a scenario found.

@@ -54,6 +54,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         faults,
         seen: Vec::new(),
         idle: Vec::new(),
+        untraced: None,
         golden: None,
         axes: None,
         attempts: 0,
@@ -130,8 +131,21 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             Status::Failed
         }
     };
+    let untraced = note::untraced(case, outcome);
     let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
-    Verdict { status, faults, seen, idle, golden, axes, attempts: 1, repeats: None, notes: notes(outcome), elapsed }
+    Verdict {
+        status,
+        faults,
+        seen,
+        idle,
+        golden,
+        axes,
+        attempts: 1,
+        repeats: None,
+        notes: notes(outcome),
+        untraced,
+        elapsed,
+    }
 }
 
 /// The `expect` clauses that these findings do not meet.

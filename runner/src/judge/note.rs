@@ -2,7 +2,20 @@
 
 use memcheck_core::{CheckKind, Finding};
 
-use crate::exec::outcome::Outcome;
+use crate::exec::outcome::{Outcome, REFUSED, Window};
+use crate::language::ast::Trace;
+use crate::plan::Case;
+
+/// Why allocations were not traced that should have been, as the engine says it; none where they were.
+pub(super) fn untraced(case: &Case, outcome: &Outcome) -> Option<String> {
+    let traced = outcome.scenarios.iter().filter(|found| case.scenarios[found.scenario].trace != Trace::Off);
+    let untraced = |window: &Window| window.statistics.get("traced") == Some(&0);
+    let said = traced.clone().filter(|found| found.windows.iter().any(untraced));
+    let said = said.flat_map(|found| &found.messages).find_map(|message| message.text.strip_prefix(REFUSED));
+    let are_sessions_traced = !outcome.permutations.is_empty() && case.sessions.trace != Trace::Off;
+    let of_server = outcome.server.as_ref().and_then(|server| server.untraced.as_deref());
+    of_server.filter(|_| are_sessions_traced || traced.clone().next().is_some()).or(said).map(str::to_owned)
+}
 
 /// A clause for each kind of it.
 pub(super) fn notes(outcome: &Outcome) -> Vec<String> {

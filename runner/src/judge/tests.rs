@@ -3,7 +3,7 @@ use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
 use super::*;
 use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::happening::Happening;
-use crate::exec::outcome::{PermutationOutcome, PermutationRun, ScenarioOutcome, Window};
+use crate::exec::outcome::{Message, PermutationOutcome, PermutationRun, ScenarioOutcome, ServerFacts, Window};
 use crate::plan::{Defaults, Environment, Overrides, cases, load};
 
 const SPEC: &str = "\
@@ -209,6 +209,8 @@ fn a_window_that_could_not_look_everywhere_fails_a_case() {
         ("violations_lost", &["violations_lost 7"][..]),
         ("not_recorded", &["not_recorded 7"]),
         ("workers_not_traced", &["workers_not_traced 7"]),
+        ("workers_not_heard", &["workers_not_heard 7"]),
+        ("marks_refused", &["marks_refused 7"]),
         ("inconsistencies", &["inconsistencies 7"]),
         // Of the ring, whoever has filled it and when.
         ("violations_lost_total", &[]),
@@ -231,6 +233,23 @@ fn what_is_in_arenas_is_said() {
     outcome.scenarios[0].windows.push(with_figures(&[("mapped_bytes", 1 << 20)]));
     outcome.scenarios[1].windows.push(with_figures(&[("mapped_bytes", 1 << 16)]));
     assert_eq!(notes(&outcome), ["1024 kB in arenas of the targets' own are not seen into"]);
+}
+
+#[test]
+fn what_should_have_been_traced_and_was_not_is_said() {
+    let refused = || ServerFacts { untraced: Some("another platform".into()), ..ServerFacts::default() };
+    let outcome = Outcome { server: Some(refused()), ..outcome(&[&["a"], &[]]) };
+    let untraced = |text: &str, outcome: &Outcome| judge(&case(text), outcome, &axes(), recorded(GOLDEN)).untraced;
+    assert_eq!(untraced(SPEC, &outcome).as_deref(), Some("another platform"));
+    assert_eq!(untraced(&format!("trace off\n{SPEC}"), &outcome), None);
+
+    // In one session only.
+    let mut outcome = Outcome { server: Some(ServerFacts::default()), ..outcome };
+    assert_eq!(untraced(SPEC, &outcome), None);
+    outcome.scenarios[1].windows.push(with_figures(&[("traced", 0)]));
+    let text = "allocations cannot be traced: no memory".to_owned();
+    outcome.scenarios[1].messages.push(Message { severity: "WARNING".to_owned(), text });
+    assert_eq!(untraced(SPEC, &outcome).as_deref(), Some("no memory"));
 }
 
 #[test]

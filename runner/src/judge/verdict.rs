@@ -39,6 +39,8 @@ pub struct Verdict {
     pub seen: Vec<Seen>,
     /// Titles of those in which no library of the spec's extensions was loaded, so that none was looked at.
     pub idle: Vec<String>,
+    /// Why allocations were not traced that should have been: its sizes are totals of contexts.
+    pub untraced: Option<String>,
     /// The golden it was compared with.
     pub golden: Option<PathBuf>,
     /// The server it ran on, as goldens name it.

@@ -49,7 +49,7 @@ pub trait Reporter {
 }
 
 /// How many cases ended how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
     /// As they should.
     pub passed: usize,
@@ -65,11 +65,16 @@ pub struct Summary {
     pub flaky: usize,
     /// Wall-clock time of the run.
     pub elapsed: Duration,
+    /// Why allocations were not traced, of the first case that should have been.
+    pub untraced: Option<String>,
 }
 
 impl Summary {
     /// Counts one more case.
     pub fn count(&mut self, verdict: &Verdict) {
+        if self.untraced.is_none() {
+            self.untraced.clone_from(&verdict.untraced);
+        }
         self.flaky += usize::from(verdict.flaky().is_some());
         *match verdict.status {
             Status::Passed => &mut self.passed,
@@ -94,7 +99,11 @@ impl fmt::Display for Summary {
         for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
         }
-        write!(f, " in {}", duration(self.elapsed))
+        write!(f, " in {}", duration(self.elapsed))?;
+        match &self.untraced {
+            Some(reason) => write!(f, "; allocations were not traced: {reason}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -133,6 +142,7 @@ fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
         (None, Some(Repeats { runs, .. })) => notes.push(format!("failed in all {runs} runs")),
         (None, None) => {}
     }
+    notes.extend(verdict.untraced.as_ref().map(|_| "untraced".to_owned()));
     match (verdict.idle.as_slice(), verdict.seen.len()) {
         ([], _) => {}
         ([only], _) => notes.push(format!("no library under test was loaded in {only}")),
@@ -203,11 +213,14 @@ mod tests {
     fn the_summary_leaves_out_what_did_not_happen() {
         let mut summary = Summary { elapsed: Duration::from_secs(2), ..Summary::default() };
         assert_eq!(summary.to_string(), "0 passed, 0 failed in 2.0 s");
+        let untraced = Summary { untraced: Some("another platform".to_owned()), ..summary.clone() };
+        assert_eq!(untraced.to_string(), "0 passed, 0 failed in 2.0 s; allocations were not traced: another platform");
         let verdict = |status, attempts| Verdict {
             status,
             faults: vec![],
             seen: vec![],
             idle: vec![],
+            untraced: None,
             golden: None,
             axes: None,
             attempts,

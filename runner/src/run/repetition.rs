@@ -54,6 +54,7 @@ mod tests {
                 faults: Vec::new(),
                 seen: Vec::new(),
                 idle: Vec::new(),
+                untraced: None,
                 golden: None,
                 axes: None,
                 attempts: 1,

@@ -62,6 +62,7 @@ impl<W: Write> Reporter for Json<W> {
                 unsupported: summary.unsupported,
                 flaky: summary.flaky,
                 elapsed_ms: milliseconds(summary.elapsed),
+                untraced: summary.untraced.clone(),
             },
             cases: std::mem::take(&mut self.cases),
         };

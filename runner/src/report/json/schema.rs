@@ -40,6 +40,9 @@ pub struct SummaryRecord {
     pub flaky: usize,
     /// Wall-clock time of the run in milliseconds.
     pub elapsed_ms: u64,
+    /// Why allocations were not traced that should have been.
+    #[serde(default)]
+    pub untraced: Option<String>,
 }
 
 /// A spec on one version.
