@@ -7,6 +7,12 @@ use pgrx::prelude::*;
 
 use super::thread::ServerThread;
 
+/// Whether a transaction is under way.
+pub(crate) fn is_in_transaction() -> bool {
+    // SAFETY: it looks at the state of the current transaction, which there always is (xact.c).
+    unsafe { pg_sys::IsTransactionState() }
+}
+
 /// What is to be done when something ends.
 type Handler = fn();
 

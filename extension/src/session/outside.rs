@@ -2,7 +2,8 @@
 //!
 //! What such a backend does does not come from a client that could set marks: its iterations are its transactions. A mark is
 //! always set where a transaction ends, so that each is at the same place of whatever the backend does over and over. The first
-//! end is where the window starts; if there is none, the window is compared as it was opened and as it was closed.
+//! end of a transaction that has begun in it is where the window starts: what a transaction works with, such as its resource
+//! owner, is known from then on; if there is none, the window is compared as it was opened and as it was closed.
 //!
 //! Nothing here raises an ERROR or allocates through palloc.
 
@@ -15,6 +16,7 @@ use memcheck_core::scenario::Terms;
 use super::Session;
 use super::window::{Closed, MOST_MARKS, Transactions, Window, thin_out};
 use crate::guc::Traced;
+use crate::pg::transactions::is_in_transaction;
 use crate::wrap;
 
 /// Contexts that live as long as the transaction are compared within it only.
@@ -30,7 +32,7 @@ impl Session {
         self.events.start();
         let census = self.census(moment(0));
         let mut window = Window::new(terms, census);
-        window.transactions = Some(Transactions { ended: None, stride: 1 });
+        window.transactions = Some(Transactions { is_older: is_in_transaction(), ended: None, stride: 1 });
         self.opened(window, traced);
         refused
     }
@@ -51,6 +53,9 @@ impl Session {
     /// A transaction has ended: counts it for a window that another backend has opened.
     pub(crate) fn count_transaction(&mut self) {
         let Some(transactions) = self.window.as_mut().and_then(|window| window.transactions.as_mut()) else { return };
+        if std::mem::take(&mut transactions.is_older) {
+            return;
+        }
         let ended = transactions.ended.map_or(0, |ended| ended + 1);
         transactions.ended = Some(ended);
         if !is_marked(ended, transactions.stride) {

@@ -54,6 +54,8 @@ pub(super) struct Window {
 /// The transactions of a window that another backend opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transactions {
+    /// Whether the transaction under way is older than the window.
+    pub(super) is_older: bool,
     /// How many have ended since the first end; none before that.
     pub(super) ended: Option<u64>,
     /// A mark is set after one in so many.
