@@ -23,6 +23,8 @@ use crate::contexts::Names;
 
 /// Contexts at most: 2^BITS * 3/4.
 const BITS: u32 = 21;
+/// Where there are more than this, those that targets create are for the crowd: others are to find room as well.
+const MOST_CREATED: usize = 1 << (BITS - 1);
 /// Contexts that are known to be known, by a hash.
 const RECENT: usize = 64;
 
@@ -156,7 +158,11 @@ impl Book {
     /// A target has created a context, with so many bytes from malloc. Whether there is room for it.
     pub(crate) fn created(&mut self, address: usize, origin: impl Into<Origin>, blocks: u64) -> bool {
         let origin = origin.into();
-        let number = self.number(address).unwrap_or_else(|| self.enter_new(address));
+        let number = match self.number(address) {
+            Some(number) => number,
+            None if self.by_address.len() >= MOST_CREATED => 0,
+            None => self.enter_new(address),
+        };
         if number == 0 {
             return false;
         }
@@ -169,6 +175,15 @@ impl Book {
         (entry.made_by, entry.is_claimed, entry.serial, entry.blocks) = (origin, true, self.serial, blocks);
         self.peaks.add(origin, blocks, address);
         true
+    }
+
+    /// A context that has just been entered was created by a site: it comes out of the crowd.
+    pub(crate) fn was_created(&mut self, address: usize, site: u32) {
+        if let Some(number) = self.number(address) {
+            self.tally.add(site, 0);
+            let entry = self.entries.at(number as usize);
+            (entry.made_by, entry.is_claimed) = (site.into(), true);
+        }
     }
 
     /// Enters a context that is new; 0 where there is no room.
@@ -480,5 +495,18 @@ mod tests {
         let mut peaks = Vec::new();
         book.peaks().for_each(|site, held, _| peaks.push((site, held.bytes, held.allocations)));
         assert_eq!(peaks, [(9, 7000, 2)]);
+    }
+
+    #[test]
+    fn contexts_of_targets_leave_room_for_others() {
+        let mut book = Book::new().unwrap();
+        for number in 1..=MOST_CREATED {
+            assert!(book.created(number * 64, 1, 0));
+        }
+        let (next, other) = ((MOST_CREATED + 1) * 64, (MOST_CREATED + 2) * 64);
+        assert!(!book.created(next, 1, 0));
+        assert!(book.touch(other) && book.touch(next));
+        book.was_created(next, 1);
+        assert_eq!((book.made_by(next), book.made_by(other), book.not_recorded()), (1, 0, 0));
     }
 }

@@ -65,12 +65,14 @@ impl Crowd {
         self.groups.at(number).number += 1;
     }
 
-    /// One of this name, which is not in the book, is deleted.
-    pub(super) fn leaves(&mut self, name: usize) {
+    /// One of this name, which was not in the book, is deleted or comes into the book. Gives the site that has created it; 0 if
+    /// it is none of the crowd.
+    pub(super) fn leaves(&mut self, name: usize) -> u32 {
         let is_it = |group: &Group| group.name == name && group.number > 0;
-        if let Some(number) = (0..self.last).find(|&number| is_it(self.groups.get_ref(number))) {
-            self.groups.at(number).number -= 1;
-        }
+        let Some(number) = (0..self.last).find(|&number| is_it(self.groups.get_ref(number))) else { return 0 };
+        let group = self.groups.at(number);
+        group.number -= 1;
+        group.site
     }
 
     /// Shows those that there are: their site, their names and their number.
@@ -95,8 +97,7 @@ mod tests {
             crowd.joins(1, 0x100, |names| names.set([c"mine", c"parent"]));
             crowd.joins(2, 0x200, |names| names.set([c"other"]));
         }
-        crowd.leaves(0x200);
-        crowd.leaves(0x300);
+        assert_eq!((crowd.leaves(0x200), crowd.leaves(0x300)), (2, 0));
         let mut all = Vec::new();
         crowd.for_each(|site, names, number| all.push((site, names.outermost_first().join("/"), number)));
         assert_eq!(all, [(1, "parent/mine".to_owned(), 3), (2, "other".to_owned(), 2)]);

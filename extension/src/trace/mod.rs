@@ -134,6 +134,17 @@ impl Ledger {
         }
     }
 
+    /// The first thing is allocated in a context that the book has not had.
+    #[inline(always)]
+    pub(crate) fn entered(&mut self, context: Context<'_>) {
+        if !self.crowd.is_empty() {
+            match self.crowd.leaves(context.name_address()) {
+                0 => {}
+                site => self.contexts.was_created(context.address(), site),
+            }
+        }
+    }
+
     /// Whether peaks are counted.
     #[inline(always)]
     pub(crate) fn counts_peaks(&self) -> bool {

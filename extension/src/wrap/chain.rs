@@ -203,6 +203,10 @@ pub(super) fn allocate(
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
     let is_first = chain.ledger.contexts.touch(context.addr());
+    if is_first {
+        // SAFETY: the allocator's wrappers are given a live context.
+        chain.ledger.entered(unsafe { Context::at(context.addr()) });
+    }
     let make = observing(chain.ledger.counts_peaks(), context, make);
     let Some(newest) = chain.stack.under_way(from, context) else { return make(size) };
     let site = site!(chain, from, attribute(newest, context));
