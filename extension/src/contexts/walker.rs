@@ -276,8 +276,8 @@ impl Walker {
 /// Shows the text of a label of a live context.
 fn with_text<R>(label: Label, show: impl FnOnce(&str) -> R) -> R {
     match label {
-        // SAFETY: the identifier of a hash table is a C string inside its context (`hash_create` in dynahash.c).
         Label::Inside(address) => {
+            // SAFETY: the identifier of a hash table is a C string inside its context (`hash_create` in dynahash.c).
             show(&unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(address)) }.to_string_lossy())
         }
         Label::Constant(address) | Label::Elsewhere(address) => show(text::read(address, &mut [0; LONGEST])),
