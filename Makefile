@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run test test-all lint bench clean
+.PHONY: help setup build engine engine-links rust-corpus run silence test test-all lint bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -41,6 +41,9 @@ rust-corpus: setup
 
 run: build engine rust-corpus ## Run the schedule on a private server
 	target/release/mcspec run schedule --pg $(PG_LIST)
+
+silence: build engine ## Run clean core work beside two libraries that lose nothing (tests/silence)
+	tests/silence/run --pg $(PG_LIST)
 
 lint: setup ## Check format and lints of all crates
 	cargo fmt --all --check

@@ -38,7 +38,8 @@ pub fn traced(path: &ContextPath, before: Live, after: Live) -> String {
 
 /// What is added to a sentence about contexts that pile up.
 pub fn blocks(contexts: u64, bytes: u64) -> String {
-    format!("; {contexts} more contexts take {bytes} bytes in blocks")
+    let more = if contexts == 1 { "1 more context takes".to_owned() } else { format!("{contexts} more contexts take") };
+    format!("; {more} {bytes} bytes in blocks")
 }
 
 /// `query_bloat`: the peaks at the smallest and at the largest number of rows, counted in `what`.

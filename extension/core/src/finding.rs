@@ -138,7 +138,11 @@ impl Finding {
 
     /// Whether this, found in a later window, is the same growth that goes on.
     pub fn bears_out(&self, earlier: &Finding) -> bool {
-        let is_it = self.check == earlier.check && self.path == earlier.path && self.source_lib == earlier.source_lib;
+        // A context that was made in the first window stands when the later one is opened, and what it then holds is bloat.
+        let in_context = |finding: &Finding| matches!(finding.check, CheckKind::ContextLeak | CheckKind::CtxBloat);
+        let is_it = (self.check == earlier.check || in_context(self) && in_context(earlier))
+            && self.path == earlier.path
+            && self.source_lib == earlier.source_lib;
         let goes_on = |rate: fn(&Finding) -> f64| rate(earlier) > 0.0 && rate(self) >= rate(earlier) * SAME_RATE;
         is_it && (goes_on(|finding| finding.bytes_per_iter) || goes_on(|finding| finding.objects_per_iter))
     }
@@ -211,7 +215,8 @@ mod tests {
             (finding(CheckKind::CtxBloat, 900, 45_000, 450), true),
             (finding(CheckKind::CtxBloat, 900, 40_000, 400), false),
             (finding(CheckKind::CtxBloat, 900, 40_000, 900), true),
-            (finding(CheckKind::ContextLeak, 900, 90_000, 900), false),
+            (finding(CheckKind::ContextLeak, 900, 90_000, 900), true),
+            (finding(CheckKind::MallocLeak, 900, 90_000, 900), false),
             (Finding { source_lib: "x".into(), ..finding(CheckKind::CtxBloat, 900, 90_000, 900) }, false),
         ];
         for (late, expected) in table {
