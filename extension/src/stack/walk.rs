@@ -199,9 +199,15 @@ impl Tables {
             }
             let Some(address) = FrameAddress::from_return_address(pc as u64) else { return false };
             let cache = &mut self.caches[pc / CACHE_SIZE % CACHES];
+            let bp = registers.bp();
             let Ok(Some(caller)) = self.unwinder.unwind_frame(address, &mut registers, cache, &mut read) else {
                 return false;
             };
+            if registers.sp() == bp.wrapping_add(16)
+                && let Some(stack) = before_alignment(bp, caller, &mut read)
+            {
+                registers.set_sp(stack);
+            }
             // The stack pointer is now what it was before the call.
             let next = registers.sp() as usize - size_of::<usize>();
             if next <= slot {
@@ -210,6 +216,19 @@ impl Tables {
             (pc, slot) = (caller as usize, next);
         }
     }
+}
+
+/// Where the stack was before the call of a function that has aligned it since: `RelationCopyStorageUsingBuffer` of bufmgr.c
+/// has a whole page on the stack. Compilers copy the return address to above the frame pointer that they keep then, and keep
+/// below it, among the registers, where the stack was. The tables say where, by an expression that takes reading memory, which
+/// framehop does not evaluate: it takes the frame for one by frame pointers, whose stack ended behind the copy.
+fn before_alignment(bp: u64, caller: u64, read: &mut impl FnMut(u64) -> Result<u64, ()>) -> Option<u64> {
+    /// Registers that a function may have to keep: rbx, r12 to r15, and the one that holds where the stack was.
+    const KEPT: u64 = 6;
+    (1..=KEPT).find_map(|word| {
+        let stack = read(bp.checked_sub(8 * word)?).ok()?;
+        (stack > bp + 16 && read(stack - 8) == Ok(caller)).then_some(stack)
+    })
 }
 
 /// Whether a function begins with `push rbp; mov rbp, rsp`, after `endbr64` perhaps.
@@ -258,5 +277,44 @@ fn end_of_thread_stack() -> Option<usize> {
         let failed = libc::pthread_attr_getstack(&attributes, &mut start, &mut size);
         libc::pthread_attr_destroy(&mut attributes);
         (failed == 0).then(|| start.addr() + size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x7000;
+    const BP: usize = 8;
+    const CALLER: u64 = 0x40_1234;
+
+    /// The stack of a function that has aligned it; the return address was in the last of these words.
+    fn aligned() -> [u64; 20] {
+        let mut words = [7; 20];
+        words[19] = CALLER;
+        (words[BP + 1], words[BP - 5]) = (CALLER, START + 20 * 8);
+        words
+    }
+
+    fn before(words: &[u64]) -> Option<u64> {
+        let mut read = |address: u64| {
+            let at = usize::try_from(address.checked_sub(START).ok_or(())? / 8).map_err(|_| ())?;
+            words.get(at).copied().ok_or(())
+        };
+        before_alignment(START + BP as u64 * 8, CALLER, &mut read)
+    }
+
+    #[test]
+    fn where_a_stack_was_before_it_was_aligned_is_found() {
+        assert_eq!(before(&aligned()), Some(START + 20 * 8));
+        // Not where nothing says so, and not where another return address is.
+        let (mut nowhere, mut other) = (aligned(), aligned());
+        nowhere[BP - 5] = 7;
+        other[19] = CALLER + 1;
+        assert_eq!((before(&nowhere), before(&other), before(&aligned()[..BP])), (None, None, None));
+        // A frame by frame pointers.
+        let mut plain = aligned();
+        plain[BP - 5] = START + (BP as u64 + 2) * 8;
+        assert_eq!(before(&plain), None);
     }
 }
