@@ -11,8 +11,8 @@ use std::ops::Range;
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnwind, Unwinder};
 
-use crate::elf::Module;
 use crate::elf::symbols::{address_of, size_of_symbol};
+use crate::elf::{Functions, Module};
 
 /// How many of framehop's caches there are, and how many places each has for addresses modulo that number.
 const CACHES: usize = 8;
@@ -25,13 +25,23 @@ pub(super) struct Walk {
     tables: Box<Tables>,
 }
 
+/// The instruction that functions may begin with where indirect branches are tracked.
+const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+
 /// What framehop needs.
 struct Tables {
     unwinder: UnwinderX86_64<&'static [u8], MustNotAllocateDuringUnwind>,
     /// One remembers 509 return addresses, which is not enough for a query.
     caches: [CacheX86_64<MustNotAllocateDuringUnwind>; CACHES],
-    /// The objects that it knows the tables of: where they are, and their names.
-    known: Vec<(Range<usize>, String)>,
+    /// The objects that it knows the tables of.
+    known: Vec<Known>,
+}
+
+/// An object with its tables.
+struct Known {
+    range: Range<usize>,
+    name: String,
+    functions: Option<Functions>,
 }
 
 /// Where a walk starts: the frame pointer of a function of ours, which has to be built with one. What is of interest lies above it.
@@ -148,17 +158,18 @@ impl Walk {
 
 impl Tables {
     fn know(&mut self, modules: &[Module]) {
-        let is = |module: &Module, known: &(Range<usize>, String)| (&module.all, &module.name) == (&known.0, &known.1);
+        let is = |module: &Module, known: &Known| (&module.all, &module.name) == (&known.range, &known.name);
         self.known.retain(|known| {
             let loaded = modules.iter().any(|module| is(module, known));
             if !loaded {
-                self.unwinder.remove_module(known.0.start as u64);
+                self.unwinder.remove_module(known.range.start as u64);
             }
             loaded
         });
         for module in modules {
             if !self.known.iter().any(|known| is(module, known)) {
-                self.known.push((module.all.clone(), module.name.clone()));
+                let (range, name) = (module.all.clone(), module.name.clone());
+                self.known.push(Known { range, name, functions: Functions::of(module) });
                 self.add(module);
             }
         }
@@ -179,6 +190,22 @@ impl Tables {
         };
         let range = module.all.start as u64..module.all.end as u64;
         self.unwinder.add_module(framehop::Module::new(module.name.clone(), range, module.base as u64, sections));
+    }
+
+    /// Whether the function that an address is in begins with `lea r10, [rsp + 8]`, after `endbr64` perhaps: it aligns the
+    /// stack, and keeps where that was in r10 first.
+    fn aligns_stack(&self, pc: usize) -> bool {
+        const LEA: [u8; 5] = [0x4c, 0x8d, 0x54, 0x24, 0x08];
+        let known = self.known.iter().find(|known| known.range.contains(&pc));
+        let function = known.and_then(|known| known.functions.as_ref()?.around(pc));
+        // SAFETY: code of a loaded object.
+        let begins = |function: &Range<usize>| unsafe {
+            std::slice::from_raw_parts(function.start as *const u8, function.len().min(9))
+        };
+        function
+            .as_ref()
+            .map(begins)
+            .is_some_and(|code| code.strip_prefix(&ENDBR64[..]).unwrap_or(code).starts_with(&LEA))
     }
 
     #[inline(never)]
@@ -205,6 +232,7 @@ impl Tables {
             };
             if registers.sp() == bp.wrapping_add(16)
                 && let Some(stack) = before_alignment(bp, caller, &mut read)
+                && self.aligns_stack(pc)
             {
                 registers.set_sp(stack);
             }
@@ -236,7 +264,6 @@ fn before_alignment(bp: u64, caller: u64, read: &mut impl FnMut(u64) -> Result<u
 /// # Safety
 /// There is code of at least 12 bytes at that address.
 pub(crate) unsafe fn begins_with_frame_pointer(function: usize) -> bool {
-    const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
     const PROLOGUES: [[u8; 4]; 2] = [[0x55, 0x48, 0x89, 0xe5], [0x55, 0x48, 0x8b, 0xec]];
     // SAFETY: by the caller's promise.
     let code = unsafe { std::slice::from_raw_parts(function as *const u8, 12) };
