@@ -78,7 +78,7 @@ fn arguments_and_errors() {
         (
             "SELECT ext_memcheck.begin('', '{\"allowed\": []}')",
             "22023 unrecognized option \"allowed\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
-             \"phase\", \"track_shmem\" and \"track_dsm\".",
+             \"growth\", \"phase\", \"track_shmem\" and \"track_dsm\".",
         ),
         (
             "SELECT ext_memcheck.begin('', '{\"allowed_contexts\": \"x\"}')",
@@ -329,7 +329,7 @@ fn scenarios() {
     );
     // Without a window the rows wait in the ring for end().
     session.gives("SELECT ext_memcheck.run_scenario('tx_abort_loop', 100, 'SELECT count(*) FROM pg_class')", done);
-    session.gives(end, "context_leak|WARNING|BuggyPlannerLeakCtx\ncontext_leak|WARNING|TopMemoryContext");
+    session.gives(end, "context_leak|ERROR|BuggyPlannerLeakCtx\ncontext_leak|WARNING|TopMemoryContext");
     session.gives("SELECT ext_memcheck.run_scenario('wrong_context_probe', 50, 'SELECT count(*) FROM pg_class')", done);
     session.gives(end, "wrong_ctx_alloc|WARNING|TopMemoryContext");
     // Any SQL: several statements, DDL, DO, and the short form for a function.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::error::DbError;
+use postgres::error::{DbError, SqlState};
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row};
 
@@ -122,7 +122,9 @@ impl<'a> Session<'a> {
         if let Some((limit, stopped)) = self.deadline.passed() {
             return Cause::Timeout { limit, stopped };
         }
-        if let Some(error) = error.as_db_error() {
+        // A backend says so itself where its postmaster is gone ("unexpected postmaster exit"), if it finds the time.
+        let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended().is_some();
+        if let Some(error) = error.as_db_error().filter(|_| !is_orphaned) {
             let mut error = SqlError::from(error);
             if error.hint.as_deref() == Some(SEE_LOG) {
                 // The log goes with the server.
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
             }
             return Cause::Sql(Box::new(error));
         }
-        if error.is_closed() || self.client.is_closed() {
+        if is_orphaned || error.is_closed() || self.client.is_closed() {
             return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };
         }
         Cause::Protocol(sentence(error))

@@ -126,8 +126,15 @@ impl Project {
     /// Starts a run and waits until the backend of a spec runs a statement that contains `text`.
     pub(crate) fn start(&self, arguments: &str) -> Child {
         let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let busy = || -> Vec<i32> {
+            let is_busy = |pid: &i32| title(*pid).contains("spec_") && title(*pid).contains("SELECT");
+            self.processes().into_iter().filter(is_busy).collect()
+        };
         eventually("a backend is busy", || {
-            self.processes().into_iter().any(|pid| title(pid).contains("spec_") && title(pid).contains("SELECT"))
+            // With the workload, and not with what comes before it.
+            let before = busy();
+            thread::sleep(Duration::from_millis(500));
+            busy().iter().any(|pid| before.contains(pid))
         });
         child
     }
