@@ -28,8 +28,8 @@ pub static GAPS: [Gap; 6] = [
         figure: "not_recorded",
         kind: "incomplete",
         sentence: [
-            "allocation or event was not recorded: the engine's tables were full or in use",
-            "allocations or events were not recorded: the engine's tables were full or in use",
+            "allocation or event was not recorded: the engine's tables were full or in use, or a walk over the stack was lost",
+            "allocations or events were not recorded: the engine's tables were full or in use, or a walk over the stack was lost",
         ],
         refusal: "not everything was recorded",
     },
