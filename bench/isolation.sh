@@ -33,13 +33,12 @@ stop() {
 }
 trap stop EXIT INT TERM
 
-# What mcspec's servers have.
+# What the servers of mcspec --transcript have.
 $as "$bin/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$work/initdb.log"
 cat >>"$work/data/postgresql.conf" <<-END
 	listen_addresses = ''
 	unix_socket_directories = '$work'
 	fsync = off
-	autovacuum = off
 	jit = off
 	shared_buffers = 32MB
 	max_prepared_transactions = 2

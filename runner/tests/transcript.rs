@@ -30,7 +30,7 @@ fn transcripts_are_what_isolationtester_writes() {
         let directory = RunDirectory::create().expect("a run directory");
         let stage = Stage::build(&installation, &directory, None, &[]).expect("a stage");
         let template = Template::create(&stage).expect("a template");
-        let names = ["results", "waiting", "teardown", "broken"];
+        let names = ["results", "waiting", "teardown", "broken", "statistics"];
         let cases: Vec<Case> = names.map(|name| planned(&root, name, installation.version.num)).into();
         let (done, transcribed) = channel();
         run(&cases, &[Installed { stage, template }], 2, Duration::from_secs(60), &done);
