@@ -64,6 +64,7 @@ fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
         axes: Some(axes),
         attempts: 1,
         repeats: None,
+        unrecorded: Vec::new(),
         notes: Vec::new(),
         elapsed,
     }
@@ -75,11 +76,24 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     let expect = case.scenarios[0].expects[0].span.start;
     let title = case.scenarios[0].title.clone();
     let found = |line: &str, site| Observed { row: row(line), bytes_per_iter: 1.0, site };
+    let unwanted = Fault::Unmet {
+        title: title.clone(),
+        place: case.place(expect),
+        length: 6,
+        closest: "found 2 violations".into(),
+        site: None,
+        rows: vec![
+            found("ctx_bloat|INFO|a|<64B/iter|linear|-", Some(site())),
+            found("ctx_bloat|INFO|b|<64B/iter|linear|-", None),
+        ],
+    };
     let unmet = Fault::Unmet {
+        title: title.clone(),
         place: case.place(expect + 7),
         length: 9,
         closest: "closest: WARNING, 136 B/iter".into(),
         site: Some(site()),
+        rows: Vec::new(),
     };
     let frame = Frame { library: "other".into(), offset: 0x1234, ..Frame::default() };
     let stripped = Site { frame: frame.clone(), stack: vec![frame], ..Site::numbered(SiteId(2)) };
@@ -98,7 +112,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
             Difference::Unexpected(found("context_leak|INFO|newer|<64B x1/iter|linear|-", Some(stripped))),
         ],
     };
-    let not_recorded = |has_expect| Fault::NotRecorded {
+    let not_recorded = || Fault::NotRecorded {
         path: "expected/new.out".into(),
         blocks: vec![
             Seen {
@@ -108,8 +122,9 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
             },
             Seen { title: "scenario window".into(), ..Seen::default() },
         ],
-        has_expect,
     };
+    let nothing = Fault::NoExpectation { clause: "golden none", titles: vec![title.clone()] };
+    let unrecorded = |number| (0..number).map(|_| title.clone()).collect();
     let sql = SqlError {
         severity: "ERROR".into(),
         code: "42P01".into(),
@@ -148,11 +163,14 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         ("flaky", Verdict { attempts: 2, ..verdict(Status::Passed, vec![], 240) }),
         ("unsteady", Verdict { repeats, ..verdict(Status::Failed, vec![incomplete("violations_lost", 3)], 12) }),
         ("leaky", verdict(Status::Failed, vec![unmet, differs], 4120)),
-        ("changed", verdict(Status::Failed, vec![not_recorded(true)], 999)),
-        ("new", verdict(Status::Failed, vec![not_recorded(false)], 1000)),
+        ("unwanted", verdict(Status::Failed, vec![unwanted], 9)),
+        ("changed", verdict(Status::Failed, vec![not_recorded()], 999)),
+        ("new", Verdict { golden: None, ..verdict(Status::Failed, vec![not_recorded()], 1000) }),
+        ("promised", Verdict { golden: None, unrecorded: unrecorded(1), ..verdict(Status::Passed, vec![], 14) }),
+        ("added", Verdict { unrecorded: unrecorded(1), ..verdict(Status::Passed, vec![], 15) }),
         ("sql", verdict(Status::Failed, vec![Fault::Failure(iteration)], 61_000)),
         ("conf", verdict(Status::Failed, vec![Fault::Failure(Failure::new(Step::Server, server))], 0)),
-        ("vague", verdict(Status::Failed, vec![Fault::NoExpectation], 5)),
+        ("vague", verdict(Status::Failed, vec![nothing], 5)),
         ("vaguer", verdict(Status::Failed, vec![inexact], 5)),
         ("full", verdict(Status::Failed, full, 5)),
         ("later", Verdict { axes: None, golden: None, attempts: 0, ..later }),
@@ -324,7 +342,7 @@ fn github() {
     let text = report(&[""], |out| Box::new(Github::new(out, Some(kept), "ext".into())));
     compare("github.txt", &text);
     let summary = String::from_utf8(summary.0.borrow().clone()).unwrap();
-    assert!(summary.starts_with("## mcspec: 2 passed, "), "{summary}");
+    assert!(summary.starts_with("## mcspec: 4 passed, "), "{summary}");
     assert!(summary.contains("\n### leaky\n"), "{summary}");
 
     // The documented form: one line, known parameters, nothing in them that ends one.
@@ -344,7 +362,7 @@ fn json_is_read_back_as_it_was_written() {
     compare("json.json", &text);
     let read = RunReport::parse(&text).unwrap();
     assert_eq!(serde_json::to_string_pretty(&read).unwrap() + "\n", text);
-    assert_eq!(read.cases.len(), 14);
+    assert_eq!(read.cases.len(), 17);
     assert_eq!(read.cases[0].scenarios[0].findings[0].objects_per_iter, 1.0 / 3.0);
 
     // What there is stands in the manual.

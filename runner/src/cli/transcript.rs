@@ -102,6 +102,7 @@ fn verdict(
         axes: Some(axes),
         attempts: 1,
         repeats: None,
+        unrecorded: Vec::new(),
         notes: Vec::new(),
         elapsed: transcribed.elapsed,
     });

@@ -106,10 +106,7 @@ pub fn observe<'a>(
     #[cfg(test)]
     OBSERVED.with(|observed| observed.set(observed.get() + 1));
     let one = |(owner, finding): (Option<&str>, &Finding)| {
-        let subject = normalize.iter().fold(finding.path.to_string(), |subject, (pattern, replacement)| {
-            pattern.replace_all(&subject, replacement).into_owned()
-        });
-        let mut observed = Observed::new(finding, subject, policy);
+        let mut observed = Observed::new(finding, subject(finding, normalize), policy);
         observed.row.owner = owner.map(str::to_owned);
         observed
     };
@@ -121,6 +118,13 @@ pub fn observe<'a>(
         same
     });
     observed
+}
+
+/// The path of a finding as the spec's `normalize` rules leave it.
+pub fn subject(finding: &Finding, normalize: &[(Regex, String)]) -> String {
+    normalize.iter().fold(finding.path.to_string(), |subject, (pattern, replacement)| {
+        pattern.replace_all(&subject, replacement).into_owned()
+    })
 }
 
 /// The golden of a case without a variant.

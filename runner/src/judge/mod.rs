@@ -15,7 +15,7 @@ use memcheck_core::Finding;
 use memcheck_core::golden::row::{Policy, Row};
 use memcheck_core::golden::size::Size;
 
-use self::expectation::miss;
+use self::expectation::{Found, miss};
 use self::note::notes;
 use self::seen::findings;
 use crate::exec::outcome::{Outcome, Window};
@@ -40,6 +40,16 @@ pub enum Record {
     Unusable(GoldenError),
 }
 
+impl Record {
+    /// Whether there is a record of a scenario or permutation.
+    fn has(&self, title: &str) -> bool {
+        matches!(self, Record::Found(recorded) if recorded.golden.block(title).is_some())
+    }
+}
+
+/// A finding with the session that owns it; none outside permutations.
+type Owned<'a> = (Option<&'a str>, &'a Finding);
+
 /// The verdict on a case that is not run; none if it is to be run.
 pub fn without_running(case: &Case) -> Option<Verdict> {
     let (status, faults) = if let Some(reason) = &case.skip {
@@ -59,6 +69,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         axes: None,
         attempts: 0,
         repeats: None,
+        unrecorded: Vec::new(),
         notes: Vec::new(),
         elapsed: Duration::ZERO,
     })
@@ -79,21 +90,20 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         match &found.failure {
             Some(failure) => faults.push(Fault::Failure(failure.clone())),
             None => {
-                let findings: Vec<(Option<&str>, &Finding)> =
-                    found.findings.iter().map(|finding| (None, finding)).collect();
+                let findings: Vec<Owned> = found.findings.iter().map(|finding| (None, finding)).collect();
                 let scenario = &case.scenarios[found.scenario];
-                faults.extend(unmet(case, &scenario.expects, &findings));
+                faults.extend(unmet(case, &scenario.title, &scenario.expects, &findings, &record));
                 looked_at(&scenario.title, found.windows.iter().collect(), &mut faults);
             }
         }
     }
     for found in &outcome.permutations {
         faults.extend(found.failure.iter().cloned().map(Fault::Failure));
-        let expects = &case.sessions.permutations[found.permutation].expects;
+        let permutation = &case.sessions.permutations[found.permutation];
         let mut missed: Vec<Fault> = Vec::new();
         for run in &found.runs {
             // Met is what is met in every run; one run that misses it is enough to say.
-            for fault in unmet(case, expects, &findings(case, run)) {
+            for fault in unmet(case, &permutation.title, &permutation.expects, &findings(case, run), &record) {
                 if !missed.iter().any(|other| is_same_place(other, &fault)) {
                     missed.push(fault);
                 }
@@ -102,7 +112,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         faults.extend(missed);
         if found.failure.is_none() {
             let windows = found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
-            looked_at(&case.sessions.permutations[found.permutation].title, windows.collect(), &mut faults);
+            looked_at(&permutation.title, windows.collect(), &mut faults);
         }
     }
     let titles: Vec<String> = outcome.not_run(case).map(str::to_owned).collect();
@@ -115,22 +125,35 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
     if case.golden == Policy::Exact {
         faults.extend(seen.iter().filter_map(inexact));
     }
-    let complete = outcome.first_failure().is_none();
+    let (unrecorded, vague): (Vec<&Seen>, Vec<&Seen>) =
+        seen.iter().filter(|seen| !record.has(&seen.title)).partition(|seen| has_expect(case, &seen.title));
+    // A run that was cut short is not worth recording: the failure is what there is to say.
+    if outcome.first_failure().is_none() {
+        faults.extend(no_expectation(case, &vague, &record));
+    }
     let golden = match &record {
         Record::Found(recorded) => Some(recorded.path.clone()),
         _ => None,
     };
-    faults.extend(compare(case, &seen, record, complete));
+    let unrecorded = match record {
+        Record::NotWanted => Vec::new(),
+        _ => unrecorded.into_iter().map(|seen| seen.title.clone()).collect(),
+    };
+    faults.extend(compare(case, &seen, record));
 
-    let status = match (&case.xfail, faults.is_empty()) {
-        (None, true) => Status::Passed,
-        (None, false) => Status::Failed,
-        (Some(reason), false) => Status::ExpectedFailure(reason.clone()),
-        (Some(reason), true) => {
+    let is_vague = |fault: &Fault| matches!(fault, Fault::NoExpectation { .. });
+    let status = match &case.xfail {
+        None if faults.is_empty() => Status::Passed,
+        None => Status::Failed,
+        Some(reason) if faults.is_empty() => {
             faults.push(Fault::Passed { reason: reason.clone() });
             Status::Failed
         }
+        // What is to fail has to say what would be right.
+        Some(_) if faults.iter().all(is_vague) => Status::Failed,
+        Some(reason) => Status::ExpectedFailure(reason.clone()),
     };
+    let unrecorded = if status == Status::Passed { unrecorded } else { Vec::new() };
     let untraced = note::untraced(case, outcome);
     let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
     Verdict {
@@ -142,25 +165,47 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         axes,
         attempts: 1,
         repeats: None,
+        unrecorded,
         notes: notes(outcome),
         untraced,
         elapsed,
     }
 }
 
-/// The `expect` clauses that these findings do not meet.
-fn unmet(case: &Case, expects: &[Expect], findings: &[(Option<&str>, &Finding)]) -> Vec<Fault> {
+/// The `expect` clauses of a scenario or permutation that these findings do not meet. What was found is shown with the last
+/// of them, unless the golden will.
+fn unmet(case: &Case, title: &str, expects: &[Expect], findings: &[Owned], record: &Record) -> Vec<Fault> {
+    if expects.is_empty() {
+        return Vec::new();
+    }
+    let rows = |findings: &[Owned]| golden::observe(findings.iter().copied(), &case.normalize, seen::policy(case));
+    let found: Vec<Found> = findings.iter().map(|&owned| Found::new(owned, &case.normalize)).collect();
     let failed = |expect: &Expect| {
-        let miss = miss(&expect.what, findings)?;
+        let miss = miss(&expect.what, &found)?;
         // What the clause is about, not all of it.
         let span = match &expect.what {
             Expectation::No { check, .. } => &check.span,
             Expectation::Violation(expected) => &expected.check.span,
             _ => &expect.span,
         };
-        Some(Fault::Unmet { place: case.place(span.start), length: span.len(), closest: miss.closest, site: miss.site })
+        let unwanted: Vec<Owned> = miss.unwanted.iter().map(|found| (found.owner, found.finding)).collect();
+        Some(Fault::Unmet {
+            title: title.to_owned(),
+            place: case.place(span.start),
+            length: span.len(),
+            closest: miss.closest,
+            site: miss.site,
+            rows: rows(&unwanted),
+        })
     };
-    expects.iter().filter_map(failed).collect()
+    let mut unmet: Vec<Fault> = expects.iter().filter_map(failed).collect();
+    if let Some(Fault::Unmet { rows: shown, .. }) = unmet.last_mut()
+        && shown.is_empty()
+        && !record.has(title)
+    {
+        *shown = rows(findings);
+    }
+    unmet
 }
 
 fn is_same_place(one: &Fault, other: &Fault) -> bool {
@@ -174,24 +219,44 @@ fn inexact(seen: &Seen) -> Option<Fault> {
     (!rows.is_empty()).then(|| Fault::Inexact { title: seen.title.clone(), rows })
 }
 
-/// What is compared with the golden: the scenarios that ran to their end.
-fn compare(case: &Case, seen: &[Seen], record: Record, complete: bool) -> Vec<Fault> {
-    let has_expect =
-        case.scenarios.iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
-            || case.sessions.permutations.iter().any(|permutation| !permutation.expects.is_empty());
+/// Whether an `expect` clause of a scenario or permutation applies.
+fn has_expect(case: &Case, title: &str) -> bool {
+    let scenarios = case.scenarios.iter().filter(|scenario| scenario.title == title);
+    let permutations = case.sessions.permutations.iter().filter(|permutation| permutation.title == title);
+    scenarios.into_iter().any(|scenario| scenario.expected_error.is_some() || !scenario.expects.is_empty())
+        || permutations.into_iter().any(|permutation| !permutation.expects.is_empty())
+}
+
+/// What is wrong with those about which neither the spec nor a golden says anything.
+fn no_expectation(case: &Case, vague: &[&Seen], record: &Record) -> Option<Fault> {
+    let path = match record {
+        _ if vague.is_empty() => return None,
+        // No golden is made of it, whatever is found.
+        _ if case.xfail.is_some() => None,
+        Record::NotWanted => None,
+        Record::Unusable(_) => return None,
+        Record::Missing(path) => Some(path),
+        Record::Found(recorded) => Some(&recorded.path),
+    };
+    Some(match path {
+        Some(path) => Fault::NotRecorded { path: path.clone(), blocks: vague.iter().copied().cloned().collect() },
+        None => {
+            let clause = if case.golden == Policy::None { "golden none" } else { "xfail" };
+            Fault::NoExpectation { clause, titles: vague.iter().map(|seen| seen.title.clone()).collect() }
+        }
+    })
+}
+
+/// What is compared with the golden: the scenarios that ran to their end, as far as it has them.
+fn compare(case: &Case, seen: &[Seen], record: Record) -> Vec<Fault> {
     match record {
         Record::Unusable(error) => vec![Fault::Golden(error)],
-        Record::NotWanted if !has_expect => vec![Fault::NoExpectation],
-        Record::NotWanted => Vec::new(),
-        // A run that was cut short is not worth recording: the failure is what there is to say.
-        Record::Missing(_) if !complete => Vec::new(),
-        Record::Missing(path) => {
-            vec![Fault::NotRecorded { path, blocks: seen.to_vec(), has_expect }]
-        }
+        Record::NotWanted | Record::Missing(_) => Vec::new(),
         Record::Found(recorded) => {
             let mut faults = Vec::new();
             for seen in seen {
-                let differences = golden::differences(recorded.golden.block(&seen.title), seen);
+                let Some(block) = recorded.golden.block(&seen.title) else { continue };
+                let differences = golden::differences(Some(block), seen);
                 if !differences.is_empty() {
                     faults.push(Fault::Differs { title: seen.title.clone(), differences });
                 }

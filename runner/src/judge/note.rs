@@ -36,6 +36,7 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
     taken_back.into_iter().chain(unconfirmed).chain(arenas).collect()
 }
 
-fn counted(number: usize) -> String {
+/// `2 violations`
+pub(super) fn counted(number: usize) -> String {
     format!("{number} {}", if number == 1 { "violation" } else { "violations" })
 }

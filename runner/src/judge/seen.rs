@@ -1,8 +1,8 @@
 //! What an outcome comes to, in the form in which it is recorded.
 
-use memcheck_core::Finding;
 use memcheck_core::golden::row::Policy;
 
+use super::Owned;
 use crate::exec::outcome::{Outcome, PermutationRun, Window};
 use crate::golden::{self, Block};
 use crate::plan::Case;
@@ -10,7 +10,7 @@ use crate::results::Seen;
 
 /// What is recorded of the scenarios and permutations that ran to their end, in the order of the spec.
 pub(super) fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
-    let policy = if case.golden == Policy::None { Policy::Auto } else { case.golden };
+    let policy = policy(case);
     let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none()).map(|found| {
         let findings = found.findings.iter().map(|finding| (None, finding));
         let rows = golden::observe(findings, &case.normalize, policy);
@@ -27,6 +27,11 @@ pub(super) fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
         usual(found.runs.iter().map(see).collect())
     });
     scenarios.chain(permutations).collect()
+}
+
+/// How violations are shown, where nothing is recorded too.
+pub(super) fn policy(case: &Case) -> Policy {
+    if case.golden == Policy::None { Policy::Auto } else { case.golden }
 }
 
 /// What most of the runs of a permutation came to. If not all did, it says so.
@@ -55,7 +60,7 @@ fn usual(runs: Vec<Seen>) -> Option<Seen> {
 }
 
 /// The findings of a run of a permutation with the sessions that own them.
-pub(super) fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<(Option<&'a str>, &'a Finding)> {
+pub(super) fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<Owned<'a>> {
     let owner = |session: usize| Some(case.sessions.sessions[session].name.as_str());
     let of_window =
         |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));

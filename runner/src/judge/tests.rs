@@ -92,9 +92,12 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::Unmet { closest, .. } => format!("unmet {closest}"),
         Fault::Differs { title, differences } => format!("{} in {title}", differences.len()),
         Fault::Inexact { title, rows } => format!("{} inexact in {title}", rows.len()),
-        Fault::NotRecorded { blocks, has_expect, .. } => format!("not recorded {} {has_expect}", blocks.len()),
+        Fault::NotRecorded { blocks, .. } => {
+            let titles: Vec<&str> = blocks.iter().map(|block| block.title.as_str()).collect();
+            format!("not recorded {}", titles.join(", "))
+        }
         Fault::Transcript { result, .. } => format!("transcript {}", result.display()),
-        Fault::NoExpectation => "no expectation".into(),
+        Fault::NoExpectation { clause, titles } => format!("no expectation, {clause}: {}", titles.join(", ")),
         Fault::Golden(error) => error.to_string(),
         Fault::Incomplete { gap, count } => format!("{} {count}", gap.figure),
         Fault::NotRun { titles } => format!("not run {}", titles.join(", ")),
@@ -158,8 +161,7 @@ fn a_run_is_compared_with_its_golden() {
             with("\nscenario window gone\nctx_bloat|INFO|a|-|-|-\n(1 violation)\n"),
             &["1 in scenario window gone"],
         ),
-        (&[&["a"], &[]], missing(), &["not recorded 2 true"]),
-        (&[&["a"], &[]], Record::NotWanted, &[]),
+        (&[&["a"], &[]], missing(), &["not recorded scenario growth_benchmark two"]),
     ];
     for (found, record, expected) in table {
         let verdict = judge(&case(SPEC), &outcome(found), &axes(), record);
@@ -172,18 +174,98 @@ fn a_run_is_compared_with_its_golden() {
 fn golden_exact_refuses_ranges() {
     let case = case(&format!("golden exact\n{SPEC}"));
     let judged = |found, record| faults(&judge(&case, &outcome(found), &axes(), record));
-    let nothing = "scenario growth_benchmark one\n(0 violations)\n";
+    let nothing = "scenario growth_benchmark one\n(0 violations)\n\nscenario growth_benchmark two\n(0 violations)\n";
     assert_eq!(judged(&[&[], &[]], recorded(nothing)), [""; 0]);
     assert_eq!(judged(&[&["a"], &[]], recorded(GOLDEN)), ["1 inexact in scenario growth_benchmark one"]);
 }
 
 #[test]
 fn a_spec_that_expects_nothing_fails() {
-    let case = case("scenario window\n  workload { SELECT 1 }\n");
-    let judged = |record| faults(&judge(&case, &outcome(&[&[]]), &axes(), record));
-    assert_eq!(judged(missing()), ["not recorded 1 false"]);
-    assert_eq!(judged(Record::NotWanted), ["no expectation"]);
-    assert_eq!(judged(recorded("scenario window\n(0 violations)\n")), [""; 0]);
+    let none = "golden none\nscenario window\n  workload { SELECT 1 }\n";
+    let elsewhere = "scenario window\n  workload { SELECT 1 }\n  expect none when pg >= 99\n";
+    let xfail = "xfail 'known'\nscenario window\n  workload { SELECT 1 }\n";
+    let judged = |text: &str, found: Found, record| {
+        let verdict = judge(&case(text), &outcome(found), &axes(), record);
+        assert_eq!(verdict.unrecorded, [""; 0]);
+        (verdict.status.as_str(), faults(&verdict).join("; "))
+    };
+    let failed = |text: &str| ("failed", text.to_owned());
+    for text in ["scenario window\n  workload { SELECT 1 }\n", elsewhere] {
+        assert_eq!(judged(text, &[&[]], missing()), failed("not recorded scenario window"));
+        // A golden that was written before there was the scenario says nothing about it.
+        assert_eq!(judged(text, &[&[]], recorded("")), failed("not recorded scenario window"));
+        assert_eq!(judged(text, &[&[]], recorded("scenario window\n(0 violations)\n")), ("passed", String::new()));
+    }
+    assert_eq!(judged(none, &[&[]], Record::NotWanted), failed("no expectation, golden none: scenario window"));
+    // One of two is as bad.
+    let both = format!("golden none\n{SPEC}");
+    let second = failed("no expectation, golden none: scenario growth_benchmark two");
+    assert_eq!(judged(&both, &[&[], &[]], Record::NotWanted), second);
+    // There is nothing that could pass.
+    for record in [missing(), recorded("")] {
+        assert_eq!(judged(xfail, &[&["a"]], record), failed("no expectation, xfail: scenario window"));
+    }
+    // Permutations too.
+    let sessions = SESSIONS.replace("  expect none\n", "");
+    let runs = |permutation, steps: &[usize], owners: &[usize]| {
+        let runs = vec![run(steps, owners)];
+        PermutationOutcome { permutation, runs, ..PermutationOutcome::default() }
+    };
+    let permutations = vec![runs(0, &[0, 1], &[1]), runs(1, &[1, 0], &[])];
+    let outcome = Outcome { permutations, ..Outcome::default() };
+    let verdict = judge(&case(&sessions), &outcome, &axes(), missing());
+    assert_eq!(faults(&verdict), ["not recorded permutation b a"]);
+}
+
+#[test]
+fn what_it_expects_is_enough_for_a_spec_to_pass() {
+    let text = "scenario window one\n  workload { SELECT 1 }\n  expect ctx_bloat in 'a'\n\
+                scenario window two\n  workload { SELECT 1 / 0 }\n  expect error '22012'\n\
+                scenario window three\n  workload { SELECT 1 }\n  expect none\n";
+    let judged = |text: &str, found: Found, record| {
+        let verdict = judge(&case(text), &outcome(found), &axes(), record);
+        (verdict.status.as_str(), faults(&verdict).join("; "), verdict.unrecorded.join(", "))
+    };
+    let passed = |unrecorded: &str| ("passed", String::new(), unrecorded.to_owned());
+    let failed = |faults: &str| ("failed", faults.to_owned(), String::new());
+    let all = "scenario window one, scenario window two, scenario window three";
+    let met: Found = &[&["a", "b"], &["c"], &[]];
+    let unmet: Found = &[&["b"], &[], &["c", "d"]];
+    assert_eq!(judged(text, met, missing()), passed(all));
+    assert_eq!(judged(&format!("golden none\n{text}"), met, Record::NotWanted), passed(""));
+    // Of those only that the golden does not have.
+    let golden = || recorded("scenario window two\nctx_bloat|INFO|c|64B..128B/iter|linear|-\n(1 violation)\n");
+    assert_eq!(judged(text, met, golden()), passed("scenario window one, scenario window three"));
+    let other = failed("2 in scenario window two");
+    assert_eq!(judged(text, &[&["a"], &["z"], &[]], golden()), other);
+    assert_eq!(judged(text, unmet, missing()), failed("unmet closest: in \"b\"; unmet found 2 violations"));
+    // One that is met is not what "xfail" says.
+    let xfail = format!("xfail 'known'\n{text}");
+    assert_eq!(judged(&xfail, met, missing()), failed("passed: known"));
+    assert_eq!(judged(&xfail, unmet, missing()).0, "expected failure");
+}
+
+#[test]
+fn a_miss_shows_what_was_found_unless_the_golden_does() {
+    let text = "normalize '[0-9]+' => 'N'\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+    let two = "scenario window\n  workload { SELECT 1 }\n  expect dsm_leak\n  expect ctx_bloat in 'z'\n";
+    let shown = |text: &str, record| {
+        let verdict = judge(&case(text), &outcome(&[&["a1", "b", "a2"]]), &axes(), record);
+        let rows = verdict.faults.iter().filter_map(|fault| match fault {
+            Fault::Unmet { title, rows, .. } => {
+                assert_eq!(title, "scenario window");
+                Some(rows.iter().map(|row| format!("{} x{}", row.row.subject, row.row.times)).collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        rows.map(|rows| rows.join(" ")).collect::<Vec<_>>()
+    };
+    let golden = || recorded("scenario window\n(0 violations)\n");
+    for record in [missing(), golden(), Record::NotWanted] {
+        assert_eq!(shown(text, record), ["aN x2 b x1"]);
+    }
+    assert_eq!(shown(two, missing()), ["", "a1 x1 a2 x1 b x1"]);
+    assert_eq!(shown(two, golden()), ["", ""]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use memcheck_core::Site;
-use memcheck_core::golden::row::Row;
+use memcheck_core::golden::row::{Observed, Row};
 
 use crate::exec::failure::Failure;
 use crate::golden::{Difference, GoldenError};
@@ -49,6 +49,8 @@ pub struct Verdict {
     pub attempts: u32,
     /// What came of `--repeat`; none without it.
     pub repeats: Option<Repeats>,
+    /// Titles of those that have passed by what they expect alone, since no golden has them.
+    pub unrecorded: Vec<String>,
     /// What is worth knowing besides, a clause each.
     pub notes: Vec<String>,
     /// Wall-clock time of the last attempt.
@@ -114,14 +116,18 @@ pub enum Fault {
     },
     /// An `expect` clause is not met.
     Unmet {
+        /// The scenario or permutation.
+        title: String,
         /// What it is about.
         place: Place,
         /// How long that is, in bytes.
         length: usize,
         /// What was found instead.
         closest: String,
-        /// Where that was allocated, where that is known.
+        /// Where that was allocated, where that is known and the violations do not say it.
         site: Option<Site>,
+        /// The violations that speak against it.
+        rows: Vec<Observed>,
     },
     /// The run differs from its golden.
     Differs {
@@ -137,17 +143,20 @@ pub enum Fault {
         /// The violations.
         rows: Vec<Row>,
     },
-    /// There is no golden.
+    /// Neither an `expect` nor a record.
     NotRecorded {
-        /// Where it would be.
+        /// The golden that does not have it, or that there is not.
         path: PathBuf,
         /// What would be in it.
         blocks: Vec<Seen>,
-        /// Whether the spec has an `expect`.
-        has_expect: bool,
     },
-    /// Neither an `expect` nor a golden.
-    NoExpectation,
+    /// No `expect`, and nothing will be recorded.
+    NoExpectation {
+        /// The clause for which nothing is: `golden none` or `xfail`.
+        clause: &'static str,
+        /// The scenarios and permutations.
+        titles: Vec<String>,
+    },
     /// The golden cannot be used.
     Golden(GoldenError),
     /// A transcript is none of the expected ones.

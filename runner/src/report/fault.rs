@@ -13,7 +13,7 @@ use crate::golden::Difference;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
 
-/// How many scenarios that were not run are named.
+/// How many scenarios or permutations are named that something holds for.
 const NAMED: usize = 10;
 
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
@@ -84,14 +84,15 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details: problem.diagnostic.hint.iter().map(|text| hint(text)).collect(),
         },
         Fault::Failure(failure) => described_failure(failure),
-        Fault::Unmet { place, length, closest, site } => {
+        Fault::Unmet { title, place, length, closest, site, rows } => {
             let excerpt = excerpt(place, *length, closest).into_iter();
-            let origin = site.iter().flat_map(|site| origin::lines(site, 6));
+            let site = site.as_ref().filter(|_| rows.is_empty());
+            let origin = site.into_iter().flat_map(|site| origin::lines(site, 6)).chain(site.and_then(origin::hint));
             Described {
                 kind: "expectation",
                 place: Some(place.clone()),
-                message: "expectation not met".to_owned(),
-                details: excerpt.chain(origin).chain(site.as_ref().and_then(origin::hint)).collect(),
+                message: format!("{title}: expectation not met"),
+                details: excerpt.chain(origin).chain(rows.iter().flat_map(found)).chain(hints(rows.iter())).collect(),
             }
         }
         Fault::Differs { title, differences } => {
@@ -106,13 +107,9 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details.push(hint("with \"golden auto\" a size that is not exact is recorded as a range"));
             with("inexact", format!("golden exact: {title}: sizes are only known as ranges"), details)
         }
-        Fault::NotRecorded { path, blocks, has_expect } => {
-            let path = path.display();
-            let message = if *has_expect {
-                format!("no golden: \"{path}\" does not exist")
-            } else {
-                format!("no expectation: the spec has no \"expect\" and \"{path}\" does not exist")
-            };
+        Fault::NotRecorded { path, blocks } => {
+            let lacks = if verdict.golden.is_some() { "has no block for it" } else { "does not exist" };
+            let message = format!("no expectation: no \"expect\" applies, and \"{}\" {lacks}", path.display());
             let mut details = Vec::new();
             for block in blocks {
                 details.push(Line::new(Tone::Plain, 4, &block.title));
@@ -125,11 +122,11 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details.extend(hints(blocks.iter().flat_map(|block| &block.rows)));
             with("not recorded", message, details)
         }
-        Fault::NoExpectation => with(
-            "no expectation",
-            "no expectation: the spec has no \"expect\", and with \"golden none\" nothing is recorded".to_owned(),
-            vec![hint("\"expect none\" says that no violation is to be found")],
-        ),
+        Fault::NoExpectation { clause, titles } => {
+            let message = format!("no expectation: no \"expect\" applies, and with \"{clause}\" nothing is recorded");
+            let hint = hint("\"expect none\" says that no violation is to be found");
+            with("no expectation", message, named(titles).chain([hint]).collect())
+        }
         Fault::Golden(error) => {
             with("unusable golden", error.to_string(), error.hint().into_iter().map(hint).collect())
         }
@@ -142,14 +139,7 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
             with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
-        Fault::NotRun { titles } => {
-            let line = |title: &String| Line::new(Tone::Plain, 4, title);
-            let mut details: Vec<Line> = titles.iter().take(NAMED).map(line).collect();
-            if titles.len() > NAMED {
-                details.push(Line::new(Tone::Plain, 4, format!("and {} more", titles.len() - NAMED)));
-            }
-            with("not run", "not run:".to_owned(), details)
-        }
+        Fault::NotRun { titles } => with("not run", "not run:".to_owned(), named(titles).collect()),
         Fault::Unloaded { title, message, hint: text } => {
             with("not loaded", format!("{title}: {message}"), vec![hint(text)])
         }
@@ -160,6 +150,13 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             vec![hint("remove the \"xfail\" clause")],
         ),
     }
+}
+
+/// The first of these titles, a line each.
+fn named(titles: &[String]) -> impl Iterator<Item = Line> {
+    let more = titles.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    titles.iter().take(NAMED).cloned().chain(more).map(|text| Line::new(Tone::Plain, 4, text))
 }
 
 /// Where a fault shows: where it says, or else at the scenario that it is about.

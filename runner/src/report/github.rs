@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::{describe, place};
 use super::markdown::Document;
-use super::{Reporter, Summary};
+use super::{Reporter, Summary, unrecorded};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::{Case, Place};
@@ -47,6 +47,9 @@ impl<W: Write, S: Write> Reporter for Github<W, S> {
         self.document.add(case, verdict);
         if let Some(flaky) = verdict.flaky() {
             self.command("warning", case, None, &format!("flaky: {flaky}"))?;
+        }
+        if let Some(unrecorded) = unrecorded(verdict) {
+            self.command("notice", case, None, &unrecorded)?;
         }
         if matches!(verdict.status, Status::Failed | Status::Unsupported) {
             for fault in &verdict.faults {

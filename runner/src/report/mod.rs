@@ -148,9 +148,27 @@ fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
         ([only], _) => notes.push(format!("no library under test was loaded in {only}")),
         (idle, all) => notes.push(format!("no library under test was loaded in {} of {all} scenarios", idle.len())),
     }
+    notes.extend(unrecorded(verdict));
     notes.extend(verdict.notes.iter().cloned());
     notes.extend(variant(case, verdict).map(|file| format!("golden {file}")));
     notes
+}
+
+/// What has passed and stands in no golden, and what was found there.
+fn unrecorded(verdict: &Verdict) -> Option<String> {
+    let titles = &verdict.unrecorded;
+    let what = match (titles.as_slice(), &verdict.golden) {
+        ([], _) => return None,
+        (_, None) => "no golden".to_owned(),
+        ([only], Some(_)) => format!("{only} is not in the golden"),
+        (several, Some(_)) => format!("{} of {} are not in the golden", several.len(), verdict.seen.len()),
+    };
+    let rows = verdict.seen.iter().filter(|seen| titles.contains(&seen.title)).flat_map(|seen| &seen.rows);
+    Some(match rows.map(|observed| observed.row.times).sum::<u64>() {
+        0 => format!("{what}: nothing is recorded"),
+        1 => format!("{what}: 1 violation is not recorded"),
+        number => format!("{what}: {number} violations are not recorded"),
+    })
 }
 
 /// The name of the golden that was used, where it is not the one for all servers.
@@ -225,6 +243,7 @@ mod tests {
             axes: None,
             attempts,
             repeats: None,
+            unrecorded: Vec::new(),
             notes: Vec::new(),
             elapsed: Duration::ZERO,
         };

@@ -59,6 +59,7 @@ mod tests {
                 axes: None,
                 attempts: 1,
                 repeats: None,
+                unrecorded: Vec::new(),
                 notes: Vec::new(),
                 elapsed,
             };

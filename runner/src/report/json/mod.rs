@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::fault::{describe, place};
-use super::{Reporter, Summary};
+use super::{Reporter, Summary, notes};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Repeats, Verdict};
 use crate::plan::Case;
@@ -40,6 +40,7 @@ impl<W: Write> Reporter for Json<W> {
             attempts: verdict.attempts,
             repeats: verdict.repeats.map(|Repeats { runs, failed }| RepeatsRecord { runs, failed }),
             golden: verdict.golden.clone(),
+            notes: notes(case, verdict),
             faults: verdict.faults.iter().map(|fault| fault_record(fault, verdict, case)).collect(),
             elapsed_ms: milliseconds(verdict.elapsed),
             server: verdict.axes.as_ref().map(|axes| results::server(outcome, axes)),

@@ -68,6 +68,9 @@ pub struct CaseRecord {
     pub repeats: Option<RepeatsRecord>,
     /// The golden it was compared with.
     pub golden: Option<PathBuf>,
+    /// What is worth knowing besides.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// What is wrong with it.
     pub faults: Vec<FaultRecord>,
     /// Wall-clock time of the last attempt in milliseconds.
