@@ -5,6 +5,8 @@
 #[path = "run/blind.rs"]
 mod blind;
 mod project;
+#[path = "run/sessions.rs"]
+mod sessions;
 #[path = "run/verdict.rs"]
 mod verdict;
 

@@ -85,6 +85,7 @@ fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
     let reason = verdict.faults.iter().find_map(|fault| match fault {
         Fault::Failure(_) => Some("it did not run to its end"),
         Fault::NotRun { .. } => Some("not all of it was run"),
+        Fault::NotRepeated { .. } => Some("a permutation differs from its warm-up"),
         Fault::Unloaded { .. } => Some("a target was not loaded"),
         Fault::Incomplete { gap, .. } => Some(gap.refusal),
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),
@@ -139,7 +140,7 @@ mod tests {
         let permutations = steps().map(|n| {
             let windows = vec![(0, Window { findings: vec![finding(n)], ..Window::default() })];
             let happenings = vec![Happening::Completed { step: n, waited: false }];
-            let runs = vec![PermutationRun { happenings, windows }];
+            let runs = vec![PermutationRun { warm_up: happenings.clone(), happenings, windows }];
             PermutationOutcome { permutation: n, runs, ..PermutationOutcome::default() }
         });
         let outcome = Outcome { permutations: permutations.collect(), ..Outcome::default() };

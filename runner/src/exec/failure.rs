@@ -38,6 +38,10 @@ pub enum Step {
     SessionStep(String),
     /// The steps of a permutation as a whole.
     Permutation,
+    /// Between the two runs of a permutation, sessions are made what they were.
+    Renewal,
+    /// The same in the second run of a permutation, where the first one came by it.
+    Again(Box<Step>),
 }
 
 impl fmt::Display for Step {
@@ -57,6 +61,8 @@ impl fmt::Display for Step {
             Step::Teardown => f.write_str("teardown"),
             Step::SessionStep(name) => write!(f, "step \"{name}\""),
             Step::Permutation => f.write_str("the permutation"),
+            Step::Renewal => f.write_str("giving back what sessions kept of the permutation"),
+            Step::Again(step) => write!(f, "{step}, in the second run of the permutation,"),
         }
     }
 }
@@ -231,6 +237,15 @@ impl Failure {
 
     /// The server's own words, a line each.
     pub fn particulars(&self) -> Vec<String> {
+        let mut lines = self.words();
+        if matches!(self.step, Step::Again(_)) && self.place.is_some() {
+            let hint = "the first run came by it: what it has made outside of its sessions, \"teardown\" has to undo";
+            lines.push(format!("HINT:  {hint}"));
+        }
+        lines
+    }
+
+    fn words(&self) -> Vec<String> {
         match &self.cause {
             Cause::Server { message, hint } => {
                 let rest = message.lines().skip(1).map(str::to_owned);

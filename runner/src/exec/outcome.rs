@@ -93,10 +93,12 @@ pub struct PermutationOutcome {
     pub elapsed: Duration,
 }
 
-/// One run of a permutation.
+/// One run of a permutation, which is two: one to warm up, and one that is checked.
 #[derive(Debug, Clone, Default)]
 pub struct PermutationRun {
-    /// What happened, in order.
+    /// What happened in the warm-up, in order.
+    pub warm_up: Vec<Happening>,
+    /// What happened in the run that is checked, in order.
     pub happenings: Vec<Happening>,
     /// The windows of sessions that lived to their end, with the positions of the sessions.
     pub windows: Vec<(usize, Window)>,

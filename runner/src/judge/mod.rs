@@ -2,6 +2,7 @@
 
 mod expectation;
 mod note;
+mod rehearsal;
 mod seen;
 mod target;
 #[cfg(test)]
@@ -110,6 +111,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             }
         }
         faults.extend(missed);
+        faults.extend(rehearsal::differs(case, &case.sessions.permutations[found.permutation].title, &found.runs));
         if found.failure.is_none() {
             let windows = found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
             looked_at(&permutation.title, windows.collect(), &mut faults);

@@ -1,8 +1,8 @@
 use memcheck_core::{CheckKind, ContextPath, Severity, Shape};
 
 use super::*;
-use crate::exec::failure::{Cause, Failure, Step};
-use crate::exec::happening::Happening;
+use crate::exec::failure::{Cause, Failure, SqlError, Step};
+use crate::exec::happening::{self, Happening, Table};
 use crate::exec::outcome::{Message, PermutationOutcome, PermutationRun, ScenarioOutcome, ServerFacts, Window};
 use crate::plan::{Defaults, Environment, Overrides, cases, load};
 
@@ -96,6 +96,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
             let titles: Vec<&str> = blocks.iter().map(|block| block.title.as_str()).collect();
             format!("not recorded {}", titles.join(", "))
         }
+        Fault::NotRepeated { title, difference } => format!("{title}: {difference}"),
         Fault::Transcript { result, .. } => format!("transcript {}", result.display()),
         Fault::NoExpectation { clause, titles } => format!("no expectation, {clause}: {}", titles.join(", ")),
         Fault::Golden(error) => error.to_string(),
@@ -124,7 +125,8 @@ permutation b a
 fn run(steps: &[usize], owners: &[usize]) -> PermutationRun {
     let completed = |&step| Happening::Completed { step, waited: false };
     let window = |&owner: &usize| (owner, Window { findings: vec![finding("a")], ..Window::default() });
-    PermutationRun { happenings: steps.iter().map(completed).collect(), windows: owners.iter().map(window).collect() }
+    let happenings: Vec<Happening> = steps.iter().map(completed).collect();
+    PermutationRun { warm_up: happenings.clone(), happenings, windows: owners.iter().map(window).collect() }
 }
 
 #[test]
@@ -146,6 +148,68 @@ fn a_permutation_is_compared_run_by_run() {
             PermutationOutcome { permutation: 1, runs: vec![run(&[1, 0], &[])], ..PermutationOutcome::default() };
         let outcome = Outcome { permutations: vec![first, second], ..Outcome::default() };
         assert_eq!(faults(&judge(&case, &outcome, &axes(), recorded(golden))), expected);
+    }
+}
+
+#[test]
+fn a_permutation_is_compared_with_its_warm_up() {
+    let case = case(&format!("normalize 'chunk_[0-9]+' => 'chunk'\n{SESSIONS}"));
+    let rows = |values: &[&str]| {
+        let rows = values.iter().map(|&value| vec![Some(value.to_owned()), None]).collect();
+        Happening::Outcome(happening::Outcome::Rows(Table { columns: vec!["x".to_owned(), "y".to_owned()], rows }))
+    };
+    let completed = |step| Happening::Completed { step, waited: false };
+    let error = |code: &str, message: &str| SqlError {
+        severity: "ERROR".to_owned(),
+        code: code.to_owned(),
+        message: message.to_owned(),
+        detail: None,
+        hint: None,
+        context: None,
+        position: None,
+    };
+    let failed = |code| Happening::Outcome(happening::Outcome::Failed(Box::new(error(code, "no"))));
+    let notice = |session, message: &str| Happening::Notice { session, notice: error("00000", message) };
+    let table: Vec<(Vec<Happening>, Vec<Happening>, &[&str])> = vec![
+        (vec![completed(0), completed(1)], vec![completed(0), completed(1)], &[]),
+        (
+            vec![completed(0), completed(1)],
+            vec![completed(1), completed(0)],
+            &["permutation b a: + b\n  a\n- b\n  no overlap\n"],
+        ),
+        (
+            vec![completed(0), rows(&[])],
+            vec![completed(0), failed("42P05")],
+            &["permutation b a: - a\n+ a ERROR 42P05\n  no overlap\n+ a: no\n"],
+        ),
+        (
+            vec![completed(0), rows(&["1"])],
+            vec![completed(0), rows(&["2"])],
+            &["permutation b a:   a\n  no overlap\n- a: 1|\n+ a: 2|\n"],
+        ),
+        // What is another each time, and what the spec says is.
+        (vec![completed(0), rows(&["chunk_1"])], vec![completed(0), rows(&["chunk_2"])], &[]),
+        (
+            vec![completed(0), rows(&["2026-11-26 17:07:44.1+01", "00:00:00.25"])],
+            vec![completed(0), rows(&["2026-11-26 17:07:45+01", "00:00:00.1234"])],
+            &[],
+        ),
+        (
+            vec![completed(0), rows(&["17:07:44"])],
+            vec![completed(0), rows(&["17:07:45"])],
+            &["permutation b a:   a\n  no overlap\n- a: 17:07:44|\n+ a: 17:07:45|\n"],
+        ),
+        // Which of two sessions is heard first.
+        (vec![notice(0, "x"), notice(1, "y")], vec![notice(1, "y"), notice(0, "x")], &[]),
+        (vec![notice(0, "x")], vec![], &["permutation b a:   no overlap\n- s1: ERROR:  x\n"]),
+    ];
+    for (warm_up, happenings, expected) in table {
+        let runs = vec![run(&[1, 0], &[]), PermutationRun { warm_up, happenings, windows: Vec::new() }];
+        let second = PermutationOutcome { permutation: 1, runs, ..PermutationOutcome::default() };
+        let permutations = vec![PermutationOutcome::default(), second];
+        let outcome = Outcome { permutations, ..Outcome::default() };
+        let faults = faults(&judge(&case, &outcome, &axes(), Record::NotWanted));
+        assert_eq!(faults, expected);
     }
 }
 

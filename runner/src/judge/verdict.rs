@@ -143,6 +143,13 @@ pub enum Fault {
         /// The violations.
         rows: Vec<Row>,
     },
+    /// The part of a permutation that is checked differs from its warm-up.
+    NotRepeated {
+        /// The permutation.
+        title: String,
+        /// How, a line each, behind ` `, `-` or `+`.
+        difference: String,
+    },
     /// Neither an `expect` nor a record.
     NotRecorded {
         /// The golden that does not have it, or that there is not.

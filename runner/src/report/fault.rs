@@ -131,15 +131,18 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             with("unusable golden", error.to_string(), error.hint().into_iter().map(hint).collect())
         }
         Fault::Transcript { expected, result, difference } => {
-            let tone = |line: &str| match line.as_bytes().first() {
-                Some(b'-') => Tone::Missing,
-                Some(b'+') => Tone::Unexpected,
-                _ => Tone::Plain,
-            };
-            let details = difference.lines().skip(3).map(|line| Line::new(tone(line), 4, line)).collect();
+            let details = difference.lines().skip(3).map(changed).collect();
             with("transcript", format!("{} differs from {}", result.display(), expected.display()), details)
         }
         Fault::NotRun { titles } => with("not run", "not run:".to_owned(), named(titles).collect()),
+        Fault::NotRepeated { title, difference } => {
+            let mut details: Vec<Line> = difference.lines().map(changed).collect();
+            details.push(hint(
+                "both begin with sessions that have nothing: what is made outside of sessions, \"teardown\" has to undo; values \
+                 that are others each time are made equal by \"normalize\"",
+            ));
+            with("not repeated", format!("{title}: the run that is checked (+) differs from the warm-up (-)"), details)
+        }
         Fault::Unloaded { title, message, hint: text } => {
             with("not loaded", format!("{title}: {message}"), vec![hint(text)])
         }
@@ -157,6 +160,16 @@ fn named(titles: &[String]) -> impl Iterator<Item = Line> {
     let more = titles.len().saturating_sub(NAMED);
     let more = (more > 0).then(|| format!("and {more} more"));
     titles.iter().take(NAMED).cloned().chain(more).map(|text| Line::new(Tone::Plain, 4, text))
+}
+
+/// A line of a diff.
+fn changed(line: &str) -> Line {
+    let tone = match line.as_bytes().first() {
+        Some(b'-') => Tone::Missing,
+        Some(b'+') => Tone::Unexpected,
+        _ => Tone::Plain,
+    };
+    Line::new(tone, 4, line)
 }
 
 /// Where a fault shows: where it says, or else at the scenario that it is about.

@@ -21,6 +21,19 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// SQLSTATE of a savepoint outside a transaction.
 const NO_TRANSACTION: &str = "25P01";
 
+/// Gives back what a session keeps besides its memory (discard.c, DiscardAll): prepared statements, cursors, temporary tables,
+/// advisory locks, parameters and roles, LISTEN, sequences. A new session would lose the caches as well, for which there are
+/// two runs.
+const RENEW: &str = "DISCARD ALL";
+
+/// What teardown may have left in the database that no session owns: prepared transactions and replication slots.
+const LEFT_BEHIND: &str = "\
+    SELECT pg_catalog.format('ROLLBACK PREPARED %L', gid)
+      FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()
+     UNION ALL
+    SELECT pg_catalog.format('SELECT pg_catalog.pg_drop_replication_slot(%L)', slot_name)
+      FROM pg_catalog.pg_replication_slots WHERE database = pg_catalog.current_database() AND NOT active";
+
 /// Asks whether a session is in a transaction, without taking a snapshot there.
 const PROBE: &str = "SAVEPOINT mcspec_probe";
 const END_PROBE: &str = "RELEASE SAVEPOINT mcspec_probe";
@@ -48,7 +61,7 @@ pub(in crate::exec) fn run(
     outcome
 }
 
-/// Runs a permutation twice in fresh sessions: the first run warms their caches.
+/// Runs a permutation twice in fresh sessions: the first run warms their caches, and the second one finds nothing else of it.
 fn once(
     server: &Server,
     database: &str,
@@ -78,17 +91,23 @@ fn once(
     }
     checked.performance.begin(position, limit);
     checked.warm_up()?;
+    checked.renew_control()?;
     for (session, name) in names().enumerate() {
         if checked.performance.is_lost(session) {
             checked.performance.replace(session, connect(name, &traced)?);
-            checked.apply_settings(session)?;
+        } else {
+            checked.renew(session)?;
         }
+        checked.apply_settings(session)?;
     }
     checked.performance.begin(position, limit);
-    let windows = checked.run()?;
-    // Those of the warm-up are of no interest.
-    let last = happenings.iter().rposition(|happening| matches!(happening, Happening::Begins { .. })).unwrap_or(0);
-    Ok(PermutationRun { happenings: happenings.split_off(last), windows })
+    let windows = checked.run().map_err(|failure| Failure { step: Step::Again(Box::new(failure.step)), ..failure })?;
+    // The database is dropped without it, but not with it. A permutation that has come to its end is not to fail by it.
+    let _ = checked.renew_control();
+    drop(checked);
+    let second = happenings.iter().rposition(|happening| matches!(happening, Happening::Begins { .. })).unwrap_or(0);
+    let checked = happenings.split_off(second);
+    Ok(PermutationRun { warm_up: happenings, happenings: checked, windows })
 }
 
 struct Checked<'a> {
@@ -109,13 +128,29 @@ impl<'a> Checked<'a> {
         for setting in self.case.settings.iter().chain(&self.case.sessions.sessions[session].settings) {
             let (name, value) = (quoted(&setting.name, '\''), quoted(&setting.value, '\''));
             let outcome =
-                self.performance.ask(session, &format!("SELECT pg_catalog.set_config({name}, {value}, false)"));
+                self.performance.ask_aside(session, &format!("SELECT pg_catalog.set_config({name}, {value}, false)"));
             if let Some(cause) = cause(outcome) {
                 let step = Step::Setting(setting.name.clone());
                 return Err(Failure { step, place: Some(setting.place.clone()), cause });
             }
         }
         Ok(())
+    }
+
+    /// Makes a session as it was before its setup.
+    fn renew(&mut self, session: usize) -> Result<(), Failure> {
+        let outcome = self.performance.ask_aside(session, RENEW);
+        self.performance.forget(session);
+        renewed(outcome)
+    }
+
+    /// The same for the spec's own session, and for what nobody's session holds.
+    fn renew_control(&mut self) -> Result<(), Failure> {
+        self.performance.ask_control("ROLLBACK");
+        renewed(self.performance.ask_control(RENEW))?;
+        let Outcome::Rows(left) = self.performance.ask_control(LEFT_BEHIND) else { return Ok(()) };
+        let mut statements = left.rows.into_iter().flatten().flatten();
+        statements.try_for_each(|sql| renewed(self.performance.ask_control(&sql)))
     }
 
     fn warm_up(&mut self) -> Result<(), Failure> {
@@ -179,10 +214,10 @@ impl<'a> Checked<'a> {
 
     /// Whether a session is in a transaction, failed or not.
     fn is_in_transaction(&mut self, session: usize) -> bool {
-        match self.performance.ask(session, PROBE) {
+        match self.performance.ask_aside(session, PROBE) {
             Outcome::Failed(error) => error.code != NO_TRANSACTION,
             _ => {
-                self.performance.ask(session, END_PROBE);
+                self.performance.ask_aside(session, END_PROBE);
                 true
             }
         }
@@ -191,7 +226,7 @@ impl<'a> Checked<'a> {
     /// Ends a transaction that even the teardown has left open.
     fn end_transaction(&mut self, session: usize) {
         if !self.performance.is_lost(session) && self.is_in_transaction(session) {
-            self.performance.ask(session, "ROLLBACK");
+            self.performance.ask_aside(session, "ROLLBACK");
         }
     }
 
@@ -218,7 +253,7 @@ impl<'a> Checked<'a> {
 
     fn call(&mut self, session: usize, function: &'static str, calls: &[impl AsRef<str>]) -> Result<(), Failure> {
         for call in calls {
-            if let Some(cause) = cause(self.performance.ask(session, call.as_ref())) {
+            if let Some(cause) = cause(self.performance.ask_aside(session, call.as_ref())) {
                 return Err(Failure::new(Step::Engine(function), cause));
             }
         }
@@ -257,6 +292,11 @@ impl<'a> Checked<'a> {
             Halt::Unknown(reason) => Failure::new(Step::Permutation, Cause::Protocol(reason)),
         }
     }
+}
+
+/// Fails where a session could not be given back what it was.
+fn renewed(outcome: Outcome) -> Result<(), Failure> {
+    cause(outcome).map_or(Ok(()), |cause| Err(Failure::new(Step::Renewal, cause)))
 }
 
 /// What went wrong, if anything did.

@@ -80,6 +80,11 @@ impl<'a> Performance<'a> {
         self.blocking.renew(self.lanes.iter().map(|lane| lane.connection.pid));
     }
 
+    /// Forgets what a session was told that no step has been reported with.
+    pub(super) fn forget(&mut self, session: usize) {
+        self.lanes[session].take_notifications();
+    }
+
     /// Begins a permutation. Each of its steps and fixtures gets `limit` until it is cancelled, and as long again until
     /// there is no more waiting for it.
     pub(super) fn begin(&mut self, permutation: usize, limit: Duration) {
@@ -97,7 +102,7 @@ impl<'a> Performance<'a> {
     /// Runs fixtures of the spec itself, whose notices nobody sees.
     pub(super) fn fixtures(&mut self, what: &'static str, batches: &[Batch]) -> Result<(), Halt> {
         batches.iter().try_for_each(|batch| {
-            let outcome = exchange(&mut self.control, &batch.sql, self.limit, |_| {});
+            let outcome = self.ask_control(&batch.sql);
             self.fixture(what, None, batch, outcome)
         })
     }
@@ -120,6 +125,16 @@ impl<'a> Performance<'a> {
     pub(super) fn ask(&mut self, session: usize, sql: &str) -> Outcome {
         let Performance { lanes, tell, .. } = self;
         exchange(&mut lanes[session], sql, self.limit, |notice| tell(Happening::Notice { session, notice }))
+    }
+
+    /// The same for what the spec does not ask for, whose notices are not told.
+    pub(super) fn ask_aside(&mut self, session: usize, sql: &str) -> Outcome {
+        exchange(&mut self.lanes[session], sql, self.limit, |_| {})
+    }
+
+    /// The same on the control connection, whose notices nobody sees.
+    pub(super) fn ask_control(&mut self, sql: &str) -> Outcome {
+        exchange(&mut self.control, sql, self.limit, |_| {})
     }
 
     fn fixture(
