@@ -3,7 +3,6 @@
 mod cluster;
 
 use std::thread;
-use std::time::Duration;
 
 use cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
@@ -21,6 +20,7 @@ fn other_backends() {
         a_busy_process_is_given_up(&server);
         contexts(&server);
         a_genuine_dump_is_logged(&server);
+        a_genuine_dump_and_a_question_at_a_time(&server);
         catalog_caches(&server);
         parallel_workers(&server);
         after_a_crash(&server);
@@ -131,6 +131,14 @@ fn privileges(server: &Server) {
     session.ask("DROP ROLE nobody_special, reader");
 }
 
+/// Whether somebody waits for the answer of a process.
+fn is_asked(pid: i32) -> String {
+    format!(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE wait_event = 'Extension' AND query LIKE '%backend_contexts({pid})'"
+    )
+}
+
 /// A process that checks for no interrupts does not answer, and its late answer does not disturb.
 fn a_busy_process_is_given_up(server: &Server) {
     let mut session = Session::open(server);
@@ -162,14 +170,17 @@ fn a_busy_process_is_given_up(server: &Server) {
     send(deaf_pid, Signal::SIGSTOP);
     let ended = thread::scope(|scope| {
         let asks = scope.spawn(|| Session::open(server).ask(&ask));
-        thread::sleep(Duration::from_millis(500));
+        let mut third = Session::open(server);
+        eventually("the question is put", || third.ask(&is_asked(deaf_pid)) == "1");
         // While one asks, another waits.
         let waits = scope.spawn(|| {
             let mut other = Session::open(server);
             let pid = pid(&mut session);
             other.ask(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({pid})"))
         });
-        thread::sleep(Duration::from_millis(200));
+        eventually("another waits", || {
+            third.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'Extension'") == "2"
+        });
         send(deaf_pid, Signal::SIGTERM);
         send(deaf_pid, Signal::SIGCONT);
         assert_eq!(waits.join().expect("answered"), "t");
@@ -224,6 +235,50 @@ fn a_genuine_dump_is_logged(server: &Server) {
     assert_eq!(server.log_tail(2000).matches("logging memory contexts").count(), 1);
 }
 
+/// What reaches a process as one signal is two wishes all the same, whichever was first, and whether anybody still waits.
+fn a_genuine_dump_and_a_question_at_a_time(server: &Server) {
+    let mut session = Session::open(server);
+    for (first, is_given_up) in [("question", false), ("dump", false), ("question", true), ("dump", true)] {
+        let mut other = Session::open(server);
+        let other_pid = pid(&mut other);
+        let head = format!("logging memory contexts of PID {other_pid}");
+        let dumps = || server.log_tail(usize::MAX).matches(&head).count();
+        let ends = || server.log_tail(usize::MAX).matches("Grand total: ").count();
+        let before = ends();
+        let ask = format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({other_pid})");
+        send(other_pid, Signal::SIGSTOP);
+        let request = |session: &mut Session| {
+            session.gives(&format!("SELECT pg_log_backend_memory_contexts({other_pid})"), "t");
+        };
+        if first == "dump" {
+            request(&mut session);
+        }
+        let answer = thread::scope(|scope| {
+            let asks = scope.spawn(|| {
+                let mut asker = Session::open(server);
+                if is_given_up {
+                    asker.ask("SET statement_timeout = '300ms'");
+                }
+                asker.ask(&ask)
+            });
+            eventually("the question is put", || asks.is_finished() || session.ask(&is_asked(other_pid)) == "1");
+            if first == "question" {
+                request(&mut session);
+            }
+            eventually("it is given up", || !is_given_up || asks.is_finished());
+            send(other_pid, Signal::SIGCONT);
+            asks.join().expect("answered")
+        });
+        let expected = if is_given_up { "57014 canceling statement due to statement timeout" } else { "t" };
+        assert_eq!(answer, expected, "{first} first");
+        eventually("the dump is logged", || dumps() == 1 && ends() == before + 1);
+        // It was one, and the next question has none.
+        session.gives(&ask, "t");
+        other.gives("SELECT 1", "1");
+        assert_eq!((dumps(), ends()), (1, before + 1), "{first} first");
+    }
+}
+
 fn catalog_caches(server: &Server) {
     let mut session = Session::open(server);
     let of_class = "SELECT tuples, negative, bytes >= 200 * (tuples + negative) FROM ext_memcheck.catcache_stats()
@@ -258,7 +313,7 @@ fn parallel_workers(server: &Server) {
             leader.ask("SET max_parallel_workers_per_gather = 2");
             leader.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
             leader.ask("SET pg_ext_memcheck.trace = on");
-            leader.ask("SELECT pg_sleep(3)")
+            leader.ask("SELECT pg_sleep(600)")
         });
         let mut worker = String::new();
         eventually("there is a parallel worker", || {
@@ -267,7 +322,11 @@ fn parallel_workers(server: &Server) {
         });
         session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({worker})"), "t");
         session.gives(&format!("SELECT count(*) FROM ext_memcheck.live_allocations({worker})"), "0");
-        leader.join().expect("it has slept");
+        session.gives(
+            "SELECT pg_cancel_backend(leader_pid) FROM pg_stat_activity WHERE backend_type = 'parallel worker'",
+            "t",
+        );
+        leader.join().expect("cancelled");
     });
 }
 
@@ -277,13 +336,14 @@ fn after_a_crash(server: &Server) {
     let stopped_pid = pid(&mut stopped);
     let mut asker = server.connect("postgres").expect("connected");
     let asker_pid: i32 = asker.query_one("SELECT pg_backend_pid()", &[]).expect("a row").get(0);
+    let mut other = Session::open(server);
     send(stopped_pid, Signal::SIGSTOP);
     thread::scope(|scope| {
         scope.spawn(|| {
             let ask = format!("SELECT count(*) FROM ext_memcheck.backend_contexts({stopped_pid})");
             asker.batch_execute(&ask).expect_err("killed");
         });
-        thread::sleep(Duration::from_millis(300));
+        eventually("the question is put", || other.ask(&is_asked(stopped_pid)) == "1");
         send(asker_pid, Signal::SIGKILL);
     });
     eventually("the crash has ended all processes", || kill(Pid::from_raw(stopped_pid), None).is_err());

@@ -1,9 +1,10 @@
-//! The process that is asked: its dump of memory contexts is where it learns of a question.
+//! The process that is asked: the dump of its memory contexts is where it answers.
 
 use std::cell::Cell;
 use std::ffi::CStr;
 
 use super::{answers, wire};
+use crate::pg::dumps;
 use crate::shmem::exchange::Exchange;
 
 /// The message before a dump (`ProcessLogMemoryContextInterrupt` in mcxt.c).
@@ -39,11 +40,18 @@ thread_local! {
     static DUMPS: Cell<Dumps> = const { Cell::new(Dumps(0)) };
 }
 
-/// Whether a message for the log belongs to a dump that nobody is to see, by its format. Answers the question, if it is the
-/// head of one.
+/// Whether a message for the log belongs to a dump that nobody is to see, by its format. Answers the question that is put to
+/// this process, if it is the head of one.
 pub(crate) fn is_of_question(format: &CStr) -> bool {
     let format = format.to_bytes();
-    let silent = (format == HEAD).then(answer);
+    let silent = (format == HEAD).then(|| {
+        let wanted = dumps::is_wanted();
+        let followed = dumps::is_followed();
+        let answered = answer();
+        // One of the server's own processes, for which this is the first time.
+        follow();
+        if followed { !wanted } else { answered }
+    });
     let mut dumps = DUMPS.get();
     let kept_out = match silent {
         Some(silent) => {
@@ -56,11 +64,18 @@ pub(crate) fn is_of_question(format: &CStr) -> bool {
     kept_out
 }
 
+/// Has this process tell questions from requests for a dump from now on.
+pub(crate) fn follow() {
+    if let Some(exchange) = Exchange::get()
+        && dumps::follow(|| Exchange::get().is_some_and(Exchange::is_for_me))
+    {
+        exchange.i_follow();
+    }
+}
+
 /// Answers the question that is put to this process. False if there is none.
 fn answer() -> bool {
-    let Some(exchange) = Exchange::get() else { return false };
-    let quiet = exchange.take_quiet();
-    let Some(taken) = exchange.take() else { return quiet };
+    let Some(taken) = Exchange::get().and_then(Exchange::take) else { return false };
     // A panic must not reach the server, and the asker is to be told.
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wire::read_question(taken.question()).map_or_else(

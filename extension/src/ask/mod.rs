@@ -3,8 +3,12 @@
 //! PostgreSQL lets no library add a reason to its signals between processes. But a process that is asked to log its memory
 //! contexts (`SendProcSignal` with `PROCSIG_LOG_MEMORY_CONTEXT`) does so at its next check for interrupts, also inside a
 //! function that never ends, and begins with a message to the log (`ProcessLogMemoryContextInterrupt` in mcxt.c). So a
-//! question is put where all processes see it ([`Exchange`]) and that signal is sent. The process that is asked finds the
-//! question when its message passes emit_log_hook ([`dump`]), answers it ([`answers`]), and keeps the dump out of the log.
+//! question is put where all processes see it ([`Exchange`]) and the process is sent SIGUSR1, at which it asks itself for a dump
+//! ([`crate::pg::dumps`]). It answers when that message passes emit_log_hook ([`dump`], [`answers`]), and keeps the dump out of
+//! the log, unless somebody else has asked for it.
+//!
+//! Processes do so from their first transaction on. The server's own, which have none, are sent its signal the first time: a dump
+//! that somebody asks for in that very moment is not told from the question.
 //!
 //! There is one question at a time in the whole cluster. A process that is asked raises no ERROR and allocates nothing through
 //! palloc while it answers: it may be in the middle of anything that checks for interrupts.
@@ -19,17 +23,16 @@ use memcheck_core::judge::thresholds::Thresholds;
 use serde_json::Value;
 
 use crate::guc::Traced;
-use crate::pg::process::{is_process, my_pid, request_dump, wait};
+use crate::pg::process::{interrupt, is_process, my_pid, request_dump, wait};
 use crate::shmem::exchange::{Asked, Exchange};
-pub(crate) use dump::is_of_question;
+pub(crate) use dump::{follow, is_of_question};
 
 /// How long to wait for an answer, and before that for the answer to somebody else's question.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often to look whether somebody else's question is gone.
 const LOOK: Duration = Duration::from_millis(10);
 /// After how long to look first whether the process that was asked is still there, and to send it the signal again; each time
-/// after twice as long as before, and at last after so long. A process that follows the first signal just when it is sent a
-/// second one logs a dump that nobody wanted, so the first is given time.
+/// after twice as long as before, and at last after so long.
 const AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(400)];
 
 /// What a backend can be asked.
@@ -94,7 +97,8 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
     let question = wire::question(question).to_string();
     let asked = occupy(exchange)?;
     asked.put(pid, question.as_bytes()).map_err(NoAnswer::QuestionTooLong)?;
-    if !request_dump(pid) {
+    let send = || if exchange.follows(pid) { interrupt(pid) } else { request_dump(pid) };
+    if !send() {
         return Err(NoAnswer::Ended(pid));
     }
     let deadline = Instant::now() + PATIENCE;
@@ -116,7 +120,7 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
         if !wait(patience) {
             // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
             patience = (patience * 2).min(AGAIN[1]);
-            if asked.is_still_asked() && !request_dump(pid) {
+            if asked.is_still_asked() && !send() {
                 return Err(NoAnswer::Ended(pid));
             }
         }

@@ -11,9 +11,6 @@ pub(super) fn register() {
 }
 
 /// False for the lines of a dump that was only a question.
-///
-/// A genuine request for a dump that comes together with a question is answered like one: the process cannot tell one signal
-/// from two.
 fn look_at(message: &Message) -> bool {
     if message.is_for_the_log_only() && ask::is_of_question(message.format) {
         return false;

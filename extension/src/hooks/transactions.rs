@@ -3,11 +3,11 @@
 use crate::pg::process::is_parallel_worker;
 use crate::pg::transactions::{self, End};
 use crate::pg::{is_top_level, message_text};
-use crate::{guc, session};
+use crate::{ask, guc, session};
 
-/// Has all ends of transactions told to windows, and the process's end to any.
+/// Has all ends of transactions told to windows, and the process's end to any. Who has transactions can be asked.
 pub(super) fn register() {
-    transactions::on_end(|| !session::is_idle(), ends);
+    transactions::on_end(|| !session::is_idle(), ends, ask::follow);
 }
 
 fn ends(end: End) {

@@ -7,6 +7,7 @@
 
 pub(crate) mod catcache;
 pub(crate) mod dsm;
+pub(crate) mod dumps;
 pub(crate) mod functions;
 pub(crate) mod log;
 mod nesting;

@@ -52,6 +52,12 @@ pub(crate) fn request_dump(pid: i32) -> bool {
     unsafe { pg_sys::SendProcSignal(pid, reason, NO_NUMBER) == 0 }
 }
 
+/// Sends a process the signal of `SendProcSignal` without any reason. False if there is no such process.
+pub(crate) fn interrupt(pid: i32) -> bool {
+    // SAFETY: a process of the server, for which that signal is harmless.
+    unsafe { libc::kill(pid, libc::SIGUSR1) == 0 }
+}
+
 /// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
 pub(crate) fn wait(time: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;

@@ -59,11 +59,16 @@ fn tell(end: End) {
 }
 
 static LISTENER: ServerThread<Cell<Option<Listener>>> = ServerThread::new(Cell::new(None));
+static FIRST: ServerThread<Cell<Option<Handler>>> = ServerThread::new(Cell::new(None));
 
-/// Has the ends of transactions told where `is_wanted` says so. In the postmaster, its children inherit it.
-pub(crate) fn on_end(is_wanted: fn() -> bool, handler: fn(End)) {
+/// Has the ends of transactions told where `is_wanted` says so, and to `first` when a process ends its first one. In the
+/// postmaster, its children inherit it.
+pub(crate) fn on_end(is_wanted: fn() -> bool, handler: fn(End), first: fn()) {
     unsafe extern "C-unwind" fn ends(event: pg_sys::XactEvent::Type, _: *mut c_void) {
         use pg_sys::XactEvent::*;
+        if let Some(first) = FIRST.take() {
+            super::guarded(first);
+        }
         match event {
             XACT_EVENT_COMMIT | XACT_EVENT_PREPARE => tell(End::Committed),
             XACT_EVENT_ABORT => tell(End::Aborted),
@@ -82,6 +87,7 @@ pub(crate) fn on_end(is_wanted: fn() -> bool, handler: fn(End)) {
         }
     }
     LISTENER.set(Some(Listener { is_wanted, handler }));
+    FIRST.set(Some(first));
     // SAFETY: the callbacks are functions that do not use their argument.
     unsafe {
         pg_sys::RegisterXactCallback(Some(ends), std::ptr::null_mut());

@@ -20,8 +20,8 @@ use crate::pg::transactions::at_exit;
 const ANSWER_BYTES: usize = 64 << 20;
 /// Longest question (bytes).
 const QUESTION_BYTES: usize = 8192;
-/// Places to remember processes that have got a signal too many.
-const PLACES: usize = 64;
+/// Places to remember processes that follow their signals.
+const PLACES: usize = 4096;
 
 /// Nobody asks.
 const NONE: u64 = 0;
@@ -48,9 +48,9 @@ pub(crate) struct Exchange {
     /// The asker's, to be set when the answer is there. Latches of processes are in shared memory, which all have at the same
     /// address.
     latch: AtomicPtr<pg_sys::Latch>,
-    /// Processes that may find no question when they follow the signal, each in the place that its id says: because it was given
-    /// up, or because they have answered it by an earlier signal. Their next dump is not to be logged.
-    quiet: [AtomicI32; PLACES],
+    /// Processes that tell a question from a request for a dump, each in the place that its id says. One that another has taken
+    /// the place of is asked as those are that cannot.
+    followers: [AtomicI32; PLACES],
     question_length: AtomicUsize,
     answer_length: AtomicUsize,
     /// 1 where the answer did not fit.
@@ -65,6 +65,13 @@ static MAPPED: AtomicPtr<Exchange> = AtomicPtr::new(std::ptr::null_mut());
 
 thread_local! {
     static LEAVES_AT_EXIT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A process that is terminated runs no destructors.
+fn leave_at_exit() {
+    if !LEAVES_AT_EXIT.replace(true) {
+        at_exit(process_ends);
+    }
 }
 
 /// Maps the memory. Where the system refuses, nobody can be asked.
@@ -106,44 +113,39 @@ impl Exchange {
     fn reset(&self) {
         self.asker.store(0, Ordering::Relaxed);
         self.turn.store(NONE, Ordering::Relaxed);
-        self.quiet.iter().for_each(|pid| pid.store(0, Ordering::Relaxed));
+        self.followers.iter().for_each(|pid| pid.store(0, Ordering::Relaxed));
         self.give_back();
     }
 
     /// The place for this process's question, unless somebody has it.
     pub(crate) fn occupy(&'static self) -> Option<Asked> {
-        if !LEAVES_AT_EXIT.replace(true) {
-            // A process that is terminated runs no destructors.
-            at_exit(process_ends);
-        }
+        leave_at_exit();
         self.asker.compare_exchange(0, my_pid(), Ordering::Acquire, Ordering::Relaxed).ok()?;
         Some(Asked { exchange: self })
+    }
+
+    /// Whether a question is put to this process. A signal handler may ask.
+    pub(crate) fn is_for_me(&self) -> bool {
+        state(self.turn.load(Ordering::Acquire)) == ASKED && self.pid.load(Ordering::Relaxed) == my_pid()
     }
 
     /// Takes the question that is put to this process, if there is one.
     pub(crate) fn take(&'static self) -> Option<Taken> {
         let turn = self.turn.load(Ordering::Acquire);
-        let is_for_me = state(turn) == ASKED && self.pid.load(Ordering::Relaxed) == my_pid();
-        let taken = is_for_me && self.change(turn, ANSWERING);
+        let taken = self.is_for_me() && self.change(turn, ANSWERING);
         taken.then_some(Taken { exchange: self, turn: with_state(turn, ANSWERING) })
     }
 
-    /// Whether this process has got a signal for a question that is not there any more, since the last call.
-    pub(crate) fn take_quiet(&self) -> bool {
+    /// Notes that this process follows its signals, until it ends.
+    pub(crate) fn i_follow(&self) {
+        leave_at_exit();
         let pid = my_pid();
-        self.quiet[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.followers[place(pid)].store(pid, Ordering::Relaxed);
     }
 
-    /// Has the next dump of the process that is asked not logged, if that is so.
-    fn quiet_if(&self, condition: impl FnOnce() -> bool) -> bool {
-        let pid = self.pid.load(Ordering::Relaxed);
-        // First, because the process may follow the signal at any moment.
-        self.quiet[place(pid)].store(pid, Ordering::SeqCst);
-        let holds = condition();
-        if !holds {
-            let _ = self.quiet[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        holds
+    /// Whether that process follows its signals.
+    pub(crate) fn follows(&self, pid: i32) -> bool {
+        self.followers[place(pid)].load(Ordering::Relaxed) == pid
     }
 
     fn change(&self, turn: u64, to: u64) -> bool {
@@ -153,7 +155,7 @@ impl Exchange {
     /// The asker leaves, whatever his question has come to.
     fn leave(&self) {
         let turn = self.turn.load(Ordering::Acquire);
-        if state(turn) == ASKED && self.quiet_if(|| self.change(turn, NONE)) {
+        if state(turn) == ASKED && self.change(turn, NONE) {
             // Nobody has seen the question.
         } else if self.change(with_state(turn, ANSWERING), ABANDONED) {
             // Whoever answers clears up.
@@ -212,8 +214,7 @@ impl Asked {
 
     /// Whether the question was not taken yet. The process may then be sent the signal again.
     pub(crate) fn is_still_asked(&self) -> bool {
-        let is_asked = || state(self.exchange.turn.load(Ordering::SeqCst)) == ASKED;
-        is_asked() && self.exchange.quiet_if(is_asked)
+        state(self.exchange.turn.load(Ordering::Acquire)) == ASKED
     }
 
     /// The answer, read by `read`, if it is there.
@@ -236,9 +237,10 @@ impl Drop for Asked {
 }
 
 fn process_ends() {
-    if let Some(exchange) = Exchange::get()
-        && exchange.asker.load(Ordering::Relaxed) == my_pid()
-    {
+    let Some(exchange) = Exchange::get() else { return };
+    let pid = my_pid();
+    let _ = exchange.followers[place(pid)].compare_exchange(pid, 0, Ordering::Relaxed, Ordering::Relaxed);
+    if exchange.asker.load(Ordering::Relaxed) == pid {
         exchange.leave();
     }
 }

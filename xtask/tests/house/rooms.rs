@@ -21,7 +21,7 @@ use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_test
 pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 21] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -55,8 +55,13 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 20] = [
     ("pg/log.rs", &["NEXT", "HANDLER"], "as above; written at the start"),
     (
         "pg/transactions.rs",
-        &["LISTENER", "GONE", "WATCHED"],
+        &["LISTENER", "FIRST", "GONE", "WATCHED"],
         "who is told, written at the start, and a callback that the server's list leads to, so that it must not move",
+    ),
+    (
+        "pg/dumps.rs",
+        &["BEFORE", "IS_ASKED", "WANTED"],
+        "what was in place of a signal handler of ours and what that has found, which has no other way to it",
     ),
     ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
     (
