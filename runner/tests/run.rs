@@ -31,7 +31,8 @@ scenario growth_benchmark context_top
   expect context_leak in 'LeakShapesScratch'
 ";
 const GOOD: &str = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
-const ENDLESS: &str = "golden none\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n";
+const ENDLESS: &str =
+    "golden none\nscenario window\n  workload { DO 'BEGIN PERFORM pg_sleep(600); END' }\n  expect none\n";
 
 const KILLED: &str = "\
 golden none
@@ -41,7 +42,7 @@ scenario window
   workload { SELECT leak_shapes.kill_self() }
   expect none
 ";
-const LATE: &str = "golden none\ntimeout 500ms\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n";
+const LATE: &str = "golden none\ntimeout 5s\nscenario window\n  workload { SELECT pg_sleep(600) }\n  expect none\n";
 
 /// Takes out of a report what differs from run to run and from version to version.
 fn normalized(text: &str) -> String {
@@ -419,7 +420,7 @@ impl<'a> SmallDisk<'a> {
     fn mount(directory: &'a Path, megabytes: u32) -> Option<Self> {
         let options = format!("size={megabytes}m,mode=755");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(directory).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(SmallDisk(directory))
+        mount.is_ok_and(|output| output.status.success()).then(|| SmallDisk(directory))
     }
 }
 

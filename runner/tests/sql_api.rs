@@ -3,16 +3,14 @@
 mod cluster;
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
 use memcheck_core::ScenarioKind;
 use memcheck_core::options::scenarios_are;
 
-use cluster::Session;
 use cluster::shared::Shared;
+use cluster::{Session, eventually};
 
 /// Its ring is small enough to overflow.
 static SHARED: Shared = Shared::new(&["buggy_pg_ext"], &["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
@@ -431,11 +429,8 @@ fn an_open_window_is_reported_at_exit() {
         session.ask("SELECT count(*) FROM pg_class");
         drop(session);
         let mut other = Session::open(server);
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while other.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {
-            assert!(Instant::now() < deadline, "the backend did not exit");
-            thread::sleep(Duration::from_millis(10));
-        }
+        let is_there = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+        eventually("the backend has ended", || other.ask(&is_there) == "0");
         other.gives("SELECT ext_memcheck.flush_violations()", "1");
         other.gives(
             &format!("SELECT check_type FROM ext_memcheck.violation_log WHERE backend_pid = {pid}"),

@@ -3,10 +3,7 @@
 
 mod cluster;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use cluster::{Session, clusters};
+use cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
 
 /// A session with the subject as its target, that has called each function before.
@@ -210,11 +207,8 @@ fn a_backend_that_is_ended(server: &Server) {
     session.gives("SELECT r01_bad('pg_class') > 0", "t");
     session.gives("BEGIN; SELECT count(d01_bad(100)) FROM generate_series(1, 1000)", "1000");
     other.gives(&format!("SELECT pg_terminate_backend({pid})"), "t");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while other.ask(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}")) != "0" {
-        assert!(Instant::now() < deadline, "the backend did not exit");
-        thread::sleep(Duration::from_millis(10));
-    }
+    let is_there = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+    eventually("the backend has ended", || other.ask(&is_there) == "0");
     other.gives("SELECT ext_memcheck.flush_violations()", "3");
     other.gives(
         &format!(

@@ -42,7 +42,7 @@ impl Installation {
 /// The first installation of version `major`, or of any; one that extensions cannot be built for only if there is no other.
 fn best(found: &[Installation], major: Option<u32>) -> Option<&Installation> {
     let right = || found.iter().filter(|installation| major.is_none_or(|major| installation.version.major() == major));
-    right().find(|installation| installation.can_build_extensions()).or(right().next())
+    right().find(|installation| installation.can_build_extensions()).or_else(|| right().next())
 }
 
 fn candidates(config: &Config) -> Vec<PathBuf> {

@@ -123,19 +123,14 @@ impl Project {
         command
     }
 
-    /// Starts a run and waits until the backend of a spec runs a statement that contains `text`.
+    /// Starts a run and waits until the backend of a spec is at its workload, which is a DO: the only one in a run.
     pub(crate) fn start(&self, arguments: &str) -> Child {
         let child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-        let busy = || -> Vec<i32> {
-            let is_busy = |pid: &i32| title(*pid).contains("spec_") && title(*pid).contains("SELECT");
-            self.processes().into_iter().filter(is_busy).collect()
+        let is_at_it = |pid: i32| {
+            let title = title(pid);
+            title.contains("spec_") && title.trim_end().ends_with(" DO")
         };
-        eventually("a backend is busy", || {
-            // With the workload, and not with what comes before it.
-            let before = busy();
-            thread::sleep(Duration::from_millis(500));
-            busy().iter().any(|pid| before.contains(pid))
-        });
+        eventually("a backend is at its workload", || self.processes().into_iter().any(is_at_it));
         child
     }
 
