@@ -43,11 +43,6 @@ has_library() {
     PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -q "[[:space:]]$1 "
 }
 
-# The package of Debian that has a library.
-package_of() {
-    awk -v library="$1" '$1 == library { print $2 }' tests/servers/libraries
-}
-
 # Whether a module of a server is one that a spec or a test names, by its own name or by that of its extension.
 is_used() {
     module=$(basename "$1" .so)
@@ -65,12 +60,11 @@ missing_libraries() {
     modules=$("$1" --pkglibdir)
     extensions=$("$1" --sharedir)/extension
     ldd "$bin/postgres" "$bin/initdb" "$bin/psql" "$modules"/*.so 2>/dev/null |
-        sed -n -e 's/^\(\/.*\):$/\1/; t file' -e 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/; t library' -e d \
-            -e ': file' -e h -e d -e ': library' -e 'G; s/\n/ /p' |
+        awk '/^[^\t].*:$/ { file = substr($0, 1, length($0) - 1) } / => not found/ { print $1, file }' |
         while read -r library file; do
             case "$file" in
-            "$bin"/*) echo "$library" ;;
-            *) if is_used "$file" "$extensions"; then echo "$library"; fi ;;
+            "$modules"/*) if is_used "$file" "$extensions"; then echo "$library"; fi ;;
+            *) echo "$library" ;;
             esac
         done
 }
@@ -86,25 +80,38 @@ privilege() {
     fi
 }
 
-# What the system lacks, a line for each: what it is, a colon, and the packages that have it.
+# Lines of what the system lacks: what it is, a colon, and the packages that have it.
 lacking() {
-    has_compiler || echo "a C compiler: gcc libc6-dev"
-    has git || echo "git: git"
-    fetches=
-    has_libclang || fetches=yes
-    for major in "$@"; do
-        if pg_config=$(scripts/pg-config.sh "$major"); then
-            missing_libraries "$pg_config"
-        else
-            fetches=yes
-            sed '/^#/d; s/ .*//' tests/servers/libraries | while read -r library; do
-                has_library "$library" || echo "$library"
-            done
-        fi
-    done | sort -u | while read -r library; do
-        echo "$library: $(package_of "$library")"
+    {
+        has_compiler || echo "a C compiler: gcc libc6-dev"
+        has git || echo "git: git"
+        has_libclang || pip
+        for major in "$@"; do
+            if pg_config=$(scripts/pg-config.sh "$major"); then
+                missing_libraries "$pg_config"
+            else
+                pip
+                sed '/^#/d; s/ .*//' tests/servers/libraries | while read -r library; do
+                    has_library "$library" || echo "$library"
+                done
+            fi
+        done | with_packages
+    } | sort -u
+}
+
+# What fetches wheels.
+pip() {
+    has_pip || echo "pip for python3: python3 python3-pip"
+}
+
+# The package of Debian 12 behind each library, where it is known.
+with_packages() {
+    while read -r line; do
+        case "$line" in
+        *:*) echo "$line" ;;
+        *) echo "$line: $(awk -v library="$line" '$1 == library { print $2 }' tests/servers/libraries)" ;;
+        esac
     done
-    [ -z "$fetches" ] || has_pip || echo "pip for python3: python3 python3-pip"
 }
 
 # The packages that are better than what would be fetched. Debian 12 has PostgreSQL 15 only.
