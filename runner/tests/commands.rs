@@ -258,3 +258,90 @@ fn prune_removes_after_a_full_green_run_only() {
     assert_eq!(in_expected(), "elsewhere.out good.out good.pg16.out");
     assert_eq!(run("passed", "\"elsewhere\"").1, "every golden is needed\n");
 }
+
+#[test]
+fn files_of_others_are_never_written_over_or_removed() {
+    let files: &[(&str, &[u8])] = &[
+        ("expected/good.out", b"CREATE EXTENSION good;\n"),
+        ("expected/empty.out", b""),
+        ("expected/binary.out", b"\0\xff\xfe"),
+        ("expected/newer.out", b"mcspec golden 2\nspec newer\n"),
+        ("expected/unused.out", b"SELECT 1;\n"),
+        ("expected/unused_newer.out", b"mcspec golden 2\n"),
+    ];
+    let names = ["good", "empty", "binary", "newer", "directory", "dangling", "merged"];
+    let project = project(&[("specs/good.mcspec", GOOD)]);
+    let path = |name: &str| project.path().join(name);
+    fs::create_dir_all(path("expected/directory.out")).unwrap();
+    fs::create_dir(path("results")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path("expected/dangling.out")).unwrap();
+    for (name, text) in files {
+        fs::write(path(name), text).unwrap();
+    }
+    fs::write(path("expected/merged.out"), "mcspec golden 1\nspec merged\n<<<<<<< HEAD\n").unwrap();
+    for name in names {
+        fs::write(path(&format!("results/{name}.json")), result(name, "passed", ROW)).unwrap();
+    }
+    let index = |names: &[&str]| {
+        let text = format!(r#"{{"format": 1, "ended": 1, "cases": ["{}"]}}"#, names.join("\", \""));
+        fs::write(path("results/run.json"), text).unwrap();
+    };
+    index(&names);
+    let unchanged = || {
+        for (name, text) in files {
+            assert_eq!(fs::read(path(name)).unwrap(), *text, "{name}");
+        }
+        assert!(path("expected/directory.out").is_dir() && path("expected/dangling.out").is_symlink());
+    };
+
+    let (code, stdout, _) = mcspec(project.path(), "bless");
+    unchanged();
+    assert_eq!(code, 1);
+    let hint = "HINT:  to keep goldens elsewhere, write into mcspec.toml:\n[project]\nexpected = \"goldens\"\n";
+    for line in [
+        "refused    good: \"expected/good.out\" is not a golden of mcspec\n",
+        "refused    empty: \"expected/empty.out\" is not a golden of mcspec, but empty\n",
+        "refused    binary: \"expected/binary.out\" is not a golden of mcspec\n",
+        "refused    newer: \"expected/newer.out\" is a golden of format 2; this version of mcspec has format 1\n",
+        "refused    directory: \"expected/directory.out\" is not a golden of mcspec, but a directory\n",
+        "refused    dangling: \"expected/dangling.out\" is not a golden of mcspec, but a symbolic link to nothing\n",
+        "updated    expected/merged.out\n",
+        hint,
+    ] {
+        assert_eq!(stdout.matches(line).count(), 1, "{line}{stdout}");
+    }
+
+    index(&["good"]);
+    let (code, stdout, _) = mcspec(project.path(), "bless --prune");
+    unchanged();
+    assert_eq!((code, stdout.as_str()), (0, "removed    expected/merged.out: no spec uses it\n"));
+
+    // What the hint says helps.
+    fs::write(path("mcspec.toml"), hint.split_once(":\n").unwrap().1).unwrap();
+    let (code, stdout, _) = mcspec(project.path(), "bless");
+    unchanged();
+    assert_eq!(code, 0);
+    assert!(stdout.ends_with("created    goldens/good.out\n") && !stdout.contains("HINT"), "{stdout}");
+}
+
+#[test]
+fn goldens_do_not_go_where_others_keep_theirs() {
+    let project = project(&[
+        ("specs/good.mcspec", GOOD),
+        ("expected/good.out", "SELECT 1;\n"),
+        ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["good"]}"#),
+        ("results/good.json", &result("good", "passed", ROW)),
+    ]);
+    let bless = || mcspec(project.path(), "bless").1;
+    let first = bless();
+    assert!(
+        first.contains("goldens are kept in \"goldens\", since \"expected/good.out\" is not one\nHINT:  "),
+        "{first}"
+    );
+    assert!(first.ends_with("created    goldens/good.out\n"), "{first}");
+    // Said once, and it stays so when the other files go.
+    fs::remove_file(project.path().join("expected/good.out")).unwrap();
+    let second = bless();
+    assert!(second.ends_with(" ago\nunchanged  goldens/good.out\n"), "{second}");
+    assert_eq!(mcspec(project.path(), "diff").0, 0);
+}

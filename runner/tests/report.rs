@@ -114,6 +114,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     };
     let not_recorded = || Fault::NotRecorded {
         path: "expected/new.out".into(),
+        is_taken: false,
         blocks: vec![
             Seen {
                 title: title.clone(),

@@ -1,5 +1,6 @@
 //! `mcspec bless`
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use super::results::{describe, last_run, without_version};
 use super::select::catalog;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::bless::{Blessed, bless as accept};
-use crate::golden::prune;
+use crate::golden::{Directory, prune};
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use crate::results::schema::{CaseResult, RunIndex};
 
@@ -38,13 +39,22 @@ pub(super) fn bless(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     let mut out = Stdout::new();
     writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
     let mut exit = Exit::Ok;
-    for blessed in accept(&config.project.expected, &results)? {
+    let goldens = Directory::of(&config.project);
+    let note = goldens.note();
+    let blessed = accept(&goldens, &results)?;
+    if let Some(note) = note.filter(|_| goldens.path.exists()) {
+        writeln!(out, "{note}").map_err(Complaint::stdout)?;
+    }
+    let mut hints = BTreeSet::new();
+    for blessed in blessed {
         let line = match blessed {
             Blessed::Created(path) => format!("created    {}", path.display()),
             Blessed::Updated(path) => format!("updated    {}", path.display()),
             Blessed::Unchanged(path) => format!("unchanged  {}", path.display()),
             Blessed::Refused { label, reason, hint } => {
                 exit = Exit::Failed;
+                // One that is for several is given once.
+                let hint = hint.filter(|hint| hints.insert(hint.clone()));
                 let hint = hint.map_or(String::new(), |hint| format!("\nHINT:  {hint}"));
                 format!("refused    {label}: {reason}{hint}")
             }
@@ -64,7 +74,7 @@ fn prune(config: &Config) -> Result<Exit, Complaint> {
     }
     let used = cases.into_iter().filter(|case| case.golden != Policy::None).map(|case| case.name);
     let mut out = Stdout::new();
-    let superfluous = prune::superfluous(&config.project.expected, &used.collect::<Vec<_>>())?;
+    let superfluous = prune::superfluous(&Directory::of(&config.project).path, &used.collect::<Vec<_>>());
     for (file, reason) in &superfluous {
         prune::remove(file)?;
         writeln!(out, "removed    {}: {}", file.display(), reason.as_str()).map_err(Complaint::stdout)?;

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run};
 use crate::config::Config;
-use crate::golden;
+use crate::golden::{self, Directory};
 use crate::report::fault::difference_lines;
 use crate::results::ResultsError;
 use crate::results::schema::CaseResult;
@@ -28,8 +28,9 @@ pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     let mut out = Stdout::new();
     writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
     let mut exit = Exit::Ok;
+    let goldens = Directory::of(&config.project);
     for result in results {
-        for line in differences(&result, config)? {
+        for line in differences(&result, &goldens, config)? {
             exit = Exit::Failed;
             writeln!(out, "{line}").map_err(Complaint::stdout)?;
         }
@@ -38,8 +39,8 @@ pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
 }
 
 /// How a case differs from the golden there is now.
-fn differences(result: &CaseResult, config: &Config) -> Result<Vec<String>, Complaint> {
-    let recorded = golden::look_up(&config.project.expected, &result.case, &result.server.axes())?;
+fn differences(result: &CaseResult, goldens: &Directory, config: &Config) -> Result<Vec<String>, Complaint> {
+    let recorded = golden::look_up(&goldens.path, &result.case, &result.server.axes())?;
     let path = recorded.as_ref().map_or("no golden".to_owned(), |recorded| recorded.path.display().to_string());
     let unusable = |reason| ResultsError::Bad { path: config.project.results.join(&result.label), reason };
     let mut lines = Vec::new();

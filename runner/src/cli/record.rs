@@ -91,6 +91,7 @@ fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
         Fault::Unmet { .. } => Some("an \"expect\" is not met"),
         Fault::Inexact { .. } => Some("the spec has \"golden exact\" and a size is not exact"),
         Fault::Golden(GoldenError::Bad { .. }) => None,
+        Fault::Golden(GoldenError::Format { .. }) => Some("its golden has another format"),
         Fault::Golden(_) => Some("it is not known which golden is meant"),
         _ => None,
     });
@@ -173,7 +174,8 @@ mod tests {
         let axes = Axes { major: 18, assertions: false, arch: "x86_64".into() };
         OBSERVED.set(0);
 
-        let verdict = judge(&case, &outcome, &axes, Record::Missing("expected/many.out".into()));
+        let verdict =
+            judge(&case, &outcome, &axes, Record::Missing { path: "expected/many.out".into(), is_taken: false });
         let mut recorder = Recorder::begin(directory.path(), 1).unwrap();
         recorder.case(0, &case, &outcome, &verdict).unwrap();
         recorder.end().unwrap();

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::results::{describe, last_run};
 use super::terminal::Keys;
 use crate::config::Config;
+use crate::golden::Directory;
 use crate::golden::review::{Changed, Pending, pending};
 use crate::report::fault::difference_lines;
 use crate::report::tone;
@@ -69,7 +70,8 @@ pub(super) fn review(arguments: &Arguments, config: &Config) -> Result<Exit, Com
     let mut out = anstream::stdout();
     writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
 
-    let pending = pending(&config.project.expected, &results)?;
+    let goldens = Directory::of(&config.project);
+    let pending = pending(&goldens, &results);
     let hunks = |one: &Pending| if let Pending::Changed(changed) = one { changed.hunks.len() } else { 0 };
     let total: usize = pending.iter().map(hunks).sum();
     let (mut shown, mut accepted, mut rejected, mut refused) = (0, 0, 0, 0);
@@ -88,11 +90,15 @@ pub(super) fn review(arguments: &Arguments, config: &Config) -> Result<Exit, Com
             show(&mut out, &changed, hunk, &format!("{shown} of {total}")).map_err(Complaint::stdout)?;
             match ask(&mut out, &mut keys).map_err(terminal)? {
                 Decision::Accept => {
+                    let note = goldens.note();
                     changed.accept(hunk)?;
                     accepted += 1;
+                    if let Some(note) = note {
+                        writeln!(out, "{note}").map_err(Complaint::stdout)?;
+                    }
                 }
                 Decision::Reject => {
-                    reject(&changed, &mut results, config)?;
+                    reject(&changed, &mut results, &goldens, config)?;
                     rejected += 1;
                 }
                 Decision::Skip => {}
@@ -138,8 +144,13 @@ fn ask(out: &mut impl Write, keys: &mut Keys) -> std::io::Result<Decision> {
 }
 
 /// Notes in the results that this is not what the golden should hold, until the spec is run again.
-fn reject(changed: &Changed, results: &mut [CaseResult], config: &Config) -> Result<(), Complaint> {
-    for result in results.iter_mut().filter(|result| changed.is_of(result, &config.project.expected)) {
+fn reject(
+    changed: &Changed,
+    results: &mut [CaseResult],
+    goldens: &Directory,
+    config: &Config,
+) -> Result<(), Complaint> {
+    for result in results.iter_mut().filter(|result| changed.is_of(result, goldens)) {
         result.refusal = Some(REJECTED.to_owned());
         result.write(&config.project.results)?;
     }

@@ -19,6 +19,7 @@ use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::golden::Directory;
 use crate::judge::without_running;
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reports, Summary};
@@ -156,7 +157,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             jobs,
             repeat: arguments.repeat,
             environments: &environments,
-            expected: &config.project.expected,
+            goldens: &Directory::of(&config.project).path,
         };
         // Only now: as long as nothing runs, the last run is the last one.
         let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;

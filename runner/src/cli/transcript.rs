@@ -29,7 +29,7 @@ pub(super) struct Transcript {
     #[arg(long, conflicts_with_all = ["server", "repeat", "failed"])]
     transcript: bool,
 
-    /// Where the expected transcripts are; default: the directory of goldens
+    /// Where the expected transcripts are; default: "expected" of mcspec.toml
     #[arg(long, value_name = "DIR", requires = "transcript")]
     expected: Option<PathBuf>,
 }

@@ -77,6 +77,7 @@ impl Config {
         let mut config = Self { root: root.to_owned(), ..Self::default() };
         let problems = config.apply(REFERENCE, root);
         debug_assert_eq!(problems, [], "the compiled-in defaults are valid");
+        config.project.is_default();
         config
     }
 

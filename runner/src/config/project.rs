@@ -9,8 +9,12 @@ use super::section::{Problems, Section};
 pub struct Project {
     /// The directory of the `.mcspec` files.
     pub specs: PathBuf,
-    /// The directory of the goldens.
+    /// The directory of the goldens and of what isolationtester is expected to print.
     pub expected: PathBuf,
+    /// Whether the file says so; the default gives way to files of others.
+    pub says_expected: bool,
+    /// Whether the file has the section.
+    pub is_in_file: bool,
     /// The directory that a run writes to.
     pub results: PathBuf,
     /// The schedule that `mcspec run` runs without arguments.
@@ -19,6 +23,8 @@ pub struct Project {
 
 impl Project {
     pub(super) fn apply(&mut self, mut section: Section, problems: &mut Problems) {
+        self.is_in_file = true;
+        self.says_expected = section.has("expected");
         for (key, field) in [
             ("specs", &mut self.specs),
             ("expected", &mut self.expected),
@@ -30,6 +36,21 @@ impl Project {
             }
         }
         section.finish(problems);
+    }
+
+    /// Forgets that a section was read: it was that of the defaults.
+    pub(super) fn is_default(&mut self) {
+        (self.is_in_file, self.says_expected) = (false, false);
+    }
+
+    /// What to write into the file to have the goldens in a directory of that name.
+    pub fn hint(&self, name: &str) -> String {
+        let place = match (self.is_in_file, self.says_expected) {
+            (_, true) => "change \"expected\" in [project] of mcspec.toml:\n",
+            (true, false) => "write into [project] of mcspec.toml:\n",
+            (false, false) => "write into mcspec.toml:\n[project]\n",
+        };
+        format!("to keep goldens elsewhere, {place}expected = \"{name}\"")
     }
 }
 
@@ -47,5 +68,24 @@ mod tests {
         assert_eq!(config.project.results, Path::new("/r"));
         assert_eq!(config.project.expected, Path::new("a/expected"));
         assert_eq!(config.project.schedule, Path::new("a/schedule"));
+    }
+
+    #[test]
+    fn a_hint_fits_into_the_file() {
+        for (text, says_expected) in [
+            ("", false),
+            ("[engine]\nwarmup = 2\n", false),
+            ("[project]\n", false),
+            ("[project]\nspecs = \"t\"\n", false),
+            ("[project]\nexpected = \"expected\"\n", true),
+        ] {
+            let parse = |text: &str| Config::parse(text, Path::new("mcspec.toml")).expect("valid").project;
+            let project = parse(text);
+            assert_eq!(project.says_expected, says_expected, "{text}");
+            let hint = project.hint("goldens");
+            let (_, lines) = hint.split_once(":\n").expect("lines to copy");
+            let pasted = text.replace("expected = \"expected\"\n", "") + lines;
+            assert_eq!(parse(&pasted).expected, Path::new("goldens"), "{pasted}");
+        }
     }
 }

@@ -54,6 +54,11 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
+    /// Whether the file says anything about a key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A text.
     pub(super) fn string(&mut self, key: &'static str, problems: &mut Problems) -> Option<(&'a str, Range<usize>)> {
         let value = self.value(key)?;

@@ -1,11 +1,12 @@
 //! Accepting what the last run found.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use super::compare::merge;
 use super::file::{Block, Golden};
-use super::{GoldenError, Recorded, Seen, base_file, differences, read, write};
+use super::{Directory, GoldenError, Recorded, Seen, base_file, differences, read, record};
 use crate::results::schema::CaseResult;
 
 /// What became of a golden.
@@ -35,18 +36,18 @@ pub enum Blessed {
 ///
 /// # Errors
 ///
-/// A golden cannot be read or written.
-pub fn bless(expected: &Path, results: &[CaseResult]) -> Result<Vec<Blessed>, GoldenError> {
+/// A golden cannot be written.
+pub fn bless(goldens: &Directory, results: &[CaseResult]) -> Result<Vec<Blessed>, GoldenError> {
     let accept = |proposal| match proposal {
         Proposal::Change { file, old, new, .. } if old.as_ref() != Some(&new) => {
             let existed = file.exists();
-            write(&file, &new.to_string())?;
+            record(&file, &new)?;
             Ok(if existed { Blessed::Updated(file) } else { Blessed::Created(file) })
         }
         Proposal::Change { file, .. } => Ok(Blessed::Unchanged(file)),
         Proposal::Refused { label, reason, hint } => Ok(Blessed::Refused { label, reason, hint }),
     };
-    propose(expected, results)?.into_iter().map(accept).collect()
+    propose(goldens, results).into_iter().map(accept).collect()
 }
 
 /// What the results of a run would make of a golden.
@@ -68,29 +69,37 @@ pub(super) enum Proposal {
 }
 
 /// What these results would make of their goldens, golden by golden.
-pub(super) fn propose(expected: &Path, results: &[CaseResult]) -> Result<Vec<Proposal>, GoldenError> {
+pub(super) fn propose(goldens: &Directory, results: &[CaseResult]) -> Vec<Proposal> {
     let mut by_file: BTreeMap<PathBuf, Vec<&CaseResult>> = BTreeMap::new();
     for result in results {
-        by_file.entry(golden_of(expected, result)).or_default().push(result);
+        by_file.entry(golden_of(goldens, result)).or_default().push(result);
     }
-    by_file.into_iter().map(|(file, results)| propose_file(file, &results)).collect()
+    by_file.into_iter().map(|(file, results)| propose_file(file, &results, goldens)).collect()
 }
 
 /// The golden that a result was compared with, or would be.
-pub(super) fn golden_of(expected: &Path, result: &CaseResult) -> PathBuf {
-    result.golden.clone().unwrap_or_else(|| base_file(expected, &result.case))
+pub(super) fn golden_of(goldens: &Directory, result: &CaseResult) -> PathBuf {
+    result.golden.clone().unwrap_or_else(|| base_file(&goldens.path, &result.case))
 }
 
-fn propose_file(file: PathBuf, results: &[&CaseResult]) -> Result<Proposal, GoldenError> {
+fn propose_file(file: PathBuf, results: &[&CaseResult], goldens: &Directory) -> Proposal {
+    let refused = |result: &CaseResult, reason: String, hint: Option<String>| Proposal::Refused {
+        label: result.label.clone(),
+        reason,
+        hint,
+    };
     let old = match read(&file) {
         Ok(Recorded { golden, .. }) => Some(golden),
-        Err(GoldenError::File { .. }) if !file.exists() => None,
+        Err(GoldenError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
         // To be written anew.
         Err(GoldenError::Bad { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let refused = |result: &CaseResult, reason: String, hint: Option<String>| {
-        Ok(Proposal::Refused { label: result.label.clone(), reason, hint })
+        Err(error) => {
+            let hint = match &error {
+                GoldenError::Foreign { .. } => Some(goldens.hint.clone()),
+                error => error.hint().map(str::to_owned),
+            };
+            return refused(results[0], error.to_string(), hint);
+        }
     };
     let mut first = None;
     for result in results {
@@ -113,7 +122,7 @@ fn propose_file(file: PathBuf, results: &[&CaseResult]) -> Result<Proposal, Gold
         }
     }
     let (_, new, observed) = first.expect("a golden is proposed by at least one result");
-    Ok(Proposal::Change { file, old, new, observed })
+    Proposal::Change { file, old, new, observed }
 }
 
 fn agrees(golden: &Golden, observed: &[Seen]) -> bool {
@@ -137,6 +146,8 @@ fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[Seen]) -> Golde
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Project;
+    use crate::golden::write;
     use crate::results::schema::{RowResult, ScenarioResult, ServerRecord};
 
     fn result(label: &str, major: u32, rows: &[(&str, f64)]) -> CaseResult {
@@ -179,16 +190,19 @@ mod tests {
 
     /// Blesses and returns what was done and what the file holds then.
     fn run(old: Option<&str>, results: &[CaseResult]) -> (String, Option<String>) {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("knn.out");
+        let root = tempfile::tempdir().unwrap();
+        let project = Project { expected: root.path().to_owned(), says_expected: true, ..Project::default() };
+        let file = root.path().join("knn.out");
         if let Some(old) = old {
             write(&file, old).unwrap();
         }
-        let done = match bless(directory.path(), results).unwrap().remove(0) {
+        let done = match bless(&Directory::of(&project), results).unwrap().remove(0) {
             Blessed::Created(_) => "created".to_owned(),
             Blessed::Updated(_) => "updated".to_owned(),
             Blessed::Unchanged(_) => "unchanged".to_owned(),
-            Blessed::Refused { label, reason, .. } => format!("{label}: {reason}"),
+            Blessed::Refused { label, reason, .. } => {
+                format!("{label}: {reason}").replace(&format!("{}/", root.path().display()), "")
+            }
         };
         (done, std::fs::read_to_string(&file).ok())
     }
@@ -211,6 +225,27 @@ mod tests {
         let old = OLD.replace("\nscenario window gone\n(0 violations)\n", "");
         let found = result("knn", 18, &[("ctx_bloat|INFO|a|128B..256B/iter|-|-", 140.0)]);
         assert_eq!(run(Some(&old), &[found]), ("unchanged".to_owned(), Some(old.clone())));
+    }
+
+    #[test]
+    fn what_is_no_golden_of_this_format_is_left_alone() {
+        let found = result("knn", 18, &[]);
+        for (text, expected) in [
+            ("CREATE EXTENSION knn;\n", "knn: \"knn.out\" is not a golden of mcspec"),
+            ("", "knn: \"knn.out\" is not a golden of mcspec, but empty"),
+            (
+                "mcspec golden 2\nspec knn\n",
+                "knn: \"knn.out\" is a golden of format 2; this version of mcspec has format 1",
+            ),
+        ] {
+            let (done, left) = run(Some(text), std::slice::from_ref(&found));
+            assert_eq!((done.as_str(), left.as_deref()), (expected, Some(text)));
+        }
+        // One that cannot be understood is written anew.
+        for text in ["mcspec golden 1\nspec knn\n<<<<<<< HEAD\n", "mcspec golden 1\n", "mcspec golden 1\nspec \u{fffd}"]
+        {
+            assert_eq!(run(Some(text), std::slice::from_ref(&found)).0, "updated", "{text}");
+        }
     }
 
     #[test]

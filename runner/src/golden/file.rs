@@ -26,7 +26,10 @@ use memcheck_core::golden::row::{Row, has_fields};
 
 use crate::results::Seen;
 
-/// First line of every golden file; the number goes up when the meaning of a row changes.
+/// The format of golden files; the number goes up when the meaning of a row changes.
+pub const FORMAT: u32 = 1;
+
+/// First line of every golden file.
 const FORMAT_LINE: &str = "mcspec golden 1";
 
 /// What a golden file holds.

@@ -2,7 +2,9 @@
 
 pub mod bless;
 mod compare;
+mod directory;
 mod file;
+mod owner;
 pub mod prune;
 pub mod review;
 mod trace;
@@ -19,7 +21,9 @@ use regex::Regex;
 use crate::results::{Axes, Seen};
 
 pub use compare::{Difference, compare, differences};
-pub use file::{BadGolden, Block, Golden};
+pub use directory::Directory;
+pub use file::{BadGolden, Block, FORMAT, Golden};
+use owner::{Owner, owner};
 pub use trace::trace;
 pub use variant::BadVariant;
 use variant::{Ambiguous, Variant, most_specific};
@@ -46,7 +50,23 @@ pub enum GoldenError {
         /// The system's reason.
         error: io::Error,
     },
-    /// A file is not a golden.
+    /// A file stands in the place of a golden that mcspec has not written.
+    #[error("\"{}\" is not a golden of mcspec{}", path.display(), what.map_or(String::new(), |what| format!(", but {what}")))]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is, where that is worth saying.
+        what: Option<&'static str>,
+    },
+    /// A golden of another version of mcspec.
+    #[error("\"{}\" is a golden of format {format}; this version of mcspec has format {FORMAT}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+    /// A golden cannot be understood.
     #[error("{}:{}: {}", path.display(), bad.line, bad.fault)]
     Bad {
         /// The file.
@@ -85,7 +105,10 @@ impl GoldenError {
                 Some("add a golden for the servers that they have in common, or remove one")
             }
             GoldenError::Bad { .. } => Some("\"mcspec bless\" writes the file anew"),
-            GoldenError::File { .. } => None,
+            GoldenError::Format { .. } => Some(
+                "the version of mcspec that has written it reads it; once it is removed, \"mcspec bless\" writes another",
+            ),
+            GoldenError::File { .. } | GoldenError::Foreign { .. } => None,
         }
     }
 }
@@ -152,6 +175,9 @@ pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recor
         let name = entry.file_name().to_string_lossy().into_owned();
         let axes = name.strip_suffix(".out").and_then(|name| name.strip_prefix(stem));
         let Some(axes) = axes.filter(|axes| axes.is_empty() || axes.starts_with('.')) else { continue };
+        if matches!(owner(&parent.join(&name)), Ok(Owner::Others(_))) {
+            continue;
+        }
         variants.push(axes.parse::<Variant>().map_err(|bad| GoldenError::Variant { path: parent.join(&name), bad })?);
         paths.push(parent.join(name));
     }
@@ -166,16 +192,50 @@ pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recor
     }
 }
 
+/// Whether there is something where a golden would be that is not one.
+pub fn is_foreign(path: &Path) -> bool {
+    matches!(owner(path), Ok(Owner::Others(_)))
+}
+
 /// Reads one golden file.
 ///
 /// # Errors
 ///
 /// The file cannot be read or is not a golden.
 pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
-    let text =
-        fs::read_to_string(path).map_err(|error| GoldenError::File { doing: "read", path: path.to_owned(), error })?;
-    let golden = text.parse().map_err(|bad| GoldenError::Bad { path: path.to_owned(), bad })?;
-    Ok(Recorded { path: path.to_owned(), golden })
+    let path = path.to_owned();
+    let text = match owner(&path) {
+        Ok(Owner::Ours { format: FORMAT, text }) => text,
+        Ok(Owner::Ours { format, .. }) => return Err(GoldenError::Format { path, format }),
+        Ok(Owner::Others(what)) => return Err(GoldenError::Foreign { path, what }),
+        Err(error) => return Err(GoldenError::File { doing: "read", path, error }),
+    };
+    match String::from_utf8_lossy(&text).parse() {
+        Ok(golden) => Ok(Recorded { path, golden }),
+        Err(bad) => Err(GoldenError::Bad { path, bad }),
+    }
+}
+
+/// Writes a golden, whole or not at all; never in the place of what is none.
+///
+/// # Errors
+///
+/// The file cannot be written, or is not a golden of this format.
+fn record(path: &Path, golden: &Golden) -> Result<(), GoldenError> {
+    match read(path) {
+        Ok(_) | Err(GoldenError::Bad { .. }) => {}
+        Err(GoldenError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    // What a link points at is written, and the link stays.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let partial = path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
+    write(&partial, &golden.to_string())?;
+    fs::rename(&partial, &path).map_err(|error| {
+        // There is nothing that could be done if that fails too.
+        let _ = fs::remove_file(&partial);
+        GoldenError::File { doing: "write", path, error }
+    })
 }
 
 /// Writes what a case found, in the form of a golden, as `NAME.out` into a directory.
@@ -240,9 +300,17 @@ mod tests {
     fn the_file_for_the_server_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let golden = |name: &str| format!("mcspec golden 1\nspec {name}\n");
-        for name in ["a/knn", "a/knn.pg15", "a/knn2", "odd", "odd.x86_64", "odd.pg15", "bad.linux", "broken"] {
-            let text = if name == "broken" { "psql".to_owned() } else { golden(name) };
-            write(&directory.path().join(format!("{name}.out")), &text).unwrap();
+        for name in ["a/knn", "a/knn.pg15", "a/knn2", "odd", "odd.x86_64", "odd.pg15", "bad.linux", "some.pg15"] {
+            write(&directory.path().join(format!("{name}.out")), &golden(name)).unwrap();
+        }
+        for (name, text) in [
+            ("broken", "mcspec golden 1\npsql\n"),
+            ("newer", "mcspec golden 2\n"),
+            ("foreign", "SELECT 1;\n"),
+            ("some", "SELECT 1;\n"),
+            ("some.linux", "SELECT 1;\n"),
+        ] {
+            write(&directory.path().join(format!("{name}.out")), text).unwrap();
         }
         let find = |case: &str, major| {
             let axes = Axes { major, assertions: false, arch: "x86_64".into() };
@@ -263,7 +331,12 @@ mod tests {
                 "several goldens are for this server (pg 15, noassert, x86_64): \"odd.pg15.out\", \"odd.x86_64.out\"",
             ),
             ("bad", 15, "\"bad.linux.out\": unknown variant \"linux\""),
-            ("broken", 15, "broken.out:1: expected \"mcspec golden 1\", found \"psql\""),
+            ("broken", 15, "broken.out:2: expected \"spec NAME\", found \"psql\""),
+            ("newer", 15, "\"newer.out\" is a golden of format 2; this version of mcspec has format 1"),
+            ("foreign", 15, "none"),
+            // Those of others say nothing, whatever they are called.
+            ("some", 15, "some.pg15"),
+            ("some", 18, "none"),
         ];
         for (case, major, expected) in table {
             assert_eq!(find(case, major), expected, "{case} on {major}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::variant::{Variant, most_specific};
-use super::{Axes, Golden, GoldenError, read};
+use super::{Axes, Golden, GoldenError, Recorded, read};
 use crate::config::SUPPORTED_MAJORS;
 
 /// Processors that a golden can be for.
@@ -35,23 +35,15 @@ impl Reason {
     }
 }
 
-/// The superfluous goldens of a directory, when these cases have one each. What is not a golden, or not called as one, is
-/// left out.
-///
-/// # Errors
-///
-/// A golden cannot be read.
-pub fn superfluous(expected: &Path, cases: &[String]) -> Result<Vec<(PathBuf, Reason)>, GoldenError> {
+/// The superfluous goldens of a directory, when these cases have one each. What is not a golden, or not called as one, or
+/// cannot be read, is left out.
+pub fn superfluous(expected: &Path, cases: &[String]) -> Vec<(PathBuf, Reason)> {
     let mut superfluous = Vec::new();
     let mut used: Vec<Vec<Candidate>> = cases.iter().map(|_| Vec::new()).collect();
     let files = WalkDir::new(expected).sort_by_file_name().into_iter().filter_map(Result::ok);
     let files = files.filter(|file| file.file_type().is_file() && file.path().extension() == Some(OsStr::new("out")));
     for file in files.map(walkdir::DirEntry::into_path) {
-        let golden = match read(&file) {
-            Ok(recorded) => recorded.golden,
-            Err(GoldenError::Bad { .. }) => continue,
-            Err(error) => return Err(error),
-        };
+        let Ok(Recorded { golden, .. }) = read(&file) else { continue };
         let name = file.strip_prefix(expected).unwrap_or(&file).with_extension("");
         let name = name.to_string_lossy();
         // Of "a" and "a.b", "a.b.pg15" belongs to the longer one.
@@ -69,7 +61,7 @@ pub fn superfluous(expected: &Path, cases: &[String]) -> Result<Vec<(PathBuf, Re
     }
     superfluous.extend(used.into_iter().flat_map(of_case));
     superfluous.sort();
-    Ok(superfluous)
+    superfluous
 }
 
 struct Candidate {
@@ -148,7 +140,7 @@ mod tests {
         }
         write(&directory.path().join("other.out"), "psql\n").unwrap();
         let cases: Vec<String> = cases.iter().map(|&case| case.to_owned()).collect();
-        let found = superfluous(directory.path(), &cases).unwrap();
+        let found = superfluous(directory.path(), &cases);
         let name = |path: &Path| path.strip_prefix(directory.path()).unwrap().display().to_string();
         found.into_iter().map(|(path, reason)| format!("{}: {}", name(&path), reason.as_str())).collect()
     }

@@ -1,11 +1,11 @@
 //! What the last run would change in the goldens, block by block, for a person to decide on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::bless::{Proposal, golden_of, propose};
 use super::compare::{Difference, differences};
 use super::file::{Block, Golden};
-use super::{GoldenError, Seen, write};
+use super::{Directory, GoldenError, Seen, record};
 use crate::results::schema::CaseResult;
 
 /// A golden that a run would change.
@@ -47,11 +47,7 @@ pub enum Pending {
 }
 
 /// What these results would change.
-///
-/// # Errors
-///
-/// A golden cannot be read.
-pub fn pending(expected: &Path, results: &[CaseResult]) -> Result<Vec<Pending>, GoldenError> {
+pub fn pending(goldens: &Directory, results: &[CaseResult]) -> Vec<Pending> {
     let decide = |proposal| match proposal {
         Proposal::Change { file, old, new, observed } => {
             let hunks = hunks(old.as_ref(), &new, &observed);
@@ -60,7 +56,7 @@ pub fn pending(expected: &Path, results: &[CaseResult]) -> Result<Vec<Pending>, 
         }
         Proposal::Refused { label, reason, hint } => Some(Pending::Refused { label, reason, hint }),
     };
-    Ok(propose(expected, results)?.into_iter().filter_map(decide).collect())
+    propose(goldens, results).into_iter().filter_map(decide).collect()
 }
 
 /// The blocks that differ. Of a golden that is new, all.
@@ -79,8 +75,8 @@ fn hunks(old: Option<&Golden>, new: &Golden, observed: &[Seen]) -> Vec<Hunk> {
 
 impl Changed {
     /// Whether a result is one of those that would change it.
-    pub fn is_of(&self, result: &CaseResult, expected: &Path) -> bool {
-        golden_of(expected, result) == self.file
+    pub fn is_of(&self, result: &CaseResult, goldens: &Directory) -> bool {
+        golden_of(goldens, result) == self.file
     }
 
     /// Writes one hunk into the golden, and no other.
@@ -98,7 +94,7 @@ impl Changed {
         });
         let blocks = of_spec.chain(now.blocks.iter().filter(is_kept)).cloned().collect();
         let golden = Golden { spec: self.proposed.spec.clone(), blocks };
-        write(&self.file, &golden.to_string())?;
+        record(&self.file, &golden)?;
         self.now = Some(golden);
         Ok(())
     }
@@ -107,6 +103,8 @@ impl Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Project;
+    use crate::golden::write;
     use crate::results::schema::{RowResult, ScenarioResult, ServerRecord};
 
     fn scenario(title: &str, rows: &[&str]) -> ScenarioResult {
@@ -147,10 +145,14 @@ mod tests {
         scenario window b\nctx_bloat|INFO|b|64B..128B/iter|-|-\n(1 violation)\n\n\
         scenario window gone\nctx_bloat|INFO|g|-|-|-\n(1 violation)\n";
 
+    fn directory(path: &std::path::Path) -> Directory {
+        Directory::of(&Project { expected: path.to_owned(), says_expected: true, ..Project::default() })
+    }
+
     /// The golden after accepting these hunks of a run with other rows in `a` and `b`, and the titles of all hunks.
     fn after(old: Option<&str>, accepted: &[usize]) -> (Vec<String>, Option<String>) {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("knn.out");
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("knn.out");
         if let Some(old) = old {
             write(&file, old).unwrap();
         }
@@ -159,7 +161,7 @@ mod tests {
             scenario("scenario window same", &[]),
             scenario("scenario window b", &["ctx_bloat|INFO|b2|64B..128B/iter|-|-"]),
         ]);
-        let mut pending = pending(directory.path(), &[found]).unwrap();
+        let mut pending = pending(&directory(root.path()), &[found]);
         let Some(Pending::Changed(mut changed)) = pending.pop() else { panic!("{pending:?}") };
         for &hunk in accepted {
             changed.accept(hunk).unwrap();
@@ -192,9 +194,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_came_meanwhile_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let found = result(vec![scenario("scenario window a", &[])]);
+        let Some(Pending::Changed(mut changed)) = pending(&directory(root.path()), &[found]).pop() else { panic!() };
+        write(&root.path().join("knn.out"), "SELECT 1;\n").unwrap();
+        assert!(matches!(changed.accept(0), Err(GoldenError::Foreign { .. })));
+        assert_eq!(std::fs::read_to_string(root.path().join("knn.out")).unwrap(), "SELECT 1;\n");
+    }
+
+    #[test]
     fn what_is_not_to_be_recorded_is_not_offered() {
         let refused = CaseResult { refusal: Some("violations were lost".into()), ..result(vec![]) };
-        let pending = pending(Path::new("/nonexistent"), &[refused]).unwrap();
+        let pending = pending(&directory("/nonexistent".as_ref()), &[refused]);
         assert!(matches!(&pending[..], [Pending::Refused { reason, .. }] if reason == "violations were lost"));
     }
 }

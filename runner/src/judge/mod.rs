@@ -34,7 +34,12 @@ pub enum Record {
     /// A golden.
     Found(Recorded),
     /// None; it would be written there.
-    Missing(PathBuf),
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Whether a file of others is there.
+        is_taken: bool,
+    },
     /// The spec has `golden none`.
     NotWanted,
     /// One that cannot be used.
@@ -237,11 +242,13 @@ fn no_expectation(case: &Case, vague: &[&Seen], record: &Record) -> Option<Fault
         _ if case.xfail.is_some() => None,
         Record::NotWanted => None,
         Record::Unusable(_) => return None,
-        Record::Missing(path) => Some(path),
-        Record::Found(recorded) => Some(&recorded.path),
+        Record::Missing { path, is_taken } => Some((path, *is_taken)),
+        Record::Found(recorded) => Some((&recorded.path, false)),
     };
     Some(match path {
-        Some(path) => Fault::NotRecorded { path: path.clone(), blocks: vague.iter().copied().cloned().collect() },
+        Some((path, is_taken)) => {
+            Fault::NotRecorded { path: path.clone(), is_taken, blocks: vague.iter().copied().cloned().collect() }
+        }
         None => {
             let clause = if case.golden == Policy::None { "golden none" } else { "xfail" };
             Fault::NoExpectation { clause, titles: vague.iter().map(|seen| seen.title.clone()).collect() }
@@ -253,7 +260,7 @@ fn no_expectation(case: &Case, vague: &[&Seen], record: &Record) -> Option<Fault
 fn compare(case: &Case, seen: &[Seen], record: Record) -> Vec<Fault> {
     match record {
         Record::Unusable(error) => vec![Fault::Golden(error)],
-        Record::NotWanted | Record::Missing(_) => Vec::new(),
+        Record::NotWanted | Record::Missing { .. } => Vec::new(),
         Record::Found(recorded) => {
             let mut faults = Vec::new();
             for seen in seen {

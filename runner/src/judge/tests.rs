@@ -68,7 +68,7 @@ fn recorded(blocks: &str) -> Record {
 }
 
 fn missing() -> Record {
-    Record::Missing("expected/x.out".into())
+    Record::Missing { path: "expected/x.out".into(), is_taken: false }
 }
 
 const GOLDEN: &str = "\

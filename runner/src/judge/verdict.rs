@@ -154,6 +154,8 @@ pub enum Fault {
     NotRecorded {
         /// The golden that does not have it, or that there is not.
         path: PathBuf,
+        /// Whether it is a file of others.
+        is_taken: bool,
         /// What would be in it.
         blocks: Vec<Seen>,
     },

@@ -107,8 +107,12 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details.push(hint("with \"golden auto\" a size that is not exact is recorded as a range"));
             with("inexact", format!("golden exact: {title}: sizes are only known as ranges"), details)
         }
-        Fault::NotRecorded { path, blocks } => {
-            let lacks = if verdict.golden.is_some() { "has no block for it" } else { "does not exist" };
+        Fault::NotRecorded { path, is_taken, blocks } => {
+            let lacks = match verdict.golden {
+                Some(_) => "has no block for it",
+                None if *is_taken => "is not a golden of mcspec",
+                None => "does not exist",
+            };
             let message = format!("no expectation: no \"expect\" applies, and \"{}\" {lacks}", path.display());
             let mut details = Vec::new();
             for block in blocks {

@@ -32,7 +32,7 @@ pub struct Run<'a> {
     /// What is known of the server of each installation, or of the one that is given.
     pub environments: &'a [Environment],
     /// The directory of goldens.
-    pub expected: &'a Path,
+    pub goldens: &'a Path,
 }
 
 /// Runs all cases. Every case ends with [`Event::Finished`], in whatever order they end.
@@ -80,6 +80,6 @@ fn once(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> 
     // Nobody listening means that the run is being given up; it ends by itself.
     let mut tell = |progress| drop(events.send(Event::Progress { case: position, progress }));
     let outcome = exec::run(slot, source, case, &format!("spec_{position}"), &mut tell);
-    let verdict = verdict(case, &outcome, &run.environments[case.installation], run.expected);
+    let verdict = verdict(case, &outcome, &run.environments[case.installation], run.goldens);
     (outcome, verdict)
 }

@@ -10,17 +10,20 @@ use crate::judge::{Record, Verdict, judge};
 use crate::plan::{Case, Environment};
 use crate::results::Axes;
 
-/// The verdict on a case that was run. `expected` is the directory of goldens.
-pub(super) fn verdict(case: &Case, outcome: &Outcome, environment: &Environment, expected: &Path) -> Verdict {
+/// The verdict on a case that was run, by the golden in that directory.
+pub(super) fn verdict(case: &Case, outcome: &Outcome, environment: &Environment, goldens: &Path) -> Verdict {
     let axes = Axes {
         major: environment.major(),
         assertions: outcome.server.as_ref().map_or(environment.assertions, |server| server.assertions),
         arch: environment.arch.to_owned(),
     };
-    let record = match golden::look_up(expected, &case.name, &axes) {
+    let record = match golden::look_up(goldens, &case.name, &axes) {
         _ if case.golden == Policy::None => Record::NotWanted,
         Ok(Some(recorded)) => Record::Found(recorded),
-        Ok(None) => Record::Missing(golden::base_file(expected, &case.name)),
+        Ok(None) => {
+            let path = golden::base_file(goldens, &case.name);
+            Record::Missing { is_taken: golden::is_foreign(&path), path }
+        }
         Err(error) => Record::Unusable(error),
     };
     judge(case, outcome, &axes, record)
