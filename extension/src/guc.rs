@@ -52,7 +52,6 @@ pub(crate) const PREFIX: &std::ffi::CStr = c"pg_ext_memcheck";
 const MODE_NAME: &std::ffi::CStr = c"pg_ext_memcheck.memcheck_mode";
 
 pub(crate) fn register() {
-    // The limits have no GUC_UNIT_BYTE: users read them back as the plain numbers that are documented.
     parameters::define_hot_enum(
         MODE_NAME,
         c"Selects which phases of a statement are checked.",
@@ -61,23 +60,23 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.min_leak_bytes",
-        c"Sets the smallest growth of a context that is reported as a leak, in bytes.",
-        c"",
+        c"Sets the smallest growth of a context that is reported as a leak.",
+        c"Applies to context totals; allocations that are traced are reported however small.",
         &MIN_LEAK_BYTES,
         0,
         i32::MAX,
         GucContext::Userset,
-        GucFlags::default(),
+        GucFlags::UNIT_BYTE,
     );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.bloat_min_bytes",
-        c"Sets the smallest growth over all iterations that growth_benchmark reports, in bytes.",
-        c"",
+        c"Sets the smallest growth over all iterations that growth_benchmark reports.",
+        c"Applies to context totals; allocations that are traced are reported however small.",
         &BLOAT_MIN_BYTES,
         0,
         i32::MAX,
         GucContext::Userset,
-        GucFlags::default(),
+        GucFlags::UNIT_BYTE,
     );
     parameters::define_enum(
         c"pg_ext_memcheck.trace",
@@ -110,29 +109,22 @@ pub(crate) fn register() {
 #[cfg(feature = "test_links")]
 fn register_trial() {
     const TAKES_EFFECT: &std::ffi::CStr = c"Takes effect with the next window.";
-    let define = |name, short, setting, most| {
-        GucRegistry::define_int_guc(
-            name,
-            short,
-            TAKES_EFFECT,
-            setting,
-            0,
-            most,
-            GucContext::Suset,
-            GucFlags::default(),
-        );
+    let define = |name, short, setting, most, flags| {
+        GucRegistry::define_int_guc(name, short, TAKES_EFFECT, setting, 0, most, GucContext::Suset, flags);
     };
     define(
         c"pg_ext_memcheck.trial_enlarge",
-        c"Sets by how much each allocation of a target is enlarged, in bytes.",
+        c"Sets by how much each allocation of a target is enlarged.",
         &TRIAL_ENLARGE,
         1 << 20,
+        GucFlags::UNIT_BYTE,
     );
     define(
         c"pg_ext_memcheck.trial_refuse",
         c"Sets which allocation of each site is refused, counted from 1; 0 for none.",
         &TRIAL_REFUSE,
         i32::MAX,
+        GucFlags::default(),
     );
 }
 

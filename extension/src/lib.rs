@@ -34,6 +34,7 @@ pg_module_magic!(name, version);
 /// other way nothing is registered, and the SQL functions say why they do not work.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::errors::keep_frames_out();
     if !pg::process::is_preloading() {
         return;
     }

@@ -69,7 +69,7 @@ fn who_cannot_be_asked(server: &Server) {
         ("[]", "options must be a JSON object"),
         (r#"{"targets": "x"}"#, "option \"targets\" must be an array of strings"),
         (r#"{"stacks": 1}"#, "option \"stacks\" must be true or false"),
-        (r#"{"scenario": "x"}"#, "unknown scenario \"x\""),
+        (r#"{"scenario": "x"}"#, &format!("unknown scenario \"x\" HINT: {known}")),
         (r#"{"scenario": "cancel_storm"}"#, &format!("scenario \"cancel_storm\" is not yet supported HINT: {known}")),
         (
             r#"{"scenario": "query_peak"}"#,

@@ -34,6 +34,11 @@ impl Like {
         Like { source, tokens }
     }
 
+    /// Whether a pattern ends in the middle of an escape sequence. For LIKE that is an error.
+    pub fn ends_in_escape(source: &str) -> bool {
+        source.chars().rev().take_while(|&c| c == '\\').count() % 2 == 1
+    }
+
     /// The pattern as it was written.
     pub fn source(&self) -> &str {
         &self.source

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::check::Per;
+use crate::check::{CheckKind, Per};
 use crate::finding::Phase;
 use crate::judge::Filter;
 use crate::judge::thresholds::Thresholds;
@@ -18,14 +18,25 @@ const PATTERN_CHARACTERS: usize = 63;
 /// An argument that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadOption {
+    /// Which kind of error that is.
+    pub kind: BadKind,
     /// What is wrong with it.
     pub message: String,
     /// What to do instead.
     pub hint: Option<String>,
 }
 
+/// Why an argument cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadKind {
+    /// It is none of the values that there are.
+    Value,
+    /// A pattern ends in the middle of an escape sequence.
+    Escape,
+}
+
 fn bad(message: String) -> BadOption {
-    BadOption { message, hint: None }
+    BadOption { kind: BadKind::Value, message, hint: None }
 }
 
 /// Where a window is opened.
@@ -37,13 +48,31 @@ pub enum Place {
     Elsewhere,
 }
 
-/// Options that mean something, and those that are accepted because they are documented but do nothing yet.
+impl Place {
+    /// The names of the options of a window there.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Place::Here => &OPTIONS[..OPTIONS.len() - OF_ANOTHER],
+            Place::Elsewhere => &OPTIONS,
+        }
+    }
+}
+
+/// All options, those that only `begin_in()` has at the end.
+const OPTIONS: [&str; 9] =
+    ["allowed_contexts", "watch", "scenario", "growth", "phase", "track_shmem", "track_dsm", "targets", "stacks"];
+/// How many of them only `begin_in()` has.
+const OF_ANOTHER: usize = 2;
+
+/// What a window is opened for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// What the window is opened for.
+    /// How it is judged.
     pub terms: Terms,
-    /// Names of the others.
-    pub without_effect: Vec<&'static str>,
+    /// The libraries whose allocations are traced, where that is said.
+    pub targets: Option<Vec<String>>,
+    /// Whether sites are told apart by the calls that led to them, where that is said.
+    pub stacks: Option<bool>,
 }
 
 /// Reads pattern and options.
@@ -60,10 +89,10 @@ pub fn parse(
     if pattern.chars().count() > PATTERN_CHARACTERS {
         return Err(bad(format!("ext_context_pattern too long (max {PATTERN_CHARACTERS} characters)")));
     }
-    let mut terms = Terms::plain(thresholds);
-    let mut without_effect = Vec::new();
+    let mut parsed = Parsed { terms: Terms::plain(thresholds), targets: None, stacks: None };
+    let Parsed { terms, targets, stacks } = &mut parsed;
     if !pattern.is_empty() {
-        terms.rules.filter.watch.push(Like::new(pattern));
+        terms.rules.filter.watch.push(like(pattern)?);
     }
     let empty = Map::new();
     let options = match options {
@@ -72,26 +101,25 @@ pub fn parse(
         Some(_) => return Err(bad("options must be a JSON object".to_owned())),
     };
     for (key, value) in options {
+        let known = place.options().contains(&key.as_str());
         let Filter { watch, allowed } = &mut terms.rules.filter;
         match key.as_str() {
+            _ if !known => {
+                let hint = format!("Options are {}.", list(place.options().iter().copied()));
+                return Err(BadOption { hint: Some(hint), ..bad(format!("unrecognized option \"{key}\"")) });
+            }
             "allowed_contexts" => allowed.extend(patterns(key, value)?),
             "watch" => watch.extend(patterns(key, value)?),
-            "scenario" => terms.scenario = runnable(word(key, value)?, place)?,
+            "scenario" => terms.scenario = runnable(scenario(key, value, place)?, place)?,
             "growth" => terms.rules.linear_is_fine = growth(key, value)?,
-            "phase" => terms.rules.phase = Some(word::<Phase>(key, value)?),
-            "track_shmem" => without_effect.extend(flag(key, value)?.then_some("track_shmem")),
-            "track_dsm" => without_effect.extend(flag(key, value)?.then_some("track_dsm")),
-            _ => {
-                let hint = "Options are \"allowed_contexts\", \"watch\", \"scenario\", \"growth\", \"phase\", \
-                            \"track_shmem\" and \"track_dsm\".";
-                return Err(BadOption {
-                    message: format!("unrecognized option \"{key}\""),
-                    hint: Some(hint.to_owned()),
-                });
-            }
+            "phase" => terms.rules.phase = Some(phase(key, value)?),
+            "track_shmem" => terms.rules.without.extend((!flag(key, value)?).then_some(CheckKind::ShmemOverrun)),
+            "track_dsm" => terms.rules.without.extend((!flag(key, value)?).then_some(CheckKind::DsmLeak)),
+            "targets" => *targets = Some(patterns(key, value)?.iter().map(|like| like.source().to_owned()).collect()),
+            _ => *stacks = Some(flag(key, value)?),
         }
     }
-    Ok(Parsed { terms, without_effect })
+    Ok(parsed)
 }
 
 /// A scenario that can be run there.
@@ -105,21 +133,47 @@ fn runnable(kind: ScenarioKind, place: Place) -> Result<ScenarioKind, BadOption>
     } else {
         return Ok(kind);
     };
-    Err(BadOption { message: format!("scenario \"{kind}\" {refusal}"), hint: Some(scenarios_are(can)) })
+    Err(BadOption { hint: Some(scenarios_are(can)), ..bad(format!("scenario \"{kind}\" {refusal}")) })
+}
+
+/// A scenario by its name.
+fn scenario(key: &str, value: &Value, place: Place) -> Result<ScenarioKind, BadOption> {
+    let hint = || scenarios_are(|kind| place == Place::Here || kind.per() != Per::Row);
+    word(key, value).map_err(|bad| BadOption { hint: Some(hint()), ..bad })
+}
+
+/// A way of undoing the workload by its name.
+fn phase(key: &str, value: &Value) -> Result<Phase, BadOption> {
+    let hint = || format!("Phases are {}.", list(Phase::ALL.iter().map(|phase| phase.as_str())));
+    word(key, value).map_err(|bad| BadOption { hint: Some(hint()), ..bad })
+}
+
+/// `"a", "b" and "c"`.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    let (last, others) = names.split_last().expect("no list is empty");
+    format!("{} and {last}", others.join(", "))
 }
 
 /// The hint that names those of the scenarios that can be run which are selected.
 pub fn scenarios_are(selected: impl Fn(ScenarioKind) -> bool) -> String {
     let built = ScenarioKind::built().filter(|&kind| selected(kind));
-    let names: Vec<String> = built.map(|kind| format!("\"{kind}\"")).collect();
-    let (last, others) = names.split_last().expect("a plain window is one");
-    format!("Scenarios are {} and {last}.", others.join(", "))
+    format!("Scenarios are {}.", list(built.map(ScenarioKind::as_str)))
 }
 
 fn patterns(key: &str, value: &Value) -> Result<Vec<Like>, BadOption> {
     let wrong = || bad(format!("option \"{key}\" must be an array of strings"));
     let items = value.as_array().ok_or_else(wrong)?;
-    items.iter().map(|item| item.as_str().map(Like::new).ok_or_else(wrong)).collect()
+    items.iter().map(|item| like(item.as_str().ok_or_else(wrong)?)).collect()
+}
+
+/// A pattern as LIKE takes it: one that ends in the middle of an escape sequence is none (`MatchText` in like_match.c).
+fn like(pattern: &str) -> Result<Like, BadOption> {
+    if Like::ends_in_escape(pattern) {
+        let message = "LIKE pattern must not end with escape character".to_owned();
+        return Err(BadOption { kind: BadKind::Escape, ..bad(message) });
+    }
+    Ok(Like::new(pattern))
 }
 
 fn flag(key: &str, value: &Value) -> Result<bool, BadOption> {
@@ -162,7 +216,7 @@ mod tests {
         }
         let thresholds = Thresholds { min_leak_bytes: 1, bloat_min_bytes: 2 };
         let parsed = parse("", None, thresholds, Place::Here).unwrap();
-        assert_eq!((parsed.terms.rules.thresholds, parsed.without_effect), (thresholds, vec![]));
+        assert_eq!(parsed.terms.rules.thresholds, thresholds);
     }
 
     #[test]
@@ -171,12 +225,36 @@ mod tests {
             "watch": ["a%", "b"], "allowed_contexts": ["c"], "scenario": "tx_abort_loop", "phase": "savepoint",
             "track_shmem": true, "track_dsm": false,
         });
-        let Parsed { terms, without_effect } = parsed("first", options, Place::Here).unwrap();
+        let Parsed { terms, targets, stacks } = parsed("first", options, Place::Here).unwrap();
         let like = |patterns: &[&str]| patterns.iter().copied().map(Like::new).collect::<Vec<_>>();
         assert_eq!(terms.scenario, ScenarioKind::TxAbortLoop);
         assert_eq!(terms.rules.filter, Filter { watch: like(&["first", "a%", "b"]), allowed: like(&["c"]) });
         assert_eq!(terms.rules.phase, Some(Phase::Savepoint));
-        assert_eq!(without_effect, ["track_shmem"]);
+        assert_eq!(terms.rules.without, [CheckKind::DsmLeak]);
+        assert_eq!((targets, stacks), (None, None));
+
+        let options = json!({"targets": ["mine", "a\\\\_%"], "stacks": false, "track_shmem": false, "track_dsm": true});
+        let Parsed { terms, targets, stacks } = parsed("", options, Place::Elsewhere).unwrap();
+        assert_eq!(terms.rules.without, [CheckKind::ShmemOverrun]);
+        assert_eq!((targets, stacks), (Some(vec!["mine".to_owned(), "a\\\\_%".to_owned()]), Some(false)));
+    }
+
+    #[test]
+    fn a_pattern_does_not_end_in_an_escape() {
+        let message = "LIKE pattern must not end with escape character";
+        for (pattern, options) in [
+            ("abc\\", json!({})),
+            ("\\\\\\", json!({})),
+            ("", json!({"watch": ["fine", "x\\"]})),
+            ("", json!({"allowed_contexts": ["\\"]})),
+            ("", json!({"targets": ["\\"]})),
+        ] {
+            let bad = parse(pattern, Some(&options), Thresholds::default(), Place::Elsewhere).unwrap_err();
+            assert_eq!((bad.kind, bad.message.as_str()), (BadKind::Escape, message), "{pattern} {options}");
+        }
+        let bad = parse("", Some(&json!({"watch": 1})), Thresholds::default(), Place::Here).unwrap_err();
+        assert_eq!(bad.kind, BadKind::Value);
+        assert!(parsed("abc\\\\", json!({"watch": ["\\%"]}), Place::Here).is_ok());
     }
 
     #[test]
@@ -189,9 +267,17 @@ mod tests {
             ("", json!({"allowed_contexts": [1]}), "option \"allowed_contexts\" must be an array of strings"),
             ("", json!({"track_dsm": 1}), "option \"track_dsm\" must be true or false"),
             ("", json!({"growth": "superlinear"}), "option \"growth\" must be \"constant\" or \"linear\""),
-            ("", json!({"scenario": 1}), "option \"scenario\" must be a string"),
-            ("", json!({"scenario": "x"}), "unknown scenario \"x\""),
-            ("", json!({"phase": "commit"}), "unknown phase \"commit\""),
+            (
+                "",
+                json!({"scenario": 1}),
+                &format!("option \"scenario\" must be a string HINT: {}", scenarios_are(|_| true)),
+            ),
+            ("", json!({"scenario": "x"}), &format!("unknown scenario \"x\" HINT: {}", scenarios_are(|_| true))),
+            (
+                "",
+                json!({"phase": "commit"}),
+                "unknown phase \"commit\" HINT: Phases are \"rollback\", \"savepoint\" and \"error\".",
+            ),
             (
                 "",
                 json!({"allowed": []}),
@@ -202,6 +288,20 @@ mod tests {
         for (pattern, options, expected) in table {
             assert_eq!(parsed(pattern, options.clone(), Place::Here), Err(expected.to_owned()), "{options}");
         }
+        let elsewhere = [
+            (json!({"targets": "x"}), "option \"targets\" must be an array of strings"),
+            (json!({"stacks": 1}), "option \"stacks\" must be true or false"),
+            (
+                json!({"target": []}),
+                "unrecognized option \"target\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
+                 \"growth\", \"phase\", \"track_shmem\", \"track_dsm\", \"targets\" and \"stacks\".",
+            ),
+        ];
+        for (options, expected) in elsewhere {
+            assert_eq!(parsed("", options.clone(), Place::Elsewhere), Err(expected.to_owned()), "{options}");
+        }
+        let here = parsed("", json!({"targets": ["x"]}), Place::Here).unwrap_err();
+        assert!(here.starts_with("unrecognized option \"targets\" HINT: Options are "), "{here}");
         let umlauts = "\u{e4}".repeat(63);
         assert!(parsed(&umlauts, json!({}), Place::Here).is_ok());
     }

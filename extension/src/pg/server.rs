@@ -3,7 +3,7 @@
 //! The boundary turns an ERROR into a panic and back, and so into another ERROR that lacks CONTEXT, the position in the
 //! statement and the names of constraints; and it saves a jump buffer, which the allocator's wrappers have no time for.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_long, c_void};
 
 use pgrx::pg_sys;
 
@@ -50,6 +50,30 @@ unsafe extern "C-unwind" {
 
     // elog.c
     pub(crate) fn pg_re_throw() -> !;
+    pub(crate) fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    pub(crate) fn FlushErrorState();
+    pub(crate) fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
+
+    // postgres.c
+    pub(crate) fn ProcessInterrupts();
+
+    // spi.c
+    pub(crate) fn SPI_connect() -> c_int;
+    pub(crate) fn SPI_execute(source: *const c_char, read_only: bool, count: c_long) -> c_int;
+    pub(crate) fn SPI_execute_with_args(
+        source: *const c_char,
+        arguments: c_int,
+        types: *mut pg_sys::Oid,
+        values: *mut pg_sys::Datum,
+        nulls: *const c_char,
+        read_only: bool,
+        count: c_long,
+    ) -> c_int;
+    pub(crate) fn SPI_finish() -> c_int;
+
+    // xact.c
+    pub(crate) fn BeginInternalSubTransaction(name: *const c_char);
+    pub(crate) fn RollbackAndReleaseCurrentSubTransaction();
 
     // syscache.c
     pub(crate) fn SearchSysCache1(cache: c_int, key: pg_sys::Datum) -> pg_sys::HeapTuple;

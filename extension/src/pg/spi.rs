@@ -1,54 +1,91 @@
-//! Running SQL through SPI, so that nothing of the execution itself is left behind.
+//! Running SQL through SPI, so that nothing of the execution itself is left behind, and an ERROR stays what it is.
 
-use std::ffi::{CStr, CString};
-use std::panic::AssertUnwindSafe;
+use std::ffi::{CStr, c_int};
 
-use pgrx::prelude::*;
+use pgrx::pg_sys;
 
-/// SPI cannot run a statement, with its own word for why not (`SPI_result_code_string`).
+use super::errors::{Raised, caught};
+use super::server;
+
+/// Why statements were not run to their end.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) String);
+#[must_use = "an ERROR that is not raised is lost"]
+pub(crate) enum Failure {
+    /// They have failed.
+    Raised(Raised),
+    /// SPI cannot run one, with its own word for why not (`SPI_result_code_string`).
+    Refused(String),
+}
 
-/// Runs any number of statements once. Their errors are raised.
-pub(crate) fn execute(sql: &CString) -> Result<(), Refused> {
-    pgrx::check_for_interrupts!();
+impl From<Raised> for Failure {
+    fn from(raised: Raised) -> Self {
+        Failure::Raised(raised)
+    }
+}
+
+/// Runs any number of statements once.
+pub(crate) fn execute(sql: &CStr) -> Result<(), Failure> {
+    let sql = sql.as_ptr();
+    // SAFETY: the text outlives the call.
+    connected(|| unsafe { server::SPI_execute(sql, false, 0) })
+}
+
+/// Runs a statement once for each row of arguments. None of them is null.
+pub(crate) fn execute_with<const N: usize>(
+    sql: &CStr,
+    types: [pg_sys::Oid; N],
+    rows: &[[pg_sys::Datum; N]],
+) -> Result<(), Failure> {
+    let sql = sql.as_ptr();
+    for row in rows {
+        connected(|| {
+            let (mut types, mut values) = (types, *row);
+            // SAFETY: text and arguments outlive the call, which has as many of both as it says.
+            unsafe {
+                let (types, values) = (types.as_mut_ptr(), values.as_mut_ptr());
+                server::SPI_execute_with_args(sql, N as c_int, types, values, std::ptr::null(), false, 0)
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Calls SPI between connect and finish.
+fn connected(call: impl FnOnce() -> c_int + Copy) -> Result<(), Failure> {
     // SAFETY: connect and finish are paired; an ERROR in between is cleaned up with the transaction (`AtEOXact_SPI` and
-    // `AtEOSubXact_SPI` in spi.c).
+    // `AtEOSubXact_SPI` in spi.c). The closures own nothing.
     let result = unsafe {
-        pg_sys::SPI_connect();
-        let result = pg_sys::SPI_execute(sql.as_ptr(), false, 0);
-        pg_sys::SPI_finish();
-        result
-    };
+        caught(|| {
+            if pg_sys::InterruptPending != 0 {
+                server::ProcessInterrupts();
+            }
+            server::SPI_connect();
+            let result = call();
+            server::SPI_finish();
+            result
+        })
+    }?;
     if result >= 0 {
         return Ok(());
     }
     // SAFETY: gives a constant string for every code.
-    Err(Refused(unsafe { CStr::from_ptr(pg_sys::SPI_result_code_string(result)) }.to_string_lossy().into_owned()))
+    let name = unsafe { CStr::from_ptr(pg_sys::SPI_result_code_string(result)) };
+    Err(Failure::Refused(name.to_string_lossy().into_owned()))
 }
 
-/// Runs something in a subtransaction and rolls that back. What it raises is raised behind the subtransaction: left inside, it
-/// would leave the session in an aborted transaction block.
-pub(crate) fn rolled_back(body: impl Fn()) {
+/// Runs something in a subtransaction and rolls that back.
+pub(crate) fn rolled_back(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     // SAFETY: a subtransaction changes the current context and resource owner, which are put back as PL/pgSQL does
-    // (`exec_stmt_block` in pl_exec.c).
-    let failure = unsafe {
+    // (`exec_stmt_block` in pl_exec.c). The closures own nothing.
+    unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        let failure = PgTryBuilder::new(AssertUnwindSafe(|| {
-            body();
-            None
-        }))
-        .catch_others(Some)
-        .execute();
-        pg_sys::MemoryContextSwitchTo(context);
-        pg_sys::RollbackAndReleaseCurrentSubTransaction();
-        pg_sys::MemoryContextSwitchTo(context);
+        caught(|| server::BeginInternalSubTransaction(std::ptr::null()))?;
+        pg_sys::CurrentMemoryContext = context;
+        let outcome = body();
+        caught(|| server::RollbackAndReleaseCurrentSubTransaction())?;
+        pg_sys::CurrentMemoryContext = context;
         pg_sys::CurrentResourceOwner = owner;
-        failure
-    };
-    if let Some(error) = failure {
-        error.rethrow();
+        outcome
     }
 }

@@ -10,6 +10,7 @@ use memcheck_core::judge::{Evidence, Mark};
 use memcheck_core::scenario::Call;
 use memcheck_core::{Finding, ScenarioKind};
 
+use crate::pg::spi::Failure;
 use crate::session;
 use crate::shmem::ring;
 use workload::Workload;
@@ -27,7 +28,11 @@ pub(crate) struct Scenario {
 }
 
 /// Runs a scenario, and puts what it finds into the ring and into the window it runs in.
-pub(crate) fn run(scenario: &Scenario) {
+///
+/// # Errors
+///
+/// What of the workload cannot be run.
+pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
     session::with(|session| session.is_called());
     let workload = Workload::new(&scenario.workload);
     let mut marks = Vec::new();
@@ -37,9 +42,9 @@ pub(crate) fn run(scenario: &Scenario) {
     let marked = growth::marks(scenario.iterations);
     for iteration in 1..=scenario.iterations {
         if scenario.call.rolls_back {
-            workload.execute_and_roll_back();
+            workload.execute_and_roll_back()?;
         } else {
-            workload.execute();
+            workload.execute()?;
         }
         if marked.binary_search(&iteration).is_ok() {
             marks.push(mark(iteration));
@@ -48,6 +53,7 @@ pub(crate) fn run(scenario: &Scenario) {
     let findings = findings(scenario, &marks);
     ring::push(&findings);
     session::with(|session| session.add_scenario(findings));
+    Ok(())
 }
 
 fn findings(scenario: &Scenario, marks: &[Mark]) -> Vec<Finding> {

@@ -21,7 +21,7 @@ use super::workers::Workers;
 use super::{Figures, MISSED, Session};
 use crate::contexts::Walker;
 use crate::guc;
-use crate::guc::Traced;
+use crate::guc::{MemcheckMode, Traced};
 use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
 use crate::shmem::ring;
@@ -196,7 +196,7 @@ impl Session {
     pub(crate) fn begin(&mut self, terms: Terms) -> Option<Refused> {
         // A session that ends with its window open reports it.
         if !std::mem::replace(&mut self.is_leaving_told, true) {
-            at_exit(|| super::with(Session::leaves));
+            at_exit(|| super::with(Session::ends_by_itself));
         }
         self.close_ended();
         let traced = guc::traced_in_windows();
@@ -499,9 +499,12 @@ impl Session {
         &self.closed
     }
 
-    /// The session ends: an open window reports.
-    fn leaves(&mut self) {
-        if let Some((findings, _)) = self.end() {
+    /// A window that nobody closes reports to the ring: the session ends, or opens another one.
+    ///
+    /// Not where its session has set the mode to none since and nothing is traced: it is no longer to be looked at.
+    pub(crate) fn ends_by_itself(&mut self) {
+        let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on();
+        if let Some((findings, _)) = self.end().filter(|_| !is_off) {
             ring::push(&findings);
         }
     }

@@ -73,6 +73,8 @@ struct Header {
     slots: u64,
     last_number: u64,
     lost: u64,
+    /// How many of the lost ones somebody was told of.
+    told: u64,
 }
 
 /// A violation as it was read.
@@ -251,6 +253,11 @@ pub(crate) fn lost() -> u64 {
     with_ring(|header, _| header.lost).unwrap_or(0)
 }
 
+/// Violations lost that nobody was told of yet; now somebody is.
+pub(crate) fn lost_lately() -> u64 {
+    with_ring(|header, _| header.lost - std::mem::replace(&mut header.told, header.lost)).unwrap_or(0)
+}
+
 /// Number of slots, and how many are taken.
 pub(crate) fn occupancy() -> (u64, u64) {
     with_ring(|header, slots| (header.slots, slots.iter().filter(|slot| slot.number != 0).count() as u64))
@@ -285,7 +292,7 @@ mod tests {
     /// A ring that is empty.
     fn ring(slots: usize) -> (Header, Vec<Slot>) {
         let free = Slot { number: 0, ..Slot::new(0, 0, 0, &finding("")) };
-        (Header { slots: slots as u64, last_number: 0, lost: 0 }, vec![free; slots])
+        (Header { slots: slots as u64, last_number: 0, lost: 0, told: 0 }, vec![free; slots])
     }
 
     fn details(slots: &mut [Slot], wanted: impl Fn(&Slot) -> bool) -> Vec<(u64, String)> {

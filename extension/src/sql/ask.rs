@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::window::signed;
-use super::{called, raise, require_preload, rows_of, warn_of_gaps};
+use super::{called, raise, refuse, require_preload, rows_of, warn_of_gaps};
 use crate::ask::{self, NoAnswer, Question, wire};
 use crate::guc::{self, Traced};
 use crate::pg::now;
@@ -160,30 +160,16 @@ fn begin_in(
         );
     }
     let pattern = ext_context_pattern.unwrap_or_default().to_owned();
-    let mut options = options.map_or(Value::Null, |options| options.0);
-    let mut option = |name| options.as_object_mut().and_then(|options| options.remove(name));
-    let mut traced = guc::traced_in_windows();
-    if let Some(targets) = option("targets") {
-        let Some(names) = wire::texts(&targets) else {
-            let message = "option \"targets\" must be an array of strings";
-            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
-        };
-        traced = Some(Traced { targets: Targets::new(&names.join(",")), by_calls: guc::traces_stacks() });
-    }
-    if let Some(stacks) = option("stacks") {
-        let Some(by_calls) = stacks.as_bool() else {
-            let message = "option \"stacks\" must be true or false";
-            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, None)
-        };
-        traced.iter_mut().for_each(|traced| traced.by_calls = by_calls);
-    }
+    let options = options.map_or(Value::Null, |options| options.0);
     let thresholds = guc::thresholds();
-    let parsed = match options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere) {
-        Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
-    };
-    for option in parsed.without_effect {
-        warning!("option \"{option}\" has no effect in this version");
+    let parsed =
+        options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere).unwrap_or_else(|bad| refuse(bad));
+    let mut traced = guc::traced_in_windows();
+    if let Some(targets) = parsed.targets {
+        traced = Some(Traced { targets: Targets::new(&targets.join(",")), by_calls: guc::traces_stacks() });
+    }
+    if let Some(by_calls) = parsed.stacks {
+        traced.iter_mut().for_each(|traced| traced.by_calls = by_calls);
     }
     if let Some(reason) = answer_of(pid, &Question::Begin { pattern, options, traced, thresholds }).as_str() {
         warning!("allocations of that process cannot be traced: {reason}");

@@ -8,10 +8,12 @@ mod scenario;
 mod window;
 
 use memcheck_core::gap::GAPS;
+use memcheck_core::options::{BadKind, BadOption};
 use memcheck_core::{Finding, targets};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::pg::spi::Failure;
 use crate::session::{self, Closed};
 use crate::shmem::ring;
 
@@ -24,6 +26,36 @@ pub(crate) fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: Opti
     };
     report.report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")
+}
+
+/// Raises what came of statements. The caller owns nothing any more that has to be dropped.
+fn raise_failure(failure: Failure) -> ! {
+    match failure {
+        Failure::Raised(raised) => raised.raise(),
+        Failure::Refused(name) => raise(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("workload cannot be run inside a function: {name}"),
+            Some(
+                "Transaction commands and COPY need a client: open a window with ext_memcheck.begin() and send them \
+                 yourself.",
+            ),
+        ),
+    }
+}
+
+/// Warns, and says what to do about it.
+fn warn(message: String, hint: &str) {
+    let report = ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "pg_ext_memcheck");
+    report.set_hint(hint).report(PgLogLevel::WARNING);
+}
+
+/// Raises an ERROR about an argument that cannot be used.
+fn refuse(bad: BadOption) -> ! {
+    let code = match bad.kind {
+        BadKind::Value => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        BadKind::Escape => PgSqlErrorCode::ERRCODE_INVALID_ESCAPE_SEQUENCE,
+    };
+    raise(code, bad.message, bad.hint.as_deref())
 }
 
 /// Raises an ERROR unless the library was preloaded.
@@ -62,19 +94,14 @@ fn warn_of_gaps(closed: &Closed) {
         let count = closed.figures.named().find(|(name, _)| *name == gap.figure).map_or(0, |(_, count)| count);
         if count > 0 {
             let message = gap.message(i64::try_from(count).unwrap_or(i64::MAX));
-            ErrorReport::new(
-                PgSqlErrorCode::ERRCODE_WARNING,
+            warn(
                 format!("the window is incomplete: {message}"),
-                "pg_ext_memcheck",
-            )
-            .set_hint("Finding nothing says nothing here. See ext_memcheck.window_stats().")
-            .report(PgLogLevel::WARNING);
+                "Finding nothing says nothing here. See ext_memcheck.window_stats().",
+            );
         }
     }
     if let Some((message, hint)) = targets::complaint(&closed.targets) {
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message, "pg_ext_memcheck")
-            .set_hint(hint)
-            .report(PgLogLevel::WARNING);
+        warn(message, &hint);
     }
 }
 

@@ -1,48 +1,74 @@
 //! `run_scenario()`.
 
 use memcheck_core::ScenarioKind;
+use memcheck_core::scenario::Clause;
 use pgrx::prelude::*;
 
-use super::{raise, require_preload};
+use super::{raise, raise_failure, require_preload};
 use crate::scenario::{self, Scenario};
+
+/// What stands for an argument that is not given, since the function is STRICT.
+const NOT_GIVEN: i32 = -1;
 
 /// Runs a workload through a scenario inside this call, and so inside one transaction.
 ///
-/// `target` is the documented short form of the workload `SELECT target()`. `workers` and `reset_frequency` belong to
-/// scenarios that this version does not have; they are accepted so that calls need not be changed.
+/// `target` is the documented short form of the workload `SELECT target()`. `workers` and `reset_frequency` belong to some
+/// scenarios only.
 #[pg_extern]
 fn run_scenario(
-    scenario_name: Option<&str>,
-    iterations: default!(Option<i32>, "100"),
-    workload: default!(Option<&str>, "'SELECT 1'"),
-    target: default!(Option<&str>, "NULL"),
-    workers: default!(Option<i32>, "NULL"),
-    reset_frequency: default!(Option<i32>, "NULL"),
+    scenario_name: &str,
+    iterations: default!(i32, "100"),
+    workload: default!(&str, "'SELECT 1'"),
+    target: default!(&str, "''"),
+    workers: default!(i32, "-1"),
+    reset_frequency: default!(i32, "-1"),
 ) -> &'static str {
-    let _ = (workers, reset_frequency);
     require_preload();
-    let name = scenario_name.unwrap_or_default();
-    let known = name.parse::<ScenarioKind>().ok();
-    let Some((kind, call)) = known.and_then(|kind| Some((kind, kind.call()?))) else {
-        raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("Unknown scenario: {name}"),
-            Some("See the view ext_memcheck.scenarios for those that this version can run."),
-        )
-    };
-    let Some(iterations) = iterations.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0) else {
-        raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "Iterations must be a positive integer", None)
-    };
-    let workload = match (target, workload) {
-        (Some(target), _) => format!("SELECT {target}()"),
-        (None, Some(workload)) => workload.to_owned(),
-        (None, None) => raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "workload must not be null", None),
-    };
-    info!("Running memory check scenario: {name}");
+    let workload = if target.is_empty() { workload.to_owned() } else { format!("SELECT {target}()") };
+    info!("Running memory check scenario: {scenario_name}");
     info!("Iterations: {iterations}");
     info!("Workload: {workload}");
-    scenario::run(&Scenario { kind, call, iterations, workload });
+    let failure = match scenario(scenario_name, iterations, workload, workers, reset_frequency) {
+        Ok(scenario) => scenario::run(&scenario).err(),
+        Err((message, hint)) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint.as_deref()),
+    };
+    if let Some(failure) = failure {
+        raise_failure(failure);
+    }
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations."
+}
+
+/// The scenario that is asked for, or message and hint of an ERROR.
+fn scenario(
+    name: &str,
+    iterations: i32,
+    workload: String,
+    workers: i32,
+    reset_frequency: i32,
+) -> Result<Scenario, (String, Option<String>)> {
+    let known = name.parse::<ScenarioKind>().ok();
+    let Some((kind, call)) = known.and_then(|kind| Some((kind, kind.call()?))) else {
+        let hint = "See the view ext_memcheck.scenarios for those that this version can run.";
+        return Err((format!("Unknown scenario: {name}"), Some(hint.to_owned())));
+    };
+    let positive = |what: &str, number: i32| match u64::try_from(number) {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err((format!("{what} must be a positive integer"), None)),
+    };
+    let iterations = positive("Iterations", iterations)?;
+    for (argument, clause, given) in
+        [("workers", Clause::Workers, workers), ("reset_frequency", Clause::ResetEvery, reset_frequency)]
+    {
+        if given != NOT_GIVEN {
+            positive(argument, given)?;
+            if !kind.takes(clause) {
+                let who: Vec<&str> = ScenarioKind::with(clause).map(ScenarioKind::as_str).collect();
+                let hint = format!("It is an argument of {}.", who.join(" and "));
+                return Err((format!("scenario {name} has no {argument}"), Some(hint)));
+            }
+        }
+    }
+    Ok(Scenario { kind, call, iterations, workload })
 }
 
 /// The rows of the view `scenarios`.

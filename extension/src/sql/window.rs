@@ -6,7 +6,7 @@ use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
-use super::{called, raise, require_preload, rows_of, timestamp, warn_of_gaps};
+use super::{called, raise, refuse, require_preload, rows_of, timestamp, warn_of_gaps};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
@@ -18,13 +18,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     require_preload();
     let pattern = ext_context_pattern.unwrap_or_default();
     let options = options.as_ref().map(|options| &options.0);
-    let parsed = match options::parse(pattern, options, guc::thresholds(), Place::Here) {
-        Ok(parsed) => parsed,
-        Err(bad) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, bad.message, bad.hint.as_deref()),
-    };
-    for option in parsed.without_effect {
-        warning!("option \"{option}\" has no effect in this version");
-    }
+    let parsed = options::parse(pattern, options, guc::thresholds(), Place::Here).unwrap_or_else(|bad| refuse(bad));
     let scenario = parsed.terms.scenario;
     let needs_trace = scenario.description().needs_trace;
     if needs_trace && guc::traced_in_windows().is_none() {
@@ -34,7 +28,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
             Some("Set pg_ext_memcheck.trace to windows or on."),
         );
     }
-    refuse_second();
+    close_other();
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
     info!(
         "Memory check session started: pattern='{shown}', allowed_contexts={}",
@@ -63,14 +57,21 @@ fn impose(mode: MemcheckMode) {
     session::with(|session| session.imposes(mode));
 }
 
-/// Raises an ERROR where there is a window already.
-fn refuse_second() {
-    let Some(opener) = session::with(|session| session.opened_by()) else { return };
-    let hint = match opener {
-        Opener::Session => "Close it with ext_memcheck.end().",
-        Opener::Another => "Another session has opened it, and closes it with ext_memcheck.end_in().",
-    };
-    raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "a check window is already open", Some(hint));
+/// Closes the window that is open: a second `begin()` starts anew. What it has found goes to the ring. Raises an ERROR where
+/// another session has opened it.
+fn close_other() {
+    match session::with(|session| session.opened_by()) {
+        None => {}
+        Some(Opener::Session) => {
+            session::with(|session| session.ends_by_itself());
+            notice!("the check window that was open is closed");
+        }
+        Some(Opener::Another) => raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "a check window is already open",
+            Some("Another session has opened it, and closes it with ext_memcheck.end_in()."),
+        ),
+    }
 }
 
 /// Has the server look up everything that the calls to come need, so that its caches do not grow inside the window.

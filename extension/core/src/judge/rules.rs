@@ -1,5 +1,6 @@
 //! What is reported of what was found.
 
+use crate::check::CheckKind;
 use crate::finding::Phase;
 use crate::judge::thresholds::Thresholds;
 use crate::like::Like;
@@ -41,4 +42,6 @@ pub struct Rules {
     pub linear_is_fine: bool,
     /// How the workload was undone, in `tx_abort_loop`.
     pub phase: Option<Phase>,
+    /// Kinds of violation that are not looked for.
+    pub without: Vec<CheckKind>,
 }

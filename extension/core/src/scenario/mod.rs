@@ -119,16 +119,21 @@ impl ScenarioKind {
     /// Judges a window: one finding for each bug, worst first. What is counted instead of measured is judged apart
     /// ([`crate::judge::event`]). Finds nothing for a scenario that is not built, for which nobody can open a window.
     pub fn judge(self, evidence: &Evidence) -> Vec<Finding> {
-        let found = self.description().built.as_ref().map_or_else(Vec::new, |built| (built.judge)(evidence));
-        if self.description().shows_all_marks { found } else { shown(found) }
+        self.description().built.as_ref().map_or_else(Vec::new, |built| self.judge_by(built.judge, evidence))
     }
 
     /// Judges a call of `run_scenario()`, in a plain window or not, as [`ScenarioKind::judge`] does.
     pub fn judge_call(self, in_plain_window: bool, evidence: &Evidence) -> Vec<Finding> {
         match self.call() {
-            Some(call) if in_plain_window => shown((call.judge_in_window)(evidence)),
+            Some(call) if in_plain_window => self.judge_by(call.judge_in_window, evidence),
             _ => self.judge(evidence),
         }
+    }
+
+    fn judge_by(self, judge: Judge, evidence: &Evidence) -> Vec<Finding> {
+        let mut found = judge(evidence);
+        found.retain(|finding| !evidence.rules.without.contains(&finding.check));
+        if self.description().shows_all_marks { found } else { shown(found) }
     }
 
     /// The kinds of violation that it can find.

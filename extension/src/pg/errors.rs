@@ -1,0 +1,70 @@
+//! ERRORs of the server that are held back and raised later, just as they were.
+
+use std::mem::MaybeUninit;
+
+use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
+use pgrx::pg_sys;
+
+use super::server;
+
+/// An ERROR, with its SQLSTATE, CONTEXT, position and all other fields. It lies in the memory context that was current.
+#[derive(Debug)]
+#[must_use = "an ERROR that is not raised is lost"]
+pub(crate) struct Raised(*mut pg_sys::ErrorData);
+
+impl Raised {
+    /// Raises it.
+    ///
+    /// The frames up to the server's are left by longjmp: what they own must have been dropped. What pgrx puts around an SQL
+    /// function owns nothing.
+    pub(crate) fn raise(self) -> ! {
+        // SAFETY: made by CopyErrorData in a context of the caller's.
+        unsafe { server::ReThrowError(self.0) }
+    }
+}
+
+/// Calls the server, and catches what it raises: PG_TRY and PG_CATCH of elog.h.
+///
+/// What the server has begun to do is not undone: either the ERROR is raised again, or a subtransaction is rolled back.
+///
+/// # Safety
+/// `call` is left by longjmp when the server raises an ERROR: it must own nothing that has to be dropped, must not call Rust
+/// code that does, and calls the server's functions without pgrx's boundary.
+pub(super) unsafe fn caught<R: Copy>(call: impl FnOnce() -> R + Copy) -> Result<R, Raised> {
+    let mut result = MaybeUninit::<R>::uninit();
+    // SAFETY: what is current is put back before this frame is left, and by the caller's promise the frames that a longjmp
+    // skips hold nothing to drop.
+    unsafe {
+        let exceptions = pg_sys::PG_exception_stack;
+        let contexts = pg_sys::error_context_stack;
+        let memory = pg_sys::CurrentMemoryContext;
+        let jumped = call_with_sigsetjmp(false, |here| {
+            pg_sys::PG_exception_stack = std::ptr::from_ref::<SigJmpBufFields>(here).cast_mut().cast();
+            result.write(call());
+            0
+        });
+        pg_sys::PG_exception_stack = exceptions;
+        pg_sys::error_context_stack = contexts;
+        if jumped == 0 {
+            return Ok(result.assume_init());
+        }
+        // It is ErrorContext by now.
+        pg_sys::CurrentMemoryContext = memory;
+        let raised = server::CopyErrorData();
+        server::FlushErrorState();
+        Err(Raised(raised))
+    }
+}
+
+/// Has only panics of Rust's own leave their traces: pgrx puts those of any other into the DETAIL of an ERROR, where
+/// `RUST_BACKTRACE` is in the server's environment. An ERROR that passes as a panic says where it comes from itself.
+pub(crate) fn keep_frames_out() {
+    use pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+    let traces = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let payload = info.payload();
+        if !(payload.is::<CaughtError>() || payload.is::<ErrorReport>() || payload.is::<ErrorReportWithLevel>()) {
+            traces(info);
+        }
+    }));
+}
