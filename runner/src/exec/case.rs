@@ -58,7 +58,7 @@ fn on_servers(
             // A backend that was killed takes all others with it, and the server goes through recovery.
             Ok(Left::Lost) => slot.discard(),
             Err(failure) if is_lost(failure) => {}
-            Ok(Left::Done) | Err(_) => server.drop_database(&database)?,
+            Ok(Left::Done) | Err(_) => slot.drop_database(&database)?,
         }
         if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() {
             return Ok(());

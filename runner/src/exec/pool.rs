@@ -2,16 +2,25 @@
 
 use std::time::Duration;
 
-use super::failure::{Failure, Step};
+use super::failure::{Cause, Failure, Step};
 use super::session::{Session, no_server};
 use crate::plan::Case;
 use crate::server::{GivenServer, Server, ServerOptions, Stage, Template};
 
-/// The database that every spec's own is a copy of: empty but for the engine.
-const TEMPLATE: &str = "spec_template";
+/// The database that every spec's own is a copy of. Nobody can be connected to it, which would keep it from being copied;
+/// extensions may have workers that connect to every database that lets them.
+const TEMPLATE: &str = "template0";
 
-/// Time for making and dropping databases.
+/// Time for making a database, and for dropping one on a server that somebody else runs.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Time for dropping a database on a server that can be given up with it. DROP DATABASE itself gives others 5 s to leave
+/// (`CountOtherDBBackends` in procarray.c), and then waits for as long as a process takes that sees to no interrupts
+/// (`WaitForProcSignalBarrier` in procsignal.c).
+const DROP_LIMIT: Duration = Duration::from_secs(6);
+
+/// SQLSTATE of a database that others are connected to.
+const OBJECT_IN_USE: &str = "55006";
 
 /// An installation that is ready to start servers from.
 #[derive(Debug)]
@@ -37,14 +46,13 @@ pub struct Slot {
     running: Option<Running>,
 }
 
-/// A server with the template database in it.
+/// A server, and what it was started for.
 #[derive(Debug)]
 pub(super) struct Running {
     server: Server,
     installation: usize,
     preload: Vec<String>,
     conf: Vec<String>,
-    template: String,
 }
 
 impl Slot {
@@ -66,6 +74,21 @@ impl Slot {
         }
     }
 
+    /// Drops a spec's database, whoever is still connected. Where somebody does not let go of it, the server is given up.
+    pub(super) fn drop_database(&mut self, name: &str) -> Result<(), Failure> {
+        let Some(Running { server, .. }) = &self.running else { return Ok(()) };
+        let can_be_given_up = server.pid().is_some();
+        let limit = if can_be_given_up { DROP_LIMIT } else { LIMIT };
+        let dropped = administer(server, &format!("DROP DATABASE {name} WITH (FORCE)"), limit);
+        match &dropped {
+            Err(failure) if can_be_given_up && is_in_use(failure) => {
+                self.discard();
+                Ok(())
+            }
+            _ => dropped,
+        }
+    }
+
     /// Gives the server up.
     pub(super) fn discard(&mut self) {
         self.running = None;
@@ -83,15 +106,8 @@ impl Running {
             Source::Given(given) => Server::given(given, &case.preload),
         };
         let server = server.map_err(|error| no_server(&error))?;
-        let template = server.claim_database(TEMPLATE).map_err(|error| no_server(&error))?;
         let (preload, conf) = (case.preload.clone(), case.conf.clone());
-        let running = Running { server, installation: case.installation, preload, conf, template };
-        running.administer(&format!("CREATE DATABASE {}", running.template))?;
-        let mut session = Session::open(&running.server, &running.template, "", LIMIT)?;
-        let step = Step::Extension("pg_ext_memcheck".to_owned());
-        session.simple("CREATE EXTENSION pg_ext_memcheck", &step, None)?;
-        drop(session);
-        Ok(running)
+        Ok(Running { server, installation: case.installation, preload, conf })
     }
 
     /// The server.
@@ -99,19 +115,26 @@ impl Running {
         &self.server
     }
 
-    /// Makes a spec's own database and returns its full name.
+    /// Makes a spec's own database, empty but for the engine, and returns its full name.
     pub(super) fn create_database(&self, name: &str) -> Result<String, Failure> {
-        let name = self.server.claim_database(name).map_err(|error| no_server(&error))?;
-        self.administer(&format!("CREATE DATABASE {name} TEMPLATE {}", self.template))?;
+        let server = &self.server;
+        let name = server.claim_database(name).map_err(|error| no_server(&error))?;
+        administer(server, &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"), LIMIT)?;
+        let step = Step::Extension("pg_ext_memcheck".to_owned());
+        Session::open(server, &name, "", LIMIT)?.simple("CREATE EXTENSION pg_ext_memcheck", &step, None)?;
         Ok(name)
     }
+}
 
-    /// Drops it, whoever is still connected.
-    pub(super) fn drop_database(&self, name: &str) -> Result<(), Failure> {
-        self.administer(&format!("DROP DATABASE {name} WITH (FORCE)"))
-    }
+fn administer(server: &Server, sql: &str, limit: Duration) -> Result<(), Failure> {
+    Session::open(server, server.maintenance_database(), "", limit)?.simple(sql, &Step::Database, None)
+}
 
-    fn administer(&self, sql: &str) -> Result<(), Failure> {
-        Session::open(&self.server, self.server.maintenance_database(), "", LIMIT)?.simple(sql, &Step::Database, None)
+/// Whether a database could not be dropped because of somebody who is connected to it, or who keeps everybody waiting.
+fn is_in_use(failure: &Failure) -> bool {
+    match &failure.cause {
+        Cause::Sql(error) => error.code == OBJECT_IN_USE,
+        Cause::Timeout { .. } => true,
+        _ => false,
     }
 }
