@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::error::{self, Error};
 use crate::workspace::Workspace;
-use crate::{libclang, script};
+use crate::{libclang, script, update};
 
 /// An extension made with pgrx.
 pub(crate) struct Package {
@@ -19,19 +19,31 @@ pub(crate) struct Package {
     layout: &'static str,
     /// The crate's features besides that of the major version.
     features: &'static [&'static str],
+    /// The versions that can be updated to this one.
+    updates_from: &'static [&'static str],
 }
 
-/// The engine.
-pub(crate) const ENGINE: Package =
-    Package { name: "pg_ext_memcheck", sources: "extension", layout: "target/engine", features: &[] };
+/// The engine. The versions before it are the reference implementation's.
+pub(crate) const ENGINE: Package = Package {
+    name: "pg_ext_memcheck",
+    sources: "extension",
+    layout: "target/engine",
+    features: &[],
+    updates_from: &["0.0.1", "0.1.0"],
+};
 
 /// The engine with the links that only tests ask for.
 pub(crate) const ENGINE_WITH_TEST_LINKS: Package =
     Package { layout: "target/engine-links", features: &["test_links"], ..ENGINE };
 
 /// Known memory bugs in Rust.
-pub(crate) const RUST_CORPUS: Package =
-    Package { name: "rust_corpus", sources: "tests/corpus/rust_corpus", layout: "target/rust_corpus", features: &[] };
+pub(crate) const RUST_CORPUS: Package = Package {
+    name: "rust_corpus",
+    sources: "tests/corpus/rust_corpus",
+    layout: "target/rust_corpus",
+    features: &[],
+    updates_from: &[],
+};
 
 /// How a package is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +89,7 @@ const FRAME_POINTERS: [&str; 2] = ["-C", "force-frame-pointers=yes"];
 /// Between the flags in `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\u{1f}";
 
-/// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and install script to its layout.
+/// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and scripts to its layout.
 /// Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
 pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, profile: Profile) -> Result<(), Error> {
     let name = package.name;
@@ -97,7 +109,12 @@ pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, 
     fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
     write_if_different(&directory.join(format!("{name}.so")), &library)?;
     write_if_different(&directory.join(format!("{name}.control")), control.as_bytes())?;
-    write_if_different(&directory.join(format!("{name}--{version}.sql")), sql.as_bytes())
+    write_if_different(&directory.join(format!("{name}--{version}.sql")), sql.as_bytes())?;
+    for old in package.updates_from {
+        let update = update::script(&workspace.root().join(package.sources), &control, &sql, name)?;
+        write_if_different(&directory.join(format!("{name}--{old}--{version}.sql")), update.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Runs clippy on a package with the bindings of the PostgreSQL of `pg_config`; a warning is an error. It checks the
@@ -177,10 +194,15 @@ fn parse_major(version: &str) -> Option<u32> {
 }
 
 fn default_version(control: &str) -> Result<&str, Error> {
+    parameter(control, "default_version")
+}
+
+/// A parameter of a control file.
+pub(crate) fn parameter<'a>(control: &'a str, name: &str) -> Result<&'a str, Error> {
     control
         .lines()
-        .find_map(|line| line.strip_prefix("default_version")?.split('\'').nth(1))
-        .ok_or_else(|| Error::new("the control file has no default_version"))
+        .find_map(|line| line.strip_prefix(name)?.split('\'').nth(1))
+        .ok_or_else(|| Error::new(format!("the control file has no {name}")))
 }
 
 /// Replaces `path` by rename, so that a server that has the old library mapped keeps it whole.

@@ -5,6 +5,7 @@ mod error;
 mod libclang;
 mod script;
 mod servers;
+mod update;
 mod wheel;
 mod workspace;
 

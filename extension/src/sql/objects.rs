@@ -1,10 +1,15 @@
-//! The table, and who may use what.
+//! The schema and the table, who may use what, and what is said about each object.
 
 use pgrx::prelude::*;
 
+// An update runs this as well, in which the objects are there. What is of that name and not the extension's is refused by the
+// server (`checkMembershipInCurrentExtension` in pg_depend.c).
 extension_sql!(
     r#"
-CREATE TABLE violation_log (
+CREATE SCHEMA IF NOT EXISTS ext_memcheck;
+SET LOCAL search_path TO ext_memcheck, pg_temp;
+
+CREATE TABLE IF NOT EXISTS violation_log (
     id serial PRIMARY KEY,
     ts timestamptz NOT NULL DEFAULT now(),
     backend_pid int NOT NULL,
@@ -13,20 +18,11 @@ CREATE TABLE violation_log (
     detail text NOT NULL,
     source_lib text NOT NULL DEFAULT ''
 );
-COMMENT ON TABLE violation_log IS 'violations that flush_violations() took out of shared memory';
+SELECT pg_catalog.pg_extension_config_dump('violation_log', '');
+SELECT pg_catalog.pg_extension_config_dump('violation_log_id_seq', '');
 "#,
     name = "objects",
     bootstrap
 );
 
-extension_sql!(
-    r#"
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ext_memcheck FROM PUBLIC;
-GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
-GRANT EXECUTE ON FUNCTION live_allocations(integer), backend_contexts(integer), catcache_stats(), scenario_descriptions()
-    TO pg_read_all_stats;
-GRANT SELECT ON violation_log, scenarios TO pg_read_all_stats;
-"#,
-    name = "privileges",
-    finalize
-);
+extension_sql_file!("catalog.sql", name = "catalog", finalize);

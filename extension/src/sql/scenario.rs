@@ -80,7 +80,6 @@ fn scenario_descriptions() -> TableIterator<'static, (name!(name, &'static str),
 extension_sql!(
     r#"
 CREATE VIEW scenarios AS SELECT name, description FROM ext_memcheck.scenario_descriptions();
-COMMENT ON VIEW scenarios IS 'scenarios that run_scenario() knows';
 "#,
     name = "scenarios",
     requires = [scenario_descriptions]

@@ -121,7 +121,9 @@ impl Running {
         let name = server.claim_database(name).map_err(|error| no_server(&error))?;
         administer(server, &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"), LIMIT)?;
         let step = Step::Extension("pg_ext_memcheck".to_owned());
-        Session::open(server, &name, "", LIMIT)?.simple("CREATE EXTENSION pg_ext_memcheck", &step, None)?;
+        // In no schema that a workload may drop.
+        let sql = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog";
+        Session::open(server, &name, "", LIMIT)?.simple(sql, &step, None)?;
         Ok(name)
     }
 }
