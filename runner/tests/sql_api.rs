@@ -205,6 +205,8 @@ fn logged(server: &Server) -> String {
 fn statements_without_a_window() {
     SHARED.each(|server| {
         let mut session = Session::open(server);
+        let pid = session.ask("SELECT pg_backend_pid()");
+        let is_idle = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND state = 'idle'");
         session.ask("SELECT count(*) FROM pg_class");
         session.ask("SET pg_ext_memcheck.memcheck_mode = 'all'");
         for _ in 0..3 {
@@ -220,6 +222,8 @@ fn statements_without_a_window() {
 
         // A statement that fails after the hooks have run, and one inside a transaction that is rolled back.
         session.ask("SELECT 1 / (count(*) - count(*)) FROM pg_class");
+        // The client hears of the error before the transaction is aborted.
+        eventually("the transaction is aborted", || Session::open(server).ask(&is_idle) == "1");
         let after_error = logged(server);
         assert!(after_error.contains("context_leak|INFO|TopMemoryContext"), "{after_error}");
         session.ask("BEGIN");
