@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -200,4 +203,101 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+/// The names that `list` shows, group by group, and what it says else.
+fn listed(directory: &Path, arguments: &[&OsStr]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+    let output = command.current_dir(directory).arg("list").args(arguments).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<&str> = stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    (names.join(" "), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn no_file_is_dropped() {
+    let project = project(&[
+        ("specs/one.mcspec", GOOD),
+        ("specs/sub/two.mcspec", GOOD),
+        ("specs/sub/both.spec", "session s\nstep a { SELECT 1; }\n"),
+        ("specs/sub/both.mcspec", GOOD),
+        ("specs/.hidden.mcspec", GOOD),
+        ("a/x.spec", "session s\nstep a { SELECT 1; }\n"),
+        ("b/x.spec", "session s\nstep a { SELECT 1; }\n"),
+        ("b/one.mcspec", GOOD),
+        ("c/three.mcspec", GOOD),
+        ("deep/b/x.spec", "session s\nstep a { SELECT 1; }\n"),
+        ("schedule", "test: one sub/two\n"),
+    ]);
+    let root = project.path();
+    symlink("../b/one.mcspec", root.join("specs/linked.mcspec")).unwrap();
+    // Each leads to the other.
+    symlink("../../c", root.join("specs/sub/loop")).unwrap();
+    symlink("../specs", root.join("c/back")).unwrap();
+    // An editor's lock, and no spec.
+    symlink("user@host.1", root.join("specs/.#one.mcspec")).unwrap();
+    let odd = OsStr::from_bytes(b"specs/odd\xff.mcspec");
+    fs::write(root.join(odd), GOOD).unwrap();
+
+    let here = root.canonicalize().unwrap();
+    let absolute = here.join("specs/sub/two.mcspec");
+    let table: &[(&[&str], &str)] = &[
+        (&["a/x.spec"], "x"),
+        (&["a/x.spec", "b/x.spec"], "a/x b/x"),
+        (&["b/x.spec", "deep/b/x.spec"], "b/x deep/b/x"),
+        (&["a/x.spec", "./a/x.spec", "a/../a/x.spec"], "x"),
+        (&["one", "b/one.mcspec"], "one b/one"),
+        (&["b/one.mcspec"], "one"),
+        (&["schedule", "b/one.mcspec"], "one sub/two b/one"),
+        (&["./specs/sub/two.mcspec", absolute.to_str().unwrap(), "sub/two"], "sub/two"),
+        (&["specs/sub/both.spec", "sub/both"], "sub/both sub/both-spec"),
+        (&["specs/sub/both.spec"], "sub/both"),
+        (&["specs/linked.mcspec", "b/one.mcspec"], "one linked"),
+        (&["*"], "one sub/two .hidden linked odd%FF sub/both sub/loop/three"),
+    ];
+    for (arguments, expected) in table {
+        let (names, stderr) = listed(root, &arguments.iter().map(OsStr::new).collect::<Vec<_>>());
+        assert_eq!(names, *expected, "{arguments:?}\n{stderr}");
+    }
+    assert_eq!(listed(root, &[odd, OsStr::new("one")]).0, "one odd%FF");
+    let (code, _, stderr) = mcspec(root, "list --json *");
+    assert_eq!(code, 0, "{stderr}");
+
+    // One that somebody has linked to nowhere is missed.
+    symlink("nowhere.mcspec", root.join("specs/gone.mcspec")).unwrap();
+    let (_, stderr) = listed(root, &[OsStr::new("*")]);
+    assert!(
+        stderr.contains("ERROR: could not read the file: No such file") && stderr.contains("gone.mcspec"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn two_specs_of_one_name_are_refused() {
+    let project = project(&[("specs/odd%FF.mcspec", GOOD)]);
+    fs::write(project.path().join(OsStr::from_bytes(b"specs/odd\xff.mcspec")), GOOD).unwrap();
+    let (code, _, stderr) = mcspec(project.path(), "list *");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("are both called \"odd%FF\""), "{stderr}");
+}
+
+#[test]
+fn a_spec_that_the_schedule_does_not_have_is_missed() {
+    let project = project(&[
+        ("specs/one.mcspec", GOOD),
+        ("specs/sub/two.mcspec", GOOD),
+        ("specs/three.mcspec", GOOD),
+        ("schedule", "test: one\ninclude: more\n"),
+        ("more", "test: three\n"),
+    ]);
+    let (code, stdout, stderr) = mcspec(project.path(), "check");
+    assert_eq!((code, stdout.as_str()), (0, "3 specs, no errors, 1 warning\n"));
+    assert!(
+        stderr.contains("WARNING[W013]") && stderr.contains("HINT: add a line \"test: sub/two\" to the schedule"),
+        "{stderr}"
+    );
+    // Without a schedule nothing is missed, nor of files that are named.
+    assert_eq!(mcspec(project.path(), "check specs/sub/two.mcspec").1, "1 spec, no errors\n");
+    fs::remove_file(project.path().join("schedule")).unwrap();
+    assert_eq!(mcspec(project.path(), "check").1, "3 specs, no errors\n");
 }

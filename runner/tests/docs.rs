@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mcspec::judge::GAPS;
-use mcspec::language::lint::lint;
+use mcspec::language::lint::{Surroundings, lint};
 use mcspec::language::{SourceFile, format, parse};
 use memcheck_core::ScenarioKind;
 
@@ -33,7 +33,7 @@ fn examples_parse_are_formatted_and_give_no_warning() {
         for example in examples(&fs::read_to_string(&path).unwrap()) {
             let source = SourceFile::new(&path, example);
             let spec = parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
-            let warnings = lint(example, &spec, &[]);
+            let warnings = lint(example, &spec, Surroundings::default());
             assert!(warnings.is_empty(), "{}", warnings[0].diagnostic.render(&source, false));
             assert_eq!(format(&source).unwrap(), example);
             found += 1;

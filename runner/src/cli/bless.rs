@@ -6,11 +6,11 @@ use std::io::Write;
 use clap::Args;
 use memcheck_core::golden::row::Policy;
 
+use super::catalog::catalog;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run, without_version};
-use super::select::catalog;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::bless::{Blessed, bless as accept};
 use crate::golden::{Directory, prune};
@@ -89,7 +89,7 @@ fn prune(config: &Config) -> Result<Exit, Complaint> {
 fn all_cases(config: &Config) -> Result<Vec<Case>, Complaint> {
     let environment = Environment::nominal(SUPPORTED_MAJORS.end() * 10_000);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
-    for entry in catalog(config) {
+    for entry in catalog(&config.project.specs)? {
         let found = load(&entry.name, &entry.path)
             .and_then(|loaded| cases(&loaded, &environment, &Overrides::default(), Defaults::default()));
         match found {

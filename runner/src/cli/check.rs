@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::catalog::{Entry, catalog};
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
-use super::select::{Entry, catalog};
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load, schedule};
 
@@ -17,7 +18,7 @@ use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load
 pub(super) struct Arguments {
     /// Spec files; without any, all specs and the schedule
     #[arg(value_name = "FILE")]
-    files: Vec<String>,
+    files: Vec<PathBuf>,
 
     /// Give a variable a value, whatever the spec says; repeatable
     #[arg(short, long = "var", value_name = "NAME=VALUE", value_parser = super::run::variable)]
@@ -26,11 +27,22 @@ pub(super) struct Arguments {
 
 /// Runs the subcommand.
 pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
-    let known = catalog(config);
+    let known = catalog(&config.project.specs)?;
     let specs: Vec<Entry> = if arguments.files.is_empty() {
         known.clone()
     } else {
-        arguments.files.iter().map(|file| Entry { name: file.clone(), path: file.into() }).collect()
+        let entry = |file: &PathBuf| Entry { name: file.display().to_string(), path: file.clone() };
+        arguments.files.iter().map(entry).collect()
+    };
+    let file = &config.project.schedule;
+    let scheduled = match arguments.files.is_empty() && file.exists() {
+        true => Some(schedule::read(file, &known.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>())),
+        false => None,
+    };
+    // Where the schedule has errors, nothing is missed in it.
+    let is_missed = |spec: &Entry| match &scheduled {
+        Some(Ok(groups)) => !groups.iter().any(|group| group.names.contains(&spec.name)),
+        Some(Err(_)) | None => false,
     };
     let overrides = Overrides::new(arguments.variables.iter().cloned().collect::<BTreeMap<_, _>>());
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
@@ -39,7 +51,7 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
             Ok(loaded) => {
                 problems.extend(beyond_syntax(&loaded, &overrides));
                 let rendered = loaded
-                    .warnings()
+                    .warnings(is_missed(spec))
                     .into_iter()
                     .map(|warning| warning.diagnostic.render_warning(warning.code, &loaded.source, true));
                 warnings.extend(rendered);
@@ -51,11 +63,7 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     if !problems.is_empty() {
         return Err(Complaint::Specs(problems));
     }
-    let file = &config.project.schedule;
-    if arguments.files.is_empty() && file.exists() {
-        let names: Vec<String> = known.into_iter().map(|entry| entry.name).collect();
-        schedule::read(file, &names)?;
-    }
+    scheduled.transpose()?;
     if specs.is_empty() {
         let message = format!("there are no specs in \"{}\"", config.project.specs.display());
         return Err(Complaint::Nothing { message, hint: None });

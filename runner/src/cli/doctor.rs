@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::catalog::catalog;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
-use super::select::catalog;
 use crate::config::{Build, Config, ConfigError, ExtensionSource, SUPPORTED_MAJORS};
 use crate::server::{EngineFiles, Installation, RunDirectory, ServerError};
 
@@ -162,7 +162,7 @@ fn specs(config: &Config) -> Finding {
     let directory = shown(&config.project.specs);
     needed(
         "specs",
-        match catalog(config).len() {
+        match catalog(&config.project.specs).map_or(0, |specs| specs.len()) {
             0 => Err(Lack {
                 why: format!("none in {directory}"),
                 hint: Some("write one, or correct \"specs\" in mcspec.toml".to_owned()),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use similar::TextDiff;
-use walkdir::WalkDir;
 
+use super::catalog::files;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::language::{Diagnostic, SourceFile, format, format_include};
 use crate::plan::Problem;
 
-/// What files of specs end in: specs, and what they include.
+/// What the names of specs and of the files that they include end in.
 const SUFFIXES: [&str; 2] = [".mcspec", ".mcspec.inc"];
 
 /// Lay spec files out in the one canonical way; comments, blank lines and SQL stay as they are
@@ -31,7 +31,8 @@ pub(super) struct Arguments {
 
 /// Runs the subcommand.
 pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
-    let files = if arguments.files.is_empty() { of_project(config) } else { arguments.files.clone() };
+    let files =
+        if arguments.files.is_empty() { files(&config.project.specs, &SUFFIXES)? } else { arguments.files.clone() };
     if files.is_empty() {
         let message = format!("there are no specs in \"{}\"", config.project.specs.display());
         return Err(Complaint::Nothing { message, hint: None });
@@ -64,14 +65,6 @@ pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         true if arguments.check && !changed.is_empty() => Ok(Exit::Failed),
         true => Ok(Exit::Ok),
     }
-}
-
-/// The specs of the project and the files that they include.
-fn of_project(config: &Config) -> Vec<PathBuf> {
-    let files = WalkDir::new(&config.project.specs).sort_by_file_name().into_iter().filter_map(Result::ok);
-    let files = files.filter(|file| file.file_type().is_file());
-    let has_suffix = |name: &str| SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
-    files.filter(|file| has_suffix(&file.file_name().to_string_lossy())).map(walkdir::DirEntry::into_path).collect()
 }
 
 /// A file and how it should be.

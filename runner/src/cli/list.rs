@@ -1,7 +1,7 @@
 //! `mcspec list`
 
+use std::borrow::Cow;
 use std::io::Write;
-use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     name: &'a str,
-    path: &'a Path,
+    path: Cow<'a, str>,
     title: Option<&'a str>,
     tags: Vec<&'a str>,
 }
@@ -57,7 +57,7 @@ pub(super) fn list(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
 fn entry(loaded: &Loaded) -> Entry<'_> {
     Entry {
         name: &loaded.name,
-        path: &loaded.source.path,
+        path: loaded.source.path.to_string_lossy(),
         title: loaded.spec.title.as_ref().map(|title| title.value.as_str()),
         tags: loaded.spec.tags.iter().map(|tag| tag.value.as_str()).collect(),
     }

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand, and what they share.
 
 mod bless;
+mod catalog;
 mod check;
 mod complaint;
 mod completions;

@@ -9,7 +9,7 @@ use super::prepare::Plan;
 use super::results::last_run;
 use crate::config::Config;
 use crate::judge::Status;
-use crate::plan::Environment;
+use crate::plan::{Environment, hash};
 use crate::results::schema::CaseResult;
 
 #[derive(Debug, Args)]
@@ -76,11 +76,7 @@ impl FromStr for Shard {
 impl Shard {
     /// Whether a case belongs to it: by a hash of its name, so that a new spec moves no other one.
     fn has(&self, name: &str) -> bool {
-        // FNV-1a, whose value is the same everywhere and for ever.
-        let hash = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        hash % self.of == self.part
+        hash(name) % self.of == self.part
     }
 }
 

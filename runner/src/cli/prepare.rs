@@ -1,6 +1,6 @@
 //! From the command line to what a run needs: installations, cases, staged trees.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -100,7 +100,21 @@ pub(super) fn plan(
             return Err(Complaint::Specs(problems));
         }
     }
+    distinct(&plan.cases)?;
     Ok(plan)
+}
+
+/// Results are filed by label: of two specs that would be filed as one, one would not be seen.
+fn distinct(cases: &[Case]) -> Result<(), Complaint> {
+    let mut known: HashMap<&str, &Case> = HashMap::new();
+    for case in cases {
+        if let Some(other) = known.insert(&case.label, case) {
+            let (one, two) = (other.source.path.display(), case.source.path.display());
+            let message = format!("\"{one}\" and \"{two}\" are both called \"{}\"", case.label);
+            return Err(Complaint::Argument { message, hint: Some("give one of them another name".to_owned()) });
+        }
+    }
+    Ok(())
 }
 
 /// Stages the installations with the extensions that the cases ask for and, where it is needed, the engine.

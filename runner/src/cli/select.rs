@@ -1,29 +1,24 @@
 //! Which specs a command is about.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use globset::{Glob, GlobMatcher};
-use walkdir::{DirEntry, WalkDir};
 
+use super::catalog::{Entry, catalog, is_spec_file, named, place};
 use super::complaint::Complaint;
 use crate::config::Config;
 use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
 use crate::plan::{Loaded, load};
 
-/// What every spec file is called.
-const SUFFIX: &str = ".mcspec";
-
-/// What the specs of isolationtester are called, which can be run too.
-const ISOLATION_SUFFIX: &str = ".spec";
-
 #[derive(Debug, Args)]
 pub(super) struct Selection {
     /// Schedules, names of specs, globs over names, or spec files; without any, the schedule
     #[arg(value_name = "SPEC")]
-    specs: Vec<String>,
+    specs: Vec<OsString>,
 
     /// Only specs with this tag, or with '!TAG' only those without it; repeatable
     #[arg(short, long, value_name = "TAG")]
@@ -34,65 +29,54 @@ pub(super) struct Selection {
     skip: Vec<String>,
 }
 
-/// A spec's name and its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Its path below the directory of specs, without suffix.
-    pub(super) name: String,
-    /// The file.
-    pub(super) path: PathBuf,
-}
-
-/// The specs of the project, by name.
-pub(super) fn catalog(config: &Config) -> Vec<Entry> {
-    let root = &config.project.specs;
-    let files = WalkDir::new(root).sort_by_file_name().into_iter().filter_map(Result::ok);
-    let is_spec = |file: &DirEntry| file.file_type().is_file() && file.path().to_string_lossy().ends_with(SUFFIX);
-    files.filter(is_spec).filter_map(|file| entry(root, file.path())).collect()
-}
-
-/// The entry of a spec file; files outside the directory of specs go by their own name.
-fn entry(root: &Path, path: &Path) -> Option<Entry> {
-    let below = path.strip_prefix(root).ok().or_else(|| path.file_name().map(Path::new))?;
-    let name = below.to_str()?;
-    let name = name.strip_suffix(SUFFIX).or_else(|| name.strip_suffix(ISOLATION_SUFFIX))?;
-    Some(Entry { name: name.to_owned(), path: path.to_owned() })
-}
-
 impl Selection {
     /// The selected specs as they are, group by group in the order of the schedule.
     ///
     /// A name or glob that fits no spec selects nothing. Specs that the schedule groups stay in their groups, whichever
     /// way they were selected; others run one at a time.
     pub(super) fn groups(&self, config: &Config) -> Result<Vec<Vec<Entry>>, Complaint> {
-        let mut catalog = catalog(config);
+        let mut catalog = catalog(&config.project.specs)?;
         let default = &config.project.schedule;
         let mut scheduled: Vec<Group> = Vec::new();
         let mut names: BTreeSet<String> = BTreeSet::new();
-        let named = self.specs.iter().any(|argument| !is_schedule(argument, default));
+        let mut files: Vec<PathBuf> = Vec::new();
+        let mut are_named = false;
         if self.specs.is_empty() {
             scheduled = read_schedule(default, &catalog)?;
         }
         for argument in &self.specs {
-            if is_schedule(argument, default) {
+            if is_schedule(argument, default, &catalog) {
                 let path = if Path::new(argument).exists() { Path::new(argument) } else { default.as_path() };
                 scheduled.extend(read_schedule(path, &catalog)?);
-            } else if is_spec_file(argument) {
-                let found = entry(&config.project.specs, Path::new(argument)).filter(|entry| entry.path.is_file());
-                let found = found.ok_or_else(|| Complaint::Argument {
-                    message: format!("spec file \"{argument}\" does not exist"),
-                    hint: None,
-                })?;
-                names.insert(found.name.clone());
-                catalog.retain(|entry| entry.name != found.name);
-                catalog.push(found);
-            } else {
-                names.extend(matching(argument, &catalog)?);
+                continue;
+            }
+            are_named = true;
+            if !is_spec_file(argument) {
+                names.extend(matching(&argument.to_string_lossy(), &catalog)?);
+                continue;
+            }
+            let path = Path::new(argument);
+            if !path.is_file() {
+                let message = format!("spec file \"{}\" does not exist", path.display());
+                return Err(Complaint::Argument { message, hint: None });
+            }
+            let is_it = |other: &Path| place(other) == place(path);
+            match catalog.iter().find(|entry| is_it(&entry.path)) {
+                Some(entry) => drop(names.insert(entry.name.clone())),
+                None if files.iter().any(|file| is_it(file)) => {}
+                None => files.push(path.to_owned()),
             }
         }
 
-        let wanted: BTreeSet<String> = scheduled.iter().flat_map(|group| group.names.clone()).chain(names).collect();
-        if named {
+        let mut wanted: BTreeSet<String> =
+            scheduled.iter().flat_map(|group| group.names.clone()).chain(names).collect();
+        let selected: Vec<Entry> = catalog.iter().filter(|entry| wanted.contains(&entry.name)).cloned().collect();
+        let files = named(config, &files, &selected)?;
+        // One of the project that is not to run gives its name away.
+        catalog.retain(|entry| files.iter().all(|file| file.name != entry.name));
+        wanted.extend(files.iter().map(|file| file.name.clone()));
+        catalog.extend(files);
+        if are_named {
             // For the order and the groups of what was named. If the schedule cannot be read, there are none.
             scheduled.extend(read_schedule(default, &catalog).unwrap_or_default());
         }
@@ -146,14 +130,12 @@ impl Selection {
     }
 }
 
-/// Whether an argument is the name of a file rather than that of a spec.
-fn is_spec_file(argument: &str) -> bool {
-    argument.ends_with(SUFFIX) || argument.ends_with(ISOLATION_SUFFIX)
-}
-
-/// Whether an argument means a schedule: the word, or a file that is no spec.
-fn is_schedule(argument: &str, default: &Path) -> bool {
-    argument == "schedule" || Path::new(argument) == default || !is_spec_file(argument) && Path::new(argument).is_file()
+/// Whether an argument means a schedule: the word, or a file that is no spec and is not called as one.
+fn is_schedule(argument: &OsStr, default: &Path, catalog: &[Entry]) -> bool {
+    let is_name = || catalog.iter().any(|entry| *entry.name == *argument);
+    argument == "schedule"
+        || Path::new(argument) == default
+        || !is_spec_file(argument) && Path::new(argument).is_file() && !is_name()
 }
 
 fn read_schedule(path: &Path, catalog: &[Entry]) -> Result<Vec<Group>, Complaint> {

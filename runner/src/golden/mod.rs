@@ -175,8 +175,11 @@ pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recor
         let name = entry.file_name().to_string_lossy().into_owned();
         let axes = name.strip_suffix(".out").and_then(|name| name.strip_prefix(stem));
         let Some(axes) = axes.filter(|axes| axes.is_empty() || axes.starts_with('.')) else { continue };
-        if matches!(owner(&parent.join(&name)), Ok(Owner::Others(_))) {
-            continue;
+        match owner(&parent.join(&name)) {
+            Ok(Owner::Others(_)) => continue,
+            // That of a spec whose name goes on where this one's ends.
+            Ok(Owner::Ours { text, .. }) if !axes.is_empty() && is_of(&text, &format!("{case}{axes}")) => continue,
+            Ok(Owner::Ours { .. }) | Err(_) => {}
         }
         variants.push(axes.parse::<Variant>().map_err(|bad| GoldenError::Variant { path: parent.join(&name), bad })?);
         paths.push(parent.join(name));
@@ -190,6 +193,12 @@ pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recor
             Err(GoldenError::Ambiguous { axes: axes.clone(), paths })
         }
     }
+}
+
+/// Whether a golden says that it is of that case.
+fn is_of(golden: &[u8], case: &str) -> bool {
+    let second = golden.split(|&byte| byte == b'\n').nth(1);
+    second.and_then(|line| line.strip_prefix(b"spec ")).is_some_and(|name| name.trim_ascii_end() == case.as_bytes())
 }
 
 /// Whether there is something where a golden would be that is not one.
@@ -300,10 +309,16 @@ mod tests {
     fn the_file_for_the_server_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let golden = |name: &str| format!("mcspec golden 1\nspec {name}\n");
-        for name in ["a/knn", "a/knn.pg15", "a/knn2", "odd", "odd.x86_64", "odd.pg15", "bad.linux", "some.pg15"] {
-            write(&directory.path().join(format!("{name}.out")), &golden(name)).unwrap();
+        for name in ["a/knn", "a/knn.pg15", "a/knn2", "odd", "odd.x86_64", "odd.pg15", "bad.linux"] {
+            // As if somebody had copied them from elsewhere.
+            let text = golden(&format!("{name} copied"));
+            write(&directory.path().join(format!("{name}.out")), &text).unwrap();
         }
         for (name, text) in [
+            ("some.pg15", "mcspec golden 1\nspec other\n"),
+            ("dotted", "mcspec golden 1\nspec dotted\n"),
+            ("dotted.pg15", "mcspec golden 1\nspec dotted.pg15\n"),
+            ("dotted.new", "mcspec golden 1\nspec dotted.new\n"),
             ("broken", "mcspec golden 1\npsql\n"),
             ("newer", "mcspec golden 2\n"),
             ("foreign", "SELECT 1;\n"),
@@ -320,11 +335,15 @@ mod tests {
             }
         };
         let table = [
-            ("a/knn", 15, "a/knn.pg15"),
-            ("a/knn", 18, "a/knn"),
+            ("a/knn", 15, "a/knn.pg15 copied"),
+            ("a/knn", 18, "a/knn copied"),
             ("a/k", 18, "none"),
             ("nowhere/k", 18, "none"),
-            ("odd", 18, "odd.x86_64"),
+            ("odd", 18, "odd.x86_64 copied"),
+            // Specs of these names have goldens of their own.
+            ("dotted", 15, "dotted"),
+            ("dotted.pg15", 15, "dotted.pg15"),
+            ("dotted.new", 15, "dotted.new"),
             (
                 "odd",
                 15,
@@ -335,7 +354,7 @@ mod tests {
             ("newer", 15, "\"newer.out\" is a golden of format 2; this version of mcspec has format 1"),
             ("foreign", 15, "none"),
             // Those of others say nothing, whatever they are called.
-            ("some", 15, "some.pg15"),
+            ("some", 15, "other"),
             ("some", 18, "none"),
         ];
         for (case, major, expected) in table {

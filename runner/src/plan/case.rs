@@ -11,9 +11,10 @@ use regex::Regex;
 use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
+use super::name::name;
 use super::tracing::trace;
 use super::unsupported::unsupported;
-use super::variables::{Overrides, cells, suffix, variables};
+use super::variables::{Overrides, cells, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
 use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
@@ -52,7 +53,7 @@ pub fn cases(
     let mut cases = Vec::new();
     let mut problems = Vec::new();
     for cell in cells(loaded, overrides) {
-        let name = format!("{}{}", loaded.name, suffix(&cell));
+        let name = name(&loaded.name, &loaded.spec.matrix, &cell);
         let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment.version_num));
         let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
         let case = planner.case(name);

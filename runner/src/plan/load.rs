@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Problem;
 use crate::language::ast::{Spanned, Spec, WorkloadSource};
-use crate::language::lint::{Warning, lint};
+use crate::language::lint::{Surroundings, Warning, lint};
 use crate::language::{Diagnostic, SourceFile, parse, parse_include};
 
 /// A spec that parses, with everything it refers to.
@@ -31,12 +31,14 @@ impl Loaded {
         included.chain(std::iter::once((&self.source, &self.spec)))
     }
 
-    /// What the spec says and probably does not mean.
-    pub fn warnings(&self) -> Vec<Warning> {
+    /// What the spec says and probably does not mean. `is_missed`: there is a schedule, and it does not have it.
+    pub fn warnings(&self, is_missed: bool) -> Vec<Warning> {
         let included = self.included.iter().flat_map(|(_, spec)| spec.setup.iter().chain(&spec.teardown));
         let included = included.map(|block| block.text.as_str());
         let workloads = self.workload_files.values().map(|file| file.text.as_str());
-        lint(&self.source.text, &self.spec, &included.chain(workloads).collect::<Vec<_>>())
+        let elsewhere: Vec<&str> = included.chain(workloads).collect();
+        let name = is_missed.then_some(self.name.as_str());
+        lint(&self.source.text, &self.spec, Surroundings { elsewhere: &elsewhere, not_scheduled: name })
     }
 }
 

@@ -54,17 +54,6 @@ pub(super) fn cells(loaded: &Loaded, overrides: &Overrides) -> Vec<Cell> {
     cells
 }
 
-/// What a cell adds to a case's name. Values become part of file names, so what is not a letter, digit, `-`, `+` or
-/// `.` is written `_`.
-pub(super) fn suffix(cell: &Cell) -> String {
-    if cell.is_empty() {
-        return String::new();
-    }
-    let plain = |c: char| if c.is_alphanumeric() || "-+.".contains(c) { c } else { '_' };
-    let pair = |(name, value): &(String, String)| format!("{name}={}", value.chars().map(plain).collect::<String>());
-    format!("[{}]", cell.iter().map(pair).collect::<Vec<_>>().join(","))
-}
-
 /// The variables of a case but `:i`: `-v`, then the environment, then `var` and `matrix`, then the built-in ones.
 pub(super) fn variables(
     loaded: &Loaded,

@@ -2,14 +2,19 @@
 //! last run was.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use memcheck_core::golden::row::Observed;
 use memcheck_core::wire::{FindingRecord, SiteRecord};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::axes::Axes;
 use super::seen::Seen;
+
+/// Writes the path of a spec, also of one whose name is no text.
+pub(crate) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
 
 /// The last run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +40,7 @@ pub struct CaseResult {
     /// The case with the server's version where the run had several; its results are filed under this name.
     pub label: String,
     /// The spec.
+    #[serde(serialize_with = "as_text")]
     pub spec: PathBuf,
     /// `passed`, `failed`, ...
     pub status: String,

@@ -9,6 +9,7 @@ mod glob;
 mod literal;
 mod no_expectation;
 mod no_warmup;
+mod not_scheduled;
 mod unused_session;
 mod unused_step;
 mod unused_variable;
@@ -52,6 +53,7 @@ lints! {
     "W010" literal
     "W011" allowed
     "W012" glob
+    "W013" not_scheduled
 }
 
 /// Something that a lint has found.
@@ -63,18 +65,25 @@ pub struct Warning {
     pub diagnostic: Diagnostic,
 }
 
+/// What is around a spec.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// SQL that the spec uses from other files: fixtures of included files, workload files.
+    pub elsewhere: &'a [&'a str],
+    /// Its name, where there is a schedule that does not have it.
+    pub not_scheduled: Option<&'a str>,
+}
+
 /// What lints look at.
 struct Subject<'a> {
     text: &'a str,
     spec: &'a Spec,
-    /// SQL that the spec uses from other files: fixtures of included files, workload files.
-    elsewhere: &'a [&'a str],
+    around: Surroundings<'a>,
 }
 
-/// Looks at a spec that has no errors, and at its text. `elsewhere` is SQL that it uses from other files. In the order of the
-/// text.
-pub fn lint(text: &str, spec: &Spec, elsewhere: &[&str]) -> Vec<Warning> {
-    let subject = Subject { text, spec, elsewhere };
+/// Looks at a spec that has no errors, and at its text. In the order of the text.
+pub fn lint(text: &str, spec: &Spec, around: Surroundings) -> Vec<Warning> {
+    let subject = Subject { text, spec, around };
     let mut warnings = Vec::new();
     for lint in LINTS {
         let mut found = Vec::new();

@@ -8,7 +8,7 @@ use crate::language::sql::referenced;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;
-    let texts = subject.blocks().map(|block| block.text.as_str()).chain(subject.elsewhere.iter().copied());
+    let texts = subject.blocks().map(|block| block.text.as_str()).chain(subject.around.elsewhere.iter().copied());
     let used: HashSet<&str> = texts.flat_map(referenced).collect();
     let vars = spec.vars.iter().map(|var| (&var.name, false));
     let matrices = spec.matrix.iter().map(|matrix| (&matrix.name, true));

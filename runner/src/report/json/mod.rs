@@ -3,7 +3,6 @@
 mod schema;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::fault::{describe, place};
 use super::{Reporter, Summary, notes};
@@ -79,7 +78,7 @@ fn fault_record(fault: &Fault, verdict: &Verdict, case: &Case) -> FaultRecord {
     let position = place.as_ref().map(|place| place.source.line_column(place.offset));
     FaultRecord {
         kind: described.kind.to_owned(),
-        file: place.map(|place| Path::to_owned(&place.source.path)),
+        file: place.map(|place| place.source.path.display().to_string()),
         line: position.map(|(line, _)| line),
         column: position.map(|(_, column)| column),
         message: described.message,

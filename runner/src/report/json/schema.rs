@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::schema::{ScenarioResult, ServerRecord};
+use crate::results::schema::{ScenarioResult, ServerRecord, as_text};
 
 /// The version of the structure.
 pub const FORMAT: u32 = 1;
@@ -53,6 +53,7 @@ pub struct CaseRecord {
     /// The name with the version where the run had several.
     pub label: String,
     /// The spec file.
+    #[serde(serialize_with = "as_text")]
     pub spec: PathBuf,
     /// Its tags.
     pub tags: Vec<String>,
@@ -101,7 +102,7 @@ pub struct FaultRecord {
     /// What kind of fault it is.
     pub kind: String,
     /// The file in which it shows, with line and column from 1.
-    pub file: Option<PathBuf>,
+    pub file: Option<String>,
     /// The line.
     pub line: Option<usize>,
     /// The column, in characters.

@@ -46,7 +46,13 @@ impl Lower<'_> {
             }
             Rule::matrix => {
                 if let Some(name) = self.variable(spec, node) {
-                    spec.matrix.push(Matrix { name, values: texts(node, Rule::value) });
+                    let values = texts(node, Rule::value);
+                    for (i, value) in values.iter().enumerate() {
+                        if values[..i].iter().any(|other| other.value == value.value) {
+                            self.error(value.span.clone(), format!("value \"{}\" is given twice", value.value));
+                        }
+                    }
+                    spec.matrix.push(Matrix { name, values });
                 }
             }
             Rule::golden => self.once(node, &mut spec.golden, |lower, node| {
