@@ -135,11 +135,8 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         context: Some("SQL function\nin two lines".into()),
         position: None,
     };
-    let iteration = Failure {
-        step: Step::Iteration(17),
-        place: Some(case.scenarios[0].workload.statements[0].place.clone()),
-        cause: Cause::Sql(Box::new(sql)),
-    };
+    let place = &case.scenarios[0].workload.statements[0].place;
+    let iteration = Failure::at(Step::Iteration(17), Some(place), Cause::Sql(Box::new(sql)));
     let server = Cause::Server {
         message: "server \"conf\" did not start\nFATAL:  invalid value for parameter \"max_connections\": \"lots\""
             .into(),

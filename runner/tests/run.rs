@@ -4,6 +4,8 @@
 
 #[path = "run/blind.rs"]
 mod blind;
+#[path = "run/crash.rs"]
+mod crash;
 mod project;
 #[path = "run/sessions.rs"]
 mod sessions;
@@ -52,6 +54,7 @@ fn normalized(text: &str) -> String {
         (r"\bbackend \d+", "backend PID"),
         // 17 and earlier say "server process".
         (r"(server process|client backend) \(PID \d+\)", "client backend (PID N)"),
+        (r"the postmaster \(PID \d+\)", "the postmaster (PID N)"),
         (r"\(pg \d+, \w+, \w+\)", "(SERVER)"),
         // The server's functions among the callers.
         (r"(?m)^#  +(from|<-) .*\n", ""),

@@ -1,6 +1,7 @@
 //! Runs a case: a database of its own, its extensions, its fixtures around its scenarios.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
@@ -13,10 +14,13 @@ use super::sessions::checked;
 use super::targets;
 use crate::language::ast::Extension;
 use crate::plan::{Case, Place};
-use crate::server::Server;
+use crate::server::{Crash, Server};
 
 /// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
 const FEATURE_NOT_SUPPORTED: &str = "0A000";
+
+/// How long processes that a case has started, such as parallel workers, may take to end.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// How a database was left.
 enum Left {
@@ -52,17 +56,34 @@ fn on_servers(
 ) -> Result<(), Failure> {
     loop {
         let server = slot.server_for(source, case)?;
+        let processes = server.server().processes();
         let database = server.create_database(database)?;
         let left = in_database(server.server(), &database, case, tell, outcome);
         match &left {
             // A backend that was killed takes all others with it, and the server goes through recovery.
             Ok(Left::Lost) => slot.discard(),
             Err(failure) if is_lost(failure) => {}
+            // What a process that was started here does later is not the next case's doing, nor is that waited for.
+            Ok(Left::Done) | Err(_) if leaves_processes(server.server(), &processes) => slot.discard(),
             Ok(Left::Done) | Err(_) => slot.drop_database(&database)?,
         }
         if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() {
             return Ok(());
         }
+    }
+}
+
+/// Whether a server has other processes than before, after time enough for them to end.
+fn leaves_processes(server: &Server, before: &[i32]) -> bool {
+    let until = Instant::now() + LEAVING;
+    loop {
+        if server.processes().iter().all(|process| before.contains(process)) {
+            return false;
+        }
+        if Instant::now() >= until {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -74,48 +95,25 @@ fn in_database(
     tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<Left, Failure> {
-    let begun = outcome.scenarios.len();
-    let has_scenarios = begun < case.scenarios.len();
+    let has_scenarios = outcome.scenarios.len() < case.scenarios.len();
+    let processes = server.processes();
     let mut control = Session::open(server, database, "", case.timeout)?;
-    let facts = facts(&mut control)?;
-    for extension in &case.extensions {
-        create_extension(&mut control, extension, &case.place(extension.name.span.start))?;
-    }
-    control.settings(&case.settings)?;
-    if has_scenarios {
-        control.blocks(&case.setup, &Step::Setup)?;
-    }
-    if outcome.server.replace(facts).is_none() {
-        outcome.targets = targets::find(&mut control, case)?;
-    }
+    let mut is_set_up = false;
+    let prepared = prepare(&mut control, case, outcome, has_scenarios, &mut is_set_up);
     // Not to be in the way of a workload that looks at sessions or locks.
-    drop(control);
-
-    for scenario in begun..case.scenarios.len() {
-        tell(Progress::Scenario(scenario));
-        let mut progress = |done, total| tell(Progress::Iterations { done, total });
-        let found = scenario::run(server, database, case, scenario, &outcome.targets, &mut progress);
-        let failure = found.failure.as_ref();
-        if scenario > begun && failure.is_some_and(Failure::found_no_server) {
-            // Somebody else's doing, such as that of a worker which the scenario before has left.
-            return Ok(Left::Lost);
-        }
-        let lost = failure.is_some_and(is_lost);
-        outcome.scenarios.push(found);
-        if lost {
-            return Ok(Left::Lost);
-        }
+    if let Err(failure) = control.end(prepared) {
+        let later = if is_set_up { tear_down(server, database, case).err() } else { None };
+        return Err(failure.then(later));
     }
 
-    if has_scenarios && !case.teardown.is_empty() {
-        let teardown = || {
-            let mut control = Session::open(server, database, "", case.timeout)?;
-            control.settings(&case.settings)?;
-            control.blocks(&case.teardown, &Step::Teardown)
-        };
-        if let Err(failure) = teardown() {
-            outcome.failure = Some(failure);
+    if has_scenarios {
+        let left = scenarios(server, database, case, &processes, tell, outcome);
+        if let Err(failure) = tear_down(server, database, case) {
+            add(&mut outcome.failure, failure);
             return Ok(Left::Lost);
+        }
+        if matches!(left, Left::Lost) {
+            return Ok(left);
         }
     }
 
@@ -138,9 +136,106 @@ fn in_database(
     Ok(Left::Done)
 }
 
-/// Whether the session has been lost, or there is no server for one.
+/// Makes the database ready: extensions, settings, and the file's setup where there is something to set up for.
+fn prepare(
+    control: &mut Session,
+    case: &Case,
+    outcome: &mut Outcome,
+    has_scenarios: bool,
+    is_set_up: &mut bool,
+) -> Result<(), Failure> {
+    let facts = facts(control)?;
+    for extension in &case.extensions {
+        create_extension(control, extension, &case.place(extension.name.span.start))?;
+    }
+    control.settings(&case.settings)?;
+    if has_scenarios {
+        *is_set_up = true;
+        control.blocks(&case.setup, &Step::Setup)?;
+    }
+    if outcome.server.replace(facts).is_none() {
+        outcome.targets = targets::find(control, case)?;
+    }
+    Ok(())
+}
+
+/// Runs the file's teardown, where there is still a server.
+fn tear_down(server: &Server, database: &str, case: &Case) -> Result<(), Failure> {
+    if case.teardown.is_empty() || !server.is_alive() {
+        return Ok(());
+    }
+    let mut control = Session::open(server, database, "", case.timeout)?;
+    let done = control.settings(&case.settings).and_then(|()| control.blocks(&case.teardown, &Step::Teardown));
+    control.end(done)
+}
+
+/// Runs the scenarios that the outcome does not hold yet, on a server that had these processes before.
+fn scenarios(
+    server: &Server,
+    database: &str,
+    case: &Case,
+    processes: &[i32],
+    tell: &mut dyn FnMut(Progress),
+    outcome: &mut Outcome,
+) -> Left {
+    let begun = outcome.scenarios.len();
+    let mut position = server.log_position();
+    for scenario in begun..case.scenarios.len() {
+        tell(Progress::Scenario(scenario));
+        // Workers that scenarios before have started.
+        let left_behind = server.processes();
+        let is_left_behind = |crash: &Crash| left_behind.contains(&crash.pid) && !processes.contains(&crash.pid);
+        let mut progress = |done, total| tell(Progress::Iterations { done, total });
+        let mut found = scenario::run(server, database, case, scenario, &outcome.targets, &mut progress);
+        let place = &case.scenarios[scenario].place;
+
+        let crashes = server.crashes_since(position);
+        position = server.log_position();
+        if scenario > begun {
+            let earlier = crashes.iter().find(|crash| is_left_behind(crash)).cloned();
+            let earlier = earlier.map(|crash| Cause::Crash(Box::new(crash)));
+            let gone =
+                found.failure.as_ref().filter(|failure| failure.found_no_server()).map(|gone| gone.cause.clone());
+            if let Some(cause) = earlier.or(gone) {
+                // This scenario has no part in it, and is run again.
+                let before = outcome.scenarios.last_mut().expect("one was run before");
+                let place = &case.scenarios[before.scenario].place;
+                add(&mut before.failure, Failure::at(Step::AfterScenario, Some(place), cause));
+                return Left::Lost;
+            }
+        }
+        for crash in crashes {
+            if !found.failure.as_ref().is_some_and(|failure| failure.accounts_for(&crash)) {
+                add(&mut found.failure, Failure::at(Step::Scenario, Some(place), Cause::Crash(Box::new(crash))));
+            }
+        }
+        if found.failure.is_none()
+            && let Some(gone) = server.gone()
+        {
+            let cause = Cause::PostmasterGone(gone.to_string());
+            add(&mut found.failure, Failure::at(Step::Scenario, Some(place), cause));
+        }
+        let lost = found.failure.as_ref().is_some_and(is_lost);
+        outcome.scenarios.push(found);
+        if lost {
+            return Left::Lost;
+        }
+    }
+    Left::Done
+}
+
+/// Adds a failure to what went wrong before, unless that is the same.
+fn add(failures: &mut Option<Failure>, failure: Failure) {
+    *failures = Some(match failures.take() {
+        None => failure,
+        Some(first) if first.all().any(|known| known.headline() == failure.headline()) => first,
+        Some(first) => first.then(Some(failure)),
+    });
+}
+
+/// Whether a session has been lost, or there is no server for one.
 fn is_lost(failure: &Failure) -> bool {
-    failure.lost_the_session() || failure.found_no_server()
+    failure.all().any(|failure| failure.lost_the_session() || failure.found_no_server())
 }
 
 fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {

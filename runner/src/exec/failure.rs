@@ -6,14 +6,17 @@ use std::time::Duration;
 use postgres::error::{DbError, ErrorPosition};
 
 use crate::plan::Place;
+use crate::server::Crash;
 
 /// What was going on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A server was made, started or connected to.
     Server,
-    /// The spec's database was made.
+    /// A database is made ready.
     Database,
+    /// A database is made or dropped, by this statement.
+    Administration(String),
     /// `CREATE EXTENSION`, or the update to the version under test.
     Extension(String),
     /// The catalogs were asked for the libraries under test.
@@ -42,6 +45,14 @@ pub enum Step {
     Renewal,
     /// The same in the second run of a permutation, where the first one came by it.
     Again(Box<Step>),
+    /// A scenario as a whole.
+    Scenario,
+    /// The time after a scenario, before the next begins.
+    AfterScenario,
+    /// A session is opened.
+    SessionStart,
+    /// A session has been told to end.
+    SessionEnd,
 }
 
 impl fmt::Display for Step {
@@ -63,6 +74,30 @@ impl fmt::Display for Step {
             Step::Permutation => f.write_str("the permutation"),
             Step::Renewal => f.write_str("giving back what sessions kept of the permutation"),
             Step::Again(step) => write!(f, "{step}, in the second run of the permutation,"),
+            Step::Administration(sql) => f.write_str(sql),
+            Step::Scenario => f.write_str("the scenario"),
+            Step::AfterScenario => f.write_str("after the scenario"),
+            Step::SessionStart => f.write_str("the start of a session"),
+            Step::SessionEnd => f.write_str("the end of the session"),
+        }
+    }
+}
+
+impl Step {
+    /// `setup` or `teardown`
+    pub(super) fn fixture(what: &str) -> Self {
+        if what == "setup" { Step::Setup } else { Step::Teardown }
+    }
+
+    /// When something happened.
+    fn during(&self) -> String {
+        match self {
+            Step::SessionStart | Step::SessionEnd => format!("at {self}"),
+            Step::Again(step) => format!("{}, in the second run of the permutation", step.during()),
+            Step::Renewal => format!("while {self}"),
+            Step::AfterScenario => self.to_string(),
+            Step::Database | Step::Extension(_) | Step::Targets | Step::Setting(_) => format!("while {self}"),
+            _ => format!("in {self}"),
         }
     }
 }
@@ -169,11 +204,15 @@ pub enum Cause {
         /// The SQLSTATE of `expect error`.
         expected: String,
     },
-    /// The backend went away.
+    /// A process of the server crashed, this session's own or another one.
+    Crash(Box<Crash>),
+    /// The postmaster is gone, with all of its processes.
+    PostmasterGone(String),
+    /// The backend went away, and nothing of the server has crashed as far as is known.
     ConnectionLost {
         /// Its process id.
         pid: i32,
-        /// What the server's log says about it.
+        /// What it has written about its end.
         log: Vec<String>,
     },
     /// The time was up.
@@ -196,18 +235,48 @@ pub struct Failure {
     pub place: Option<Place>,
     /// What went wrong.
     pub cause: Cause,
+    /// What went wrong after it, such as in the teardown.
+    pub later: Vec<Failure>,
 }
 
 impl Failure {
     /// A failure of no particular statement.
     pub fn new(step: Step, cause: Cause) -> Self {
-        Failure { step, place: None, cause }
+        Self::at(step, None, cause)
+    }
+
+    /// A failure at a place of the spec.
+    pub fn at(step: Step, place: Option<&Place>, cause: Cause) -> Self {
+        Failure { step, place: place.cloned(), cause, later: Vec::new() }
+    }
+
+    /// The failure, there unless it has a place of its own.
+    #[must_use]
+    pub fn or_at(mut self, place: &Place) -> Self {
+        self.place.get_or_insert_with(|| place.clone());
+        self
+    }
+
+    /// This failure, with what went wrong after it.
+    #[must_use]
+    pub fn then(mut self, later: Option<Failure>) -> Self {
+        if let Some(mut failure) = later {
+            let rest = std::mem::take(&mut failure.later);
+            self.later.push(failure);
+            self.later.extend(rest);
+        }
+        self
+    }
+
+    /// This failure and those after it.
+    pub fn all(&self) -> impl Iterator<Item = &Failure> {
+        std::iter::once(self).chain(&self.later)
     }
 
     /// Whether the session is gone, and perhaps the whole server.
     pub fn lost_the_session(&self) -> bool {
         match &self.cause {
-            Cause::ConnectionLost { .. } => true,
+            Cause::ConnectionLost { .. } | Cause::Crash(_) | Cause::PostmasterGone(_) => true,
             Cause::Sql(error) | Cause::OtherError { found: error, .. } => error.is_fatal(),
             Cause::Timeout { stopped, .. } => *stopped > Stopped::Cancelled,
             _ => false,
@@ -216,7 +285,20 @@ impl Failure {
 
     /// Whether there was no server that could be connected to.
     pub fn found_no_server(&self) -> bool {
-        matches!(self.cause, Cause::Server { .. })
+        match self.cause {
+            Cause::Server { .. } => true,
+            Cause::PostmasterGone(_) => self.step == Step::SessionStart,
+            _ => false,
+        }
+    }
+
+    /// Whether this, or what went wrong after it, accounts for that crash: it is the crash, or this run has killed the process.
+    pub fn accounts_for(&self, crash: &Crash) -> bool {
+        self.all().any(|failure| match &failure.cause {
+            Cause::Crash(known) => known.pid == crash.pid,
+            Cause::Timeout { stopped, .. } => *stopped == Stopped::Killed,
+            _ => false,
+        })
     }
 
     /// What failed, in one line.
@@ -228,7 +310,16 @@ impl Failure {
                 format!("{} failed with {} instead of {expected}", self.step, found.code)
             }
             Cause::NoError { expected } => format!("{} did not fail with {expected}", self.step),
-            Cause::ConnectionLost { pid, .. } => format!("backend {pid} went away in {}", self.step),
+            Cause::Crash(crash) if crash.is_backend() => {
+                format!("backend {} {} {}", crash.pid, crash.end, self.step.during())
+            }
+            Cause::Crash(crash) => {
+                format!("{} (PID {}) {} {}", crash.process, crash.pid, crash.end, self.step.during())
+            }
+            Cause::PostmasterGone(message) => {
+                format!("{} {}", message.lines().next().unwrap_or_default(), self.step.during())
+            }
+            Cause::ConnectionLost { pid, .. } => format!("backend {pid} went away {}", self.step.during()),
             Cause::Timeout { limit, stopped } => {
                 format!("{} was not done after {}: {stopped}", self.step, seconds(*limit))
             }
@@ -252,6 +343,15 @@ impl Failure {
                 rest.chain(hint.iter().map(|hint| format!("HINT:  {hint}"))).collect()
             }
             Cause::Sql(error) | Cause::OtherError { found: error, .. } => error.lines(),
+            Cause::Crash(crash) => {
+                let statement = crash.statement.iter().flat_map(|sql| {
+                    let mut lines = sql.lines();
+                    let first = format!("DETAIL:  Failed process was running: {}", lines.next().unwrap_or_default());
+                    std::iter::once(first).chain(lines.map(|line| format!("  {line}")))
+                });
+                crash.words.iter().cloned().chain(statement).collect()
+            }
+            Cause::PostmasterGone(message) => message.lines().skip(1).map(str::to_owned).collect(),
             Cause::ConnectionLost { log, .. } => log.clone(),
             Cause::Protocol(message) => vec![message.clone()],
             Cause::NoError { .. } => Vec::new(),
@@ -285,6 +385,7 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::End;
 
     #[test]
     fn every_cause_reads_as_one_message() {
@@ -296,6 +397,13 @@ mod tests {
             hint: None,
             context: None,
             position: None,
+        };
+        let crash = |process: &str| Crash {
+            process: process.into(),
+            pid: 42,
+            end: End::Signal { number: 9, name: "Killed".into() },
+            statement: Some("SELECT\n1".into()),
+            words: Vec::new(),
         };
         let table = [
             (
@@ -317,14 +425,23 @@ mod tests {
                 "iteration 1 did not fail with 22012",
             ),
             (
+                Failure::new(Step::Iteration(7), Cause::Crash(Box::new(crash("client backend")))),
+                "backend 42 was terminated by signal 9 (Killed) in iteration 7\nDETAIL:  Failed process was running: SELECT\n  1",
+            ),
+            (
                 Failure::new(
-                    Step::Iteration(7),
-                    Cause::ConnectionLost {
-                        pid: 42,
-                        log: vec!["server process (PID 42) was terminated by signal 9: Killed".into()],
-                    },
+                    Step::Scenario,
+                    Cause::Crash(Box::new(Crash { statement: None, ..crash("checkpointer") })),
                 ),
-                "backend 42 went away in iteration 7\nserver process (PID 42) was terminated by signal 9: Killed",
+                "checkpointer (PID 42) was terminated by signal 9 (Killed) in the scenario",
+            ),
+            (
+                Failure::new(Step::SessionEnd, Cause::ConnectionLost { pid: 42, log: vec!["x".into()] }),
+                "backend 42 went away at the end of the session\nx",
+            ),
+            (
+                Failure::new(Step::WarmUp(1), Cause::PostmasterGone("the postmaster is gone\nPANIC".into())),
+                "the postmaster is gone in warm-up 1\nPANIC",
             ),
             (
                 Failure::new(

@@ -123,13 +123,16 @@ impl Running {
         let step = Step::Extension("pg_ext_memcheck".to_owned());
         // In no schema that a workload may drop.
         let sql = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog";
-        Session::open(server, &name, "", LIMIT)?.simple(sql, &step, None)?;
-        Ok(name)
+        let mut session = Session::open(server, &name, "", LIMIT)?;
+        let created = session.simple(sql, &step, None);
+        session.end(created.map(|()| name))
     }
 }
 
 fn administer(server: &Server, sql: &str, limit: Duration) -> Result<(), Failure> {
-    Session::open(server, server.maintenance_database(), "", limit)?.simple(sql, &Step::Database, None)
+    let mut session = Session::open(server, server.maintenance_database(), "", limit)?;
+    let done = session.simple(sql, &Step::Administration(sql.to_owned()), None);
+    session.end(done)
 }
 
 /// Whether a database could not be dropped because of somebody who is connected to it, or who keeps everybody waiting.

@@ -1,8 +1,7 @@
 //! A connection to a backend, watched by a deadline, whose errors become failures.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postgres::error::{DbError, SqlState};
 use postgres::types::{ToSql, Type};
@@ -12,10 +11,10 @@ use super::deadline::Deadline;
 use super::failure::{Cause, Failure, SqlError, Step, sentence};
 use super::outcome::Message;
 use crate::plan::{Place, Setting, Sql, Values};
-use crate::server::{Server, ServerError};
+use crate::server::{Crash, Server, ServerError};
 
-/// How long to wait for the postmaster to log why a backend ended.
-const LOG_DELAY: Duration = Duration::from_secs(2);
+/// How long a backend may take to end whose connection is gone: it may have to write a core file first.
+pub(super) const END_DELAY: Duration = Duration::from_secs(20);
 
 /// The hint of an error whose cause another process has logged (checkpointer.c, RequestCheckpoint).
 const SEE_LOG: &str = "Consult recent messages in the server log for details.";
@@ -31,6 +30,10 @@ pub(super) struct Session<'a> {
     client: Client,
     pid: i32,
     messages: Arc<Mutex<Vec<Message>>>,
+    /// Where the server's log ended before.
+    position: u64,
+    /// The last statement of the spec that was sent.
+    place: Option<Place>,
 }
 
 impl<'a> Session<'a> {
@@ -45,13 +48,54 @@ impl<'a> Session<'a> {
                 collected.push(message);
             }
         };
+        let position = server.log_position();
         let mut client = server.connect_with(database, options, collect).map_err(|error| no_server(&error))?;
-        let pid = client
-            .query_typed("SELECT pg_catalog.pg_backend_pid()", &[])
-            .map_err(|error| Failure::new(Step::Server, Cause::Protocol(sentence(&error))))?;
+        let pid = client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).map_err(|error| {
+            let crash = server.crashes_since(position).into_iter().next();
+            let cause = crash.map_or_else(|| Cause::Protocol(sentence(&error)), |crash| Cause::Crash(Box::new(crash)));
+            Failure::new(Step::SessionStart, cause)
+        })?;
         let pid = pid.first().map_or(0, |row| row.get(0));
         let deadline = Deadline::start(limit, client.cancel_token(), server.backend(pid));
-        Ok(Session { server, deadline, client, pid, messages })
+        Ok(Session { server, deadline, client, pid, messages, position, place: None })
+    }
+
+    /// Makes the session fit for more after something in it has failed, and gives it that long from now on.
+    pub(super) fn recover(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.deadline = Deadline::start(limit, self.client.cancel_token(), self.server.backend(self.pid));
+        let messages = self.take_messages();
+        self.simple("ROLLBACK", &Step::Teardown, None)?;
+        // It warns where there is no transaction.
+        *self.messages.lock().unwrap_or_else(PoisonError::into_inner) = messages;
+        Ok(())
+    }
+
+    /// Ends the session after what was done in it, as [`Self::close`] does.
+    pub(super) fn end<T>(self, done: Result<T, Failure>) -> Result<T, Failure> {
+        match done {
+            Ok(done) => self.close().map(|()| done),
+            Err(failure) if failure.all().any(Failure::lost_the_session) => Err(failure),
+            Err(failure) => Err(failure.then(self.close().err())),
+        }
+    }
+
+    /// Ends the session, and waits until its backend has ended as well, which runs callbacks of libraries on its way.
+    fn close(self) -> Result<(), Failure> {
+        let Session { server, deadline, client, pid, position, place, .. } = self;
+        let failure = |cause| Err(Failure::at(Step::SessionEnd, place.as_ref(), cause));
+        let before = deadline.passed();
+        // Says so to the backend.
+        drop(client);
+        // Stopped when its time is up, and then it ends.
+        server.wait_ended(pid, deadline.left() + END_DELAY);
+        if let Some((limit, stopped)) = deadline.passed().filter(|_| before.is_none()) {
+            return failure(Cause::Timeout { limit, stopped });
+        }
+        match server.crashes_since(position).into_iter().find(|crash| crash.pid == pid) {
+            // What it ran last is over.
+            Some(crash) => failure(Cause::Crash(Box::new(Crash { statement: None, ..crash }))),
+            None => Ok(()),
+        }
     }
 
     /// The time until it is stopped.
@@ -111,11 +155,18 @@ impl<'a> Session<'a> {
         place: Option<&Place>,
         call: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T, Failure> {
-        let failure = |cause| Failure { step: step.clone(), place: place.cloned(), cause };
-        if let Some((limit, stopped)) = self.deadline.passed() {
-            return Err(failure(Cause::Timeout { limit, stopped }));
+        if place.is_some() {
+            self.place = place.cloned();
         }
-        call(&mut self.client).map_err(|error| failure(self.cause(&error)))
+        if let Some((limit, stopped)) = self.deadline.passed() {
+            return Err(Failure::at(step.clone(), place, Cause::Timeout { limit, stopped }));
+        }
+        call(&mut self.client).map_err(|error| {
+            let cause = self.cause(&error);
+            let failure = Failure::at(step.clone(), place, cause);
+            // The engine's own statements are of no place.
+            if failure.lost_the_session() { Failure { place: self.place.clone(), ..failure } } else { failure }
+        })
     }
 
     fn cause(&self, error: &postgres::Error) -> Cause {
@@ -124,7 +175,9 @@ impl<'a> Session<'a> {
         }
         // A backend says so itself where its postmaster is gone ("unexpected postmaster exit"), if it finds the time.
         let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended().is_some();
-        if let Some(error) = error.as_db_error().filter(|_| !is_orphaned) {
+        // A PANIC ends in SIGABRT.
+        let is_panic = |error: &DbError| error.severity() == "PANIC";
+        if let Some(error) = error.as_db_error().filter(|error| !is_orphaned && !is_panic(error)) {
             let mut error = SqlError::from(error);
             if error.hint.as_deref() == Some(SEE_LOG) {
                 // The log goes with the server.
@@ -133,54 +186,39 @@ impl<'a> Session<'a> {
             }
             return Cause::Sql(Box::new(error));
         }
-        if is_orphaned || error.is_closed() || self.client.is_closed() {
-            return Cause::ConnectionLost { pid: self.pid, log: log_about(self.server, self.pid) };
+        if is_orphaned || error.as_db_error().is_some() || error.is_closed() || self.client.is_closed() {
+            let words = error.as_db_error().map(SqlError::from);
+            return lost(self.server, self.pid, self.position).unwrap_or_else(|log| match words {
+                Some(error) => Cause::Sql(Box::new(error)),
+                None => Cause::ConnectionLost { pid: self.pid, log },
+            });
         }
         Cause::Protocol(sentence(error))
     }
 }
 
-/// The failure of a server that cannot be started or connected to.
-pub(super) fn no_server(error: &ServerError) -> Failure {
-    Failure::new(Step::Server, Cause::Server { message: error.to_string(), hint: error.hint() })
-}
-
-/// What the server's log says about the end of a backend. The postmaster writes it when it has reaped the process, which
-/// may be after the client has seen its connection closed.
-fn log_about(server: &Server, pid: i32) -> Vec<String> {
-    let until = Instant::now() + LOG_DELAY;
-    loop {
-        let log = server.log_tail(200);
-        let lines = lines_about(&log, pid);
-        if !lines.is_empty() {
-            return lines;
-        }
-        if let Some(status) = server.ended() {
-            return vec![format!("the postmaster ended with {status}")];
-        }
-        if Instant::now() >= until {
-            return log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().map(str::to_owned).collect();
-        }
-        thread::sleep(Duration::from_millis(20));
+/// Why a backend is gone whose session has begun when the server's log ended there: its own crash, or another process's that
+/// the server has ended all others for, or the postmaster's end. Otherwise what it has written about its end.
+pub(super) fn lost(server: &Server, pid: i32, position: u64) -> Result<Cause, Vec<String>> {
+    server.wait_ended(pid, END_DELAY);
+    let mut crashes = server.crashes_since(position);
+    let own = crashes.iter().position(|crash| crash.pid == pid).unwrap_or(0);
+    if own < crashes.len() {
+        return Ok(Cause::Crash(Box::new(crashes.swap_remove(own))));
+    }
+    match server.gone() {
+        Some(gone) => Ok(Cause::PostmasterGone(gone.to_string())),
+        None => Err(server.last_words(position, pid)),
     }
 }
 
-/// The last words of a backend and the postmaster's report of its end (postmaster.c, LogChildExit) with its DETAIL, without
-/// line prefixes. Nothing until there is such a report.
-fn lines_about(log: &str, pid: i32) -> Vec<String> {
-    let marker = format!("(PID {pid})");
-    let message = |line: &str| {
-        let levels = ["LOG:  ", "DETAIL:  ", "HINT:  "];
-        levels.iter().find_map(|level| Some(line[line.find(level)?..].to_owned()))
-    };
-    // As log_line_prefix makes it.
-    let own = format!("[{pid}] ");
-    let last_word = log.lines().filter_map(|line| line.strip_prefix(&own)).rfind(|line| line.starts_with("PANIC"));
-    let mut lines = log.lines().skip_while(|line| !line.contains(&marker));
-    let Some(first) = lines.next() else { return Vec::new() };
-    let first = message(first).unwrap_or_else(|| first.to_owned());
-    let rest = lines.map_while(|line| message(line).filter(|line| !line.starts_with("LOG")));
-    last_word.map(str::to_owned).into_iter().chain([first]).chain(rest).collect()
+/// The failure of a server that cannot be started or connected to.
+pub(super) fn no_server(error: &ServerError) -> Failure {
+    match error {
+        ServerError::Crashed { crash, .. } => Failure::new(Step::SessionStart, Cause::Crash(crash.clone())),
+        ServerError::Gone { .. } => Failure::new(Step::SessionStart, Cause::PostmasterGone(error.to_string())),
+        _ => Failure::new(Step::Server, Cause::Server { message: error.to_string(), hint: error.hint() }),
+    }
 }
 
 /// The last error in a log besides the one with that message.
@@ -191,7 +229,7 @@ fn last_error(log: &str, message: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{last_error, lines_about};
+    use super::last_error;
 
     #[test]
     fn the_log_is_searched_for_the_cause() {
@@ -199,24 +237,5 @@ mod tests {
         let expected = "the server's log says: ERROR:  could not write to file \"x\": No space left on device";
         assert_eq!(last_error(log, "checkpoint request failed").as_deref(), Some(expected));
         assert_eq!(last_error("[8] LOG:  x\n", "y"), None);
-    }
-
-    #[test]
-    fn the_log_is_searched_for_the_end_of_the_backend() {
-        let log = "\
-2026-01-01 00:00:00 UTC [7] LOG:  database system is ready to accept connections
-2026-01-01 00:00:01 UTC [7] LOG:  server process (PID 42) was terminated by signal 9: Killed
-2026-01-01 00:00:01 UTC [7] DETAIL:  Failed process was running: SELECT 1
-2026-01-01 00:00:01 UTC [7] LOG:  terminating any other active server processes
-";
-        let expected = [
-            "LOG:  server process (PID 42) was terminated by signal 9: Killed",
-            "DETAIL:  Failed process was running: SELECT 1",
-        ];
-        assert_eq!(lines_about(log, 42), expected);
-        let panic = format!("[42] PANIC:  no space\n{log}");
-        assert_eq!(lines_about(&panic, 42)[0], "PANIC:  no space");
-        assert_eq!(lines_about("[42] PANIC:  no space\n", 42), [""; 0]);
-        assert_eq!(lines_about(log, 4), [""; 0]);
     }
 }

@@ -57,7 +57,7 @@ impl<'a> Workload<'a> {
         }
         if let Some(expected) = self.scenario.expected_error.as_ref().filter(|_| !failed_as_expected) {
             let cause = Cause::NoError { expected: expected.clone() };
-            return Err(Failure { step: step.clone(), place: Some(self.scenario.place.clone()), cause });
+            return Err(Failure::at(step.clone(), Some(&self.scenario.place), cause));
         }
         if let Some(sql) = self.wrapping.fails {
             match session.simple(sql, step, Some(&self.scenario.place)) {

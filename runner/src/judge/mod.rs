@@ -19,6 +19,7 @@ use memcheck_core::golden::size::Size;
 use self::expectation::{Found, miss};
 use self::note::notes;
 use self::seen::findings;
+use crate::exec::failure::Failure;
 use crate::exec::outcome::{Outcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
@@ -83,7 +84,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
 
 /// The verdict on a case that was run.
 pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Verdict {
-    let mut faults: Vec<Fault> = outcome.failure.iter().cloned().map(Fault::Failure).collect();
+    let mut faults: Vec<Fault> = failures(outcome.failure.as_ref()).collect();
     let mut idle = Vec::new();
     let all: Vec<&Window> = outcome.windows().collect();
     let mut looked_at = |title: &str, windows: Vec<&Window>, faults: &mut Vec<Fault>| {
@@ -93,8 +94,9 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         }
     };
     for found in &outcome.scenarios {
+        faults.extend(failures(found.failure.as_ref()));
         match &found.failure {
-            Some(failure) => faults.push(Fault::Failure(failure.clone())),
+            Some(_) => {}
             None => {
                 let findings: Vec<Owned> = found.findings.iter().map(|finding| (None, finding)).collect();
                 let scenario = &case.scenarios[found.scenario];
@@ -104,7 +106,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         }
     }
     for found in &outcome.permutations {
-        faults.extend(found.failure.iter().cloned().map(Fault::Failure));
+        faults.extend(failures(found.failure.as_ref()));
         let permutation = &case.sessions.permutations[found.permutation];
         let mut missed: Vec<Fault> = Vec::new();
         for run in &found.runs {
@@ -177,6 +179,11 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         untraced,
         elapsed,
     }
+}
+
+/// A failure and those after it, a fault each.
+fn failures(first: Option<&Failure>) -> impl Iterator<Item = Fault> {
+    first.into_iter().flat_map(Failure::all).cloned().map(Fault::Failure)
 }
 
 /// The `expect` clauses of a scenario or permutation that these findings do not meet. What was found is shown with the last

@@ -1,11 +1,15 @@
 //! What can go wrong before a server runs, and while it does.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use thiserror::Error;
+
+use super::crash::{Crash, End};
 
 /// Why there is no server to run on. Where PostgreSQL, a compiler or make has said why, the message ends in their words.
 #[derive(Debug, Error)]
@@ -115,10 +119,12 @@ pub enum ServerError {
         output: String,
     },
     /// The postmaster ended instead of accepting connections.
-    #[error("server \"{name}\" did not start\n{log}")]
+    #[error("server \"{name}\" did not start{reason}\n{log}")]
     NotStarted {
         /// The server's name.
         name: String,
+        /// How the postmaster ended, behind a colon, where the log does not say all.
+        reason: String,
         /// What its log says.
         log: String,
     },
@@ -139,6 +145,32 @@ pub enum ServerError {
         database: String,
         /// The server's or the system's reason.
         source: postgres::Error,
+    },
+    /// A connection needs what this process cannot get.
+    #[error("could not open a connection: {source}")]
+    Thread {
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A backend crashed while a session was opened.
+    #[error("backend {} {} while a session was opened in database \"{database}\"{}", crash.pid, crash.end, indented(&crash.words))]
+    Crashed {
+        /// The database.
+        database: String,
+        /// The crash.
+        crash: Box<Crash>,
+    },
+    /// The postmaster of a server is gone.
+    #[error("the postmaster (PID {pid}) of server \"{name}\" {}{}", ended(*status), indented(words))]
+    Gone {
+        /// The server's name.
+        name: String,
+        /// The postmaster.
+        pid: u32,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it wrote about that.
+        words: Vec<String>,
     },
     /// A server that somebody else runs and that specs cannot be run on.
     #[error("server \"{server}\" cannot be used: {reason}")]
@@ -200,6 +232,22 @@ fn not_found(majors: &[u32], rejected: &[String]) -> String {
         message.push_str(reason);
     }
     message
+}
+
+/// `was terminated by signal 11 (SIGSEGV)`, `ended with exit code 1`
+pub(super) fn ended(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(number), _) => {
+            let name = Signal::try_from(number).map_or("", Signal::as_str);
+            End::Signal { number, name: name.to_owned() }.to_string()
+        }
+        (None, Some(code)) => End::Code(code).to_string(),
+        (None, None) => format!("ended with {status}"),
+    }
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n{line}")).collect()
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -1,6 +1,7 @@
 //! A running server.
 
 use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use nix::unistd::Pid;
 use postgres::error::{DbError, SqlState};
 use postgres::{Client, NoTls};
 
+use super::children;
+use super::crash::{Crash, crashes, last_words};
 use super::engine::ENGINE;
-use super::error::ServerError;
+use super::error::{ServerError, ended};
 use super::extension::log_tail;
 use super::given::GivenServer;
 use super::process::{self, Kind, Process};
@@ -24,6 +27,9 @@ use super::template::{SUPERUSER, Template, server_command};
 
 /// How long a server may take until it accepts connections, and a connection until it is usable.
 const READY: Duration = Duration::from_secs(30);
+
+/// How long a server that takes connections and cuts them off is tried: all of them are while it ends its processes after a crash.
+const CUT_OFF: Duration = Duration::from_secs(5);
 
 /// The database that others are made from.
 const MAINTENANCE: &str = "postgres";
@@ -196,8 +202,54 @@ impl Server {
         self.connect_with(database, "", |_| {})
     }
 
-    /// Connects as the superuser and hands over what the server says besides results: notices, warnings.
+    /// Connects as the superuser and hands over what the server says besides results: notices, warnings. A server that goes
+    /// through recovery is waited for.
     pub fn connect_with(
+        &self,
+        database: &str,
+        options: &str,
+        notice: impl Fn(DbError) + Send + Sync + Clone + 'static,
+    ) -> Result<Client, ServerError> {
+        self.when_ready(database, || self.connect_once(database, options, notice.clone()))
+    }
+
+    /// Connects by `connect`, once the server is through recovery where it has to.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection: where a crash is the reason, that.
+    pub fn when_ready<T>(
+        &self,
+        database: &str,
+        mut connect: impl FnMut() -> Result<T, ServerError>,
+    ) -> Result<T, ServerError> {
+        let started = Instant::now();
+        let position = self.log_position();
+        loop {
+            let error = match connect() {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            if let Some(gone) = self.gone() {
+                return Err(gone);
+            }
+            if !is_transient(&error) {
+                return Err(error);
+            }
+            if is_cut_off(&error)
+                && let Some(crash) = self.crashes_since(position).into_iter().find(Crash::is_backend)
+            {
+                return Err(ServerError::Crashed { database: database.to_owned(), crash: Box::new(crash) });
+            }
+            let limit = if is_cut_off(&error) { CUT_OFF } else { READY };
+            if started.elapsed() >= limit {
+                return Err(if limit == READY && self.own().is_some() { self.not_ready() } else { error });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn connect_once(
         &self,
         database: &str,
         options: &str,
@@ -264,6 +316,51 @@ impl Server {
         self.own().map_or(String::new(), |own| log_tail(&own.log, max_lines))
     }
 
+    /// Where the server's log ends now, to ask later what has come since.
+    pub fn log_position(&self) -> u64 {
+        self.own().and_then(|own| fs::metadata(&own.log).ok()).map_or(0, |log| log.len())
+    }
+
+    /// The processes that have crashed since the log ended there. Of a server that somebody else runs nothing is known.
+    pub fn crashes_since(&self, position: u64) -> Vec<Crash> {
+        if self.log_position() <= position { Vec::new() } else { crashes(&self.log_since(position)) }
+    }
+
+    /// What a process has written about its end since the log ended there.
+    pub fn last_words(&self, position: u64, pid: i32) -> Vec<String> {
+        last_words(&self.log_since(position).lines().collect::<Vec<_>>(), pid)
+    }
+
+    fn log_since(&self, position: u64) -> String {
+        let read = |own: &Own| {
+            let mut log = File::open(&own.log)?;
+            log.seek(SeekFrom::Start(position))?;
+            let mut text = Vec::new();
+            log.read_to_end(&mut text)?;
+            Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).into_owned())
+        };
+        self.own().and_then(|own| read(own).ok()).unwrap_or_default()
+    }
+
+    /// Waits until a backend, whose session is over, has ended and what the postmaster says about it is in the log. False if
+    /// it still runs. Nobody waits for those of a server that somebody else runs.
+    pub fn wait_ended(&self, pid: i32, limit: Duration) -> bool {
+        self.own().is_none_or(|own| children::wait_ended(pid, own.process.pid().cast_signed(), limit))
+    }
+
+    /// The server's processes besides the postmaster, where they can be known.
+    pub fn processes(&self) -> Vec<i32> {
+        self.own().map_or(Vec::new(), |own| children::children(own.process.pid().cast_signed()))
+    }
+
+    /// That the postmaster is gone, if it is.
+    pub fn gone(&self) -> Option<ServerError> {
+        let (own, status) = self.own().zip(self.ended())?;
+        let pid = own.process.pid();
+        let words = self.last_words(0, pid.cast_signed());
+        Some(ServerError::Gone { name: self.name.clone(), pid, status, words })
+    }
+
     fn own(&self) -> Option<&Own> {
         match &self.origin {
             Origin::Own(own) => Some(own),
@@ -276,26 +373,18 @@ impl Server {
         // By being dropped.
     }
 
+    /// The first connection of a server: what keeps it from starting is said in full.
     fn wait_until_accepting(&self) -> Result<Client, ServerError> {
-        let deadline = Instant::now() + READY;
-        loop {
-            let error = match self.connect(self.maintenance_database()) {
-                Ok(client) => return Ok(client),
-                Err(error) => error,
-            };
-            if let Some((own, status)) = self.own().zip(self.ended()) {
-                let log = complaints(&fs::read_to_string(&own.log).unwrap_or_default());
-                let log = if log.is_empty() { format!("the postmaster ended with {status}") } else { log };
-                return Err(ServerError::NotStarted { name: self.name.clone(), log });
+        self.connect(self.maintenance_database()).map_err(|error| match error {
+            ServerError::Gone { name, pid, status, .. } => {
+                let log = self.own().map(|own| fs::read_to_string(&own.log).unwrap_or_default());
+                let log = complaints(&log.unwrap_or_default());
+                let is_all = status.code().is_some() && !log.is_empty();
+                let reason = || format!(": the postmaster (PID {pid}) {}", ended(status));
+                ServerError::NotStarted { name, reason: if is_all { String::new() } else { reason() }, log }
             }
-            if !is_transient(&error) {
-                return Err(error);
-            }
-            if Instant::now() >= deadline {
-                return Err(self.not_ready());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+            other => other,
+        })
     }
 
     fn not_ready(&self) -> ServerError {
@@ -334,6 +423,16 @@ fn is_transient(error: &ServerError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a connection ended before the server has said anything.
+fn is_cut_off(error: &ServerError) -> bool {
+    matches!(error, ServerError::Connect { source, .. } if source.is_closed() || has_source(source, ErrorKind::ConnectionReset))
+}
+
+fn has_source(error: &postgres::Error, kind: ErrorKind) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|source| source.kind() == kind)
 }
 
 /// What the log of a server that did not start complains about: everything but the routine lines, without the prefix.

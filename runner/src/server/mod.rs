@@ -2,6 +2,8 @@
 //! top, make a data directory, start servers from it. Nothing is installed, nothing runs as root, nothing is left behind.
 
 mod account;
+mod children;
+mod crash;
 mod engine;
 mod error;
 mod extension;
@@ -16,6 +18,7 @@ mod template;
 mod tree;
 
 pub use account::Account;
+pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;
 pub use given::GivenServer;

@@ -18,6 +18,7 @@ use nix::unistd::{Pid, getpid, getppid};
 use postgres::error::SqlState;
 
 use super::account::Account;
+use super::children::{is_running, until};
 use super::error::ServerError;
 
 /// What a registered process is, which decides how it is ended.
@@ -274,20 +275,6 @@ impl Process {
     }
 }
 
-/// Polls `done` until it holds or `limit` is over; returns whether it holds.
-pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + limit;
-    loop {
-        if done() {
-            return true;
-        }
-        if Instant::now() >= deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Kills what a postmaster that died by force has left behind: most children notice by themselves, but not one that is
 /// busy in an extension.
 fn kill_backends(cluster: &str) {
@@ -298,15 +285,9 @@ fn kill_backends(cluster: &str) {
             killed.push(pid);
         }
         // A process on its way out has no title any more.
-        killed.retain(|pid| is_running(*pid));
+        killed.retain(|pid| is_running(pid.as_raw()));
         killed.is_empty()
     });
-}
-
-/// Whether a process, which need not be a child, exists and is no zombie; as proc(5) says.
-fn is_running(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
 }
 
 /// The processes whose title begins with `postgres: CLUSTER: `, as `init_ps_display` in ps_status.c writes it. The title is

@@ -40,8 +40,11 @@ impl Project {
         let directory = open_directory();
         let engine = root.join("target/engine");
         let mut toml = format!("[engine]\npath = {engine:?}\n");
-        for name in config.extensions.keys() {
-            toml += &format!("[extension.{name}]\npath = {:?}\n", root.join("tests/fixtures").join(name));
+        for (name, source) in &config.extensions {
+            // Those that are there: some are made by other means than make.
+            if let Ok(path) = source.path.canonicalize() {
+                toml += &format!("[extension.{name}]\npath = {path:?}\n");
+            }
         }
         let wanted = std::env::var("MCSPEC_TEST_PG").ok();
         let is_wanted =

@@ -69,24 +69,60 @@ impl<'a> Client<'a> {
         self.total += executions;
     }
 
-    /// Does something in a fresh session, after the scenario's settings and setup and before its teardown.
+    /// Does something in a fresh session, after the scenario's settings and setup and before its teardown, which is run whatever
+    /// comes of the setup and of what is done.
     pub(super) fn in_session<T>(
         &mut self,
         act: impl FnOnce(&mut Self, &mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let mut session = self.open()?;
+        let scenario = self.scenario;
+        let done = session.blocks(&scenario.setup, &Step::Setup).and_then(|()| act(self, &mut session));
+        match done {
+            Ok(done) => {
+                let torn_down = session.blocks(&scenario.teardown, &Step::Teardown);
+                self.messages.extend(session.take_messages());
+                session.end(torn_down.map(|()| done))
+            }
+            Err(failure) => {
+                let later = self.tear_down(session, &failure).err();
+                Err(failure.then(later))
+            }
+        }
+    }
+
+    /// Runs the teardown after a failure: in the session where that is still there, else in another one.
+    fn tear_down(&mut self, mut session: Session, failure: &Failure) -> Result<(), Failure> {
+        let scenario = self.scenario;
+        self.messages.extend(session.take_messages());
+        let is_wanted = !scenario.teardown.is_empty();
+        if !failure.lost_the_session() {
+            let run = |session: &mut Session| {
+                session.recover(scenario.timeout)?;
+                session.blocks(&scenario.teardown, &Step::Teardown)
+            };
+            let done = if is_wanted { run(&mut session) } else { Ok(()) };
+            return session.end(done);
+        }
+        drop(session);
+        if is_wanted && self.server.is_alive() {
+            let mut session = self.open()?;
+            let done = session.blocks(&scenario.teardown, &Step::Teardown);
+            return session.end(done);
+        }
+        Ok(())
+    }
+
+    /// A session with the settings of the case and the scenario.
+    fn open(&self) -> Result<Session<'a>, Failure> {
         let scenario = self.scenario;
         let options = engine::tracing(scenario.trace, self.targets);
-        let mut session = Session::open(self.server, self.database, &options, scenario.timeout)?;
-        let done = || {
-            self.apply_settings(&mut session)?;
-            session.blocks(&scenario.setup, &Step::Setup)?;
-            let done = act(self, &mut session)?;
-            session.blocks(&scenario.teardown, &Step::Teardown)?;
-            Ok(done)
-        };
-        let done = done();
-        self.messages.extend(session.take_messages());
-        done
+        let opened = Session::open(self.server, self.database, &options, scenario.timeout);
+        let mut session = opened.map_err(|failure| failure.or_at(&scenario.place))?;
+        match self.apply_settings(&mut session) {
+            Ok(()) => Ok(session),
+            Err(failure) => session.end(Err(failure)),
+        }
     }
 
     /// Applies the `set` clauses of the case and the scenario, which a session begins with.

@@ -52,7 +52,7 @@ fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<
     let marks = window.statistics.get("marks").copied().unwrap_or_default();
     if marks < FEWEST_MARKS && !scenario.kind.description().compares_ends {
         let message = format!("it ended {marks} transactions, which are too few to compare; watch it for longer");
-        return Err(Failure { step, place: Some(worker.place.clone()), cause: Cause::Protocol(message) });
+        return Err(Failure::at(step, Some(&worker.place), Cause::Protocol(message)));
     }
     Ok(window)
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::lane::Lane;
 use super::performance::Performance;
 use crate::exec::engine::{
     DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, has_sites, name_functions,
@@ -12,8 +13,9 @@ use crate::exec::failure::{Cause, Failure, Step, Stopped, sentence};
 use crate::exec::happening::{Halt, Happening, Outcome};
 use crate::exec::outcome::{PermutationOutcome, PermutationRun, Targets, Window};
 use crate::exec::quote::quoted;
+use crate::exec::session::{END_DELAY, no_server};
 use crate::plan::{Case, Permutation};
-use crate::server::Server;
+use crate::server::{Crash, Server};
 
 /// Time for a step where the spec gives none: isolationtester's (isolationtester.c, max_step_wait).
 const LIMIT: Duration = Duration::from_secs(300);
@@ -69,57 +71,200 @@ fn once(
     position: usize,
     targets: &Targets,
 ) -> Result<PermutationRun, Failure> {
-    let connect = |session: &str, options: &str| {
-        let mut config = server.config(database, options);
-        config.application_name(format!("mcspec/{session}"));
-        let no_server = |message| Failure::new(Step::Server, Cause::Server { message, hint: None });
-        Connection::open(server, config).map_err(no_server)
-    };
-    let names = || case.sessions.sessions.iter().map(|session| session.name.as_str());
-    let control = connect("control connection", "")?;
-    let traced = tracing(case.sessions.trace, targets);
-    let connections = names().map(|name| connect(name, &traced)).collect::<Result<_, _>>()?;
+    let begin = server.log_position();
+    let connect = Connect { server, database, traced: tracing(case.sessions.trace, targets) };
+    let control = connect.control()?;
+    let sessions = &case.sessions.sessions;
+    let connections = sessions.iter().map(|session| connect.session(&session.name)).collect::<Result<_, _>>()?;
 
     let permutation = &case.sessions.permutations[position];
     let limit = permutation.timeout.unwrap_or(LIMIT);
     let mut happenings = Vec::new();
     let mut tell = |happening| happenings.push(happening);
     let performance = Performance::new(&case.sessions, control, connections, true, &mut tell);
-    let mut checked = Checked { case, permutation, performance, opens_early: Vec::new() };
-    for session in 0..names().len() {
-        checked.apply_settings(session)?;
-    }
-    checked.performance.begin(position, limit);
-    checked.warm_up()?;
-    checked.renew_control()?;
-    for (session, name) in names().enumerate() {
-        if checked.performance.is_lost(session) {
-            checked.performance.replace(session, connect(name, &traced)?);
-        } else {
-            checked.renew(session)?;
-        }
-        checked.apply_settings(session)?;
-    }
-    checked.performance.begin(position, limit);
-    let windows = checked.run().map_err(|failure| Failure { step: Step::Again(Box::new(failure.step)), ..failure })?;
+    let set_up = vec![false; sessions.len()];
+    let mut checked =
+        Checked { case, permutation, connect, performance, opens_early: Vec::new(), is_set_up: false, set_up };
+    let done = checked.both(position, limit);
+    let done = done.map_err(|failure| {
+        let failure = checked.named(begin, failure);
+        checked.tear_down_all(&failure).into_iter().fold(failure, |failure, later| failure.then(Some(later)))
+    });
     // The database is dropped without it, but not with it. A permutation that has come to its end is not to fail by it.
     let _ = checked.renew_control();
-    drop(checked);
+    let ended = checked.end(begin);
+    let windows = match (done, ended) {
+        (Ok(windows), None) => windows,
+        (Ok(_), Some(crash)) => return Err(crash),
+        (Err(failure), Some(crash)) if !failure.all().any(|known| known.cause == crash.cause) => {
+            return Err(failure.then(Some(crash)));
+        }
+        (Err(failure), _) => return Err(failure),
+    };
     let second = happenings.iter().rposition(|happening| matches!(happening, Happening::Begins { .. })).unwrap_or(0);
     let checked = happenings.split_off(second);
     Ok(PermutationRun { warm_up: happenings, happenings: checked, windows })
 }
 
+/// How sessions are opened.
+struct Connect<'a> {
+    server: &'a Server,
+    database: &'a str,
+    traced: String,
+}
+
+impl Connect<'_> {
+    fn control(&self) -> Result<Connection, Failure> {
+        self.open("control connection", "")
+    }
+
+    fn session(&self, name: &str) -> Result<Connection, Failure> {
+        self.open(name, &self.traced)
+    }
+
+    fn open(&self, name: &str, options: &str) -> Result<Connection, Failure> {
+        let mut config = self.server.config(self.database, options);
+        config.application_name(format!("mcspec/{name}"));
+        Connection::open(self.server, self.database, &config).map_err(|error| no_server(&error))
+    }
+}
+
 struct Checked<'a> {
     case: &'a Case,
     permutation: &'a Permutation,
+    connect: Connect<'a>,
     performance: Performance<'a>,
     /// For each session whether its window is opened before its setup, because that leaves a transaction open: a call of
     /// the engine in it would take the snapshot that is for the first step to take.
     opens_early: Vec<bool>,
+    /// Whether the spec's setup has begun and its teardown has not, and the same for each session.
+    is_set_up: bool,
+    set_up: Vec<bool>,
 }
 
 impl<'a> Checked<'a> {
+    /// Warms up and runs.
+    fn both(&mut self, position: usize, limit: Duration) -> Result<Vec<(usize, Window)>, Failure> {
+        for session in self.sessions() {
+            self.apply_settings(session)?;
+        }
+        self.performance.begin(position, limit);
+        self.warm_up()?;
+        self.renew_control()?;
+        for session in self.sessions() {
+            self.renew(session)?;
+            self.apply_settings(session)?;
+        }
+        self.performance.begin(position, limit);
+        self.run().map_err(again)
+    }
+
+    /// Gives sessions that were ended other connections, and runs their teardowns there. Those that the server has not ended with
+    /// an error are none that a spec may lose.
+    fn tear_down_lost(&mut self) -> Result<(), Failure> {
+        for session in self.sessions().filter(|&session| self.performance.is_lost(session)).collect::<Vec<_>>() {
+            if self.performance.is_silent(session) {
+                return Err(Failure::new(Step::Permutation, Cause::Protocol("a session has ended".to_owned())));
+            }
+            self.replace(session)?;
+            self.teardown(session)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a session another connection.
+    fn replace(&mut self, session: usize) -> Result<(), Failure> {
+        let name = &self.case.sessions.sessions[session].name;
+        self.performance.replace(session, self.connect.session(name)?);
+        self.apply_settings(session)
+    }
+
+    /// The crash that is the reason of a failure, where there is one, or the session that went away without a word.
+    fn named(&self, begin: u64, failure: Failure) -> Failure {
+        let server = self.connect.server;
+        let lost: Vec<&Lane> = self.performance.all().filter(|lane| lane.lost).collect();
+        for lane in &lost {
+            server.wait_ended(lane.connection.pid, END_DELAY);
+        }
+        if let Some(crash) = server.crashes_since(begin).into_iter().next() {
+            let crash = self.crash(crash);
+            return if matches!(failure.step, Step::Again(_)) { again(crash) } else { crash };
+        }
+        if let Some(gone) = server.gone() {
+            return Failure { cause: Cause::PostmasterGone(gone.to_string()), ..failure };
+        }
+        match lost.iter().find(|lane| !lane.told) {
+            Some(lane) if matches!(failure.cause, Cause::Protocol(_)) => self.silent(begin, lane),
+            _ => failure,
+        }
+    }
+
+    /// That a process has crashed: in what its session did last.
+    fn crash(&self, crash: Crash) -> Failure {
+        let lane = self.performance.all().find(|lane| lane.connection.pid == crash.pid);
+        let (step, place) = lane.map_or((Step::Permutation, None), |lane| lane.did.clone());
+        Failure::at(step, place.as_ref(), Cause::Crash(Box::new(crash)))
+    }
+
+    /// That a session has ended without a word.
+    fn silent(&self, begin: u64, lane: &Lane) -> Failure {
+        let (step, place) = &lane.did;
+        let pid = lane.connection.pid;
+        let log = self.connect.server.last_words(begin, pid);
+        Failure::at(step.clone(), place.as_ref(), Cause::ConnectionLost { pid, log })
+    }
+
+    /// Runs the teardowns that are still to be run after a failure, and says what is wrong with them.
+    fn tear_down_all(&mut self, failure: &Failure) -> Vec<Failure> {
+        // With one backend all connections are gone, whether that was noticed or not.
+        let all_lost = matches!(failure.cause, Cause::Crash(_));
+        if !self.connect.server.is_alive() {
+            return Vec::new();
+        }
+        let plan = &self.case.sessions;
+        let mut failures = Vec::new();
+        for session in self.sessions().filter(|&session| self.set_up[session]).collect::<Vec<_>>() {
+            let done = if plan.sessions[session].teardown.is_empty() {
+                Ok(())
+            } else if self.performance.is_free(session) && !all_lost {
+                self.end_transaction(session);
+                self.teardown(session)
+            } else {
+                self.performance.terminate(session);
+                self.replace(session).and_then(|()| self.teardown(session))
+            };
+            failures.extend(done.err());
+        }
+        if self.is_set_up && !plan.teardown.is_empty() {
+            let Checked { performance, connect, .. } = self;
+            let done = performance.reconnect_control(all_lost, || connect.control());
+            failures.extend(done.and_then(|()| self.halting(|it| it.fixtures("teardown", &plan.teardown))).err());
+        }
+        failures
+    }
+
+    /// Ends all sessions, and says which process has crashed as late as that.
+    fn end(self, begin: u64) -> Option<Failure> {
+        let server = self.connect.server;
+        let all: Vec<_> =
+            self.performance.all().map(|lane| (lane.connection.pid, lane.lost, lane.did.clone())).collect();
+        drop(self);
+        for (pid, ..) in &all {
+            server.wait_ended(*pid, END_DELAY);
+        }
+        let mut crash = server.crashes_since(begin).into_iter().next()?;
+        let (step, place) = match all.into_iter().find(|(pid, ..)| *pid == crash.pid) {
+            Some((_, true, did)) => did,
+            Some((_, false, (_, place))) => {
+                // What it ran last is over.
+                crash.statement = None;
+                (Step::SessionEnd, place)
+            }
+            None => (Step::Permutation, None),
+        };
+        Some(Failure::at(step, place.as_ref(), Cause::Crash(Box::new(crash))))
+    }
+
     fn sessions(&self) -> std::ops::Range<usize> {
         0..self.case.sessions.sessions.len()
     }
@@ -131,7 +276,7 @@ impl<'a> Checked<'a> {
                 self.performance.ask_aside(session, &format!("SELECT pg_catalog.set_config({name}, {value}, false)"));
             if let Some(cause) = cause(outcome) {
                 let step = Step::Setting(setting.name.clone());
-                return Err(Failure { step, place: Some(setting.place.clone()), cause });
+                return Err(Failure::at(step, Some(&setting.place), cause));
             }
         }
         Ok(())
@@ -155,9 +300,11 @@ impl<'a> Checked<'a> {
 
     fn warm_up(&mut self) -> Result<(), Failure> {
         let (plan, permutation) = (&self.case.sessions, self.permutation);
+        self.is_set_up = true;
         self.halting(|performance| performance.fixtures("setup", &plan.setup))?;
         for session in self.sessions() {
             let setup = &plan.sessions[session].setup;
+            self.set_up[session] = true;
             self.halting(|performance| performance.session_fixtures("setup", session, setup))?;
             let opens_early = self.is_in_transaction(session);
             self.opens_early.push(opens_early);
@@ -167,14 +314,18 @@ impl<'a> Checked<'a> {
             self.teardown(session)?;
             self.end_transaction(session);
         }
+        self.tear_down_lost()?;
+        self.is_set_up = false;
         self.halting(|performance| performance.fixtures("teardown", &plan.teardown))
     }
 
     fn run(&mut self) -> Result<Vec<(usize, Window)>, Failure> {
         let (plan, permutation) = (&self.case.sessions, self.permutation);
+        self.is_set_up = true;
         self.halting(|performance| performance.fixtures("setup", &plan.setup))?;
         for session in self.sessions() {
             let setup = &plan.sessions[session].setup;
+            self.set_up[session] = true;
             if self.opens_early[session] {
                 self.open(session)?;
             }
@@ -200,6 +351,8 @@ impl<'a> Checked<'a> {
                 self.teardown(session)?;
             }
         }
+        self.tear_down_lost()?;
+        self.is_set_up = false;
         self.halting(|performance| performance.fixtures("teardown", &plan.teardown))?;
         Ok(windows)
     }
@@ -209,6 +362,7 @@ impl<'a> Checked<'a> {
             return Ok(());
         }
         let teardown = &self.case.sessions.sessions[session].teardown;
+        self.set_up[session] = false;
         self.halting(|performance| performance.session_fixtures("teardown", session, teardown))
     }
 
@@ -252,6 +406,7 @@ impl<'a> Checked<'a> {
     }
 
     fn call(&mut self, session: usize, function: &'static str, calls: &[impl AsRef<str>]) -> Result<(), Failure> {
+        self.performance.does(session, Step::Engine(function));
         for call in calls {
             if let Some(cause) = cause(self.performance.ask_aside(session, call.as_ref())) {
                 return Err(Failure::new(Step::Engine(function), cause));
@@ -269,16 +424,16 @@ impl<'a> Checked<'a> {
         let plan = &self.case.sessions;
         let of_step = |step: usize, cause| {
             let step = &plan.steps[step];
-            Failure { step: Step::SessionStep(step.name.clone()), place: Some(step.batch.place.clone()), cause }
+            Failure::at(Step::SessionStep(step.name.clone()), Some(&step.batch.place), cause)
         };
         match halt {
             Halt::Connection { reason, .. } => {
                 Failure::new(Step::Server, Cause::Server { message: reason, hint: None })
             }
             Halt::Fixture { what, batch, outcome, .. } => {
-                let step = if what == "setup" { Step::Setup } else { Step::Teardown };
+                let step = Step::fixture(what);
                 let cause = cause(outcome).unwrap_or_else(|| Cause::Protocol("no result".to_owned()));
-                Failure { step, place: Some(batch.place), cause }
+                Failure::at(step, Some(&batch.place), cause)
             }
             Halt::SessionLost { step } => of_step(step, Cause::Protocol("its session has ended".to_owned())),
             Halt::TimedOut { step, after, .. } => of_step(
@@ -292,6 +447,11 @@ impl<'a> Checked<'a> {
             Halt::Unknown(reason) => Failure::new(Step::Permutation, Cause::Protocol(reason)),
         }
     }
+}
+
+/// The failure, in the second run.
+fn again(failure: Failure) -> Failure {
+    Failure { step: Step::Again(Box::new(failure.step)), ..failure }
 }
 
 /// Fails where a session could not be given back what it was.

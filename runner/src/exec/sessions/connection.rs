@@ -1,6 +1,7 @@
 //! The connection of a session: owned by a thread of its own, so that a statement can be launched without waiting for it.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryM
 
 use crate::exec::failure::{SqlError, sentence};
 use crate::exec::happening::{Notification, Outcome, Table};
-use crate::server::{Backend, Server};
+use crate::server::{Backend, Server, ServerError};
 
 type Wire = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
 
@@ -60,8 +61,18 @@ struct Pulse {
 }
 
 impl Connection {
-    /// Connects to the server in that way.
-    pub(super) fn open(server: &Server, config: tokio_postgres::Config) -> Result<Self, String> {
+    /// Connects to a database of the server in that way, once it is ready.
+    pub(super) fn open(server: &Server, database: &str, config: &tokio_postgres::Config) -> Result<Self, ServerError> {
+        server.when_ready(database, || {
+            Self::open_once(server, config).map_err(|error| match error {
+                Unopened::Refused(source) => ServerError::Connect { database: database.to_owned(), source },
+                Unopened::Thread(source) => ServerError::Thread { source },
+            })
+        })
+    }
+
+    fn open_once(server: &Server, config: &tokio_postgres::Config) -> Result<Self, Unopened> {
+        let config = config.clone();
         let (requests, received) = channel();
         let (tell, arrivals) = channel();
         let (opened, is_open) = channel();
@@ -70,7 +81,7 @@ impl Connection {
         thread::spawn(move || {
             let runtime = match runtime() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(opened.send(Err(error))),
+                Err(error) => return drop(opened.send(Err(Unopened::Thread(error)))),
             };
             match runtime.block_on(Served::open(&config, felt)) {
                 Ok(mut served) => {
@@ -78,10 +89,10 @@ impl Connection {
                     let _ = opened.send(Ok((served.pid, served.client.cancel_token())));
                     served.serve(&runtime, &received, &tell);
                 }
-                Err(error) => drop(opened.send(Err(sentence(&error)))),
+                Err(error) => drop(opened.send(Err(Unopened::Refused(error)))),
             }
         });
-        let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err("the thread of a session ended".to_owned()))?;
+        let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err(Unopened::Thread(io::ErrorKind::Other.into())))?;
         Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid), pulse })
     }
 
@@ -126,12 +137,21 @@ impl Connection {
 
     /// Asks the server to cancel what the session is doing.
     pub(super) fn cancel(&self) -> Result<(), String> {
-        runtime()?.block_on(self.cancel.cancel_query(NoTls)).map_err(|error| sentence(&error))
+        let runtime = runtime().map_err(|error| error.to_string())?;
+        runtime.block_on(self.cancel.cancel_query(NoTls)).map_err(|error| sentence(&error))
     }
 }
 
-fn runtime() -> Result<Runtime, String> {
-    Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+/// Why there is no connection.
+enum Unopened {
+    /// The server, or the way to it.
+    Refused(tokio_postgres::Error),
+    /// This process has no means for one.
+    Thread(io::Error),
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// The thread's side.

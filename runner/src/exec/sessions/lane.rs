@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::connection::{Arrival, Connection};
-use crate::exec::failure::SqlError;
+use crate::exec::failure::{SqlError, Step};
 use crate::exec::happening::{Notification, Outcome};
+use crate::plan::Place;
 
 /// A session: its connection and what has arrived there.
 pub(super) struct Lane {
@@ -16,6 +17,10 @@ pub(super) struct Lane {
     pub(super) notices: u32,
     /// The connection is gone.
     pub(super) lost: bool,
+    /// Whether it is known why.
+    pub(super) told: bool,
+    /// What the session did last, and where the spec says so.
+    pub(super) did: (Step, Option<Place>),
     /// What came with the first outcome of the active launch and after it.
     held: VecDeque<Arrival>,
     notifications: Vec<Notification>,
@@ -23,13 +28,27 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(connection: Connection) -> Self {
-        Lane { connection, active: None, notices: 0, lost: false, held: VecDeque::new(), notifications: Vec::new() }
+        Lane {
+            connection,
+            active: None,
+            notices: 0,
+            lost: false,
+            told: false,
+            did: (Step::SessionStart, None),
+            held: VecDeque::new(),
+            notifications: Vec::new(),
+        }
     }
 
     /// Launches something.
     pub(super) fn launch(&mut self, launch: usize, sql: &str) {
         self.active = Some(launch);
         self.connection.send(sql);
+    }
+
+    /// Whether it may be asked for something: it is there, and nothing is under way.
+    pub(super) fn is_free(&self) -> bool {
+        !self.lost && self.active.is_none()
     }
 
     /// Whether nothing of what was launched is over. As in libpq, what follows the first outcome is not looked at before
@@ -76,6 +95,11 @@ impl Lane {
         let end = match self.held.pop_front()? {
             Arrival::Outcome(outcome) => {
                 let is_last = matches!(outcome, Outcome::Lost | Outcome::Unexpected(_));
+                self.told |= match &outcome {
+                    Outcome::Failed(error) => error.is_fatal() && error.severity != "PANIC",
+                    Outcome::Unexpected(_) => true,
+                    _ => false,
+                };
                 self.lost |= is_last;
                 End::Outcome(outcome)
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::blocking::{Blocking, Events};
 use super::connection::Connection;
 use super::lane::{End, Lane, Waited};
-use crate::exec::failure::SqlError;
+use crate::exec::failure::{SqlError, Step};
 use crate::exec::happening::{Halt, Happening, Outcome, Wait};
 use crate::plan::{Batch, Launch, Marker, Sessions};
 
@@ -85,6 +85,45 @@ impl<'a> Performance<'a> {
         self.lanes[session].take_notifications();
     }
 
+    /// Whether a session's connection is gone, and the server has not said why by an error that ends sessions.
+    pub(super) fn is_silent(&self, session: usize) -> bool {
+        self.lanes[session].lost && !self.lanes[session].told
+    }
+
+    /// Whether a session is there and nothing of it is under way.
+    pub(super) fn is_free(&self, session: usize) -> bool {
+        self.lanes[session].is_free()
+    }
+
+    /// Ends a session whatever it does.
+    pub(super) fn terminate(&self, session: usize) {
+        if !self.is_lost(session) {
+            self.lanes[session].connection.terminate();
+        }
+    }
+
+    /// Gives the spec itself another connection where its own is gone, as is known here or to the caller.
+    pub(super) fn reconnect_control<E>(
+        &mut self,
+        is_lost: bool,
+        connect: impl FnOnce() -> Result<Connection, E>,
+    ) -> Result<(), E> {
+        if is_lost || self.control.lost {
+            self.control = Lane::new(connect()?);
+        }
+        Ok(())
+    }
+
+    /// Takes note of what a session does now.
+    pub(super) fn does(&mut self, session: usize, step: Step) {
+        self.lanes[session].did.0 = step;
+    }
+
+    /// The sessions, and the connection that watches over them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().chain([&self.control])
+    }
+
     /// Begins a permutation. Each of its steps and fixtures gets `limit` until it is cancelled, and as long again until
     /// there is no more waiting for it.
     pub(super) fn begin(&mut self, permutation: usize, limit: Duration) {
@@ -102,6 +141,7 @@ impl<'a> Performance<'a> {
     /// Runs fixtures of the spec itself, whose notices nobody sees.
     pub(super) fn fixtures(&mut self, what: &'static str, batches: &[Batch]) -> Result<(), Halt> {
         batches.iter().try_for_each(|batch| {
+            self.control.did = (Step::fixture(what), Some(batch.place.clone()));
             let outcome = self.ask_control(&batch.sql);
             self.fixture(what, None, batch, outcome)
         })
@@ -115,6 +155,7 @@ impl<'a> Performance<'a> {
         batches: &[Batch],
     ) -> Result<(), Halt> {
         batches.iter().try_for_each(|batch| {
+            self.lanes[session].did = (Step::fixture(what), Some(batch.place.clone()));
             let outcome = self.ask(session, &batch.sql);
             self.fixture(what, Some(session), batch, outcome)
         })
@@ -213,7 +254,9 @@ impl<'a> Performance<'a> {
         if lane.lost {
             return Err(Halt::SessionLost { step });
         }
-        lane.launch(launch, &self.plan.steps[step].batch.sql);
+        let Batch { sql, place } = &self.plan.steps[step].batch;
+        lane.did = (Step::SessionStep(self.plan.steps[step].name.clone()), Some(place.clone()));
+        lane.launch(launch, sql);
         let target = |marker: &Marker| match *marker {
             Marker::Notices(step, count) => self.lanes[self.plan.steps[step].session].notices + count,
             Marker::Waiting | Marker::After(_) => 0,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::performance::Performance;
+use crate::exec::failure::sentence;
 use crate::exec::happening::{Halt, Happening};
 use crate::plan::Sessions;
-use crate::server::Server;
+use crate::server::{Server, ServerError};
 
 /// What pg_regress sets for every session by environment variables (pg_regress.c, initialize_environment).
 const OPTIONS: &str = "-c TimeZone=America/Los_Angeles -c DateStyle=Postgres,MDY -c IntervalStyle=postgres_verbose";
@@ -27,7 +28,13 @@ pub fn run(
     let connect = |number: usize, session: &str| {
         let mut config = server.config(database, OPTIONS);
         config.application_name(format!("isolation/{name}/{session}"));
-        Connection::open(server, config).map_err(|reason| Halt::Connection { number, reason })
+        Connection::open(server, database, &config).map_err(|error| {
+            let reason = match &error {
+                ServerError::Connect { source, .. } => sentence(source),
+                other => other.to_string(),
+            };
+            Halt::Connection { number, reason }
+        })
     };
     let control = connect(0, "control connection")?;
     let sessions = plan.sessions.iter().zip(1..);

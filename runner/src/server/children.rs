@@ -1,0 +1,71 @@
+//! Processes of this machine, as proc(5) tells of them: a server's, which are not this process's own children.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a postmaster may take to write down that a process has ended.
+const NOTED: Duration = Duration::from_secs(2);
+
+/// State of a process, by a letter; none where there is none.
+fn state(pid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether a process exists and is no zombie.
+pub(super) fn is_running(pid: i32) -> bool {
+    !matches!(state(pid), None | Some('Z' | 'X'))
+}
+
+/// Waits until a process has ended and its postmaster, which reports it, has nothing more to do. False if it still runs.
+///
+/// The postmaster reaps it first and writes to the log then (postmaster.c, process_pm_child_exit), in one go: once it sleeps
+/// again it has done both.
+pub(super) fn wait_ended(pid: i32, postmaster: i32, limit: Duration) -> bool {
+    let has_ended = until(limit, || !is_running(pid));
+    if has_ended {
+        until(NOTED, || state(pid).is_none() && matches!(state(postmaster), None | Some('S' | 'Z' | 'X')));
+    }
+    has_ended
+}
+
+/// Polls `done` until it holds or `limit` is over; returns whether it holds.
+pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if done() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The children of a process, where the system tells.
+pub(super) fn children(pid: i32) -> Vec<i32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_is_seen_until_it_is_waited_for() {
+        let this = i32::try_from(std::process::id()).expect("a pid");
+        let mut child = Command::new("sleep").arg("60").spawn().expect("started");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        assert!(is_running(pid));
+        assert!(!wait_ended(pid, this, Duration::ZERO));
+        child.kill().expect("killed");
+        assert!(until(NOTED, || !is_running(pid)), "it is a zombie");
+        child.wait().expect("waited for");
+        assert!(wait_ended(pid, pid, Duration::ZERO));
+    }
+}
