@@ -11,7 +11,8 @@ use cluster::Session;
 use cluster::shared::Shared;
 
 /// Its ring is small enough to overflow.
-static SHARED: Shared = Shared::new(&["buggy_pg_ext"], &["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
+static SHARED: Shared =
+    Shared::new(&["buggy_pg_ext", "mem_corpus"], &["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);
 
 /// What the reference's version 0.1.0 has created, as its users call it.
 #[test]
@@ -104,6 +105,7 @@ fn told(server: &Server) -> (Session, impl Fn() -> Vec<String>) {
     (Session { client: client.expect("connected") }, take)
 }
 
+const STARTED: &str = "Memory check session started.";
 const DONE: &str =
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations.";
 
@@ -388,5 +390,112 @@ fn an_overflow_is_told_of_once() {
             assert_eq!(warning(&told()), [""; 0]);
         }
         session.ask("SELECT ext_memcheck.clear_violations()");
+    });
+}
+
+/// What a call of `run_scenario()` on one library finds.
+fn found_by(session: &mut Session, arguments: &str) -> String {
+    session.ask("CREATE EXTENSION IF NOT EXISTS mem_corpus");
+    session.ask("LOAD 'mem_corpus'");
+    session.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
+    session.gives("SELECT ext_memcheck.begin('')", "Memory check session started.");
+    session.gives(&format!("SELECT ext_memcheck.run_scenario({arguments})"), DONE);
+    session.ask("SELECT * FROM ext_memcheck.end()");
+    session.ask(
+        "SELECT check_type, subject, phase, shape, source_lib, site_symbol FROM ext_memcheck.findings()
+          ORDER BY check_type, subject, phase",
+    )
+}
+
+#[test]
+fn portals_and_plans_in_one_call() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("SET client_min_messages = warning");
+        for (workload, expected) in [
+            (
+                "SELECT mem_corpus.d21_bad('SELECT 1')",
+                "context_leak|TopPortalContext/PortalContext||linear|mem_corpus|d21_bad",
+            ),
+            ("SELECT mem_corpus.d21_ok('SELECT 1')", ""),
+            (
+                "SELECT mem_corpus.d14_bad('SELECT 1')",
+                "context_leak|CacheMemoryContext/SPI Plan||linear|mem_corpus|d14_bad",
+            ),
+            ("SELECT mem_corpus.d14_ok('SELECT 1')", ""),
+            // No portal and no plan.
+            ("SELECT mem_corpus.d01_bad(1000)", ""),
+            ("SELECT 1", ""),
+        ] {
+            let found = found_by(&mut session, &format!("'cursor_leak', 50, $x${workload}$x$"));
+            assert_eq!(found, expected, "{workload}");
+        }
+    });
+}
+
+#[test]
+fn a_ladder_in_one_call() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        let over = |function: &str| {
+            format!("SELECT length(mem_corpus.{function}(md5(g::text))) FROM generate_series(1, :rows) g")
+        };
+        let bad = found_by(&mut session, &format!("'query_peak', 1, $x${}$x$", over("d08_bad")));
+        assert!(bad.starts_with("query_bloat|") && bad.contains("|superlinear|mem_corpus|d08_bad"), "{bad}");
+        assert_eq!(bad.lines().count(), 1, "{bad}");
+        assert_eq!(found_by(&mut session, &format!("'query_peak', 2, $x${}$x$", over("d08_ok"))), "");
+        let decoy = "SELECT length(mem_corpus.d08_bad(md5(g::text))) FROM generate_series(:rows, :rows) g";
+        assert_eq!(found_by(&mut session, &format!("'query_peak', 1, $x${decoy}$x$")), "");
+
+        // Without a window as well.
+        session.gives(&format!("SELECT ext_memcheck.run_scenario('query_peak', 1, $x${}$x$)", over("d08_bad")), DONE);
+        session.gives("SELECT check_type, source_lib FROM ext_memcheck.end()", "query_bloat|mem_corpus");
+
+        for (set, workload, expected) in [
+            (
+                "RESET pg_ext_memcheck.trace",
+                "SELECT 1 -- :rows",
+                "22023 the workload is the same at every number of rows HINT: Put \":rows\" where the workload says how many \
+                 rows there are.",
+            ),
+            (
+                "SET pg_ext_memcheck.trace = off",
+                "SELECT :rows",
+                "55000 scenario query_peak needs libraries whose allocations are traced HINT: Set pg_ext_memcheck.trace to \
+                 windows or on.",
+            ),
+            ("RESET pg_ext_memcheck.trace", "SELECT :rows / 0", "22012 division by zero"),
+        ] {
+            session.ask(set);
+            session.gives(&format!("SELECT ext_memcheck.run_scenario('query_peak', 1, '{workload}')"), expected);
+        }
+    });
+}
+
+/// Each way of undoing the workload that there is inside a transaction.
+#[test]
+fn ways_of_undoing_in_one_call() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("CREATE TABLE undone (i int PRIMARY KEY)");
+        let lost = "context_leak|TopMemoryContext||linear|mem_corpus|d01_bad";
+        let found = found_by(&mut session, "'tx_abort_loop', 50, 'SELECT mem_corpus.d01_bad(1000)'");
+        assert_eq!(found, lost);
+        let found = found_by(&mut session, "'tx_abort_loop', 50, 'SELECT mem_corpus.d01_ok(1000)'");
+        assert_eq!(found, "");
+        // It is undone in both ways, and the transaction goes on.
+        let found = found_by(&mut session, "'tx_abort_loop', 20, 'INSERT INTO undone VALUES (1)'");
+        assert_eq!(found, "");
+        session.gives("SELECT count(*) FROM undone", "0");
+        for phase in ["savepoint", "error"] {
+            session.gives(&format!("SELECT ext_memcheck.begin('', '{{\"phase\": \"{phase}\"}}')"), STARTED);
+            session.gives(
+                "SELECT ext_memcheck.run_scenario('tx_abort_loop', 50, 'SELECT mem_corpus.d01_bad(1000)')",
+                DONE,
+            );
+            session.ask("SELECT ext_memcheck.end()");
+            session.gives("SELECT check_type, bytes, iterations FROM ext_memcheck.findings()", "context_leak|49000|50");
+        }
+        session.ask("DROP TABLE undone");
     });
 }

@@ -21,6 +21,12 @@ impl Raised {
         // SAFETY: made by CopyErrorData in a context of the caller's.
         unsafe { server::ReThrowError(self.0) }
     }
+
+    /// Drops it.
+    pub(super) fn forget(self) {
+        // SAFETY: made by CopyErrorData, and used no more.
+        unsafe { server::FreeErrorData(self.0) }
+    }
 }
 
 /// Calls the server, and catches what it raises: PG_TRY and PG_CATCH of elog.h.

@@ -52,6 +52,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn pg_re_throw() -> !;
     pub(crate) fn CopyErrorData() -> *mut pg_sys::ErrorData;
     pub(crate) fn FlushErrorState();
+    pub(crate) fn FreeErrorData(error: *mut pg_sys::ErrorData);
     pub(crate) fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
 
     // postgres.c

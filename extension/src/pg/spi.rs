@@ -89,3 +89,19 @@ pub(crate) fn rolled_back(body: impl FnOnce() -> Result<(), Failure>) -> Result<
         outcome
     }
 }
+
+/// Runs something in a subtransaction and a statement that fails behind it, which undoes both.
+pub(crate) fn failed(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    // An error that neither the planner nor the executor is asked for.
+    const FAILS: &CStr = c"RESET mcspec_raises_an_error";
+    rolled_back(|| {
+        body()?;
+        match execute(FAILS) {
+            Err(Failure::Raised(raised)) => {
+                raised.forget();
+                Ok(())
+            }
+            other => other,
+        }
+    })
+}

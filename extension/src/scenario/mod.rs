@@ -6,9 +6,10 @@
 mod workload;
 
 use memcheck_core::judge::growth;
-use memcheck_core::judge::{Evidence, Mark};
-use memcheck_core::scenario::Call;
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::judge::peak::Rung;
+use memcheck_core::judge::{Evidence, Mark, Rules};
+use memcheck_core::scenario::{Call, Runs, by_way};
+use memcheck_core::{Phase, ScenarioKind, rows};
 
 use crate::pg::spi::Failure;
 use crate::session;
@@ -27,6 +28,11 @@ pub(crate) struct Scenario {
     pub(crate) workload: String,
 }
 
+/// The ways in which a transaction block undoes a part of itself.
+const WAYS: [Phase; 2] = [Phase::Savepoint, Phase::Error];
+/// Numbers of rows.
+const LADDER: [u64; 3] = [500, 1000, 2000];
+
 /// Runs a scenario, and puts what it finds into the ring and into the window it runs in.
 ///
 /// # Errors
@@ -34,34 +40,65 @@ pub(crate) struct Scenario {
 /// What of the workload cannot be run.
 pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
     session::with(|session| session.is_called());
+    let around = session::with(|session| session.window_terms());
+    let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
+    let rules = around.unwrap_or_else(session::plain_terms).rules;
+    let judged = |marks: &[Mark], ladder: &[Rung], rules: &Rules| {
+        let judge = |evidence: &Evidence| scenario.kind.judge_call(in_plain_window, evidence);
+        session::with(|session| session.judge_scenario(marks, ladder, rules, judge))
+    };
     let workload = Workload::new(&scenario.workload);
-    let mut marks = Vec::new();
-    if scenario.iterations == 1 {
-        marks.push(mark(0));
-    }
-    let marked = growth::marks(scenario.iterations);
-    for iteration in 1..=scenario.iterations {
-        if scenario.call.rolls_back {
-            workload.execute_and_roll_back()?;
-        } else {
-            workload.execute()?;
+    let findings = match scenario.call.runs {
+        Runs::Repeated => judged(&repeat(scenario.iterations, || workload.execute())?, &[], &rules),
+        Runs::Undone => {
+            let is_asked_for = |way: &Phase| rules.phase.is_none_or(|phase| phase == *way || !WAYS.contains(&phase));
+            let mut ways = Vec::new();
+            for way in WAYS.into_iter().filter(is_asked_for) {
+                let marks = repeat(scenario.iterations, || workload.execute_and_undo(way))?;
+                ways.push((way, judged(&marks, &[], &Rules { phase: Some(way), ..rules.clone() })));
+            }
+            by_way(ways)
         }
-        if marked.binary_search(&iteration).is_ok() {
-            marks.push(mark(iteration));
-        }
-    }
-    let findings = findings(scenario, &marks);
+        Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
+    };
     ring::push(&findings);
     session::with(|session| session.add_scenario(findings));
     Ok(())
 }
 
-fn findings(scenario: &Scenario, marks: &[Mark]) -> Vec<Finding> {
-    let around = session::with(|session| session.window_terms());
-    let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
-    let rules = around.unwrap_or_else(session::plain_terms).rules;
-    let judge = |evidence: &Evidence| scenario.kind.judge_call(in_plain_window, evidence);
-    session::with(|session| session.judge_scenario(marks, &rules, judge))
+/// Runs something again and again, and sets marks.
+fn repeat(iterations: u64, execute: impl Fn() -> Result<(), Failure>) -> Result<Vec<Mark>, Failure> {
+    let mut marks = Vec::new();
+    if iterations == 1 {
+        marks.push(mark(0));
+    }
+    let marked = growth::marks(iterations);
+    for iteration in 1..=iterations {
+        execute()?;
+        if marked.binary_search(&iteration).is_ok() {
+            marks.push(mark(iteration));
+        }
+    }
+    Ok(marks)
+}
+
+/// Runs the workload at more and more rows.
+fn climb(scenario: &Scenario) -> Result<Vec<Rung>, Failure> {
+    let at = |number| Workload::new(&rows::bind(&scenario.workload, number).unwrap_or_default());
+    // What is cached for each row is there before the ladder is climbed.
+    for number in [LADDER[0], LADDER[LADDER.len() - 1]] {
+        at(number).execute()?;
+    }
+    session::with(|session| session.scenario_step(0));
+    let mut ladder = Vec::new();
+    for number in LADDER {
+        let workload = at(number);
+        for _ in 0..scenario.iterations {
+            workload.execute()?;
+        }
+        ladder.extend(session::with(|session| session.scenario_step(number)));
+    }
+    Ok(ladder)
 }
 
 fn mark(iteration: u64) -> Mark {

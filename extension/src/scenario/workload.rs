@@ -2,7 +2,9 @@
 
 use std::ffi::CString;
 
-use crate::pg::spi::{Failure, execute, rolled_back};
+use memcheck_core::Phase;
+
+use crate::pg::spi::{Failure, execute, failed, rolled_back};
 
 /// Any number of statements that SPI can run.
 pub(super) struct Workload {
@@ -21,8 +23,11 @@ impl Workload {
         execute(&self.sql)
     }
 
-    /// Runs it once in a subtransaction and rolls that back.
-    pub(super) fn execute_and_roll_back(&self) -> Result<(), Failure> {
-        rolled_back(|| self.execute())
+    /// Runs it once in a subtransaction and undoes that.
+    pub(super) fn execute_and_undo(&self, way: Phase) -> Result<(), Failure> {
+        match way {
+            Phase::Error => failed(|| self.execute()),
+            Phase::Rollback | Phase::Savepoint => rolled_back(|| self.execute()),
+        }
     }
 }

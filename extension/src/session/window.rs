@@ -123,6 +123,16 @@ fn not_recorded() -> u64 {
     wrap::is_on().then(all).flatten().unwrap_or(0)
 }
 
+/// Ends a step of a ladder, and begins the next one. At 0 rows there was none.
+fn step(walker: &mut Walker, rows: u64) -> Option<Rung> {
+    let peaks = wrap::with(|chain| {
+        let peaks = (rows > 0).then(|| chain.ledger.booked().peaks(walker));
+        chain.ledger.booked().start_step();
+        peaks
+    });
+    Some(Rung { rows, peaks: peaks.flatten()? })
+}
+
 /// Every second one goes.
 pub(super) fn thin_out(marks: &mut Vec<Mark>) {
     let mut even = false;
@@ -296,12 +306,7 @@ impl Session {
         window.has_gone_on = false;
         window.figures.marks += 1;
         if window.terms.scenario.per() == Per::Row {
-            let rung = wrap::with(|chain| {
-                let peaks = (iteration > 0).then(|| chain.ledger.booked().peaks(walker));
-                chain.ledger.booked().start_step();
-                peaks
-            });
-            window.ladder.extend(rung.flatten().map(|peaks| Rung { rows: iteration, peaks }));
+            window.ladder.extend(step(walker, iteration));
         }
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
@@ -349,14 +354,35 @@ impl Session {
         Mark { iteration, census: self.census(moment), ..Mark::default() }
     }
 
-    /// Judges the marks of a scenario that runs inside one call.
+    /// Ends a step of a ladder for a scenario that runs inside one call, and begins the next one.
+    pub(crate) fn scenario_step(&mut self, rows: u64) -> Option<Rung> {
+        step(&mut self.walker, rows)
+    }
+
+    /// Traces a scenario that runs inside one call and cannot do without, whether there is a window or not. Whether it is traced.
+    pub(crate) fn trace_call(&mut self) -> bool {
+        if !wrap::is_on() {
+            let _ = self.trace_for_window(guc::traced_in_windows());
+        }
+        wrap::is_on()
+    }
+
+    /// Such a call is over.
+    pub(crate) fn call_ends(&mut self) {
+        if self.window.is_none() {
+            self.stop_tracing_for_window();
+        }
+    }
+
+    /// Judges the marks and steps of a scenario that runs inside one call.
     pub(crate) fn judge_scenario(
         &self,
         marks: &[Mark],
+        ladder: &[Rung],
         rules: &Rules,
         judge: impl Fn(&Evidence) -> Vec<Finding>,
     ) -> Vec<Finding> {
-        judged(&self.walker, &self.workers, marks, &[], rules, None, judge)
+        judged(&self.walker, &self.workers, marks, ladder, rules, None, judge)
     }
 
     /// Judges marks and steps, and what was counted up to the last mark.

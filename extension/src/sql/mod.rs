@@ -9,10 +9,11 @@ mod window;
 
 use memcheck_core::gap::GAPS;
 use memcheck_core::options::{BadKind, BadOption};
-use memcheck_core::{Finding, targets};
+use memcheck_core::{Finding, ScenarioKind, targets};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::guc;
 use crate::pg::spi::Failure;
 use crate::session::{self, Closed};
 use crate::shmem::ring;
@@ -56,6 +57,18 @@ fn refuse(bad: BadOption) -> ! {
         BadKind::Escape => PgSqlErrorCode::ERRCODE_INVALID_ESCAPE_SEQUENCE,
     };
     raise(code, bad.message, bad.hint.as_deref())
+}
+
+/// Raises an ERROR about a scenario that cannot do without tracing: the parameters say that nothing is traced, or it cannot be.
+fn refuse_untraced(scenario: ScenarioKind) -> ! {
+    let (code, hint) = match guc::traced_in_windows() {
+        None => (
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Some("Set pg_ext_memcheck.trace to windows or on."),
+        ),
+        Some(_) => (PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, None),
+    };
+    raise(code, format!("scenario {scenario} needs libraries whose allocations are traced"), hint)
 }
 
 /// Raises an ERROR unless the library was preloaded.

@@ -1,11 +1,13 @@
 //! `run_scenario()`.
 
-use memcheck_core::ScenarioKind;
-use memcheck_core::scenario::Clause;
+use memcheck_core::scenario::{Clause, Runs};
+use memcheck_core::{ScenarioKind, rows};
 use pgrx::prelude::*;
 
-use super::{raise, raise_failure, require_preload};
+use super::{raise, raise_failure, refuse_untraced, require_preload};
+use crate::pg::spi::Failure;
 use crate::scenario::{self, Scenario};
+use crate::session;
 
 /// What stands for an argument that is not given, since the function is STRICT.
 const NOT_GIVEN: i32 = -1;
@@ -29,13 +31,26 @@ fn run_scenario(
     info!("Iterations: {iterations}");
     info!("Workload: {workload}");
     let failure = match scenario(scenario_name, iterations, workload, workers, reset_frequency) {
-        Ok(scenario) => scenario::run(&scenario).err(),
+        Ok(scenario) => run(&scenario),
         Err((message, hint)) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint.as_deref()),
     };
     if let Some(failure) = failure {
         raise_failure(failure);
     }
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations."
+}
+
+/// Runs a scenario, traced where it cannot do without.
+fn run(scenario: &Scenario) -> Option<Failure> {
+    if !scenario.kind.description().needs_trace {
+        return scenario::run(scenario).err();
+    }
+    if !session::with(|session| session.trace_call()) {
+        refuse_untraced(scenario.kind);
+    }
+    let failure = scenario::run(scenario).err();
+    session::with(|session| session.call_ends());
+    failure
 }
 
 /// The scenario that is asked for, or message and hint of an ERROR.
@@ -67,6 +82,10 @@ fn scenario(
                 return Err((format!("scenario {name} has no {argument}"), Some(hint)));
             }
         }
+    }
+    if call.runs == Runs::OnALadder && rows::bind(&workload, 0).is_none() {
+        let hint = "Put \":rows\" where the workload says how many rows there are.";
+        return Err(("the workload is the same at every number of rows".to_owned(), Some(hint.to_owned())));
     }
     Ok(Scenario { kind, call, iterations, workload })
 }

@@ -6,7 +6,7 @@ use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
-use super::{called, raise, refuse, require_preload, rows_of, timestamp, warn_of_gaps};
+use super::{called, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn_of_gaps};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
@@ -22,11 +22,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     let scenario = parsed.terms.scenario;
     let needs_trace = scenario.description().needs_trace;
     if needs_trace && guc::traced_in_windows().is_none() {
-        raise(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!("scenario {scenario} needs libraries whose allocations are traced"),
-            Some("Set pg_ext_memcheck.trace to windows or on."),
-        );
+        refuse_untraced(scenario);
     }
     close_other();
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
@@ -42,11 +38,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         warning!("allocations cannot be traced: {refused}; the window goes by context totals");
     }
     if needs_trace && !session::with(|session| session.is_traced_or_abandoned()) {
-        raise(
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            format!("scenario {scenario} needs libraries whose allocations are traced"),
-            None,
-        );
+        refuse_untraced(scenario);
     }
     "Memory check session started."
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use memcheck_core::Phase;
 use memcheck_core::golden::row::Policy;
 use memcheck_core::scenario::{self, Clause};
+use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
 use super::bind::{Varying, bind};
@@ -300,7 +300,7 @@ impl Planner<'_> {
             let kind = planned.kind;
             if kind.description().makes_transactions && iterate.value == Iterate::Transaction {
                 self.complain(span, &format!("scenario {kind} makes its own transactions"), None);
-            } else if iterate.value == Iterate::Server && kind.is_built() && kind.call().is_none() {
+            } else if iterate.value == Iterate::Server && kind.is_built() && !can_be_repeated(kind) {
                 self.complain(span, &format!("scenario {kind} is repeated by the client only"), None);
             } else if let Some(error) = error {
                 let hint = "with \"iterate statement\", every iteration has its own transaction";
@@ -319,6 +319,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether the server can repeat it. On a ladder the rows are the client's.
+fn can_be_repeated(kind: ScenarioKind) -> bool {
+    kind.call().is_some() && !kind.takes(Clause::Rows)
 }
 
 pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {

@@ -1,6 +1,6 @@
 //! Portals and plans left behind.
 
-use super::{Built, Description};
+use super::{Built, Call, Description, Runs};
 use crate::census::{Live, PathTable, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -11,9 +11,20 @@ pub(super) static DESCRIPTION: Description = Description {
     name: "cursor_leak",
     catches: "portals and plans that pile up",
     checks: &[CheckKind::ContextLeak, CheckKind::DsmLeak, CheckKind::MallocLeak, CheckKind::ResourceLeak],
-    built: Some(Built { judge: |evidence| judge(&Objects, evidence), call: None }),
+    built: Some(Built {
+        judge: portals_and_plans,
+        call: Some(Call {
+            description: "portals and plans that pile up",
+            runs: Runs::Repeated,
+            judge_in_window: portals_and_plans,
+        }),
+    }),
     ..Description::COMMON
 };
+
+fn portals_and_plans(evidence: &Evidence) -> Vec<Finding> {
+    judge(&Objects, evidence)
+}
 
 /// Portals and plans, each counted once, whoever has made them.
 struct Objects;

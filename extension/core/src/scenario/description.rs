@@ -97,13 +97,24 @@ pub struct Built {
     pub call: Option<Call>,
 }
 
+/// How a workload is run in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// Again and again.
+    Repeated,
+    /// Again and again, and undone each time: by a rollback to a savepoint, then by an error.
+    Undone,
+    /// At more and more rows.
+    OnALadder,
+}
+
 /// What `run_scenario()` does in one call.
 #[derive(Debug)]
 pub struct Call {
     /// What the view `scenarios` says about it.
     pub description: &'static str,
-    /// Whether each iteration is rolled back.
-    pub rolls_back: bool,
+    /// How it runs the workload.
+    pub runs: Runs,
     /// Judges the call if there is a plain window around it. Such a window does not count what the engine's own statements do,
     /// so that what it would report is left to the call.
     pub judge_in_window: Judge,

@@ -1,6 +1,6 @@
 //! Growth over log-spaced checkpoints.
 
-use super::{Built, Call, Clause, Description, Iterations, wrong_context_probe};
+use super::{Built, Call, Clause, Description, Iterations, Runs, wrong_context_probe};
 use crate::check::CheckKind;
 use crate::finding::Finding;
 use crate::judge::{Evidence, GoingOn};
@@ -28,7 +28,7 @@ pub(super) static DESCRIPTION: Description = Description {
         judge,
         call: Some(Call {
             description: "growth of each context at log-spaced checkpoints",
-            rolls_back: false,
+            runs: Runs::Repeated,
             judge_in_window: |evidence| {
                 let mut findings = judge(evidence);
                 // A plain window reports what lands in a global context under that name as well.

@@ -29,7 +29,8 @@ use crate::judge::thresholds::Thresholds;
 use crate::judge::{Evidence, Rules, shown};
 use crate::words::UnknownWord;
 
-pub use description::{Built, Call, Clause, Description, Iterations, Judge};
+pub use description::{Built, Call, Clause, Description, Iterations, Judge, Runs};
+pub use tx_abort_loop::by_way;
 
 /// Makes the enum of scenarios from the list of their files.
 macro_rules! scenarios {

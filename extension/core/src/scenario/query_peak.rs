@@ -1,7 +1,9 @@
 //! Peak memory against the number of rows.
 
-use super::{Built, Clause, Description, Iterations};
+use super::{Built, Call, Clause, Description, Iterations, Runs};
 use crate::check::CheckKind;
+use crate::finding::Finding;
+use crate::judge::Evidence;
 use crate::judge::peak::judge_peaks;
 
 pub(super) static DESCRIPTION: Description = Description {
@@ -13,11 +15,19 @@ pub(super) static DESCRIPTION: Description = Description {
     shows_all_marks: true,
     checks: &[CheckKind::QueryBloat, CheckKind::ResourceLeak],
     built: Some(Built {
-        judge: |evidence| match evidence.places {
-            Some(places) => judge_peaks(evidence.paths, evidence.ladder, evidence.rules, places),
-            None => Vec::new(),
-        },
-        call: None,
+        judge,
+        call: Some(Call {
+            description: "peak memory that grows with the number of rows, which the workload has as :rows",
+            runs: Runs::OnALadder,
+            judge_in_window: judge,
+        }),
     }),
     ..Description::COMMON
 };
+
+fn judge(evidence: &Evidence) -> Vec<Finding> {
+    match evidence.places {
+        Some(places) => judge_peaks(evidence.paths, evidence.ladder, evidence.rules, places),
+        None => Vec::new(),
+    }
+}

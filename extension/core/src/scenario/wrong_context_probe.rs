@@ -1,6 +1,6 @@
 //! Allocations that land in contexts that live as long as the backend.
 
-use super::{Built, Call, Clause, Description, Iterations};
+use super::{Built, Call, Clause, Description, Iterations, Runs};
 use crate::census::{Live, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -16,7 +16,7 @@ pub(super) static DESCRIPTION: Description = Description {
         judge,
         call: Some(Call {
             description: "allocations in contexts that live as long as the backend",
-            rolls_back: false,
+            runs: Runs::Repeated,
             judge_in_window: judge,
         }),
     }),

@@ -51,8 +51,10 @@ fn scenarios_run_in_a_call_are_those_of_the_view() {
         calls.collect::<Vec<_>>(),
         [
             "growth_benchmark: growth of each context at log-spaced checkpoints",
-            "tx_abort_loop: what the workload leaves behind when it is rolled back to a savepoint",
+            "tx_abort_loop: what the workload leaves behind when it is rolled back to a savepoint, and when an error undoes it",
             "wrong_context_probe: allocations in contexts that live as long as the backend",
+            "query_peak: peak memory that grows with the number of rows, which the workload has as :rows",
+            "cursor_leak: portals and plans that pile up",
         ]
     );
 }
