@@ -45,12 +45,11 @@ thread_local! {
 pub(crate) fn is_of_question(format: &CStr) -> bool {
     let format = format.to_bytes();
     let silent = (format == HEAD).then(|| {
-        let wanted = dumps::is_wanted();
-        let followed = dumps::is_followed();
+        let wanted = dumps::take_wanted();
         let answered = answer();
         // One of the server's own processes, for which this is the first time.
         follow();
-        if followed { !wanted } else { answered }
+        !wanted.unwrap_or(!answered)
     });
     let mut dumps = DUMPS.get();
     let kept_out = match silent {

@@ -18,7 +18,8 @@ static IS_ASKED: AtomicUsize = AtomicUsize::new(0);
 /// Whether somebody has asked for a dump since the last one.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// Follows the signals of this process from now on. False if that was so already, or cannot be.
+/// Follows the signals of this process from now on. False if that was so already, or cannot be. A request that has come before is
+/// somebody's, unless there is a question.
 pub(crate) fn follow(is_asked: IsAsked) -> bool {
     if is_followed() {
         return false;
@@ -39,19 +40,20 @@ pub(crate) fn follow(is_asked: IsAsked) -> bool {
         if libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) != 0 {
             BEFORE.store(0, Ordering::Relaxed);
         }
+        if (&raw const pg_sys::LogMemoryContextPending).read_volatile() != 0 && !is_asked() {
+            WANTED.store(true, Ordering::Relaxed);
+        }
     }
     is_followed()
 }
 
-/// Whether the signals of this process are followed.
-pub(crate) fn is_followed() -> bool {
+fn is_followed() -> bool {
     BEFORE.load(Ordering::Relaxed) != 0
 }
 
-/// Whether somebody has asked for the dump that begins now. True where it is not known.
-pub(crate) fn is_wanted() -> bool {
-    let is_wanted = WANTED.swap(false, Ordering::Relaxed);
-    is_wanted || !is_followed()
+/// Whether somebody has asked for the dump that begins now. None where it is not known.
+pub(crate) fn take_wanted() -> Option<bool> {
+    is_followed().then(|| WANTED.swap(false, Ordering::Relaxed))
 }
 
 /// Stands in front of `procsignal_sigusr1_handler` (procsignal.c), which sets the server's bit where it finds a request.
