@@ -25,6 +25,12 @@ COMMENT ON VIEW scenarios IS 'scenarios that run_scenario() knows';
 COMMENT ON COLUMN scenarios.name IS 'as run_scenario() takes it';
 COMMENT ON COLUMN scenarios.description IS 'what it looks for';
 
+-- Objects of the extension in some versions of PostgreSQL only: not in 15, but in 18.
+COMMENT ON TYPE violation_log IS 'rows of violation_log';
+COMMENT ON TYPE _violation_log IS 'arrays of rows of violation_log';
+COMMENT ON TYPE scenarios IS 'rows of scenarios';
+COMMENT ON TYPE _scenarios IS 'arrays of rows of scenarios';
+
 COMMENT ON FUNCTION "begin"(text, jsonb) IS 'opens a check window in this session';
 COMMENT ON FUNCTION mark(bigint) IS 'says in a check window that so many iterations are done';
 COMMENT ON FUNCTION "end"() IS 'closes the check window, and gives the violations of this session since it was opened';
