@@ -4,13 +4,15 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use postgres::{CancelToken, NoTls};
-
 use super::failure::Stopped;
 use crate::server::Backend;
+use crate::server::connect::Canceller;
 
 /// How long a session has to react before the next means.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// What stops a session, one after the other.
+const MEANS: [Stopped; 4] = [Stopped::Cancelled, Stopped::Terminated, Stopped::Killed, Stopped::Left];
 
 /// Watches a session until it is dropped.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Shared {
 
 impl Deadline {
     /// Gives a backend that long.
-    pub(super) fn start(limit: Duration, cancel: CancelToken, backend: Backend) -> Self {
+    pub(super) fn start(limit: Duration, cancel: Canceller, backend: Backend) -> Self {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         let watcher = thread::spawn(move || watch(&watched, limit, &cancel, &backend));
@@ -67,6 +69,17 @@ impl Deadline {
     /// What is left of the time.
     pub(super) fn left(&self) -> Duration {
         self.limit.saturating_sub(self.started.elapsed())
+    }
+
+    /// The time that was given.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// When a session that no means has stopped is left alone.
+    pub(super) fn gives_up(&self) -> Instant {
+        // Each means may take as long to be used as it is given to work.
+        self.started + self.limit + GRACE * 2 * MEANS.len() as u32
     }
 
     /// The time that was given and what was done when it was up; none while it is not.
@@ -86,9 +99,9 @@ impl Drop for Deadline {
     }
 }
 
-fn watch(shared: &Shared, limit: Duration, cancel: &CancelToken, backend: &Backend) {
+fn watch(shared: &Shared, limit: Duration, cancel: &Canceller, backend: &Backend) {
     let mut wait = limit;
-    for means in [Stopped::Cancelled, Stopped::Terminated, Stopped::Killed] {
+    for means in MEANS {
         if !shared.wait(wait) {
             return;
         }
@@ -97,9 +110,10 @@ fn watch(shared: &Shared, limit: Duration, cancel: &CancelToken, backend: &Backe
         shared.lock().stopped = Some(means);
         match means {
             // A backend that is already gone cannot be stopped, and need not be.
-            Stopped::Cancelled => drop(cancel.cancel_query(NoTls)),
+            Stopped::Cancelled => drop(cancel.cancel()),
             Stopped::Terminated => backend.terminate(),
             Stopped::Killed => backend.kill(),
+            Stopped::Left => {}
         }
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use memcheck_core::targets::Loaded;
 use memcheck_core::wire::{BadFinding, Columns};
 use memcheck_core::{Finding, Phase, ScenarioKind};
-use postgres::Row;
-use postgres::types::FromSql;
 use serde_json::{Value, json};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Targets, Window};

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::error::{DbError, ErrorPosition};
 
+use crate::language::sql::COPY_HINT;
 use crate::plan::Place;
 use crate::server::Crash;
+use crate::server::connect::NO_DATA;
 
 /// What was going on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,12 +125,13 @@ pub struct SqlError {
 
 impl From<&DbError> for SqlError {
     fn from(error: &DbError) -> Self {
+        let asks_for_rows = error.message().ends_with(NO_DATA);
         SqlError {
             severity: error.severity().to_owned(),
             code: error.code().code().to_owned(),
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
-            hint: error.hint().map(str::to_owned),
+            hint: error.hint().or(asks_for_rows.then_some(COPY_HINT)).map(str::to_owned),
             context: error.where_().map(str::to_owned),
             position: match error.position() {
                 Some(ErrorPosition::Original(position)) => Some(*position),
@@ -168,6 +171,8 @@ pub enum Stopped {
     Terminated,
     /// SIGKILL
     Killed,
+    /// Nothing did.
+    Left,
 }
 
 impl fmt::Display for Stopped {
@@ -176,6 +181,7 @@ impl fmt::Display for Stopped {
             Stopped::Cancelled => "it was cancelled",
             Stopped::Terminated => "it ignored the cancel request and was terminated",
             Stopped::Killed => "it ignored the cancel request and SIGTERM and was killed",
+            Stopped::Left => "it could not be stopped",
         })
     }
 }
@@ -363,7 +369,7 @@ impl Failure {
 }
 
 /// An error of the client with the causes below it.
-pub(super) fn sentence(error: &postgres::Error) -> String {
+pub(super) fn sentence(error: &tokio_postgres::Error) -> String {
     use std::error::Error;
     let mut text = error.to_string();
     let mut source = error.source();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::failure::SqlError;
+use super::failure::{SqlError, Stopped};
 use crate::plan::Batch;
 
 /// Something that happened in a permutation.
@@ -74,6 +74,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// A value for each column.
     pub rows: Vec<Vec<Option<String>>>,
+    /// How many more rows there were.
+    pub more: usize,
 }
 
 /// What one statement of a step came to.
@@ -87,8 +89,15 @@ pub enum Outcome {
     Failed(Box<SqlError>),
     /// The connection is gone.
     Lost,
-    /// Something that a step cannot do, such as COPY from the client.
+    /// Something that the client library does not understand.
     Unexpected(String),
+    /// A fixture, or a statement of the runner's own, that was not over in time.
+    TimedOut {
+        /// The time it had.
+        limit: Duration,
+        /// What it took to stop it.
+        stopped: Stopped,
+    },
 }
 
 /// A message of LISTEN.
@@ -119,7 +128,7 @@ pub enum Halt {
         /// The session; none for the spec's own.
         session: Option<usize>,
         /// The fixture.
-        batch: Batch,
+        batch: Box<Batch>,
         /// What it came to.
         outcome: Outcome,
     },

@@ -1,6 +1,7 @@
 //! Runs cases on private servers. Says how far it has come and what was found, as outcomes; judges and formats nothing.
 
 mod case;
+mod client;
 mod deadline;
 mod engine;
 pub mod failure;

@@ -1,14 +1,15 @@
 //! A connection to a backend, watched by a deadline, whose errors become failures.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use postgres::error::{DbError, SqlState};
-use postgres::types::{ToSql, Type};
-use postgres::{Client, Row};
+use tokio_postgres::Row;
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::types::{ToSql, Type};
 
+use super::client::{Client, Unanswered};
 use super::deadline::Deadline;
-use super::failure::{Cause, Failure, SqlError, Step, sentence};
+use super::failure::{Cause, Failure, SqlError, Step, Stopped, sentence};
 use super::outcome::Message;
 use crate::plan::{Place, Setting, Sql, Values};
 use crate::server::{Crash, Server, ServerError};
@@ -49,20 +50,31 @@ impl<'a> Session<'a> {
             }
         };
         let position = server.log_position();
-        let mut client = server.connect_with(database, options, collect).map_err(|error| no_server(&error))?;
-        let pid = client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).map_err(|error| {
+        let config = server.config(database, options);
+        let connected = server.when_ready(database, || {
+            Client::open(&config, collect.clone()).map_err(|source| server.unreached(database, source))
+        });
+        let mut client = connected.map_err(|error| no_server(&error))?;
+        client.give_up_at(Instant::now() + limit);
+        let pid = client.query_typed("SELECT pg_catalog.pg_backend_pid()", &[]).map_err(|unanswered| {
             let crash = server.crashes_since(position).into_iter().next();
-            let cause = crash.map_or_else(|| Cause::Protocol(sentence(&error)), |crash| Cause::Crash(Box::new(crash)));
+            let cause = match (crash, unanswered) {
+                (Some(crash), _) => Cause::Crash(Box::new(crash)),
+                (None, Unanswered::Error(error)) => Cause::Protocol(sentence(&error)),
+                (None, Unanswered::Silent) => Cause::Timeout { limit, stopped: Stopped::Left },
+            };
             Failure::new(Step::SessionStart, cause)
         })?;
         let pid = pid.first().map_or(0, |row| row.get(0));
-        let deadline = Deadline::start(limit, client.cancel_token(), server.backend(pid));
+        let deadline = Deadline::start(limit, client.canceller(), server.backend(pid));
+        client.give_up_at(deadline.gives_up());
         Ok(Session { server, deadline, client, pid, messages, position, place: None })
     }
 
     /// Makes the session fit for more after something in it has failed, and gives it that long from now on.
     pub(super) fn recover(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.deadline = Deadline::start(limit, self.client.cancel_token(), self.server.backend(self.pid));
+        self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
+        self.client.give_up_at(self.deadline.gives_up());
         let messages = self.take_messages();
         self.simple("ROLLBACK", &Step::Teardown, None)?;
         // It warns where there is no transaction.
@@ -153,7 +165,7 @@ impl<'a> Session<'a> {
         &mut self,
         step: &Step,
         place: Option<&Place>,
-        call: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+        call: impl FnOnce(&mut Client) -> Result<T, Unanswered>,
     ) -> Result<T, Failure> {
         if place.is_some() {
             self.place = place.cloned();
@@ -161,15 +173,19 @@ impl<'a> Session<'a> {
         if let Some((limit, stopped)) = self.deadline.passed() {
             return Err(Failure::at(step.clone(), place, Cause::Timeout { limit, stopped }));
         }
-        call(&mut self.client).map_err(|error| {
-            let cause = self.cause(&error);
+        call(&mut self.client).map_err(|unanswered| {
+            let cause = self.cause(&unanswered);
             let failure = Failure::at(step.clone(), place, cause);
             // The engine's own statements are of no place.
             if failure.lost_the_session() { Failure { place: self.place.clone(), ..failure } } else { failure }
         })
     }
 
-    fn cause(&self, error: &postgres::Error) -> Cause {
+    fn cause(&self, unanswered: &Unanswered) -> Cause {
+        let error = match unanswered {
+            Unanswered::Error(error) => error,
+            Unanswered::Silent => return Cause::Timeout { limit: self.deadline.limit(), stopped: Stopped::Left },
+        };
         if let Some((limit, stopped)) = self.deadline.passed() {
             return Cause::Timeout { limit, stopped };
         }

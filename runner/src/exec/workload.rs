@@ -27,7 +27,7 @@ pub(super) struct Workload<'a> {
     scenario: &'a Scenario,
     wrapping: Wrapping,
     /// One for each statement under `protocol prepared`, none otherwise.
-    prepared: Vec<postgres::Statement>,
+    prepared: Vec<tokio_postgres::Statement>,
 }
 
 impl<'a> Workload<'a> {
@@ -85,11 +85,9 @@ impl<'a> Workload<'a> {
             Protocol::Simple => session.simple(&statement.text(values), step, place),
             Protocol::Extended => {
                 let text = statement.text(values);
-                session.run(step, place, |client| client.execute_typed(&text, &[]).map(drop))
+                session.run(step, place, |client| client.execute_typed(&text))
             }
-            Protocol::Prepared => {
-                session.run(step, place, |client| client.execute(&self.prepared[position], &[]).map(drop))
-            }
+            Protocol::Prepared => session.run(step, place, |client| client.execute(&self.prepared[position])),
         }
     }
 

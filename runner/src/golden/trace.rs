@@ -32,7 +32,7 @@ pub fn trace(plan: &Sessions, happenings: &[Happening]) -> Vec<String> {
                     // The server has said why, or there was nobody left to say it.
                     Outcome::Lost => " <connection lost>".to_owned(),
                     Outcome::Unexpected(_) => " <unexpected result>".to_owned(),
-                    Outcome::Command | Outcome::Rows(_) => continue,
+                    Outcome::Command | Outcome::Rows(_) | Outcome::TimedOut { .. } => continue,
                 };
                 if let Some(line) = lines.last_mut() {
                     *line += &failure;

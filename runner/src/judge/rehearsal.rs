@@ -43,15 +43,22 @@ fn told(case: &Case, happenings: &[Happening]) -> String {
         case.normalize.iter().fold(text, |text, (pattern, with)| pattern.replace_all(&text, with).into_owned())
     };
     let mut lines = golden::trace(plan, happenings);
+    if happenings.iter().any(|happening| matches!(happening, Happening::Cancelled { .. })) {
+        // How far a step came until its time was up is nobody's doing.
+        return lines.into_iter().map(|line| line + "\n").collect();
+    }
     let mut of_sessions = vec![Vec::new(); plan.sessions.len()];
     let mut step = String::new();
     for happening in happenings {
         match happening {
             Happening::Completed { step: completed, .. } => step = plan.steps[*completed].name.clone(),
-            Happening::Outcome(Outcome::Rows(table)) => lines.extend(table.rows.iter().map(|row| {
-                let values: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
-                same(&format!("{step}: {}", values.join("|")))
-            })),
+            Happening::Outcome(Outcome::Rows(table)) => {
+                lines.extend(table.rows.iter().map(|row| {
+                    let values: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
+                    same(&format!("{step}: {}", values.join("|")))
+                }));
+                lines.extend((table.more > 0).then(|| format!("{step}: and {} more rows", table.more)));
+            }
             Happening::Outcome(Outcome::Failed(error)) => lines.push(same(&format!("{step}: {}", error.message))),
             Happening::Notice { session, notice } => {
                 let name = &plan.sessions[*session].name;

@@ -156,7 +156,11 @@ fn a_permutation_is_compared_with_its_warm_up() {
     let case = case(&format!("normalize 'chunk_[0-9]+' => 'chunk'\n{SESSIONS}"));
     let rows = |values: &[&str]| {
         let rows = values.iter().map(|&value| vec![Some(value.to_owned()), None]).collect();
-        Happening::Outcome(happening::Outcome::Rows(Table { columns: vec!["x".to_owned(), "y".to_owned()], rows }))
+        Happening::Outcome(happening::Outcome::Rows(Table {
+            columns: vec!["x".to_owned(), "y".to_owned()],
+            rows,
+            more: 0,
+        }))
     };
     let completed = |step| Happening::Completed { step, waited: false };
     let error = |code: &str, message: &str| SqlError {

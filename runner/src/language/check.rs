@@ -18,6 +18,7 @@ const AFTER_STEPS: &[&str] = &["repeat", "timeout", "expect"];
 /// Checks a file as a whole. If the file has errors, whatever may be missing because of them is not missed.
 pub(super) fn check(spec: &Spec, is_clean: bool, diagnostics: &mut Vec<Diagnostic>) {
     let mut checker = Checker { spec, diagnostics };
+    checker.copies();
     checker.names();
     checker.contradictions();
     if is_clean {
@@ -26,6 +27,11 @@ pub(super) fn check(spec: &Spec, is_clean: bool, diagnostics: &mut Vec<Diagnosti
         checker.references();
         checker.conditions();
     }
+}
+
+/// Checks an included file as a whole.
+pub(super) fn check_included(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
+    Checker { spec, diagnostics }.copies();
 }
 
 struct Checker<'a> {
@@ -50,6 +56,25 @@ impl Checker<'_> {
             if !seen.insert(name) {
                 self.error(span, message);
             }
+        }
+    }
+
+    /// Reports statements that wait for the client to send rows.
+    fn copies(&mut self) {
+        let spec = self.spec;
+        let scenarios = spec.scenarios.iter().flat_map(|scenario| {
+            let workloads = scenario.workloads.iter().filter_map(|workload| match &workload.source {
+                WorkloadSource::Inline(block) => Some(block),
+                WorkloadSource::File(_) => None,
+            });
+            scenario.setup.iter().chain(workloads).chain(&scenario.teardown)
+        });
+        let sessions = spec.sessions.iter().flat_map(|session| {
+            let steps = session.steps.iter().map(|step| &step.sql);
+            session.setup.iter().chain(steps).chain(&session.teardown)
+        });
+        for block in spec.setup.iter().chain(&spec.teardown).chain(scenarios).chain(sessions) {
+            self.diagnostics.extend(sql::copies_from_client(&block.text, block.span.start));
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Problem;
 use crate::language::ast::{Spanned, Spec, WorkloadSource};
 use crate::language::lint::{Surroundings, Warning, lint};
+use crate::language::sql::copies_from_client;
 use crate::language::{Diagnostic, SourceFile, parse, parse_include};
 
 /// A spec that parses, with everything it refers to.
@@ -77,7 +78,9 @@ pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
     {
         match read_beside(&source, file) {
             Ok(read) => {
-                workload_files.insert(file.value.clone(), Arc::new(read));
+                let read = Arc::new(read);
+                problems.extend(located(&read, copies_from_client(&read.text, 0).collect()));
+                workload_files.insert(file.value.clone(), read);
             }
             Err(problem) => problems.push(problem),
         }

@@ -16,6 +16,9 @@ use crate::plan::{Case, Place};
 /// How many scenarios or permutations are named that something holds for.
 const NAMED: usize = 10;
 
+/// How many lines of a difference between runs are shown.
+const SHOWN: usize = 100;
+
 /// Everything that is wrong with a case. `name` is what `mcspec bless` takes.
 pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
     let all: Vec<Line> = verdict.faults.iter().flat_map(|fault| fault_lines(fault, verdict)).collect();
@@ -140,7 +143,9 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
         }
         Fault::NotRun { titles } => with("not run", "not run:".to_owned(), named(titles).collect()),
         Fault::NotRepeated { title, difference } => {
-            let mut details: Vec<Line> = difference.lines().map(changed).collect();
+            let mut details: Vec<Line> = difference.lines().take(SHOWN).map(changed).collect();
+            let more = difference.lines().count().saturating_sub(SHOWN);
+            details.extend((more > 0).then(|| Line::new(Tone::Plain, 4, format!("and {more} more lines"))));
             details.push(hint(
                 "both begin with sessions that have nothing: what is made outside of sessions, \"teardown\" has to undo; values \
                  that are others each time are made equal by \"normalize\"",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
+use super::connect::Unreached;
 use super::crash::{Crash, End};
 
 /// Why there is no server to run on. Where PostgreSQL, a compiler or make has said why, the message ends in their words.
@@ -144,7 +145,7 @@ pub enum ServerError {
         /// The database.
         database: String,
         /// The server's or the system's reason.
-        source: postgres::Error,
+        source: Unreached,
     },
     /// A connection needs what this process cannot get.
     #[error("could not open a connection: {source}")]
@@ -256,7 +257,8 @@ fn list(paths: &[PathBuf]) -> String {
 }
 
 /// The server's own message where there is one; what the client library says about it otherwise.
-fn words(error: &postgres::Error) -> String {
+fn words(error: &Unreached) -> String {
+    let Unreached::Refused(error) = error else { return error.to_string() };
     match error.as_db_error() {
         Some(error) => format!("{}: {}", error.severity(), error.message()),
         None => match std::error::Error::source(error) {

@@ -9,6 +9,7 @@ use postgres::config::Host;
 use postgres::{Client, NoTls};
 use tokio_postgres::Config;
 
+use super::connect::{Unreached, within};
 use super::engine::ENGINE;
 use super::error::ServerError;
 use crate::config::SUPPORTED_MAJORS;
@@ -18,6 +19,9 @@ const MAINTENANCE: &str = "postgres";
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long it may take until the server has said what it is.
+const ANSWERED: Duration = Duration::from_secs(30);
 
 /// A server that somebody else runs, with the engine in it.
 #[derive(Debug)]
@@ -53,9 +57,14 @@ impl GivenServer {
         }
         config.application_name("mcspec").connect_timeout(CONNECT);
         let name = describe(&config);
-        let client = postgres::Config::from(config.clone()).connect(NoTls);
-        let mut client = client.map_err(|source| ServerError::Connect { database: database(&config), source })?;
-        let facts = Facts::read(&mut client).map_err(|error| unusable(&name, error.to_string(), ""))?;
+        let client = postgres::Config::from(config.clone());
+        let asked = within(ANSWERED, move || {
+            let mut client = client.connect(NoTls)?;
+            Ok(Facts::read(&mut client))
+        });
+        let read = asked.unwrap_or(Err(Unreached::Silent));
+        let read = read.map_err(|source| ServerError::Connect { database: database(&config), source })?;
+        let facts = read.map_err(|error| unusable(&name, error.to_string(), ""))?;
         facts.check().map_err(|(reason, hint)| unusable(&name, reason, &hint))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Ok(GivenServer {

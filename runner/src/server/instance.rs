@@ -5,7 +5,6 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use postgres::error::{DbError, SqlState};
 use postgres::{Client, NoTls};
 
 use super::children;
+use super::connect::{Unreached, within};
 use super::crash::{Crash, crashes, last_words};
 use super::engine::ENGINE;
 use super::error::{ServerError, ended};
@@ -30,6 +30,8 @@ const READY: Duration = Duration::from_secs(30);
 
 /// How long a server that takes connections and cuts them off is tried: all of them are while it ends its processes after a crash.
 const CUT_OFF: Duration = Duration::from_secs(5);
+/// How long it may take to ask a server that somebody else runs to end a backend.
+const TERMINATED: Duration = Duration::from_secs(5);
 
 /// The database that others are made from.
 const MAINTENANCE: &str = "postgres";
@@ -85,9 +87,9 @@ impl Backend {
         match &self.server {
             None => self.signal(Signal::SIGTERM),
             Some(server) => {
-                let client = postgres::Config::from(tokio_postgres::Config::clone(server)).connect(NoTls);
+                let (config, pid) = (postgres::Config::from(tokio_postgres::Config::clone(server)), self.pid);
                 let sql = "SELECT pg_catalog.pg_terminate_backend($1)";
-                drop(client.and_then(|mut client| client.execute(sql, &[&self.pid])));
+                within(TERMINATED, move || config.connect(NoTls).and_then(|mut client| client.execute(sql, &[&pid])));
             }
         }
     }
@@ -257,16 +259,10 @@ impl Server {
     ) -> Result<Client, ServerError> {
         let mut config = postgres::Config::from(self.config(database, options));
         config.notice_callback(notice);
-        // A library that hangs while a backend starts must not hang the run: the client library has no limit for that.
-        let (result, connected) = channel();
-        thread::spawn(move || {
-            // Nobody waits for it any more when the limit is over.
-            let _ = result.send(config.connect(NoTls));
-        });
-        match connected.recv_timeout(READY) {
-            Ok(connected) => connected.map_err(|source| ServerError::Connect { database: database.to_owned(), source }),
-            Err(_) => Err(self.not_ready()),
-        }
+        // A library that hangs while a backend starts must not hang the run.
+        let connected = within(READY, move || config.connect(NoTls).map_err(Unreached::from));
+        let connected = connected.unwrap_or(Err(Unreached::Silent));
+        connected.map_err(|source| self.unreached(database, source))
     }
 
     /// How to connect as the superuser. `options` are of the server's command line, as in `PGOPTIONS`.
@@ -387,6 +383,14 @@ impl Server {
         })
     }
 
+    /// The error of a connection that was not made.
+    pub(crate) fn unreached(&self, database: &str, source: Unreached) -> ServerError {
+        match source {
+            Unreached::Silent => self.not_ready(),
+            source => ServerError::Connect { database: database.to_owned(), source },
+        }
+    }
+
     fn not_ready(&self) -> ServerError {
         ServerError::NotReady { name: self.name.clone(), waited: READY, log: self.log_tail(10) }
     }
@@ -418,16 +422,23 @@ fn write_conf(data: &Path, lines: &[String]) -> Result<(), ServerError> {
 /// Whether a server that is starting or restarting may answer so.
 fn is_transient(error: &ServerError) -> bool {
     match error {
-        ServerError::Connect { source, .. } => {
-            source.code().is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN)
+        ServerError::Connect { source: Unreached::Refused(error), .. } => {
+            error.code().is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN)
         }
+        ServerError::Connect { .. } => true,
         _ => false,
     }
 }
 
 /// Whether a connection ended before the server has said anything.
 fn is_cut_off(error: &ServerError) -> bool {
-    matches!(error, ServerError::Connect { source, .. } if source.is_closed() || has_source(source, ErrorKind::ConnectionReset))
+    match error {
+        ServerError::Connect { source: Unreached::Refused(error), .. } => {
+            error.is_closed() || has_source(error, ErrorKind::ConnectionReset)
+        }
+        ServerError::Connect { source: Unreached::Socket(error), .. } => error.kind() == ErrorKind::ConnectionReset,
+        _ => false,
+    }
 }
 
 fn has_source(error: &postgres::Error, kind: ErrorKind) -> bool {

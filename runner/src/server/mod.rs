@@ -3,6 +3,7 @@
 
 mod account;
 mod children;
+pub(crate) mod connect;
 mod crash;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod template;
 mod tree;
 
 pub use account::Account;
+pub use connect::Unreached;
 pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;

@@ -19,6 +19,7 @@ use postgres::error::SqlState;
 
 use super::account::Account;
 use super::children::{is_running, until};
+use super::connect::{Unreached, within};
 use super::error::ServerError;
 
 /// What a registered process is, which decides how it is ended.
@@ -64,6 +65,9 @@ struct Database {
 
 /// How long a server that restarts after a crash is waited for before its databases are left behind.
 const RESTART: Duration = Duration::from_secs(20);
+
+/// How long dropping one of them may take.
+const DROPPED: Duration = Duration::from_secs(30);
 
 static REGISTER: Mutex<Register> =
     Mutex::new(Register { closed: false, processes: Vec::new(), directories: Vec::new(), databases: Vec::new() });
@@ -120,9 +124,14 @@ impl Database {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         loop {
             let server = postgres::Config::from(self.server.clone());
-            let dropped = server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
+            let sql = sql.clone();
+            let drop = move || server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
+            let dropped = within(DROPPED, move || drop().map_err(Unreached::from)).unwrap_or(Err(Unreached::Silent));
             let Err(error) = dropped else { return };
-            let refused = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
+            let refused = match &error {
+                Unreached::Refused(error) => error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW),
+                _ => false,
+            };
             if refused || Instant::now() >= until {
                 // Whoever closed the standard error does not want to know.
                 let _ = writeln!(io::stderr(), "mcspec: warning: could not drop database \"{}\": {error}", self.name);

@@ -26,8 +26,9 @@ pub(super) fn print(text: &mut String, table: &Table) {
     for row in &rows {
         line(text, &columns, row);
     }
-    let plural = if rows.len() == 1 { "" } else { "s" };
-    *text += &format!("({} row{plural})\n\n", rows.len());
+    let number = rows.len() + table.more;
+    let plural = if number == 1 { "" } else { "s" };
+    *text += &format!("({number} row{plural})\n\n");
 }
 
 struct Column {
@@ -62,6 +63,7 @@ mod tests {
         let table = Table {
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             rows: rows.iter().map(|row| row.iter().map(|value| value.map(str::to_owned)).collect()).collect(),
+            more: 0,
         };
         let mut text = String::new();
         print(&mut text, &table);

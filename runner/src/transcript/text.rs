@@ -83,6 +83,9 @@ impl<'a> Transcript<'a> {
                 let reason = match outcome {
                     Outcome::Failed(error) => message(error, Some(&batch.sql)),
                     Outcome::Unexpected(reason) => format!("{reason}\n"),
+                    Outcome::TimedOut { limit, stopped } => {
+                        format!("not over after {} seconds: {stopped}\n", limit.as_secs())
+                    }
                     Outcome::Lost | Outcome::Command | Outcome::Rows(_) => LOST.to_owned(),
                 };
                 format!("{what}{owner} failed: {reason}")
@@ -113,7 +116,7 @@ impl<'a> Transcript<'a> {
 
     fn outcome(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Command => {}
+            Outcome::Command | Outcome::TimedOut { .. } => {}
             Outcome::Rows(table) => table::print(&mut self.text, table),
             Outcome::Failed(error) => self.text += &format!("{}:  {}\n", error.severity, error.message),
             Outcome::Lost => self.text += &format!("{LOST}\n"),

@@ -100,7 +100,10 @@ impl Worker {
         if !ready.is_clean {
             let query = |sql: &str| {
                 let mut client = ready.server.connect("postgres")?;
-                let failed = |source| ServerError::Connect { database: DATABASE.to_owned(), source };
+                let failed = |error: tokio_postgres::Error| ServerError::Connect {
+                    database: DATABASE.to_owned(),
+                    source: error.into(),
+                };
                 client.batch_execute(sql).map_err(failed)
             };
             query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
-use crate::exec::failure::sentence;
 use crate::exec::happening::Wait;
 
 /// How long a wait event has to stay, and in how many successive answers, to be taken for blocking.
@@ -51,10 +50,7 @@ impl Blocking {
         };
         let pids = &self.pids;
         let sql = format!("SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'), {event}{from}");
-        let rows = control.rows(&sql).map_err(|error| match error {
-            Some(error) => sentence(&error),
-            None => "the control connection is lost".to_owned(),
-        })?;
+        let rows = control.rows(&sql)?;
         let Some(row) = rows.first() else { return Ok(None) };
         if row.get::<_, bool>(0) {
             return Ok(Some(Wait::Usual));

@@ -9,7 +9,7 @@ use crate::exec::engine::{
     DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, has_sites, name_functions,
     read_window, tracing,
 };
-use crate::exec::failure::{Cause, Failure, Step, Stopped, sentence};
+use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::happening::{Halt, Happening, Outcome};
 use crate::exec::outcome::{PermutationOutcome, PermutationRun, Targets, Window};
 use crate::exec::quote::quoted;
@@ -19,6 +19,9 @@ use crate::server::{Crash, Server};
 
 /// Time for a step where the spec gives none: isolationtester's (isolationtester.c, max_step_wait).
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// How many notices of a session are kept.
+const NOTICES: usize = 10_000;
 
 /// SQLSTATE of a savepoint outside a transaction.
 const NO_TRANSACTION: &str = "25P01";
@@ -80,7 +83,18 @@ fn once(
     let permutation = &case.sessions.permutations[position];
     let limit = permutation.timeout.unwrap_or(LIMIT);
     let mut happenings = Vec::new();
-    let mut tell = |happening| happenings.push(happening);
+    let mut notices = vec![0; sessions.len()];
+    let mut tell = |happening| {
+        if let Happening::Begins { .. } = happening {
+            notices.fill(0);
+        } else if let Happening::Notice { session, .. } = happening {
+            notices[session] += 1;
+            if notices[session] > NOTICES {
+                return;
+            }
+        }
+        happenings.push(happening);
+    };
     let performance = Performance::new(&case.sessions, control, connections, true, &mut tell);
     let set_up = vec![false; sessions.len()];
     let mut checked =
@@ -393,10 +407,8 @@ impl<'a> Checked<'a> {
         self.call(session, "end", &END_SESSION)?;
         let connection = self.performance.connection(session);
         let rows = |sql| {
-            connection.rows(sql).map_err(|error| {
-                let message = error.map_or("the connection is lost".to_owned(), |error| sentence(&error));
-                Failure::new(Step::Engine("findings"), Cause::Protocol(message))
-            })
+            let failure = |reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason));
+            connection.rows(sql).map_err(failure)
         };
         let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?, &rows(WINDOW_TARGETS)?)?;
         if has_sites(&window) {
@@ -466,5 +478,6 @@ fn cause(outcome: Outcome) -> Option<Cause> {
         Outcome::Failed(error) => Some(Cause::Sql(error)),
         Outcome::Lost => Some(Cause::Protocol("the connection is lost".to_owned())),
         Outcome::Unexpected(reason) => Some(Cause::Protocol(reason)),
+        Outcome::TimedOut { limit, stopped } => Some(Cause::Timeout { limit, stopped }),
     }
 }

@@ -12,14 +12,23 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
-use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Row, SimpleQueryMessage, Socket};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage};
 
 use crate::exec::failure::{SqlError, sentence};
 use crate::exec::happening::{Notification, Outcome, Table};
+use crate::server::connect::{Canceller, Connected, Connection as Wire, Unreached, connect, runtime};
 use crate::server::{Backend, Server, ServerError};
 
-type Wire = tokio_postgres::Connection<Socket, tokio_postgres::tls::NoTlsStream>;
+/// How long one of the runner's own questions may take: it has no locks to wait for.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// How much is kept until it is handed over.
+const BATCH: usize = 1000;
+
+/// How many rows of a result are kept. Those that follow are counted.
+const ROWS: usize = 100_000;
 
 /// What arrives at a session, in the order in which the server sent it.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ pub(super) enum Arrival {
     /// The answer to [`Connection::catch_up`].
     CaughtUp,
     /// The answer to [`Connection::rows`].
-    Rows(Result<Vec<Row>, tokio_postgres::Error>),
+    Rows(Result<Vec<Row>, String>),
 }
 
 enum Request {
@@ -48,7 +57,7 @@ pub(super) struct Connection {
     arrivals: Receiver<Arrival>,
     /// Process id of the backend.
     pub(super) pid: i32,
-    cancel: CancelToken,
+    canceller: Canceller,
     backend: Backend,
     pulse: Arc<Pulse>,
 }
@@ -86,14 +95,16 @@ impl Connection {
             match runtime.block_on(Served::open(&config, felt)) {
                 Ok(mut served) => {
                     // Nobody is left to tell when the other side has been dropped.
-                    let _ = opened.send(Ok((served.pid, served.client.cancel_token())));
+                    let _ = opened.send(Ok((served.pid, served.canceller.clone())));
                     served.serve(&runtime, &received, &tell);
                 }
                 Err(error) => drop(opened.send(Err(Unopened::Refused(error)))),
             }
         });
-        let (pid, cancel) = is_open.recv().unwrap_or_else(|_| Err(Unopened::Thread(io::ErrorKind::Other.into())))?;
-        Ok(Connection { requests, arrivals, pid, cancel, backend: server.backend(pid), pulse })
+        // It takes no longer than connecting may.
+        let ended = || Err(Unopened::Thread(io::ErrorKind::Other.into()));
+        let (pid, canceller) = is_open.recv().unwrap_or_else(|_| ended())?;
+        Ok(Connection { requests, arrivals, pid, canceller, backend: server.backend(pid), pulse })
     }
 
     /// Sends one Query message and waits for nothing.
@@ -118,14 +129,14 @@ impl Connection {
         self.pulse.waker.wake();
     }
 
-    /// Runs a query and waits for its rows. Whatever else arrives meanwhile is dropped.
-    pub(super) fn rows(&self, sql: &str) -> Result<Vec<Row>, Option<tokio_postgres::Error>> {
+    /// Runs a query of the runner's own and waits for its rows, for a minute at most. Whatever else arrives meanwhile is dropped.
+    pub(super) fn rows(&self, sql: &str) -> Result<Vec<Row>, String> {
         let _ = self.requests.send(Request::Rows(sql.to_owned()));
         loop {
             match self.arrivals.recv() {
-                Ok(Arrival::Rows(rows)) => return rows.map_err(Some),
+                Ok(Arrival::Rows(rows)) => return rows,
                 Ok(_) => {}
-                Err(_) => return Err(None),
+                Err(_) => return Err("the connection is lost".to_owned()),
             }
         }
     }
@@ -135,39 +146,41 @@ impl Connection {
         self.backend.terminate();
     }
 
-    /// Asks the server to cancel what the session is doing.
-    pub(super) fn cancel(&self) -> Result<(), String> {
-        let runtime = runtime().map_err(|error| error.to_string())?;
-        runtime.block_on(self.cancel.cancel_query(NoTls)).map_err(|error| sentence(&error))
+    /// Ends the session by force, and with it all others of its server.
+    pub(super) fn kill(&self) {
+        self.backend.kill();
+    }
+
+    /// Asks the server to cancel what the session is doing; false if that is not possible.
+    pub(super) fn cancel(&self) -> bool {
+        self.canceller.cancel().is_ok()
     }
 }
 
 /// Why there is no connection.
 enum Unopened {
     /// The server, or the way to it.
-    Refused(tokio_postgres::Error),
+    Refused(Unreached),
     /// This process has no means for one.
     Thread(io::Error),
-}
-
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
 }
 
 /// The thread's side.
 struct Served {
     client: Client,
     wire: Wire,
+    canceller: Canceller,
     pid: i32,
     pulse: Arc<Pulse>,
 }
 
 impl Served {
-    async fn open(config: &tokio_postgres::Config, pulse: Arc<Pulse>) -> Result<Self, tokio_postgres::Error> {
-        let (client, wire) = config.connect(NoTls).await?;
-        let mut served = Served { client, wire, pid: 0, pulse };
+    async fn open(config: &tokio_postgres::Config, pulse: Arc<Pulse>) -> Result<Self, Unreached> {
+        let Connected { client, connection: wire, canceller } = connect(config).await?;
+        let mut served = Served { client, wire, canceller, pid: 0, pulse };
         let (unheard, _) = channel();
-        let rows = served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard).await?;
+        let rows = timeout(ANSWER, served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard)).await;
+        let rows = rows.map_err(|_| Unreached::Silent)??;
         served.pid = rows.first().map_or(0, |row| row.get(0));
         Ok(served)
     }
@@ -179,7 +192,13 @@ impl Served {
                     let lost = runtime.block_on(self.simple(&sql, tell)).err();
                     lost.map_or(Arrival::Ready, Arrival::Outcome)
                 }
-                Request::Rows(sql) => Arrival::Rows(runtime.block_on(self.rows(&sql, tell))),
+                Request::Rows(sql) => {
+                    let Ok(rows) = runtime.block_on(async { timeout(ANSWER, self.rows(&sql, tell)).await }) else {
+                        let _ = tell.send(Arrival::Rows(Err(Unreached::Silent.to_string())));
+                        return;
+                    };
+                    Arrival::Rows(rows.map_err(|error| sentence(&error)))
+                }
             };
             let lost = matches!(end, Arrival::Outcome(_));
             if tell.send(end).is_err() || lost {
@@ -211,13 +230,17 @@ impl Served {
                     let outcome = match answer {
                         Some(Ok(SimpleQueryMessage::RowDescription(columns))) => {
                             let columns = columns.iter().map(|column| column.name().to_owned()).collect();
-                            table = Some(Table { columns, rows: Vec::new() });
+                            table = Some(Table { columns, ..Table::default() });
                             continue;
                         }
                         Some(Ok(SimpleQueryMessage::Row(row))) => {
                             let value = |i| row.get(i).map(str::to_owned);
                             let table = table.get_or_insert_default();
-                            table.rows.push((0..row.len()).map(value).collect());
+                            if table.rows.len() < ROWS {
+                                table.rows.push((0..row.len()).map(value).collect());
+                            } else {
+                                table.more += 1;
+                            }
                             continue;
                         }
                         Some(Ok(_)) => table.take().map_or(Outcome::Command, Outcome::Rows),
@@ -246,6 +269,9 @@ impl Served {
                 }
                 if let Some(end) = end {
                     return Poll::Ready(end);
+                }
+                if batch.len() >= BATCH {
+                    deliver(&mut batch, tell);
                 }
                 if !progressed {
                     deliver(&mut batch, tell);

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 use super::blocking::{Blocking, Events};
 use super::connection::Connection;
 use super::lane::{End, Lane, Waited};
-use crate::exec::failure::{SqlError, Step};
+use crate::exec::failure::{SqlError, Step, Stopped};
 use crate::exec::happening::{Halt, Happening, Outcome, Wait};
 use crate::plan::{Batch, Launch, Marker, Sessions};
 
 /// Pauses between looking whether a step is blocked: the first, and the one that they grow to.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
+
+/// How long a session that is told to end has for it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Whether a step that is blocked is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,7 +193,7 @@ impl<'a> Performance<'a> {
                 (self.tell)(Happening::Fixture(outcome));
                 Ok(())
             }
-            outcome => Err(Halt::Fixture { what, session, batch: batch.clone(), outcome }),
+            outcome => Err(Halt::Fixture { what, session, batch: Box::new(batch.clone()), outcome }),
         }
     }
 
@@ -298,6 +301,8 @@ impl<'a> Performance<'a> {
         let mut events = Events::default();
         while self.lanes[session].is_busy() {
             if self.wait(session, clock.pause) {
+                // Notices without end do not keep the time from passing.
+                self.check_time(step, &mut clock)?;
                 continue;
             }
             if patience == Patience::UntilBlocked {
@@ -345,9 +350,8 @@ impl<'a> Performance<'a> {
                     }
                 }
                 None => {
-                    if !self.wait(session, clock.pause) {
-                        self.check_time(step, &mut clock)?;
-                    }
+                    self.wait(session, clock.pause);
+                    self.check_time(step, &mut clock)?;
                 }
             }
         }
@@ -398,22 +402,39 @@ impl<'a> Performance<'a> {
     }
 }
 
-/// Sends a Query message and waits for what its last statement comes to.
+/// Sends a Query message and waits for what its last statement comes to. When the time is up, the session is stopped by what it
+/// takes, or left alone.
 fn exchange(lane: &mut Lane, sql: &str, limit: Duration, mut notice: impl FnMut(SqlError)) -> Outcome {
     lane.connection.send(sql);
     let mut last = Outcome::Command;
     let mut clock = Clock::start(limit);
     loop {
-        match lane.next_end() {
-            Some(End::Over) => return last,
-            Some(End::Outcome(outcome)) if lane.lost => return outcome,
-            Some(End::Outcome(outcome)) => last = outcome,
-            None => match lane.wait(clock.pause) {
-                Waited::Arrived(raised) => raised.into_iter().for_each(&mut notice),
-                // A session that is ended says so itself.
-                Waited::InVain => drop(clock.check(&lane.connection)),
-            },
-        }
+        let outcome = match lane.next_end() {
+            Some(End::Over) => std::mem::replace(&mut last, Outcome::Command),
+            Some(End::Outcome(outcome)) if lane.lost => outcome,
+            Some(End::Outcome(outcome)) => {
+                last = outcome;
+                continue;
+            }
+            None => {
+                if let Waited::Arrived(raised) = lane.wait(clock.pause) {
+                    raised.into_iter().for_each(&mut notice);
+                }
+                // Notices without end do not keep the time from passing.
+                clock.check(&lane.connection);
+                if clock.stopped != Some(Stopped::Left) {
+                    continue;
+                }
+                lane.lost = true;
+                Outcome::Lost
+            }
+        };
+        return match clock.stopped {
+            Some(stopped) if matches!(outcome, Outcome::Failed(_) | Outcome::Lost) => {
+                Outcome::TimedOut { limit, stopped }
+            }
+            _ => outcome,
+        };
     }
 }
 
@@ -422,7 +443,8 @@ struct Clock {
     started: Instant,
     limit: Duration,
     pause: Duration,
-    is_cancelled: bool,
+    /// The last means that was used.
+    stopped: Option<Stopped>,
 }
 
 /// What the time demanded.
@@ -434,23 +456,33 @@ enum Due {
 
 impl Clock {
     fn start(limit: Duration) -> Self {
-        Clock { started: Instant::now(), limit, pause: PAUSE.0, is_cancelled: false }
+        Clock { started: Instant::now(), limit, pause: PAUSE.0, stopped: None }
     }
 
-    /// Cancels what a session does when its time is up, and ends the session when that has not helped.
+    /// Cancels what a session does when its time is up, and ends the session when that has not helped: first it is asked to end,
+    /// then it is made to.
     fn check(&mut self, connection: &Connection) -> Due {
         self.pause = (self.pause * 2).min(PAUSE.1);
         let after = self.started.elapsed();
-        if after > self.limit.saturating_mul(2) {
-            connection.terminate();
+        let until = |means| self.limit.saturating_mul(2).saturating_add(GRACE * means);
+        if after > until(0) {
+            let means = [(Stopped::Terminated, until(0)), (Stopped::Killed, until(1)), (Stopped::Left, until(2))];
+            for (means, from) in means {
+                if after > from && self.stopped < Some(means) {
+                    self.stopped = Some(means);
+                    match means {
+                        Stopped::Terminated => connection.terminate(),
+                        Stopped::Killed => connection.kill(),
+                        _ => {}
+                    }
+                }
+            }
             return Due::Ended(after);
         }
-        if after > self.limit && !self.is_cancelled {
-            // A server that cannot be asked is asked again.
-            self.is_cancelled = connection.cancel().is_ok();
-            if self.is_cancelled {
-                return Due::Cancelled(after);
-            }
+        // A server that cannot be asked is asked again.
+        if after > self.limit && self.stopped.is_none() && connection.cancel() {
+            self.stopped = Some(Stopped::Cancelled);
+            return Due::Cancelled(after);
         }
         Due::No
     }

@@ -7,7 +7,7 @@ use super::performance::Performance;
 use crate::exec::failure::sentence;
 use crate::exec::happening::{Halt, Happening};
 use crate::plan::Sessions;
-use crate::server::{Server, ServerError};
+use crate::server::{Server, ServerError, Unreached};
 
 /// What pg_regress sets for every session by environment variables (pg_regress.c, initialize_environment).
 const OPTIONS: &str = "-c TimeZone=America/Los_Angeles -c DateStyle=Postgres,MDY -c IntervalStyle=postgres_verbose";
@@ -30,7 +30,8 @@ pub fn run(
         config.application_name(format!("isolation/{name}/{session}"));
         Connection::open(server, database, &config).map_err(|error| {
             let reason = match &error {
-                ServerError::Connect { source, .. } => sentence(source),
+                ServerError::Connect { source: Unreached::Refused(error), .. } => sentence(error),
+                ServerError::Connect { source, .. } => source.to_string(),
                 other => other.to_string(),
             };
             Halt::Connection { number, reason }

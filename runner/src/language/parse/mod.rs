@@ -47,7 +47,8 @@ pub fn parse(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
 
 /// Reads a file that specs include: fixtures, `var` and `set` only. The result has no other parts.
 pub fn parse_include(source: &SourceFile) -> Result<Spec, Vec<Diagnostic>> {
-    let Walked { spec, diagnostics, .. } = walk(source, true);
+    let Walked { spec, mut diagnostics, .. } = walk(source, true);
+    check::check_included(&spec, &mut diagnostics);
     finish(spec, diagnostics)
 }
 

@@ -1,9 +1,11 @@
 //! SQL text: splitting into statements and substituting variables, both as psql does.
 
+mod copy;
 pub(crate) mod scan;
 mod split;
 mod variables;
 
+pub(crate) use copy::{COPY_HINT, copies_from_client};
 pub use split::{Statement, split};
 pub(crate) use variables::referenced;
 pub use variables::{UnknownVariable, Variables, substitute};

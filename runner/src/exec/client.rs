@@ -1,0 +1,168 @@
+//! A client that waits for answers, but not for ever.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::time::{timeout, timeout_at};
+use tokio_postgres::error::DbError;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Row, Statement};
+
+use crate::server::connect::{Canceller, Connected, Connection, Unreached, connect, runtime};
+
+/// How long a connection may take to take leave.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// A connection whose requests are waited for.
+pub(super) struct Client {
+    runtime: Runtime,
+    /// None while the connection takes leave.
+    client: Option<tokio_postgres::Client>,
+    connection: Connection,
+    canceller: Canceller,
+    notice: Box<dyn FnMut(DbError)>,
+    /// When it gives up.
+    until: Option<Instant>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The server has closed it.
+    Closed,
+    /// An answer is still to come.
+    Unanswered,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// An error of the server's, or of the connection.
+    Error(tokio_postgres::Error),
+    /// The time is over.
+    Silent,
+}
+
+impl Client {
+    /// Connects. What the server says besides results is handed to `notice`.
+    pub(super) fn open(
+        config: &tokio_postgres::Config,
+        notice: impl FnMut(DbError) + 'static,
+    ) -> Result<Self, Unreached> {
+        let runtime = runtime().map_err(Unreached::Socket)?;
+        let Connected { client, connection, canceller } = runtime.block_on(connect(config))?;
+        let notice = Box::new(notice);
+        Ok(Client { runtime, client: Some(client), connection, canceller, notice, until: None, state: State::Open })
+    }
+
+    /// Gives up at that moment, whatever is under way.
+    pub(super) fn give_up_at(&mut self, until: Instant) {
+        self.until = Some(until);
+    }
+
+    /// What cancels its requests.
+    pub(super) fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Whether the server has closed the connection.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Sends one Query message and ignores its rows.
+    pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Unanswered> {
+        self.ask(async |client| client.batch_execute(sql).await)
+    }
+
+    /// Sends an unnamed statement with parameters of these types.
+    pub(super) fn query_typed(
+        &mut self,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Unanswered> {
+        self.ask(async |client| client.query_typed(sql, parameters).await)
+    }
+
+    /// Sends an unnamed statement without parameters and ignores its rows.
+    pub(super) fn execute_typed(&mut self, sql: &str) -> Result<(), Unanswered> {
+        self.ask(async |client| client.execute_typed(sql, &[]).await.map(drop))
+    }
+
+    /// Prepares a statement.
+    pub(super) fn prepare(&mut self, sql: &str) -> Result<Statement, Unanswered> {
+        self.ask(async |client| client.prepare(sql).await)
+    }
+
+    /// Executes a prepared statement and ignores its rows.
+    pub(super) fn execute(&mut self, statement: &Statement) -> Result<(), Unanswered> {
+        self.ask(async |client| client.execute(statement, &[]).await.map(drop))
+    }
+
+    fn ask<T>(
+        &mut self,
+        request: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Unanswered> {
+        let Client { runtime, client, connection, notice, until, state, .. } = self;
+        let client = client.as_ref().expect("it has not taken leave");
+        let answer = async {
+            let mut answer = pin!(request(client));
+            poll_fn(|cx| {
+                // It is not to be asked again after its end.
+                while *state == State::Open {
+                    match connection.poll_message(cx) {
+                        Poll::Ready(Some(Ok(AsyncMessage::Notice(raised)))) => notice(raised),
+                        Poll::Ready(Some(Ok(_))) => {}
+                        Poll::Ready(Some(Err(error))) => {
+                            *state = State::Closed;
+                            // What the server said before it closed the connection says more.
+                            return match answer.as_mut().poll(cx) {
+                                Poll::Ready(Err(last)) if last.as_db_error().is_some() => Poll::Ready(Err(last)),
+                                _ => Poll::Ready(Err(error)),
+                            };
+                        }
+                        Poll::Ready(None) => *state = State::Closed,
+                        Poll::Pending => break,
+                    }
+                }
+                answer.as_mut().poll(cx)
+            })
+            .await
+        };
+        let answered = runtime.block_on(async {
+            match *until {
+                Some(until) => timeout_at(until.into(), answer).await.map_err(|_| Unanswered::Silent),
+                None => Ok(answer.await),
+            }
+        });
+        if answered.is_err() {
+            *state = State::Unanswered;
+        }
+        answered?.map_err(Unanswered::Error)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.client.take());
+        if self.state != State::Open {
+            return;
+        }
+        let Client { runtime, connection, .. } = self;
+        let leave = poll_fn(|cx| {
+            loop {
+                match connection.poll_message(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        // The server finds out by itself when the socket is closed.
+        let _ = runtime.block_on(async { timeout(LEAVE, leave).await });
+    }
+}
