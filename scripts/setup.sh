@@ -24,8 +24,9 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-has_compiler() {
-    has gcc && echo '#include <stdio.h>' | gcc -E - >/dev/null 2>&1
+# compiles COMPILER LANGUAGE HEADER
+compiles() {
+    has "$1" && echo "#include <$3>" | "$1" -x "$2" -E - >/dev/null 2>&1
 }
 
 has_pip() {
@@ -83,7 +84,8 @@ privilege() {
 # Lines of what the system lacks: what it is, a colon, and the packages that have it.
 lacking() {
     {
-        has_compiler || echo "a C compiler: gcc libc6-dev"
+        compiles gcc c stdio.h || echo "a C compiler: gcc libc6-dev"
+        compiles g++ c++ new || echo "a C++ compiler: g++"
         has git || echo "git: git"
         has_libclang || pip
         for major in "$@"; do
@@ -96,7 +98,7 @@ lacking() {
                 done
             fi
         done | with_packages
-    } | sort -u
+    } | LC_ALL=C sort -u
 }
 
 # What fetches wheels.

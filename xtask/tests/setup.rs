@@ -101,10 +101,10 @@ HINT: install the packages of your distribution that have libmissing_b.so.2
 #[test]
 fn what_is_missing_is_named_before_anything_is_fetched() {
     let checkout = Checkout::new("empty");
-    checkout.takes_away(&["gcc", "python3"]);
+    checkout.takes_away(&["gcc", "g++", "python3"]);
     let expected = "\
-setup: error: this system lacks a C compiler, libmissing_a.so.7, pip for python3
-HINT: apt-get install gcc libc6-dev missing-a7 python3 python3-pip
+setup: error: this system lacks a C compiler, a C++ compiler, libmissing_a.so.7, pip for python3
+HINT: apt-get install g++ gcc libc6-dev missing-a7 python3 python3-pip
 ";
     assert_eq!(checkout.set_up(&["97"]), (false, expected.to_owned()));
     assert!(!checkout.0.join("was_fetched").exists());
