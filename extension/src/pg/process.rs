@@ -22,6 +22,14 @@ pub(crate) fn is_preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
+/// Whether `shared_preload_libraries` names this library.
+pub(crate) fn is_named_for_preload(library: &str) -> bool {
+    // SAFETY: the server's variable, a C string or null, which the postmaster alone sets.
+    let libraries = unsafe { super::text(pg_sys::shared_preload_libraries_string) }.unwrap_or_default();
+    let mut names = libraries.to_bytes().split(|byte| matches!(byte, b',' | b' ' | b'"' | b'/'));
+    names.any(|name| name.strip_suffix(b".so").unwrap_or(name) == library.as_bytes())
+}
+
 /// Whether this process is a parallel worker.
 #[inline]
 pub(crate) fn is_parallel_worker() -> bool {

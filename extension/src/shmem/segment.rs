@@ -8,13 +8,15 @@ use pgrx::pg_sys;
 /// A segment that begins with a `T`, for whose bytes zero is a value.
 pub(super) struct Segment<T> {
     name: &'static CStr,
+    is_requested: Cell<bool>,
     start: Cell<*mut T>,
     lock: Cell<*mut pg_sys::LWLock>,
 }
 
 impl<T> Segment<T> {
     pub(super) const fn new(name: &'static CStr) -> Self {
-        Segment { name, start: Cell::new(std::ptr::null_mut()), lock: Cell::new(std::ptr::null_mut()) }
+        let (start, lock) = (Cell::new(std::ptr::null_mut()), Cell::new(std::ptr::null_mut()));
+        Segment { name, is_requested: Cell::new(false), start, lock }
     }
 
     /// Whether it is there: the library was preloaded.
@@ -24,6 +26,7 @@ impl<T> Segment<T> {
 
     /// Asks for so many bytes. From shmem_request_hook.
     pub(super) fn request(&self, bytes: usize) {
+        self.is_requested.set(true);
         // SAFETY: called from shmem_request_hook.
         unsafe {
             pg_sys::RequestAddinShmemSpace(bytes);
@@ -36,7 +39,13 @@ impl<T> Segment<T> {
     ///
     /// AddinShmemInitLock is for servers whose children attach one by one (EXEC_BACKEND); where they are forked, only the
     /// postmaster comes here (`CreateSharedMemoryAndSemaphores` in ipci.c).
+    ///
+    /// It is not there where it could not be asked for, since a library that was loaded later does not call the
+    /// shmem_request_hook that it has found.
     pub(super) fn startup(&self, bytes: usize) -> bool {
+        if !self.is_requested.get() {
+            return false;
+        }
         let mut found = false;
         // SAFETY: called from shmem_startup_hook; the space and the lock were asked for in `request`.
         unsafe {

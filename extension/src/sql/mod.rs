@@ -14,6 +14,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::guc;
+use crate::pg::process::is_named_for_preload;
 use crate::pg::spi::Failure;
 use crate::session::{self, Closed};
 use crate::shmem::ring;
@@ -71,15 +72,24 @@ fn refuse_untraced(scenario: ScenarioKind) -> ! {
     raise(code, format!("scenario {scenario} needs libraries whose allocations are traced"), hint)
 }
 
-/// Raises an ERROR unless the library was preloaded.
+/// Raises an ERROR unless the library was preloaded and got its shared memory.
 fn require_preload() {
-    if !ring::is_there() {
-        raise(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "pg_ext_memcheck must be loaded via \"shared_preload_libraries\"",
-            Some("Add pg_ext_memcheck to \"shared_preload_libraries\" in postgresql.conf and restart the server."),
-        );
+    if ring::is_there() {
+        return;
     }
+    let (message, hint) = if is_named_for_preload("pg_ext_memcheck") {
+        (
+            "pg_ext_memcheck has no shared memory: a library loaded after it does not call the hooks it has found",
+            "Place pg_ext_memcheck behind that library in \"shared_preload_libraries\" and restart the server; a spec of \
+             mcspec says \"preload first NAME\".",
+        )
+    } else {
+        (
+            "pg_ext_memcheck must be loaded via \"shared_preload_libraries\"",
+            "Add pg_ext_memcheck to \"shared_preload_libraries\" in postgresql.conf and restart the server.",
+        )
+    };
+    raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, Some(hint));
 }
 
 /// What a function begins with that is not part of what is checked: raises an ERROR unless the library was preloaded, and
