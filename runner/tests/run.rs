@@ -6,6 +6,8 @@
 mod blind;
 #[path = "run/crash.rs"]
 mod crash;
+#[path = "run/isolation.rs"]
+mod isolation;
 mod project;
 #[path = "run/sessions.rs"]
 mod sessions;

@@ -13,6 +13,7 @@ mod fmt;
 mod list;
 mod narrow;
 mod output;
+mod outside;
 mod prepare;
 mod record;
 mod results;

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::complaint::Complaint;
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
-use crate::plan::{Case, Defaults, Environment, Loaded, Overrides, cases};
+use crate::plan::{Case, Defaults, Environment, Loaded, Outside, Overrides, cases};
 use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, Stage, Template};
 
 /// The installations a run is for.
@@ -71,6 +71,7 @@ pub(super) fn plan(
     groups: &[Vec<Loaded>],
     environments: &[Environment],
     overrides: &Overrides,
+    outside: &Outside,
     config: &Config,
     all_permutations: bool,
 ) -> Result<Plan, Complaint> {
@@ -89,6 +90,7 @@ pub(super) fn plan(
             }
             for case in &mut plan.cases[first..] {
                 case.installation = installation;
+                outside.apply(case);
                 if environments.len() > 1 {
                     case.label = format!("{}@pg{}", case.name, environment.major());
                 }
@@ -143,7 +145,7 @@ fn extensions(cases: &[Case], config: &Config) -> Vec<ExtensionSource> {
         .iter()
         .flat_map(|case| {
             let extensions = case.extensions.iter().map(|extension| extension.name.value.as_str());
-            extensions.chain(case.preload.iter().map(String::as_str))
+            extensions.chain(case.preloaded().map(String::as_str))
         })
         .collect();
     let cascade = cases.iter().flat_map(|case| &case.extensions).any(|extension| extension.cascade);

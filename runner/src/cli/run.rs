@@ -13,6 +13,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use super::narrow::Narrowing;
 use super::output::{ReportTo, Stdout, reporters};
+use super::outside::FromOutside;
 use super::prepare::{self, Plan};
 use super::record::Recorder;
 use super::select::Selection;
@@ -83,6 +84,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     transcript: Transcript,
+
+    #[command(flatten)]
+    outside: FromOutside,
 }
 
 fn major(text: &str) -> Result<u32, String> {
@@ -112,7 +116,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let variables: BTreeMap<String, String> = arguments.variables.iter().cloned().collect();
     let transcript = arguments.transcript.is_wanted();
     let all_permutations = arguments.all_permutations || transcript;
-    let mut plan = prepare::plan(&specs, &environments, &Overrides::new(variables), config, all_permutations)?;
+    let outside = arguments.outside.read(config)?;
+    let overrides = Overrides::new(variables);
+    let mut plan = prepare::plan(&specs, &environments, &overrides, &outside, config, all_permutations)?;
+    arguments.outside.check(&plan.cases)?;
     arguments.narrowing.apply(&mut plan, &environments, config)?;
     if given.is_some() {
         prepare::skip_own_servers(&mut plan.cases);

@@ -10,7 +10,6 @@ use clap::Args;
 use super::complaint::Complaint;
 use crate::config::Config;
 use crate::exec::Installed;
-use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::outcome::Outcome;
 use crate::golden::GoldenError;
 use crate::judge::{Fault, Status, Verdict, without_running};
@@ -109,10 +108,9 @@ fn verdict(
     let text = match transcribed.text {
         _ if verdict.status != Status::Passed => return Ok((verdict, String::new())),
         Ok(text) => text,
-        Err(error) => {
-            let cause = Cause::Server { message: error.to_string(), hint: error.hint() };
+        Err(failure) => {
             verdict.status = Status::Failed;
-            verdict.faults.push(Fault::Failure(Failure::new(Step::Server, cause)));
+            verdict.faults.push(Fault::Failure(failure));
             return Ok((verdict, String::new()));
         }
     };

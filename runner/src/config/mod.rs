@@ -3,6 +3,7 @@
 mod engine;
 mod error;
 mod extension;
+mod isolation;
 mod profile;
 mod project;
 mod section;
@@ -17,6 +18,7 @@ use toml::de::DeTable;
 pub use engine::Engine;
 pub use error::{ConfigError, Problem};
 pub use extension::{Build, ExtensionSource};
+pub use isolation::Isolation;
 pub use profile::{Profile, SUPPORTED_MAJORS};
 pub use project::Project;
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub project: Project,
     /// `[extension.NAME]` by name.
     pub extensions: BTreeMap<String, ExtensionSource>,
+    /// `[isolation]`
+    pub isolation: Isolation,
     /// `[engine]`
     pub engine: Engine,
     /// `[profile.default]`
@@ -98,6 +102,9 @@ impl Config {
         }
         if let Some(section) = file.table("extension", &mut problems) {
             extension::apply(&mut self.extensions, &section, &mut problems);
+        }
+        if let Some(section) = file.table("isolation", &mut problems) {
+            self.isolation.apply(section, &mut problems);
         }
         if let Some(section) = file.table("engine", &mut problems) {
             self.engine.apply(section, &mut problems);

@@ -3,21 +3,17 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::extension;
 use super::failure::{Cause, Failure, Step};
 use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
 use super::pool::{Slot, Source};
 use super::progress::Progress;
-use super::quote::quoted;
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
 use super::targets;
-use crate::language::ast::Extension;
-use crate::plan::{Case, Place};
+use crate::plan::Case;
 use crate::server::{Crash, Server};
-
-/// SQLSTATE of CREATE EXTENSION without a control file (extension.c, parse_extension_control_file).
-const FEATURE_NOT_SUPPORTED: &str = "0A000";
 
 /// How long processes that a case has started, such as parallel workers, may take to end.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -145,9 +141,7 @@ fn prepare(
     is_set_up: &mut bool,
 ) -> Result<(), Failure> {
     let facts = facts(control)?;
-    for extension in &case.extensions {
-        create_extension(control, extension, &case.place(extension.name.span.start))?;
-    }
+    extension::create_all(control, case)?;
     control.settings(&case.settings)?;
     if has_scenarios {
         *is_set_up = true;
@@ -263,33 +257,4 @@ fn why_untraced(control: &mut Session) -> Result<Option<String>, Failure> {
     control.simple("RESET pg_ext_memcheck.trace", &Step::Database, None)?;
     let reason = |message: Message| message.text.strip_prefix(REFUSED).map(str::to_owned);
     Ok(control.take_messages().into_iter().find_map(reason))
-}
-
-fn create_extension(control: &mut Session, extension: &Extension, place: &Place) -> Result<(), Failure> {
-    let name = &extension.name.value;
-    let step = Step::Extension(name.clone());
-    let version = |word: &str, version: &Option<String>| match version {
-        Some(version) => format!(" {word} {}", quoted(version, '\'')),
-        None => String::new(),
-    };
-    let identifier = quoted(name, '"');
-    let first = version("VERSION", extension.from.as_ref().map_or(&extension.version, |_| &extension.from));
-    let cascade = if extension.cascade { " CASCADE" } else { "" };
-    let created = control.simple(&format!("CREATE EXTENSION {identifier}{first}{cascade}"), &step, Some(place));
-    created.map_err(|failure| with_source_hint(failure, name))?;
-    if extension.from.is_some() {
-        let to = version("TO", &extension.version);
-        control.simple(&format!("ALTER EXTENSION {identifier} UPDATE{to}"), &step, Some(place))?;
-    }
-    Ok(())
-}
-
-/// Where the server would have its user install an extension that is not there, it is the configuration that lacks it.
-fn with_source_hint(mut failure: Failure, name: &str) -> Failure {
-    if let Cause::Sql(error) = &mut failure.cause
-        && error.code == FEATURE_NOT_SUPPORTED
-    {
-        error.hint = Some(format!("\"[extension.{name}]\" in mcspec.toml says where the files of an extension are"));
-    }
-    failure
 }

@@ -4,6 +4,7 @@ mod case;
 mod client;
 mod deadline;
 mod engine;
+pub mod extension;
 pub mod failure;
 pub mod happening;
 pub mod outcome;

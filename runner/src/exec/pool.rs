@@ -51,17 +51,16 @@ pub struct Slot {
 pub(super) struct Running {
     server: Server,
     installation: usize,
-    preload: Vec<String>,
-    conf: Vec<String>,
+    options: ServerOptions,
 }
 
 impl Slot {
     /// A server that fits the case: the one that runs, or a new one in its place.
     pub(super) fn server_for(&mut self, source: Source, case: &Case) -> Result<&Running, Failure> {
+        let options = options(case);
         let fits = |running: &Running| {
             running.installation == case.installation
-                && running.preload == case.preload
-                && running.conf == case.conf
+                && running.options.are_those_of(&options)
                 && running.server.is_alive()
         };
         match self.running.take() {
@@ -69,7 +68,7 @@ impl Slot {
             other => {
                 // Stopped first: a worker has one server at a time.
                 drop(other);
-                Ok(self.running.insert(Running::start(source, case)?))
+                Ok(self.running.insert(Running::start(source, case.installation, options)?))
             }
         }
     }
@@ -96,18 +95,13 @@ impl Slot {
 }
 
 impl Running {
-    fn start(source: Source, case: &Case) -> Result<Self, Failure> {
+    fn start(source: Source, installation: usize, options: ServerOptions) -> Result<Self, Failure> {
         let server = match source {
-            Source::Installed(Installed { stage, template }) => {
-                let name = case.label.replace('/', "_");
-                let options = ServerOptions { preload: case.preload.clone(), conf: case.conf.clone(), name };
-                Server::start(stage, template, &options)
-            }
-            Source::Given(given) => Server::given(given, &case.preload),
+            Source::Installed(Installed { stage, template }) => Server::start(stage, template, &options),
+            Source::Given(given) => Server::given(given, &options),
         };
         let server = server.map_err(|error| no_server(&error))?;
-        let (preload, conf) = (case.preload.clone(), case.conf.clone());
-        Ok(Running { server, installation: case.installation, preload, conf })
+        Ok(Running { server, installation, options })
     }
 
     /// The server.
@@ -126,6 +120,16 @@ impl Running {
         let mut session = Session::open(server, &name, "", LIMIT)?;
         let created = session.simple(sql, &step, None);
         session.end(created.map(|()| name))
+    }
+}
+
+/// What a case needs of its server.
+fn options(case: &Case) -> ServerOptions {
+    ServerOptions {
+        preload_first: case.preload_first.clone(),
+        preload: case.preload.clone(),
+        conf: case.conf.clone(),
+        name: case.label.replace('/', "_"),
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn find(control: &mut Session, case: &Case) -> Result<Targets, Failur
             targets.more.push(library_name(row.get(0)).to_owned());
         }
     }
-    case.preload.iter().for_each(|library| add(&mut targets, library));
+    case.preloaded().for_each(|library| add(&mut targets, library));
     let others = control.query(OTHERS, &[], &Step::Targets, None)?;
     let others =
         |column: usize| others.first().and_then(|row| row.get::<_, Option<String>>(column)).unwrap_or_default();

@@ -26,6 +26,8 @@ pub struct Spec {
     pub includes: Vec<Spanned<String>>,
     /// `extension NAME ...`, in order.
     pub extensions: Vec<Extension>,
+    /// `preload first NAME {, NAME}`
+    pub preload_first: Vec<Spanned<String>>,
     /// `preload NAME {, NAME}`
     pub preload: Vec<Spanned<String>>,
     /// `target 'lib' {, 'lib'}`

@@ -103,11 +103,9 @@ impl Planner<'_> {
             unsupported: unsupported(spec).into_iter().map(|found| Problem::new(source, found)).collect(),
             retries: spec.retries.as_ref().map_or(0, |retries| retries.value),
             extensions: spec.extensions.clone(),
+            preload_first: spec.preload_first.iter().map(|library| library.value.clone()).collect(),
             preload: spec.preload.iter().map(|library| library.value.clone()).collect(),
-            conf: (spec.conf.iter().flat_map(|block| block.text.lines()))
-                .map(|line| line.trim().to_owned())
-                .filter(|line| !line.is_empty())
-                .collect(),
+            conf: spec.conf.iter().flat_map(|block| conf_lines(&block.text)).collect(),
             targets: spec.targets.iter().map(|target| target.value.clone()).collect(),
             settings: self.loaded.parts().flat_map(|(source, spec)| settings(source, &spec.settings)).collect(),
             setup: self.fixtures(|spec| &spec.setup),
@@ -332,4 +330,9 @@ pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> i
         value: setting.value.value.clone(),
         place: Place { source: Arc::clone(source), offset: setting.name.span.start },
     })
+}
+
+/// Lines for postgresql.conf as they are written into a file or a block.
+pub fn conf_lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
 }

@@ -9,6 +9,7 @@ mod case;
 mod condition;
 mod load;
 mod name;
+mod outside;
 mod problem;
 pub mod schedule;
 mod sessions;
@@ -29,11 +30,12 @@ use crate::language::SourceFile;
 use crate::language::ast::{Expect, Extension, Growth, Iterate, Mode, Protocol, Trace};
 
 pub use bind::{Sql, Statement, Values};
-pub use case::{Defaults, cases};
+pub use case::{Defaults, cases, conf_lines};
 pub use condition::Environment;
 pub(crate) use condition::admits;
 pub use load::{Loaded, load};
 pub use name::hash;
+pub use outside::{Outside, is_isolation_spec};
 pub use problem::{Place, Problem};
 pub use sessions::{Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step};
 pub use variables::Overrides;
@@ -62,6 +64,8 @@ pub struct Case {
     pub retries: u32,
     /// Extensions under test, in the order in which they are created.
     pub extensions: Vec<Extension>,
+    /// Libraries to preload before the engine.
+    pub preload_first: Vec<String>,
     /// Libraries to preload after the engine.
     pub preload: Vec<String>,
     /// `target`: the libraries that are charged; none for those that the extensions and `preload` load.
@@ -160,6 +164,17 @@ pub struct Worker {
 }
 
 impl Case {
+    /// All libraries to preload, in order.
+    pub fn preloaded(&self) -> impl Iterator<Item = &String> {
+        self.preload_first.iter().chain(&self.preload)
+    }
+
+    /// Where the clause of an extension is; none where the extension is given from outside.
+    pub fn place_of(&self, extension: &Extension) -> Option<Place> {
+        let span = &extension.name.span;
+        (!span.is_empty()).then(|| self.place(span.start))
+    }
+
     /// Where a clause of the case's own file is.
     pub fn place(&self, offset: usize) -> Place {
         Place { source: Arc::clone(&self.source), offset }

@@ -128,6 +128,8 @@ pub enum ServerError {
         reason: String,
         /// What its log says.
         log: String,
+        /// How it would start.
+        hint: Option<String>,
     },
     /// The postmaster runs but does not accept connections.
     #[error("server \"{name}\" does not accept connections after {} s\n{log}", waited.as_secs())]
@@ -199,7 +201,7 @@ impl ServerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { hint, .. } => Some(hint.clone()),
-            Self::Given { hint, .. } => hint.clone(),
+            Self::Given { hint, .. } | Self::NotStarted { hint, .. } => hint.clone(),
             Self::NoEngine { major, .. } => Some(format!(
                 "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
             )),

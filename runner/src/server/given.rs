@@ -12,6 +12,7 @@ use tokio_postgres::Config;
 use super::connect::{Unreached, within};
 use super::engine::ENGINE;
 use super::error::ServerError;
+use super::options::ServerOptions;
 use crate::config::SUPPORTED_MAJORS;
 
 /// The database that databases are made from, where the URI does not name another.
@@ -84,11 +85,12 @@ impl GivenServer {
         &self.name
     }
 
-    /// Fails if a library of `preload` is not preloaded there.
-    pub(super) fn check_preload(&self, preload: &[String]) -> Result<(), ServerError> {
-        match preload.iter().find(|library| !self.preloaded.contains(library)) {
+    /// Fails if a library of the options is not preloaded there.
+    pub(super) fn check_preload(&self, options: &ServerOptions) -> Result<(), ServerError> {
+        let is_missing = |library: &&str| !self.preloaded.iter().any(|preloaded| preloaded == library);
+        match options.libraries(None).find(is_missing) {
             None => Ok(()),
-            Some(missing) => Err(not_preloaded(&self.name, missing, preload)),
+            Some(missing) => Err(not_preloaded(&self.name, missing, options)),
         }
     }
 
@@ -102,8 +104,8 @@ fn unusable(server: &str, reason: String, hint: &str) -> ServerError {
     ServerError::Given { server: server.to_owned(), reason, hint: (!hint.is_empty()).then(|| hint.to_owned()) }
 }
 
-fn not_preloaded(server: &str, library: &str, preload: &[String]) -> ServerError {
-    let all: Vec<&str> = std::iter::once(ENGINE).chain(preload.iter().map(String::as_str)).collect();
+fn not_preloaded(server: &str, library: &str, options: &ServerOptions) -> ServerError {
+    let all: Vec<&str> = options.libraries(Some(ENGINE)).collect();
     let hint = format!("set shared_preload_libraries = '{}' in its postgresql.conf and restart it", all.join(", "));
     unusable(server, format!("it does not preload \"{library}\""), &hint)
 }

@@ -20,6 +20,8 @@ use super::engine::ENGINE;
 use super::error::{ServerError, ended};
 use super::extension::log_tail;
 use super::given::GivenServer;
+use super::options::ServerOptions;
+use super::order;
 use super::process::{self, Kind, Process};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
@@ -38,17 +40,6 @@ const MAINTENANCE: &str = "postgres";
 
 /// The file in the data directory that holds the lines of [`ServerOptions::conf`], by which messages name them.
 const CONF_FILE: &str = "spec.conf";
-
-/// What is particular to one server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServerOptions {
-    /// `shared_preload_libraries`, after the engine.
-    pub preload: Vec<String>,
-    /// Lines of `postgresql.conf`. They cannot change what the server is reached by.
-    pub conf: Vec<String>,
-    /// A name for messages and for the log file.
-    pub name: String,
-}
 
 /// A running server. Either a postmaster in a process group of its own, never root, which is stopped when this is dropped;
 /// or one that somebody else runs, whose databases made by this run are dropped then.
@@ -110,6 +101,16 @@ impl Backend {
 impl Server {
     /// Makes a data directory from `template`, which goes with the server, starts a postmaster on it and waits until it accepts connections.
     pub fn start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
+        Self::try_start(stage, template, options).map_err(|error| match error {
+            ServerError::NotStarted { name, reason, log, .. } => {
+                let starts = |options: &ServerOptions| Self::try_start(stage, template, options).is_ok();
+                ServerError::NotStarted { name, reason, log, hint: order::hint(options, starts) }
+            }
+            error => error,
+        })
+    }
+
+    fn try_start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
         let run = stage.run().clone();
         let data = template.copy(&run)?;
         write_conf(&data, &options.conf)?;
@@ -120,8 +121,7 @@ impl Server {
         let port = run.next_port();
         let run_name = run.path().file_name().unwrap_or_default().to_string_lossy();
         let cluster = format!("{run_name}-{port}");
-        let mut preload: Vec<&str> = if stage.has_engine() { vec![ENGINE] } else { Vec::new() };
-        preload.extend(options.preload.iter().map(String::as_str));
+        let preload: Vec<&str> = options.libraries(stage.has_engine().then_some(ENGINE)).collect();
 
         let mut postgres = server_command(&stage.installation().bin_dir.join("postgres"), &run);
         postgres.arg("-D").arg(&data);
@@ -144,9 +144,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Uses a server that somebody else runs, which has to preload these libraries.
-    pub fn given(server: &GivenServer, preload: &[String]) -> Result<Self, ServerError> {
-        server.check_preload(preload)?;
+    /// Uses a server that somebody else runs, which has to preload these libraries, in whatever order it takes them.
+    pub fn given(server: &GivenServer, options: &ServerOptions) -> Result<Self, ServerError> {
+        server.check_preload(options)?;
         let origin = Origin::Given { config: Box::new(server.config.clone()), prefix: server.next_prefix() };
         let server = Self { name: server.name().to_owned(), origin };
         server.wait_until_accepting()?;
@@ -377,7 +377,7 @@ impl Server {
                 let log = complaints(&log.unwrap_or_default());
                 let is_all = status.code().is_some() && !log.is_empty();
                 let reason = || format!(": the postmaster (PID {pid}) {}", ended(status));
-                ServerError::NotStarted { name, reason: if is_all { String::new() } else { reason() }, log }
+                ServerError::NotStarted { name, reason: if is_all { String::new() } else { reason() }, log, hint: None }
             }
             other => other,
         })

@@ -6,8 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::text::Transcript;
-use crate::exec::Installed;
+use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::sessions::transcript;
+use crate::exec::{Installed, extension};
+use crate::language::ast::Extension;
 use crate::plan::Case;
 use crate::server::{Server, ServerError, ServerOptions};
 
@@ -24,8 +26,8 @@ const CONF: [&str; 3] = ["max_prepared_transactions = 2", "max_parallel_workers_
 pub struct Transcribed {
     /// Position of the case.
     pub case: usize,
-    /// What happened; the error is why there was no server to run it on.
-    pub text: Result<String, ServerError>,
+    /// What happened; the error is why there was no server to run it on, or no database with its extensions.
+    pub text: Result<String, Failure>,
     /// Wall-clock time.
     pub elapsed: Duration,
 }
@@ -62,13 +64,13 @@ struct Ready {
     server: Server,
     options: ServerOptions,
     installation: usize,
-    /// Whether the database is as a spec may expect it.
-    is_clean: bool,
+    /// The extensions in its database; none as long as that is not as a spec may expect it.
+    extensions: Option<Vec<Extension>>,
 }
 
 impl Worker {
-    fn transcribe(&mut self, installed: &Installed, case: &Case, limit: Duration) -> Result<String, ServerError> {
-        let ready = self.ready(installed, case)?;
+    fn transcribe(&mut self, installed: &Installed, case: &Case, limit: Duration) -> Result<String, Failure> {
+        let ready = self.ready(installed, case, limit)?;
         let mut transcript = Transcript::new(&case.sessions);
         let mut tell = |happening| transcript.add(&happening);
         let name = &case.name;
@@ -76,7 +78,7 @@ impl Worker {
         if let Err(halt) = ended {
             transcript.halt(&halt);
             // What it has left behind would be in the way of the next.
-            ready.is_clean = false;
+            ready.extensions = None;
         }
         if !ready.server.is_alive() {
             self.server = None;
@@ -84,32 +86,43 @@ impl Worker {
         Ok(transcript.text)
     }
 
-    /// The server that runs, or a new one in its place.
-    fn ready(&mut self, installed: &Installed, case: &Case) -> Result<&mut Ready, ServerError> {
-        let conf = CONF.iter().map(|&line| line.to_owned()).chain(case.conf.iter().cloned()).collect();
-        let options = ServerOptions { preload: case.preload.clone(), conf, name: "transcript".to_owned() };
+    /// The server that runs, or a new one in its place, with a database that has the case's extensions.
+    fn ready(&mut self, installed: &Installed, case: &Case, limit: Duration) -> Result<&mut Ready, Failure> {
+        let options = ServerOptions {
+            preload_first: case.preload_first.clone(),
+            preload: case.preload.clone(),
+            conf: CONF.iter().map(|&line| line.to_owned()).chain(case.conf.iter().cloned()).collect(),
+            name: "transcript".to_owned(),
+        };
         let fits = |ready: &Ready| ready.options == options && ready.installation == case.installation;
         let mut ready = match self.server.take() {
             Some(ready) if fits(&ready) => ready,
             other => {
                 drop(other);
-                let server = Server::start(&installed.stage, &installed.template, &options)?;
-                Ready { server, options, installation: case.installation, is_clean: false }
+                let server = Server::start(&installed.stage, &installed.template, &options).map_err(no_server)?;
+                Ready { server, options, installation: case.installation, extensions: None }
             }
         };
-        if !ready.is_clean {
-            let query = |sql: &str| {
-                let mut client = ready.server.connect("postgres")?;
-                let failed = |error: tokio_postgres::Error| ServerError::Connect {
-                    database: DATABASE.to_owned(),
-                    source: error.into(),
-                };
-                client.batch_execute(sql).map_err(failed)
-            };
-            query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
-            query(&format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
-            ready.is_clean = true;
+        if ready.extensions.as_ref() != Some(&case.extensions) {
+            make_database(&ready.server).map_err(no_server)?;
+            extension::create(&ready.server, DATABASE, case, limit)?;
+            ready.extensions = Some(case.extensions.clone());
         }
         Ok(self.server.insert(ready))
     }
+}
+
+fn no_server(error: ServerError) -> Failure {
+    Failure::new(Step::Server, Cause::Server { message: error.to_string(), hint: error.hint() })
+}
+
+fn make_database(server: &Server) -> Result<(), ServerError> {
+    let query = |sql: &str| {
+        let mut client = server.connect("postgres")?;
+        let failed =
+            |error: tokio_postgres::Error| ServerError::Connect { database: DATABASE.to_owned(), source: error.into() };
+        client.batch_execute(sql).map_err(failed)
+    };
+    query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
+    query(&format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))
 }

@@ -66,7 +66,12 @@ impl Cluster {
     /// A server with the engine's extension, these libraries preloaded and these lines in its postgresql.conf.
     pub(crate) fn start(&self, preload: &[&str], conf: &[&str]) -> Server {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let options = ServerOptions { preload: owned(preload), conf: owned(conf), name: "test".into() };
+        let options = ServerOptions {
+            preload: owned(preload),
+            conf: owned(conf),
+            name: "test".into(),
+            ..ServerOptions::default()
+        };
         let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
         Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
         server

@@ -34,6 +34,7 @@ impl Expected {
             Rule::EXTENSION => Literal("extension"),
             Rule::FEATURE => Literal("feature"),
             Rule::FILE => Literal("file"),
+            Rule::FIRST => Literal("first"),
             Rule::FOR => Literal("for"),
             Rule::FROM => Literal("from"),
             Rule::IN => Literal("in"),

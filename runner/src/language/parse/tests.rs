@@ -36,7 +36,7 @@ fn values<T: Clone>(spanned: &[Spanned<T>]) -> Vec<T> {
 #[test]
 fn the_header() {
     let text = "title 'it''s'\ninclude 'a.inc' # one\ninclude 'b.inc'\nextension \"a\"\"b\" from '1' cascade\nextension c\n\
-                preload a, '$libdir/b'\ntarget 'x'\ntags p, q\ntags r\ntimeout 2min\nretries 0\n\
+                preload a, '$libdir/b'\npreload first c, d\ntarget 'x'\ntags p, q\ntags r\ntimeout 2min\nretries 0\n\
                 set a.b = 'x y';\nset search_path to public, \"My\"\nvar k = -1\nmatrix d in (3, 'x')\n\
                 golden kind\nnormalize '[0-9]+' => 'N'\nconf { a = 1 # '\n }\nskip 'why'\nxfail when not pg < 18 'bug'\n\
                 setup { SELECT 1; }\nsetup $x$ SELECT 2; $x$\nscenario window workload { SELECT 1; }";
@@ -47,6 +47,7 @@ fn the_header() {
     assert_eq!(spec.extensions[0].from.as_deref(), Some("1"));
     assert!(spec.extensions[0].cascade && !spec.extensions[1].cascade);
     assert_eq!(values(&spec.preload), ["a", "$libdir/b"]);
+    assert_eq!(values(&spec.preload_first), ["c", "d"]);
     assert_eq!(values(&spec.tags), ["p", "q", "r"]);
     assert_eq!(spec.timeout.unwrap().value, Duration::from_secs(120));
     assert_eq!(spec.retries.unwrap().value, 0);

@@ -25,8 +25,14 @@ impl Lower<'_> {
             Rule::title => self.once(node, &mut spec.title, Self::string),
             Rule::extension => self.extension(spec, node),
             Rule::preload => {
-                for library in node.all(Rule::library) {
-                    spec.preload.extend(library.children().map(|name| text_of(&name)));
+                let libraries = node.all(Rule::library).filter_map(|library| library.children().next());
+                let libraries = libraries.map(|name| text_of(&name));
+                match node.get(Rule::FIRST) {
+                    Some(first) if !spec.preload_first.is_empty() => {
+                        self.error(first.span(), "\"first\" is given twice")
+                    }
+                    Some(_) => spec.preload_first.extend(libraries),
+                    None => spec.preload.extend(libraries),
                 }
             }
             Rule::target => spec.targets.extend(texts(node, Rule::string)),
