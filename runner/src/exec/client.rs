@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ pub(super) struct Client {
     client: Option<tokio_postgres::Client>,
     connection: Connection,
     canceller: Canceller,
+    transaction: Arc<AtomicU8>,
     notice: Box<dyn FnMut(DbError)>,
     /// When it gives up.
     until: Option<Instant>,
@@ -54,9 +57,9 @@ impl Client {
         notice: impl FnMut(DbError) + 'static,
     ) -> Result<Self, Unreached> {
         let runtime = runtime().map_err(Unreached::Socket)?;
-        let Connected { client, connection, canceller } = runtime.block_on(connect(config))?;
-        let notice = Box::new(notice);
-        Ok(Client { runtime, client: Some(client), connection, canceller, notice, until: None, state: State::Open })
+        let Connected { client, connection, canceller, transaction } = runtime.block_on(connect(config))?;
+        let (client, notice) = (Some(client), Box::new(notice));
+        Ok(Client { runtime, client, connection, canceller, transaction, notice, until: None, state: State::Open })
     }
 
     /// Gives up at that moment, whatever is under way.
@@ -67,6 +70,16 @@ impl Client {
     /// What cancels its requests.
     pub(super) fn canceller(&self) -> Canceller {
         self.canceller.clone()
+    }
+
+    /// Whether a transaction is open, failed or not.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        matches!(self.transaction.load(Ordering::Relaxed), b'T' | b'E')
+    }
+
+    /// Whether the session's role is a superuser, which the server reports when it changes (guc_tables.c, is_superuser).
+    pub(super) fn is_superuser(&self) -> bool {
+        self.connection.parameter("is_superuser") != Some("off")
     }
 
     /// Whether the server has closed the connection.

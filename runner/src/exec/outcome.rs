@@ -74,6 +74,8 @@ pub struct ScenarioOutcome {
     pub windows: Vec<Window>,
     /// What the server told the client besides results, the first of each session.
     pub messages: Vec<Message>,
+    /// What its workload has left behind in the session, a clause each.
+    pub left: Vec<&'static str>,
     /// Why it did not run to its end.
     pub failure: Option<Failure>,
     /// Wall-clock time.

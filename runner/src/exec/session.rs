@@ -11,6 +11,7 @@ use super::client::{Client, Unanswered};
 use super::deadline::Deadline;
 use super::failure::{Cause, Failure, SqlError, Step, Stopped, sentence};
 use super::outcome::Message;
+use super::quote::quoted;
 use crate::plan::{Place, Setting, Sql, Values};
 use crate::server::{Crash, Server, ServerError};
 
@@ -160,8 +161,55 @@ impl<'a> Session<'a> {
         self.query(sql, &[name, value], &Step::Setting(name.to_owned()), place).map(drop)
     }
 
+    /// Whether a transaction is open, failed or not.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.client.is_in_transaction()
+    }
+
+    /// Whether the session's role is a superuser, as it is at first.
+    pub(super) fn is_superuser(&self) -> bool {
+        self.client.is_superuser()
+    }
+
+    /// Does something that only the user who has connected may: what it calls of the engine is nobody else's, whatever role the
+    /// spec has taken. The role is taken again afterwards.
+    fn as_ourselves<T>(
+        &mut self,
+        step: &Step,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let roles = "SELECT pg_catalog.current_setting('session_authorization'), pg_catalog.current_setting('role')";
+        let rows = self.call(step, None, |client| client.query_typed(roles, &[]))?;
+        let own = "SET SESSION AUTHORIZATION DEFAULT";
+        self.call(step, None, |client| client.batch_execute(own))?;
+        let done = act(self)?;
+        if let Some(row) = rows.first() {
+            let (user, role) = (quoted(row.get(0), '"'), row.get::<_, &str>(1));
+            let mut back = format!("SET SESSION AUTHORIZATION {user}");
+            if role != "none" {
+                back += &format!("; SET ROLE {}", quoted(role, '"'));
+            }
+            self.call(step, None, |client| client.batch_execute(&back))?;
+        }
+        Ok(done)
+    }
+
     /// Lets the client do something and makes a failure of its error.
     pub(super) fn run<T>(
+        &mut self,
+        step: &Step,
+        place: Option<&Place>,
+        call: impl FnOnce(&mut Client) -> Result<T, Unanswered>,
+    ) -> Result<T, Failure> {
+        // What the server repeats is the spec's, and so is the role.
+        let is_ours = matches!(step, Step::Engine(function) if *function != "run_scenario");
+        if (is_ours || matches!(step, Step::Setting(_))) && !self.is_superuser() {
+            return self.as_ourselves(step, |session| session.call(step, place, call));
+        }
+        self.call(step, place, call)
+    }
+
+    fn call<T>(
         &mut self,
         step: &Step,
         place: Option<&Place>,

@@ -1,5 +1,7 @@
 //! What an outcome has to say that is no fault.
 
+use std::collections::BTreeSet;
+
 use memcheck_core::{CheckKind, Finding};
 
 use crate::exec::outcome::{Outcome, REFUSED, Window};
@@ -33,7 +35,9 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
     let taken_back = (taken_back > 0).then(|| format!("{} taken back", counted(taken_back)));
     let mapped = outcome.largest_figure("mapped_bytes");
     let arenas = (mapped > 0).then(|| format!("{} kB in arenas of the targets' own are not seen into", mapped / 1024));
-    taken_back.into_iter().chain(unconfirmed).chain(arenas).collect()
+    let left = outcome.scenarios.iter().flat_map(|scenario| &scenario.left).collect::<BTreeSet<_>>();
+    let left = left.into_iter().map(|&what| what.to_owned());
+    taken_back.into_iter().chain(unconfirmed).chain(arenas).chain(left).collect()
 }
 
 /// `2 violations`

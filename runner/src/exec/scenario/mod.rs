@@ -65,6 +65,7 @@ pub(super) fn run(
         findings: way.findings(&windows),
         windows,
         messages: client.messages,
+        left: client.left,
         failure,
         elapsed: started.elapsed(),
     }

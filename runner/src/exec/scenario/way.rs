@@ -42,6 +42,8 @@ pub(super) struct Client<'a> {
     targets: &'a Targets,
     /// What the server has told besides results, the first of each session.
     pub(super) messages: Vec<Message>,
+    /// What the workload has left behind in the session, a clause each.
+    pub(super) left: Vec<&'static str>,
     /// Executions of the workload so far, in all windows: the value of `:i`, so that no two insert the same key.
     done: u64,
     total: u64,
@@ -60,8 +62,8 @@ impl<'a> Client<'a> {
         total: u64,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
-        let (messages, told) = (Vec::new(), Instant::now());
-        Client { server, database, case, scenario, targets, messages, done: 0, total, told, progress }
+        let (messages, left, told) = (Vec::new(), Vec::new(), Instant::now());
+        Client { server, database, case, scenario, targets, messages, left, done: 0, total, told, progress }
     }
 
     /// There will be so many more executions than was said.
@@ -148,6 +150,12 @@ impl<'a> Client<'a> {
         Ok(done)
     }
 
+    fn note_left(&mut self, what: &'static str) {
+        if !self.left.contains(&what) {
+            self.left.push(what);
+        }
+    }
+
     /// Executes the workload once. `rows` is the value of `:rows`, where it has one.
     pub(super) fn execute(
         &mut self,
@@ -156,7 +164,16 @@ impl<'a> Client<'a> {
         step: &Step,
         rows: Option<u64>,
     ) -> Result<(), Failure> {
+        let (in_transaction, superuser) = (session.is_in_transaction(), session.is_superuser());
         workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() })?;
+        if session.is_in_transaction() && !in_transaction {
+            // Every iteration is one of its own, and marks are set between them.
+            session.simple("ROLLBACK", step, Some(&self.scenario.place))?;
+            self.note_left("the workload leaves a transaction open, which was rolled back after each iteration");
+        }
+        if superuser && !session.is_superuser() {
+            self.note_left("the workload ends in the role of somebody who is no superuser");
+        }
         self.done += 1;
         if self.told.elapsed() >= PROGRESS {
             self.told = Instant::now();

@@ -1,7 +1,7 @@
 //! Watches a background worker, or any other process of the server, that works by itself.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::confirm::{Asked, confirm};
 use super::way::{Client, Way};
@@ -13,6 +13,9 @@ use crate::plan::{Scenario, Worker};
 
 /// How often to look whether it is there.
 const POLL: Duration = Duration::from_millis(20);
+
+/// How long a worker that has just been started may take until it is there.
+const START: Duration = Duration::from_secs(2);
 
 /// Transactions that it takes to tell growth that goes on from a step: two intervals.
 const FEWEST_MARKS: i64 = 3;
@@ -57,8 +60,9 @@ fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<
     Ok(window)
 }
 
-/// The process id, when there is such a process. The session's time limits the wait.
+/// The process id, when there is such a process: one that the setup has started may be on its way.
 fn find(session: &mut Session, worker: &Worker, step: &Step) -> Result<i32, Failure> {
+    let started = Instant::now();
     let sql = "SELECT pid FROM pg_catalog.pg_stat_activity
                 WHERE (backend_type LIKE $1 OR application_name LIKE $1) AND pid <> pg_catalog.pg_backend_pid()
                   AND (datname IS NULL OR datname = pg_catalog.current_database())
@@ -68,6 +72,20 @@ fn find(session: &mut Session, worker: &Worker, step: &Step) -> Result<i32, Fail
         if let Some(row) = found.first() {
             return Ok(row.get(0));
         }
+        if started.elapsed() > START {
+            return Err(Failure::at(step.clone(), Some(&worker.place), Cause::Protocol(missing(session, step)?)));
+        }
         thread::sleep(POLL);
     }
+}
+
+/// That there is no such process, with those that there are.
+fn missing(session: &mut Session, step: &Step) -> Result<String, Failure> {
+    let sql = "SELECT DISTINCT pg_catalog.format('\"%s\"', coalesce(nullif(application_name, ''), backend_type))
+                 FROM pg_catalog.pg_stat_activity
+                WHERE pid <> pg_catalog.pg_backend_pid() AND (datname IS NULL OR datname = pg_catalog.current_database())
+                ORDER BY 1";
+    let rows = session.query(sql, &[], step, None)?;
+    let names: Vec<String> = rows.iter().filter_map(|row| row.get(0)).collect();
+    Ok(format!("there is no such process; there are {}", names.join(", ")))
 }

@@ -49,7 +49,11 @@ impl Blocking {
             ("NULL::text, NULL::text", String::new())
         };
         let pids = &self.pids;
-        let sql = format!("SELECT pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'), {event}{from}");
+        // A prepared transaction is no process: those that wait for one wait for number 0 (lockfuncs.c, pg_blocking_pids).
+        let prepared =
+            if self.events { format!(" OR 0 = ANY (pg_catalog.pg_blocking_pids({pid}))") } else { String::new() };
+        let blocked = format!("pg_catalog.pg_isolation_test_session_is_blocked({pid}, '{{{pids}}}'){prepared}");
+        let sql = format!("SELECT {blocked}, {event}{from}");
         let rows = control.rows(&sql)?;
         let Some(row) = rows.first() else { return Ok(None) };
         if row.get::<_, bool>(0) {

@@ -110,6 +110,9 @@ fn once(
     let windows = match (done, ended) {
         (Ok(windows), None) => windows,
         (Ok(_), Some(crash)) => return Err(crash),
+        (Err(failure), Some(_)) if failure.all().any(|known| matches!(known.cause, Cause::Timeout { .. })) => {
+            return Err(failure);
+        }
         (Err(failure), Some(crash)) if !failure.all().any(|known| known.cause == crash.cause) => {
             return Err(failure.then(Some(crash)));
         }
@@ -195,6 +198,10 @@ impl<'a> Checked<'a> {
 
     /// The crash that is the reason of a failure, where there is one, or the session that went away without a word.
     fn named(&self, begin: u64, failure: Failure) -> Failure {
+        if matches!(failure.cause, Cause::Timeout { .. }) {
+            // What it took to stop the session is said there.
+            return failure;
+        }
         let server = self.connect.server;
         let lost: Vec<&Lane> = self.performance.all().filter(|lane| lane.lost).collect();
         for lane in &lost {
@@ -400,10 +407,38 @@ impl<'a> Checked<'a> {
 
     fn open(&mut self, session: usize) -> Result<(), Failure> {
         let calls = begin_session(&self.case.sessions.sessions[session]);
-        self.call(session, "begin", &calls)
+        self.as_ourselves(session, |checked| checked.call(session, "begin", &calls))
     }
 
     fn close(&mut self, session: usize) -> Result<Window, Failure> {
+        self.as_ourselves(session, |checked| checked.close_and_read(session))
+    }
+
+    /// Does something that only the user who has connected may, whatever role the spec has taken there. It is taken again
+    /// afterwards.
+    fn as_ourselves<T>(
+        &mut self,
+        session: usize,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut show = |parameter: &str| match self.performance.ask_aside(session, &format!("SHOW {parameter}")) {
+            Outcome::Rows(table) => table.rows.into_iter().flatten().next().flatten().unwrap_or_default(),
+            _ => String::new(),
+        };
+        if show("is_superuser") != "off" {
+            return act(self);
+        }
+        let (user, role) = (show("session_authorization"), show("role"));
+        self.performance.ask_aside(session, "SET SESSION AUTHORIZATION DEFAULT");
+        let done = act(self)?;
+        self.performance.ask_aside(session, &format!("SET SESSION AUTHORIZATION {}", quoted(&user, '"')));
+        if role != "none" {
+            self.performance.ask_aside(session, &format!("SET ROLE {}", quoted(&role, '"')));
+        }
+        Ok(done)
+    }
+
+    fn close_and_read(&mut self, session: usize) -> Result<Window, Failure> {
         self.call(session, "end", &END_SESSION)?;
         let connection = self.performance.connection(session);
         let rows = |sql| {

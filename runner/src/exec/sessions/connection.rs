@@ -176,7 +176,7 @@ struct Served {
 
 impl Served {
     async fn open(config: &tokio_postgres::Config, pulse: Arc<Pulse>) -> Result<Self, Unreached> {
-        let Connected { client, connection: wire, canceller } = connect(config).await?;
+        let Connected { client, connection: wire, canceller, .. } = connect(config).await?;
         let mut served = Served { client, wire, canceller, pid: 0, pulse };
         let (unheard, _) = channel();
         let rows = timeout(ANSWER, served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard)).await;

@@ -3,6 +3,9 @@
 //! The data of `COPY .. TO STDOUT` is left out, so that the statement looks like any other that is done. `COPY .. FROM STDIN` is
 //! told at once that there is no data, so that the server ends it with an error of its own (copyfromparse.c, CopyGetData).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 /// Why there is no data. The server says "COPY from stdin failed: " before it.
 pub(crate) const NO_DATA: &str = "mcspec sends no data";
 
@@ -23,15 +26,26 @@ pub(super) struct Incoming {
     /// Bytes that are left of a message.
     left: usize,
     pass: Option<Pass>,
+    /// Whether it is a ReadyForQuery, whose content is the state of the transaction.
+    is_ready: bool,
+    transaction: Arc<AtomicU8>,
 }
 
 impl Incoming {
+    /// Where the state of the transaction is written down that the server has told last: `I`, `T` or `E`.
+    pub(super) fn transaction(&self) -> Arc<AtomicU8> {
+        Arc::clone(&self.transaction)
+    }
+
     /// Takes a piece and adds to `out` what is to be passed on. Gives how many times the server has asked for data.
     pub(super) fn take(&mut self, mut piece: &[u8], out: &mut Vec<u8>) -> usize {
         let mut asked = 0;
         while !piece.is_empty() {
             if let Some(pass) = self.pass {
                 let (now, later) = piece.split_at(self.left.min(piece.len()));
+                if let (true, &[state, ..]) = (self.is_ready, now) {
+                    self.transaction.store(state, Ordering::Relaxed);
+                }
                 if pass == Pass::Yes {
                     out.extend_from_slice(now);
                 }
@@ -49,6 +63,7 @@ impl Incoming {
                     out.extend_from_slice(&self.head);
                 }
                 asked += usize::from(kind == b'G');
+                self.is_ready = kind == b'Z';
                 self.pass = Some(pass);
                 self.head.clear();
             }
@@ -156,6 +171,7 @@ mod tests {
                 asked += incoming.take(piece, &mut out);
             }
             assert_eq!((out, asked), (passed.clone(), 1), "in pieces of {size}");
+            assert_eq!(incoming.transaction.load(Ordering::Relaxed), b'I');
         }
     }
 

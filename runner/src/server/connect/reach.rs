@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -35,6 +37,8 @@ pub(crate) struct Connected {
     pub(crate) connection: Connection,
     /// What cancels them.
     pub(crate) canceller: Canceller,
+    /// The state of the transaction, as the server has told it last: `I`, `T` or `E` (protocol.h, ReadyForQuery).
+    pub(crate) transaction: Arc<AtomicU8>,
 }
 
 /// Why there is no connection.
@@ -90,9 +94,11 @@ pub(crate) async fn connect(config: &Config) -> Result<Connected, Unreached> {
 
 async fn connect_to(address: &Address, config: &Config) -> Result<Connected, Unreached> {
     let socket = address.socket().await.map_err(Unreached::Socket)?;
-    let (client, connection) = config.connect_raw(Wire::new(socket), NoTls).await?;
+    let wire = Wire::new(socket);
+    let transaction = wire.transaction();
+    let (client, connection) = config.connect_raw(wire, NoTls).await?;
     let canceller = Canceller { address: address.clone(), token: client.cancel_token() };
-    Ok(Connected { client, connection, canceller })
+    Ok(Connected { client, connection, canceller, transaction })
 }
 
 /// Hosts with their ports, as libpq pairs them.

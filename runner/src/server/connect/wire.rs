@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -40,6 +42,11 @@ impl Wire {
             passed: (Vec::new(), 0),
             reply: Vec::new(),
         }
+    }
+
+    /// Where the state of the transaction is written down.
+    pub(super) fn transaction(&self) -> Arc<AtomicU8> {
+        self.incoming.transaction()
     }
 
     /// Sends the reply, between two messages of the client. Pending if it is not all sent.
