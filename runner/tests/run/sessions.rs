@@ -105,3 +105,18 @@ fn nothing_is_waited_for_without_end() {
     let run = project.run("");
     assert_eq!(run.code, 0, "{}", run.stdout);
 }
+
+#[test]
+fn a_worker_that_is_not_there_is_told_from_one_that_does_nothing() {
+    let spec = "golden none\nscenario growth_benchmark idle\n  worker 'walwriter' for 1s\n  expect none\n\
+                scenario window idle\n  worker 'walwriter' for 1s\n  expect none\n\
+                scenario window missing\n  worker 'nosuch%' for 1s\n  expect none\n";
+    let project = Project::new(&[("specs/x.mcspec", spec), ("schedule", "test: x\n")]);
+    let run = project.run("");
+    let missing = "there is no such process; there are \"background writer\", \"checkpointer\"";
+    for expected in [" is there, but has ended no transaction in 1 s", missing] {
+        assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
+    }
+    // The window of an idle worker is one.
+    assert_eq!(run.stdout.matches(" failed\n").count(), 2, "{}", run.stdout);
+}

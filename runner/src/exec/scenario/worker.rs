@@ -54,7 +54,10 @@ fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<
     let window = engine::window(session, None)?;
     let marks = window.statistics.get("marks").copied().unwrap_or_default();
     if marks < FEWEST_MARKS && !scenario.kind.description().compares_ends {
-        let message = format!("it ended {marks} transactions, which are too few to compare; watch it for longer");
+        let message = match marks {
+            0 => format!("process {pid} is there, but has ended no transaction in {time} s; \"window\" needs none"),
+            _ => format!("it ended {marks} transactions, which are too few to compare; watch it for longer"),
+        };
         return Err(Failure::at(step, Some(&worker.place), Cause::Protocol(message)));
     }
     Ok(window)
