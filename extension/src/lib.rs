@@ -41,5 +41,6 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    pg::exit::watch();
     wrap::prepare();
 }

@@ -9,6 +9,7 @@ pub(crate) mod catcache;
 pub(crate) mod dsm;
 pub(crate) mod dumps;
 pub(crate) mod errors;
+pub(crate) mod exit;
 pub(crate) mod functions;
 pub(crate) mod log;
 mod nesting;

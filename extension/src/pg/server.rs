@@ -49,6 +49,9 @@ unsafe extern "C-unwind" {
     pub(crate) fn GetCommandLogLevel(parse_tree: *mut pg_sys::Node) -> pg_sys::LogStmtLevel::Type;
 
     // elog.c
+    pub(crate) fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub(crate) fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub(crate) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(crate) fn pg_re_throw() -> !;
     pub(crate) fn CopyErrorData() -> *mut pg_sys::ErrorData;
     pub(crate) fn FlushErrorState();

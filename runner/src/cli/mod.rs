@@ -64,7 +64,9 @@ pub fn main() -> Exit {
         }
     };
     let ended = dispatch(arguments.command);
-    signals::yield_to_handler();
+    if let Some(interrupted) = signals::interrupted() {
+        return interrupted;
+    }
     ended.unwrap_or_else(|complaint| {
         complaint.print();
         complaint.exit()

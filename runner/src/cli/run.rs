@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -20,13 +20,14 @@ use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::exec::outcome::Outcome;
 use crate::golden::Directory;
-use crate::judge::without_running;
+use crate::judge::{interrupted, without_running};
 use crate::plan::{Case, Environment, Overrides};
-use crate::report::{Reports, Summary};
+use crate::report::{Reporter, Reports, Summary};
 use crate::results::make_directory;
 use crate::run::{self, Event, InOrder, Run};
-use crate::server::{GivenServer, RunDirectory};
+use crate::server::{GivenServer, RunDirectory, is_interrupted};
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
 #[derive(Debug, Args)]
@@ -144,7 +145,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             note(&format!("servers run as user \"{}\"", directory.account().name()));
         }
         if !to_run.is_empty() {
-            installed = prepare::install(&installations, &directory, &to_run, config, !transcript)?;
+            installed = match prepare::install(&installations, &directory, &to_run, config, !transcript) {
+                Err(_) if is_interrupted() => return not_begun(&plan.cases, reporters),
+                prepared => prepared?,
+            };
         }
     }
 
@@ -178,6 +182,17 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         Summary { failed: 1.., .. } => Exit::Failed,
         _ => Exit::Ok,
     })
+}
+
+/// Reports a run that was interrupted before it has come to a case.
+fn not_begun(cases: &[Case], reporters: Vec<Box<dyn Reporter>>) -> Result<Exit, Complaint> {
+    let report = || {
+        let mut reports = Reports::begin(reporters, cases)?;
+        cases.iter().try_for_each(|case| reports.verdict(case, &Outcome::default(), &interrupted()))?;
+        reports.end(Duration::ZERO)
+    };
+    report().map_err(Complaint::stdout)?;
+    Ok(Exit::Interrupted)
 }
 
 /// Runs the cases while this thread reports and records what happens.

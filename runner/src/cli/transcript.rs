@@ -10,9 +10,10 @@ use clap::Args;
 use super::complaint::Complaint;
 use crate::config::Config;
 use crate::exec::Installed;
+use crate::exec::failure::{Cause, Failure};
 use crate::exec::outcome::Outcome;
 use crate::golden::GoldenError;
-use crate::judge::{Fault, Status, Verdict, without_running};
+use crate::judge::{Fault, Status, Verdict, interrupted, without_running};
 use crate::plan::{Case, Environment};
 use crate::report::{Reports, Summary};
 use crate::results::{Axes, remove_index, write};
@@ -107,6 +108,7 @@ fn verdict(
     });
     let text = match transcribed.text {
         _ if verdict.status != Status::Passed => return Ok((verdict, String::new())),
+        Err(Failure { cause: Cause::Interrupted { .. }, .. }) => return Ok((interrupted(), String::new())),
         Ok(text) => text,
         Err(failure) => {
             verdict.status = Status::Failed;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::extension;
-use super::failure::{Cause, Failure, Step};
+use super::failure::{Cause, Failure, Step, Stopped};
 use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
 use super::pool::{Slot, Source};
 use super::progress::Progress;
@@ -13,7 +13,7 @@ use super::session::Session;
 use super::sessions::checked;
 use super::targets;
 use crate::plan::Case;
-use crate::server::{Crash, Server};
+use crate::server::{Crash, Server, is_interrupted};
 
 /// How long processes that a case has started, such as parallel workers, may take to end.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -36,6 +36,15 @@ pub fn run(slot: &mut Slot, source: Source, case: &Case, database: &str, tell: &
             slot.discard();
         }
         outcome.failure.get_or_insert(failure);
+    }
+    // Without a server there is nothing that it could say.
+    let is_cut_short = match outcome.first_failure() {
+        Some(failure) => failure.found_no_server(),
+        None => outcome.not_run(case).next().is_some(),
+    };
+    if is_interrupted() && is_cut_short {
+        let cause = Cause::Interrupted { stopped: Stopped::Cancelled };
+        outcome.failure = Some(Failure::new(Step::Spec, cause));
     }
     outcome.elapsed = started.elapsed();
     outcome
@@ -63,7 +72,7 @@ fn on_servers(
             Ok(Left::Done) | Err(_) if leaves_processes(server.server(), &processes) => slot.discard(),
             Ok(Left::Done) | Err(_) => slot.drop_database(&database)?,
         }
-        if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() {
+        if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() || is_interrupted() {
             return Ok(());
         }
     }
@@ -114,6 +123,9 @@ fn in_database(
     }
 
     for permutation in outcome.permutations.len()..case.sessions.permutations.len() {
+        if is_interrupted() {
+            break;
+        }
         tell(Progress::Permutation(permutation));
         let found = checked::run(server, database, case, permutation, &outcome.targets);
         let Some(failure) = found.failure.clone() else {
@@ -175,6 +187,9 @@ fn scenarios(
     let begun = outcome.scenarios.len();
     let mut position = server.log_position();
     for scenario in begun..case.scenarios.len() {
+        if is_interrupted() {
+            break;
+        }
         tell(Progress::Scenario(scenario));
         // Workers that scenarios before have started.
         let left_behind = server.processes();

@@ -1,18 +1,23 @@
-//! Stops a session that does not come back in time: by a cancel request, by SIGTERM, by SIGKILL.
+//! Stops a session that does not come back in time, or when the run is interrupted: by a cancel request, by SIGTERM, by SIGKILL.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::failure::Stopped;
-use crate::server::Backend;
+use super::failure::{Cause, Stopped};
 use crate::server::connect::Canceller;
+use crate::server::{Backend, is_interrupted};
 
 /// How long a session has to react before the next means.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What stops a session, one after the other.
 const MEANS: [Stopped; 4] = [Stopped::Cancelled, Stopped::Terminated, Stopped::Killed, Stopped::Left];
+/// How long a session may take that begins when the run has been interrupted: to tidy up.
+pub(super) const TIDYING: Duration = Duration::from_secs(5);
+
+/// How soon an interrupt is noticed.
+const NOTICE: Duration = Duration::from_millis(100);
 
 /// Watches a session until it is dropped.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ struct State {
     over: bool,
     /// The last means that was used.
     stopped: Option<Stopped>,
+    /// Whether that was because of an interrupt.
+    interrupted: bool,
 }
 
 impl Shared {
@@ -42,15 +49,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits; false if the deadline is over before the time is.
-    fn wait(&self, time: Duration) -> bool {
+    /// Waits, no longer than until an interrupt where that is heeded; false if the deadline is over before the time is.
+    fn wait(&self, time: Duration, heeds_interrupts: bool) -> bool {
         let until = Instant::now() + time;
         let mut state = self.lock();
         while !state.over {
             let left = until.saturating_duration_since(Instant::now());
+            if heeds_interrupts && is_interrupted() {
+                state.interrupted = true;
+                return true;
+            }
             if left.is_zero() {
                 return true;
             }
+            let left = if heeds_interrupts { left.min(NOTICE) } else { left };
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         false
@@ -58,8 +70,9 @@ impl Shared {
 }
 
 impl Deadline {
-    /// Gives a backend that long.
+    /// Gives a backend that long, or less in a run that is being interrupted.
     pub(super) fn start(limit: Duration, cancel: Canceller, backend: Backend) -> Self {
+        let limit = if is_interrupted() { limit.min(TIDYING) } else { limit };
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         let watcher = thread::spawn(move || watch(&watched, limit, &cancel, &backend));
@@ -82,9 +95,12 @@ impl Deadline {
         self.started + self.limit + GRACE * 2 * MEANS.len() as u32
     }
 
-    /// The time that was given and what was done when it was up; none while it is not.
-    pub(super) fn passed(&self) -> Option<(Duration, Stopped)> {
-        self.shared.lock().stopped.map(|stopped| (self.limit, stopped))
+    /// That the session was stopped: the time was up, or the run is being interrupted.
+    pub(super) fn passed(&self) -> Option<Cause> {
+        let state = self.shared.lock();
+        let stopped = state.stopped?;
+        let limit = self.limit;
+        Some(if state.interrupted { Cause::Interrupted { stopped } } else { Cause::Timeout { limit, stopped } })
     }
 }
 
@@ -101,11 +117,13 @@ impl Drop for Deadline {
 
 fn watch(shared: &Shared, limit: Duration, cancel: &Canceller, backend: &Backend) {
     let mut wait = limit;
+    // What begins after an interrupt is there to tidy up.
+    let mut heeds_interrupts = !is_interrupted();
     for means in MEANS {
-        if !shared.wait(wait) {
+        if !shared.wait(wait, heeds_interrupts) {
             return;
         }
-        wait = GRACE;
+        (wait, heeds_interrupts) = (GRACE, false);
         // Set first, so that whoever sees the effect also sees the cause.
         shared.lock().stopped = Some(means);
         match means {

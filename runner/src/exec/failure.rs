@@ -47,6 +47,8 @@ pub enum Step {
     Renewal,
     /// The same in the second run of a permutation, where the first one came by it.
     Again(Box<Step>),
+    /// A spec as a whole.
+    Spec,
     /// A scenario as a whole.
     Scenario,
     /// The time after a scenario, before the next begins.
@@ -77,6 +79,7 @@ impl fmt::Display for Step {
             Step::Renewal => f.write_str("giving back what sessions kept of the permutation"),
             Step::Again(step) => write!(f, "{step}, in the second run of the permutation,"),
             Step::Administration(sql) => f.write_str(sql),
+            Step::Spec => f.write_str("the spec"),
             Step::Scenario => f.write_str("the scenario"),
             Step::AfterScenario => f.write_str("after the scenario"),
             Step::SessionStart => f.write_str("the start of a session"),
@@ -228,6 +231,11 @@ pub enum Cause {
         /// What it took to stop it.
         stopped: Stopped,
     },
+    /// The run was interrupted.
+    Interrupted {
+        /// What it took to stop it.
+        stopped: Stopped,
+    },
     /// The engine, or the connection, answered something that cannot be used.
     Protocol(String),
 }
@@ -284,7 +292,7 @@ impl Failure {
         match &self.cause {
             Cause::ConnectionLost { .. } | Cause::Crash(_) | Cause::PostmasterGone(_) => true,
             Cause::Sql(error) | Cause::OtherError { found: error, .. } => error.is_fatal(),
-            Cause::Timeout { stopped, .. } => *stopped > Stopped::Cancelled,
+            Cause::Timeout { stopped, .. } | Cause::Interrupted { stopped } => *stopped > Stopped::Cancelled,
             _ => false,
         }
     }
@@ -302,7 +310,7 @@ impl Failure {
     pub fn accounts_for(&self, crash: &Crash) -> bool {
         self.all().any(|failure| match &failure.cause {
             Cause::Crash(known) => known.pid == crash.pid,
-            Cause::Timeout { stopped, .. } => *stopped == Stopped::Killed,
+            Cause::Timeout { stopped, .. } | Cause::Interrupted { stopped } => *stopped == Stopped::Killed,
             _ => false,
         })
     }
@@ -326,6 +334,7 @@ impl Failure {
                 format!("{} {}", message.lines().next().unwrap_or_default(), self.step.during())
             }
             Cause::ConnectionLost { pid, .. } => format!("backend {pid} went away {}", self.step.during()),
+            Cause::Interrupted { .. } => format!("{} was interrupted", self.step),
             Cause::Timeout { limit, stopped } => {
                 format!("{} was not done after {}: {stopped}", self.step, seconds(*limit))
             }
@@ -360,7 +369,7 @@ impl Failure {
             Cause::PostmasterGone(message) => message.lines().skip(1).map(str::to_owned).collect(),
             Cause::ConnectionLost { log, .. } => log.clone(),
             Cause::Protocol(message) => vec![message.clone()],
-            Cause::NoError { .. } => Vec::new(),
+            Cause::NoError { .. } | Cause::Interrupted { .. } => Vec::new(),
             Cause::Timeout { .. } => {
                 vec!["HINT:  raise \"timeout\" in the scenario or in the header of the spec".to_owned()]
             }

@@ -101,8 +101,8 @@ impl<'a> Session<'a> {
         drop(client);
         // Stopped when its time is up, and then it ends.
         server.wait_ended(pid, deadline.left() + END_DELAY);
-        if let Some((limit, stopped)) = deadline.passed().filter(|_| before.is_none()) {
-            return failure(Cause::Timeout { limit, stopped });
+        if let Some(cause) = deadline.passed().filter(|_| before.is_none()) {
+            return failure(cause);
         }
         match server.crashes_since(position).into_iter().find(|crash| crash.pid == pid) {
             // What it ran last is over.
@@ -218,8 +218,8 @@ impl<'a> Session<'a> {
         if place.is_some() {
             self.place = place.cloned();
         }
-        if let Some((limit, stopped)) = self.deadline.passed() {
-            return Err(Failure::at(step.clone(), place, Cause::Timeout { limit, stopped }));
+        if let Some(cause) = self.deadline.passed() {
+            return Err(Failure::at(step.clone(), place, cause));
         }
         call(&mut self.client).map_err(|unanswered| {
             let cause = self.cause(&unanswered);
@@ -234,8 +234,8 @@ impl<'a> Session<'a> {
             Unanswered::Error(error) => error,
             Unanswered::Silent => return Cause::Timeout { limit: self.deadline.limit(), stopped: Stopped::Left },
         };
-        if let Some((limit, stopped)) = self.deadline.passed() {
-            return Cause::Timeout { limit, stopped };
+        if let Some(cause) = self.deadline.passed() {
+            return cause;
         }
         // A backend says so itself where its postmaster is gone ("unexpected postmaster exit"), if it finds the time.
         let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended().is_some();

@@ -66,7 +66,16 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else {
         return None;
     };
-    Some(Verdict {
+    Some(not_run(status, faults))
+}
+
+/// The verdict on a case to which an interrupted run has not come.
+pub fn interrupted() -> Verdict {
+    not_run(Status::Skipped("not run: interrupted".to_owned()), Vec::new())
+}
+
+fn not_run(status: Status, faults: Vec<Fault>) -> Verdict {
+    Verdict {
         status,
         faults,
         seen: Vec::new(),
@@ -79,7 +88,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         unrecorded: Vec::new(),
         notes: Vec::new(),
         elapsed: Duration::ZERO,
-    })
+    }
 }
 
 /// The verdict on a case that was run.

@@ -10,9 +10,9 @@ use super::repetition::{repeated, retried};
 use super::verdict::verdict;
 use crate::exec::outcome::Outcome;
 use crate::exec::{self, Installed, Slot, Source};
-use crate::judge::{Verdict, without_running};
+use crate::judge::{Verdict, interrupted, without_running};
 use crate::plan::{Case, Environment};
-use crate::server::GivenServer;
+use crate::server::{GivenServer, is_interrupted};
 
 /// A run: the cases, and what they run on.
 pub struct Run<'a> {
@@ -62,6 +62,7 @@ fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
     let again = |event: Event| drop(events.send(event));
     let once = || once(run, slot, position, events);
     let (outcome, verdict) = match without_running(case) {
+        _ if is_interrupted() => (Outcome::default(), interrupted()),
         Some(verdict) => (Outcome::default(), verdict),
         None if run.repeat > 1 => repeated(run.repeat, once, || again(Event::Repeated { case: position })),
         None => retried(case.retries, once, || again(Event::Retried { case: position })),

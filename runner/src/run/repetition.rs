@@ -2,6 +2,7 @@
 
 use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
+use crate::server::is_interrupted;
 
 /// What one run found, and what that means.
 type Ended = (Outcome, Verdict);
@@ -11,7 +12,7 @@ pub(super) fn retried(retries: u32, mut once: impl FnMut() -> Ended, mut again: 
     let mut attempts = 1;
     loop {
         let (outcome, verdict) = once();
-        if verdict.status != Status::Failed || attempts > retries {
+        if verdict.status != Status::Failed || attempts > retries || is_interrupted() {
             return (outcome, Verdict { attempts, ..verdict });
         }
         attempts += 1;
@@ -25,6 +26,9 @@ pub(super) fn repeated(runs: u32, mut once: impl FnMut() -> Ended, mut again: im
     let mut kept = once();
     let mut failed = u32::from(kept.1.status == Status::Failed);
     for _ in 1..runs {
+        if is_interrupted() {
+            break;
+        }
         again();
         let next = once();
         failed += u32::from(next.1.status == Status::Failed);

@@ -29,7 +29,7 @@ pub use given::GivenServer;
 pub use installation::{Installation, PgVersion};
 pub use instance::{Backend, Server};
 pub use options::ServerOptions;
-pub use process::cleanup_all;
+pub use process::{cleanup_all, interrupt, is_interrupted};
 pub use run_directory::RunDirectory;
 pub use stage::Stage;
 pub use template::{SUPERUSER, Template};

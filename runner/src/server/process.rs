@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -71,6 +72,23 @@ const DROPPED: Duration = Duration::from_secs(30);
 
 static REGISTER: Mutex<Register> =
     Mutex::new(Register { closed: false, processes: Vec::new(), directories: Vec::new(), databases: Vec::new() });
+
+/// Whether the run is to come to its end: what has begun is ended in order, and nothing else begins.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Has the run come to its end. Builds are ended at once, and no program is started any more; servers are left to those who use
+/// them.
+pub fn interrupt() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    for process in locked(&REGISTER).processes.iter().filter(|process| process.kind == Kind::Job) {
+        process.signal(Signal::SIGKILL);
+    }
+}
+
+/// Whether the run is being interrupted.
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,7 +162,7 @@ impl Database {
 
 /// Fails once a run is being interrupted.
 pub(super) fn check_interrupts() -> Result<(), ServerError> {
-    if locked(&REGISTER).closed { Err(ServerError::Interrupted) } else { Ok(()) }
+    if is_interrupted() || locked(&REGISTER).closed { Err(ServerError::Interrupted) } else { Ok(()) }
 }
 
 /// Creates a directory by `create` and registers it for removal.
@@ -207,7 +225,7 @@ impl Process {
 
         // Held until the process is registered: cleanup_all() sees every process that exists.
         let mut register = locked(&REGISTER);
-        if register.closed {
+        if register.closed || is_interrupted() {
             return Err(ServerError::Interrupted);
         }
         let child = spawn(command).map_err(|source| ServerError::Spawn { program, source })?;

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::text::Transcript;
-use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::sessions::transcript;
 use crate::exec::{Installed, extension};
 use crate::language::ast::Extension;
 use crate::plan::Case;
-use crate::server::{Server, ServerError, ServerOptions};
+use crate::server::{Server, ServerError, ServerOptions, is_interrupted};
 
 /// The database in which all specs run (isolation_main.c, isolation_init). They tidy up after themselves.
 const DATABASE: &str = "isolation_regression";
@@ -44,7 +44,8 @@ pub fn run(cases: &[Case], installed: &[Installed], jobs: usize, limit: Duration
                     let position = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(position) else { return };
                     let started = Instant::now();
-                    let text = worker.transcribe(&installed[case.installation], case, limit);
+                    let mut transcribe = || worker.transcribe(&installed[case.installation], case, limit);
+                    let text = if is_interrupted() { Err(not_begun()) } else { transcribe() };
                     let finished = Transcribed { case: position, text, elapsed: started.elapsed() };
                     if done.send(finished).is_err() {
                         return;
@@ -53,6 +54,11 @@ pub fn run(cases: &[Case], installed: &[Installed], jobs: usize, limit: Duration
             });
         }
     });
+}
+
+/// Why a spec was not run in a run that is interrupted.
+fn not_begun() -> Failure {
+    Failure::new(Step::Spec, Cause::Interrupted { stopped: Stopped::Cancelled })
 }
 
 /// A worker's server, for cases with the same preloaded libraries and configuration.

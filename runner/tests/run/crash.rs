@@ -61,6 +61,12 @@ fn a_crash_in_a_scenario_is_named() {
         let rest = format!("{words}{}", running(&now(how)));
         (scenario(&now(how), ""), backend("6:14", end, "in warm-up 1", &rest))
     };
+    // The server says nothing of it.
+    let exit = |how: &str, code: i32| {
+        let said =
+            format!("#    WARNING:  process ended by exit\\({code}\\), called by \"crash\" at offset 0x[0-9a-f]+\n");
+        (scenario(&now(how), ""), backend("6:14", "went away", "in warm-up 1", &said))
+    };
     let later = |moment: &str, time: &str, rest: &str| {
         let text = scenario(&format!("SELECT crash.later('{moment}', 'segfault')"), "");
         (text, backend("6:14", SEGFAULT, time, rest))
@@ -70,6 +76,8 @@ fn a_crash_in_a_scenario_is_named() {
         at("panic", r"was terminated by signal 6 \(Aborted\)", "#    PANIC:  crash was asked for\n"),
         at("kill", r"was terminated by signal 9 \(Killed\)", ""),
         at("_exit", "ended with exit code 2", ""),
+        exit("exit", 1),
+        exit("exit_0", 0),
         (
             scenario("SELECT crash.later('planner', 'segfault')", ""),
             backend("3:1", SEGFAULT, r"in ext_memcheck.begin\(\)", "#    DETAIL:  .*"),
@@ -82,7 +90,7 @@ fn a_crash_in_a_scenario_is_named() {
         ),
         // Nothing of it is the second scenario's.
         (
-            scenario("SELECT crash.worker('segfault', 1000)", ""),
+            scenario("SELECT crash.worker('segfault', 1500)", "").replace("pg_sleep(0.5)", "pg_sleep(3)"),
             format!(
                 r#"#  specs/s\d+.mcspec:3:1: background worker "crash worker" \(PID \d+\) {SEGFAULT} after the scenario\n.*"#
             ),

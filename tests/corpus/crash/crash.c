@@ -30,7 +30,6 @@ PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT void crash_worker_main(Datum main_arg);
 
 PG_FUNCTION_INFO_V1(crash_now);
-PG_FUNCTION_INFO_V1(crash_leave);
 PG_FUNCTION_INFO_V1(crash_later);
 PG_FUNCTION_INFO_V1(crash_worker);
 
@@ -115,12 +114,6 @@ crash_now(PG_FUNCTION_ARGS)
 {
 	crash(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
-}
-
-Datum
-crash_leave(PG_FUNCTION_ARGS)
-{
-	exit(3);
 }
 
 Datum

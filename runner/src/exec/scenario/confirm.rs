@@ -100,7 +100,7 @@ fn unconfirmed(iterations: u64, reason: String) -> Confirmation {
 /// A workload need not stand more iterations than were asked for: keys, files or slots may run out. To end the session is
 /// another matter.
 fn is_excused(failure: &Failure) -> bool {
-    let can_go_on = !matches!(failure.cause, Cause::Timeout { .. } | Cause::Server { .. });
+    let can_go_on = !matches!(failure.cause, Cause::Timeout { .. } | Cause::Interrupted { .. } | Cause::Server { .. });
     can_go_on && !failure.lost_the_session()
 }
 

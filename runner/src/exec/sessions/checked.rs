@@ -22,6 +22,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// How many notices of a session are kept.
 const NOTICES: usize = 10_000;
+/// The end of a permutation in a run that is interrupted.
+const INTERRUPTED: Cause = Cause::Interrupted { stopped: Stopped::Cancelled };
 
 /// SQLSTATE of a savepoint outside a transaction.
 const NO_TRANSACTION: &str = "25P01";
@@ -242,6 +244,7 @@ impl<'a> Checked<'a> {
         if !self.connect.server.is_alive() {
             return Vec::new();
         }
+        self.performance.tidy_up();
         let plan = &self.case.sessions;
         let mut failures = Vec::new();
         for session in self.sessions().filter(|&session| self.set_up[session]).collect::<Vec<_>>() {
@@ -336,6 +339,7 @@ impl<'a> Checked<'a> {
             self.end_transaction(session);
         }
         self.tear_down_lost()?;
+        self.heed_interrupts()?;
         self.is_set_up = false;
         self.halting(|performance| performance.fixtures("teardown", &plan.teardown))
     }
@@ -373,6 +377,7 @@ impl<'a> Checked<'a> {
             }
         }
         self.tear_down_lost()?;
+        self.heed_interrupts()?;
         self.is_set_up = false;
         self.halting(|performance| performance.fixtures("teardown", &plan.teardown))?;
         Ok(windows)
@@ -383,6 +388,7 @@ impl<'a> Checked<'a> {
             return Ok(());
         }
         let teardown = &self.case.sessions.sessions[session].teardown;
+        self.heed_interrupts()?;
         self.set_up[session] = false;
         self.halting(|performance| performance.session_fixtures("teardown", session, teardown))
     }
@@ -462,9 +468,20 @@ impl<'a> Checked<'a> {
         Ok(())
     }
 
+    /// Fails where the run is interrupted, unless that is known and what is done is to tidy up.
+    fn heed_interrupts(&self) -> Result<(), Failure> {
+        let interrupted = || Err(Failure::new(Step::Permutation, INTERRUPTED));
+        if self.performance.is_interrupted() { interrupted() } else { Ok(()) }
+    }
+
     /// Makes a failure of what halts the permutation.
     fn halting(&mut self, act: impl FnOnce(&mut Performance<'a>) -> Result<(), Halt>) -> Result<(), Failure> {
-        act(&mut self.performance).map_err(|halt| self.failure(halt))
+        self.heed_interrupts()?;
+        act(&mut self.performance).map_err(|halt| {
+            let failure = self.failure(halt);
+            let is_cut_short = self.performance.is_interrupted() && matches!(failure.cause, Cause::Timeout { .. });
+            if is_cut_short { Failure { cause: INTERRUPTED, ..failure } } else { failure }
+        })
     }
 
     fn failure(&self, halt: Halt) -> Failure {

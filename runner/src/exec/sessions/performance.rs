@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use super::blocking::{Blocking, Events};
 use super::connection::Connection;
 use super::lane::{End, Lane, Waited};
+use crate::exec::deadline::TIDYING;
 use crate::exec::failure::{SqlError, Step, Stopped};
 use crate::exec::happening::{Halt, Happening, Outcome, Wait};
 use crate::plan::{Batch, Launch, Marker, Sessions};
+use crate::server::is_interrupted;
 
 /// Pauses between looking whether a step is blocked: the first, and the one that they grow to.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
@@ -32,6 +34,8 @@ pub(super) struct Performance<'a> {
     lanes: Vec<Lane>,
     blocking: Blocking,
     limit: Duration,
+    /// What is done is to be done although the run is interrupted.
+    tidies: bool,
     tell: &'a mut dyn FnMut(Happening),
     /// A notice has come.
     noticed: bool,
@@ -59,6 +63,7 @@ impl<'a> Performance<'a> {
             lanes,
             blocking,
             limit: Duration::MAX,
+            tidies: false,
             tell,
             noticed: false,
             launches: &[],
@@ -134,6 +139,19 @@ impl<'a> Performance<'a> {
         (self.tell)(Happening::Begins { permutation });
     }
 
+    /// Whatever follows tidies up: an interrupt leaves it some time.
+    pub(super) fn tidy_up(&mut self) {
+        self.tidies = true;
+        if is_interrupted() {
+            self.limit = self.limit.min(TIDYING / 2);
+        }
+    }
+
+    /// Whether there is no more to do than to tidy up.
+    pub(super) fn is_interrupted(&self) -> bool {
+        is_interrupted() && !self.tidies
+    }
+
     /// Tells what went wrong where that is no reason to end.
     pub(super) fn forgive(&mut self, ended: Result<(), Halt>) {
         if let Err(halt) = ended {
@@ -168,17 +186,19 @@ impl<'a> Performance<'a> {
     /// libpq's PQexec.
     pub(super) fn ask(&mut self, session: usize, sql: &str) -> Outcome {
         let Performance { lanes, tell, .. } = self;
-        exchange(&mut lanes[session], sql, self.limit, |notice| tell(Happening::Notice { session, notice }))
+        exchange(&mut lanes[session], sql, (self.limit, self.tidies), |notice| {
+            tell(Happening::Notice { session, notice })
+        })
     }
 
     /// The same for what the spec does not ask for, whose notices are not told.
     pub(super) fn ask_aside(&mut self, session: usize, sql: &str) -> Outcome {
-        exchange(&mut self.lanes[session], sql, self.limit, |_| {})
+        exchange(&mut self.lanes[session], sql, (self.limit, self.tidies), |_| {})
     }
 
     /// The same on the control connection, whose notices nobody sees.
     pub(super) fn ask_control(&mut self, sql: &str) -> Outcome {
-        exchange(&mut self.control, sql, self.limit, |_| {})
+        exchange(&mut self.control, sql, (self.limit, self.tidies), |_| {})
     }
 
     fn fixture(
@@ -297,7 +317,7 @@ impl<'a> Performance<'a> {
             (self.tell)(Happening::Waiting { step, wait: Wait::Usual });
             return Ok(true);
         }
-        let mut clock = Clock::start(self.limit);
+        let mut clock = Clock::start(self.limit, self.tidies);
         let mut events = Events::default();
         while self.lanes[session].is_busy() {
             if self.wait(session, clock.pause) {
@@ -339,7 +359,7 @@ impl<'a> Performance<'a> {
     /// Reports a launch that is over, or whose first statement is, with everything it comes to.
     fn complete(&mut self, step: usize, session: usize, waited: bool) -> Result<(), Halt> {
         (self.tell)(Happening::Completed { step, waited });
-        let mut clock = Clock::start(self.limit);
+        let mut clock = Clock::start(self.limit, self.tidies);
         loop {
             match self.lanes[session].next_end() {
                 Some(End::Over) => break,
@@ -404,10 +424,15 @@ impl<'a> Performance<'a> {
 
 /// Sends a Query message and waits for what its last statement comes to. When the time is up, the session is stopped by what it
 /// takes, or left alone.
-fn exchange(lane: &mut Lane, sql: &str, limit: Duration, mut notice: impl FnMut(SqlError)) -> Outcome {
+fn exchange(
+    lane: &mut Lane,
+    sql: &str,
+    (limit, tidies): (Duration, bool),
+    mut notice: impl FnMut(SqlError),
+) -> Outcome {
     lane.connection.send(sql);
     let mut last = Outcome::Command;
-    let mut clock = Clock::start(limit);
+    let mut clock = Clock::start(limit, tidies);
     loop {
         let outcome = match lane.next_end() {
             Some(End::Over) => std::mem::replace(&mut last, Outcome::Command),
@@ -441,10 +466,14 @@ fn exchange(lane: &mut Lane, sql: &str, limit: Duration, mut notice: impl FnMut(
 /// The time of one attempt to complete something.
 struct Clock {
     started: Instant,
-    limit: Duration,
+    /// When it is cancelled, and when its session is ended.
+    cancel: Duration,
+    end: Duration,
     pause: Duration,
     /// The last means that was used.
     stopped: Option<Stopped>,
+    /// Whether an interrupt is to end it.
+    heeds_interrupts: bool,
 }
 
 /// What the time demanded.
@@ -455,8 +484,15 @@ enum Due {
 }
 
 impl Clock {
-    fn start(limit: Duration) -> Self {
-        Clock { started: Instant::now(), limit, pause: PAUSE.0, stopped: None }
+    fn start(limit: Duration, tidies: bool) -> Self {
+        Clock {
+            started: Instant::now(),
+            cancel: limit,
+            end: limit.saturating_mul(2),
+            pause: PAUSE.0,
+            stopped: None,
+            heeds_interrupts: !tidies,
+        }
     }
 
     /// Cancels what a session does when its time is up, and ends the session when that has not helped: first it is asked to end,
@@ -464,7 +500,12 @@ impl Clock {
     fn check(&mut self, connection: &Connection) -> Due {
         self.pause = (self.pause * 2).min(PAUSE.1);
         let after = self.started.elapsed();
-        let until = |means| self.limit.saturating_mul(2).saturating_add(GRACE * means);
+        if self.heeds_interrupts && is_interrupted() {
+            self.heeds_interrupts = false;
+            self.cancel = self.cancel.min(after);
+            self.end = self.end.min(after + GRACE);
+        }
+        let until = |means| self.end.saturating_add(GRACE * means);
         if after > until(0) {
             let means = [(Stopped::Terminated, until(0)), (Stopped::Killed, until(1)), (Stopped::Left, until(2))];
             for (means, from) in means {
@@ -480,7 +521,7 @@ impl Clock {
             return Due::Ended(after);
         }
         // A server that cannot be asked is asked again.
-        if after > self.limit && self.stopped.is_none() && connection.cancel() {
+        if after >= self.cancel && self.stopped.is_none() && connection.cancel() {
             self.stopped = Some(Stopped::Cancelled);
             return Due::Cancelled(after);
         }

@@ -42,6 +42,9 @@ pub fn run(
     let connections = sessions.map(|(session, number)| connect(number, &session.name)).collect::<Result<_, _>>()?;
     let mut performance = Performance::new(plan, control, connections, false, tell);
     for (number, permutation) in plan.permutations.iter().enumerate() {
+        if performance.is_interrupted() {
+            return Err(Halt::Unknown("the run was interrupted".to_owned()));
+        }
         performance.begin(number, permutation.timeout.unwrap_or(limit));
         performance.fixtures("setup", &plan.setup)?;
         for (session, fixtures) in plan.sessions.iter().enumerate() {

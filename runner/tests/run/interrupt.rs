@@ -1,0 +1,109 @@
+//! Interrupted runs: what there is is reported, what was set up is torn down, and the rest is told to be not run.
+
+use std::process::Stdio;
+
+use mcspec::report::json::RunReport;
+use nix::sys::signal::Signal;
+
+use super::project::{Project, eventually, send, wait};
+
+const GOOD: &str = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+const ENDLESS: &str = "\
+golden none
+setup { CREATE ROLE guest }
+teardown { DROP ROLE guest }
+scenario window first
+  setup { CREATE ROLE visitor }
+  teardown { DROP ROLE visitor }
+  workload { DO 'BEGIN PERFORM pg_sleep(600); END' }
+  expect none
+scenario window second
+  workload { SELECT 1 }
+  expect none
+";
+const BLOCKED: &str = "\
+golden none
+setup { CREATE ROLE guest }
+teardown { DROP ROLE guest }
+session one
+  setup { CREATE ROLE visitor }
+  teardown { DROP ROLE visitor }
+  step sleep { SELECT pg_sleep(600) }
+  step more { SELECT 1 }
+permutation sleep more
+  expect none
+";
+
+#[test]
+fn an_interrupted_run_reports_what_there_is() {
+    let project = Project::new(&[
+        ("specs/good.mcspec", GOOD),
+        ("specs/endless.mcspec", ENDLESS),
+        ("specs/later.mcspec", GOOD),
+        ("schedule", "test: good\ntest: endless\ntest: later\n"),
+    ]);
+    let formats = ["json", "junit", "markdown", "github"].map(|format| format!("--report {format}=r.{format}"));
+    let child = project.start(&format!("-j 1 --report tap {}", formats.join(" ")));
+    send(Signal::SIGINT, child.id().try_into().unwrap());
+    let ended = wait(child);
+    assert_eq!(ended.code, 130, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.ends_with("mcspec: interrupted\n"), "{}", ended.stderr);
+    project.assert_nothing_left();
+
+    let said = ["\nok 1 - good ", "\nnot ok 2 - endless ", "#  specs/endless.mcspec:7:14: warm-up 1 was interrupted\n"];
+    let rest = ["#  not run:\n#    scenario window second\n", "\nok 3 - later # SKIP not run: interrupted\n"];
+    assert!(said.iter().chain(&rest).all(|text| ended.stdout.contains(text)), "{}", ended.stdout);
+    let json = RunReport::parse(&project.read("r.json")).unwrap();
+    let statuses: Vec<&str> = json.cases.iter().map(|case| case.status.as_str()).collect();
+    assert_eq!(statuses, ["passed", "failed", "skipped"]);
+    assert_eq!(json.cases[2].reason.as_deref(), Some("not run: interrupted"));
+    let junit = project.read("r.junit");
+    assert!(junit.contains("<skipped message=\"not run: interrupted\"/>"), "{junit}");
+    assert!(junit.ends_with("</testsuites>\n"), "{junit}");
+    let markdown = project.read("r.markdown");
+    assert!(markdown.contains("* later: skipped: not run: interrupted\n"), "{markdown}");
+    let github = project.read("r.github");
+    assert!(github.contains("warm-up 1 was interrupted"), "{github}");
+    // And what was run can be asked about.
+    assert!(project.read("results/good.json").contains("\"passed\""));
+    assert!(project.read("results/run.json").contains("\"endless\""));
+}
+
+#[test]
+fn an_interrupted_run_tears_down_what_it_has_set_up() {
+    for spec in [ENDLESS, BLOCKED] {
+        let project = Project::new(&[("specs/endless.mcspec", spec), ("schedule", "test: endless\n")]);
+        let (server, uri) = project.server(true);
+        let count = |sql: &str| server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get::<_, i64>(0);
+        let roles = "SELECT count(*) FROM pg_roles WHERE rolname IN ('guest', 'visitor')";
+        let child = project.on(&uri, "").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("the workload runs", || {
+            let running =
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active'
+                              AND pid <> pg_backend_pid()";
+            count(running) == 1
+        });
+        assert!(count(roles) >= 1);
+        send(Signal::SIGINT, child.id().try_into().unwrap());
+        let ended = wait(child);
+        assert_eq!(ended.code, 130, "{}", ended.stdout);
+        assert!(ended.stdout.contains("was interrupted"), "{}", ended.stdout);
+        assert_eq!(count(roles), 0, "{}", ended.stdout);
+        assert_eq!(count("SELECT count(*) FROM pg_database WHERE datname LIKE 'mcspec%'"), 0);
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_teardown() {
+    let slow = ENDLESS.replace("DROP ROLE visitor", "SELECT pg_sleep(600)");
+    let project = Project::new(&[("specs/endless.mcspec", &slow), ("schedule", "test: endless\n")]);
+    let child = project.start("--report tap --report junit=r.xml");
+    let pid = child.id().try_into().unwrap();
+    send(Signal::SIGINT, pid);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    send(Signal::SIGTERM, pid);
+    let ended = wait(child);
+    assert_eq!(ended.code, 130, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(project.read("r.xml").ends_with("</testsuites>\n"));
+    project.assert_nothing_left();
+}
