@@ -1,13 +1,14 @@
 //! What isolation specs are given on the command line or by `[isolation]` of `mcspec.toml`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::complaint::Complaint;
 use crate::config::Config;
-use crate::plan::{Case, Outside, conf_lines, is_isolation_spec};
+use crate::language::SourceFile;
+use crate::plan::{Case, ConfLine, Outside, conf_lines, is_isolation_spec};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Isolation specs (NAME.spec)")]
@@ -72,10 +73,10 @@ impl FromOutside {
     }
 }
 
-fn lines(file: &Path) -> Result<Vec<String>, Complaint> {
-    let text = fs::read_to_string(file).map_err(|error| Complaint::Argument {
+fn lines(file: &Path) -> Result<Vec<ConfLine>, Complaint> {
+    let source = SourceFile::read(file).map_err(|error| Complaint::Argument {
         message: format!("could not read \"{}\": {error}", file.display()),
         hint: None,
     })?;
-    Ok(conf_lines(&text).collect())
+    Ok(conf_lines(&Arc::new(source)))
 }

@@ -35,7 +35,9 @@ pub(super) fn environment(installation: &Installation, config: &Config) -> Envir
 
 /// What conditions can ask about a server that somebody else runs. What the project would install is not there.
 pub(super) fn given_environment(server: &GivenServer) -> Environment {
-    Environment::configured(server.version_num, &server.configure, vec![server.extension_dir.clone()])
+    let directories = vec![server.extension_dir.clone()];
+    let environment = Environment::configured(server.version_num, &server.configure, directories);
+    Environment { database_prefix: server.database_prefix.clone(), ..environment }
 }
 
 /// Marks the cases that only a server of their own can run.

@@ -23,6 +23,7 @@ use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::exec::outcome::Outcome;
 use crate::golden::Directory;
 use crate::judge::{interrupted, without_running};
+use crate::language::sql::BUILT_IN;
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reporter, Reports, Summary};
 use crate::results::make_directory;
@@ -99,6 +100,10 @@ fn major(text: &str) -> Result<u32, String> {
 /// `NAME=VALUE`
 pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    // That one is for whoever runs it.
+    if name != "seed" && BUILT_IN.contains(&name) {
+        return Err(format!("variable \"{name}\" is built in"));
+    }
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -27,11 +27,11 @@ enum Left {
     Lost,
 }
 
-/// Runs a case on the server in the slot, which is replaced where it does not fit, in a database of that name.
-pub fn run(slot: &mut Slot, source: Source, case: &Case, database: &str, tell: &mut dyn FnMut(Progress)) -> Outcome {
+/// Runs a case on the server in the slot, which is replaced where it does not fit, in a database of its own.
+pub fn run(slot: &mut Slot, source: Source, case: &Case, tell: &mut dyn FnMut(Progress)) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::default();
-    if let Err(failure) = on_servers(slot, source, case, database, tell, &mut outcome) {
+    if let Err(failure) = on_servers(slot, source, case, tell, &mut outcome) {
         if is_lost(&failure) {
             slot.discard();
         }
@@ -55,22 +55,21 @@ fn on_servers(
     slot: &mut Slot,
     source: Source,
     case: &Case,
-    database: &str,
     tell: &mut dyn FnMut(Progress),
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     loop {
         let server = slot.server_for(source, case)?;
         let processes = server.server().processes();
-        let database = server.create_database(database)?;
-        let left = in_database(server.server(), &database, case, tell, outcome);
+        server.create_database(&case.database)?;
+        let left = in_database(server.server(), &case.database, case, tell, outcome);
         match &left {
             // A backend that was killed takes all others with it, and the server goes through recovery.
             Ok(Left::Lost) => slot.discard(),
             Err(failure) if is_lost(failure) => {}
             // What a process that was started here does later is not the next case's doing, nor is that waited for.
             Ok(Left::Done) | Err(_) if leaves_processes(server.server(), &processes) => slot.discard(),
-            Ok(Left::Done) | Err(_) => slot.drop_database(&database)?,
+            Ok(Left::Done) | Err(_) => slot.drop_database(&case.database)?,
         }
         if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() || is_interrupted() {
             return Ok(());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::failure::{Cause, Failure, Step};
 use super::session::{Session, no_server};
-use crate::plan::Case;
-use crate::server::{GivenServer, Server, ServerOptions, Stage, Template};
+use crate::plan::{Case, ConfLine, Place};
+use crate::server::{CONF_FILE, GivenServer, Server, ServerOptions, Stage, Template};
 
 /// The database that every spec's own is a copy of. Nobody can be connected to it, which would keep it from being copied;
 /// extensions may have workers that connect to every database that lets them.
@@ -68,7 +68,7 @@ impl Slot {
             other => {
                 // Stopped first: a worker has one server at a time.
                 drop(other);
-                Ok(self.running.insert(Running::start(source, case.installation, options)?))
+                Ok(self.running.insert(Running::start(source, case, options)?))
             }
         }
     }
@@ -95,13 +95,16 @@ impl Slot {
 }
 
 impl Running {
-    fn start(source: Source, installation: usize, options: ServerOptions) -> Result<Self, Failure> {
+    fn start(source: Source, case: &Case, options: ServerOptions) -> Result<Self, Failure> {
         let server = match source {
             Source::Installed(Installed { stage, template }) => Server::start(stage, template, &options),
             Source::Given(given) => Server::given(given, &options),
         };
-        let server = server.map_err(|error| no_server(&error))?;
-        Ok(Running { server, installation, options })
+        let server = server.map_err(|error| {
+            let failure = no_server(&error);
+            Failure { place: to_blame(case, &error.to_string()).cloned(), ..failure }
+        })?;
+        Ok(Running { server, installation: case.installation, options })
     }
 
     /// The server.
@@ -109,17 +112,17 @@ impl Running {
         &self.server
     }
 
-    /// Makes a spec's own database, empty but for the engine, and returns its full name.
-    pub(super) fn create_database(&self, name: &str) -> Result<String, Failure> {
+    /// Makes a spec's own database, empty but for the engine.
+    pub(super) fn create_database(&self, name: &str) -> Result<(), Failure> {
         let server = &self.server;
-        let name = server.claim_database(name).map_err(|error| no_server(&error))?;
+        server.claim_database(name).map_err(|error| no_server(&error))?;
         administer(server, &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"), LIMIT)?;
         let step = Step::Extension("pg_ext_memcheck".to_owned());
         // In no schema that a workload may drop.
         let sql = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog";
-        let mut session = Session::open(server, &name, "", LIMIT)?;
+        let mut session = Session::open(server, name, "", LIMIT)?;
         let created = session.simple(sql, &step, None);
-        session.end(created.map(|()| name))
+        session.end(created)
     }
 }
 
@@ -128,9 +131,24 @@ fn options(case: &Case) -> ServerOptions {
     ServerOptions {
         preload_first: case.preload_first.clone(),
         preload: case.preload.clone(),
-        conf: case.conf.clone(),
+        conf: case.conf.iter().map(|line| line.text.clone()).collect(),
         name: case.label.replace('/', "_"),
     }
+}
+
+/// The line of `conf` for which a server has not started, as its message says: by file and line where it cannot read the line
+/// (guc-file.l), by the parameter where it does not take the value. Without `preload` nothing else is particular to it.
+fn to_blame<'a>(case: &'a Case, message: &str) -> Option<&'a Place> {
+    let number = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().ok();
+    let numbered = message.split(&format!("{CONF_FILE}\" line ")).skip(1).find_map(number);
+    let by_number = numbered.and_then(|number| case.conf.get(number.checked_sub(1)?));
+    let is_named = |line: &&ConfLine| {
+        let name = line.parameter();
+        let is_inner = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        message.to_ascii_lowercase().split(|c| !is_inner(c)).any(|word| word.trim_matches('.') == name)
+    };
+    let first = || case.conf.first().filter(|_| case.preload.is_empty() && case.preload_first.is_empty());
+    by_number.or_else(|| case.conf.iter().rev().find(is_named)).or_else(first).map(|line| &line.place)
 }
 
 fn administer(server: &Server, sql: &str, limit: Duration) -> Result<(), Failure> {
@@ -145,5 +163,40 @@ fn is_in_use(failure: &Failure) -> bool {
         Cause::Sql(error) => error.code == OBJECT_IN_USE,
         Cause::Timeout { .. } => true,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Defaults, Environment, Overrides, cases, load};
+
+    /// The line of the spec that a message is about.
+    fn blamed(head: &str, message: &str) -> Option<usize> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.mcspec");
+        let text = format!(
+            "{head}conf {{\n# first\nwork_mem = 1MB\nMax_Connections = lots\nssl = on\n}}\nscenario window\n  workload {{ SELECT 1 }}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let loaded = load("x", &path).unwrap();
+        let planned = cases(&loaded, &Environment::nominal(180_000), &Overrides::default(), Defaults::default());
+        to_blame(&planned.unwrap()[0], message).map(|place| place.source.line_column(place.offset).0)
+    }
+
+    #[test]
+    fn a_server_that_does_not_start_is_blamed_on_a_line() {
+        let table = [
+            ("LOG:  syntax error in file \"/x/spec.conf\" line 3, near end of line", 5),
+            ("LOG:  unrecognized configuration parameter \"work_men\" in file \"/x/spec.conf\" line 1", 3),
+            ("LOG:  invalid value for parameter \"max_connections\": \"lots\"", 4),
+            ("FATAL:  could not load server certificate file \"server.crt\"", 3),
+        ];
+        for (message, line) in table {
+            assert_eq!(blamed("", message), Some(line), "{message}");
+        }
+        // It may as well be the library.
+        assert_eq!(blamed("preload x\n", "FATAL:  could not access file \"x\""), None);
+        assert_eq!(blamed("preload x\n", table[2].0), Some(5));
     }
 }

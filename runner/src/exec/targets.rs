@@ -71,7 +71,7 @@ pub(super) fn find(control: &mut Session, case: &Case) -> Result<Targets, Failur
     let others = control.query(OTHERS, &[], &Step::Targets, None)?;
     let others =
         |column: usize| others.first().and_then(|row| row.get::<_, Option<String>>(column)).unwrap_or_default();
-    if case.conf.iter().any(|line| has_session_libraries(line)) {
+    if case.conf.iter().any(|line| has_session_libraries(&line.text)) {
         others(0).split(',').for_each(|library| add(&mut targets, library.trim().trim_matches('"')));
     }
     others(1).split(',').for_each(|plugin| add(&mut targets, plugin));

@@ -106,8 +106,17 @@ pub struct Exemption {
 pub struct Setting {
     /// The parameter's name, qualified or not.
     pub name: Spanned<String>,
-    /// The value without quotes.
-    pub value: Spanned<String>,
+    /// The values, of which a list has several.
+    pub values: Vec<SettingValue>,
+}
+
+/// A value of `set`
+#[derive(Debug, Clone, PartialEq)]
+pub enum SettingValue {
+    /// A text without its quotes.
+    Text(Spanned<String>),
+    /// `:name`, also with the name in quotes, which say no more here.
+    Variable(Spanned<String>),
 }
 
 /// `var name = value`

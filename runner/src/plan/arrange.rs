@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::case::{Planner, settings};
+use super::case::Planner;
 use super::sessions::{
     Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
     trim,
@@ -53,6 +53,7 @@ impl Planner<'_> {
                 batch: self.batch(source, &step.sql),
             });
         }
+        let settings = self.settings(source, &session.settings);
         let mut batches = |blocks: &[Block]| blocks.iter().map(|block| self.batch(source, block)).collect();
         planned.sessions.push(Session {
             name: session.name.value.clone(),
@@ -60,7 +61,7 @@ impl Planner<'_> {
             teardown: batches(&session.teardown),
             watch: session.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: session.allow.iter().map(|pattern| pattern.value.clone()).collect(),
-            settings: settings(source, &session.settings).collect(),
+            settings,
         });
     }
 

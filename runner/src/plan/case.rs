@@ -14,7 +14,7 @@ use super::load::Loaded;
 use super::name::name;
 use super::tracing::trace;
 use super::unsupported::unsupported;
-use super::variables::{Overrides, cells, variables};
+use super::variables::{DATABASE, Overrides, cells, variables};
 use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
 use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
@@ -54,7 +54,7 @@ pub fn cases(
     let mut problems = Vec::new();
     for cell in cells(loaded, overrides) {
         let name = name(&loaded.name, &loaded.spec.matrix, &cell);
-        let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment.version_num));
+        let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment));
         let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
         let case = planner.case(name);
         // The cells differ in values only: what is wrong with one is wrong with all.
@@ -105,9 +105,10 @@ impl Planner<'_> {
             extensions: spec.extensions.clone(),
             preload_first: spec.preload_first.iter().map(|library| library.value.clone()).collect(),
             preload: spec.preload.iter().map(|library| library.value.clone()).collect(),
-            conf: spec.conf.iter().flat_map(|block| conf_lines(&block.text)).collect(),
+            conf: self.conf(&spec.conf),
+            database: self.variables.get(DATABASE).unwrap_or_default().to_owned(),
             targets: spec.targets.iter().map(|target| target.value.clone()).collect(),
-            settings: self.loaded.parts().flat_map(|(source, spec)| settings(source, &spec.settings)).collect(),
+            settings: self.settings_of_file(),
             setup: self.fixtures(|spec| &spec.setup),
             teardown: self.fixtures(|spec| &spec.teardown),
             sessions: self.sessions(),
@@ -183,6 +184,39 @@ impl Planner<'_> {
         })
     }
 
+    fn settings_of_file(&mut self) -> Vec<Setting> {
+        let loaded = self.loaded;
+        loaded.parts().flat_map(|(source, spec)| self.settings(source, &spec.settings)).collect()
+    }
+
+    /// `set` clauses with their variables replaced.
+    pub(super) fn settings(&mut self, source: &Arc<SourceFile>, settings: &[ast::Setting]) -> Vec<Setting> {
+        let mut bound = Vec::new();
+        for setting in settings {
+            let values: Vec<&str> = (setting.values.iter())
+                .filter_map(|value| match value {
+                    ast::SettingValue::Text(text) => Some(text.value.as_str()),
+                    ast::SettingValue::Variable(name) => {
+                        let value = self.variables.get(&name.value);
+                        if value.is_none() {
+                            let message = format!("variable \"{}\" is not defined", name.value);
+                            let hint = format!("define it with \"var {} = ...\"", name.value);
+                            let diagnostic = Diagnostic::new(name.span.clone(), message).with_hint(hint);
+                            self.problems.push(Problem::new(source, diagnostic));
+                        }
+                        value
+                    }
+                })
+                .collect();
+            bound.push(Setting {
+                name: setting.name.value.clone(),
+                value: values.join(", "),
+                place: Place { source: Arc::clone(source), offset: setting.name.span.start },
+            });
+        }
+        bound
+    }
+
     fn own_blocks(&mut self, blocks: &[Block]) -> Vec<Sql> {
         let source = &self.loaded.source;
         blocks.iter().map(|block| self.bind(source, &block.text, block.span.start, Varying::Nothing)).collect()
@@ -233,7 +267,7 @@ impl Planner<'_> {
             trace: trace(&self.loaded.spec, Some(scenario)),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
-            settings: settings(&self.loaded.source, &scenario.settings).collect(),
+            settings: self.settings(&self.loaded.source, &scenario.settings),
             workload: self.workload(scenario),
             worker: scenario.worker.as_ref().map(|(name, time)| Worker {
                 name: name.value.clone(),
@@ -322,17 +356,4 @@ impl Planner<'_> {
 /// Whether the server can repeat it. On a ladder the rows are the client's.
 fn can_be_repeated(kind: ScenarioKind) -> bool {
     kind.call().is_some() && !kind.takes(Clause::Rows)
-}
-
-pub(super) fn settings(source: &Arc<SourceFile>, settings: &[ast::Setting]) -> impl Iterator<Item = Setting> {
-    settings.iter().map(|setting| Setting {
-        name: setting.name.value.clone(),
-        value: setting.value.value.clone(),
-        place: Place { source: Arc::clone(source), offset: setting.name.span.start },
-    })
-}
-
-/// Lines for postgresql.conf as they are written into a file or a block.
-pub fn conf_lines(text: &str) -> impl Iterator<Item = String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
 }

@@ -24,6 +24,8 @@ pub struct Environment {
     pub features: BTreeSet<String>,
     /// Where control files are, first match wins.
     pub extension_directories: Vec<PathBuf>,
+    /// What the names of databases begin with, so that they are nobody else's.
+    pub database_prefix: String,
 }
 
 impl Environment {
@@ -38,6 +40,7 @@ impl Environment {
             assertions: false,
             features: BTreeSet::new(),
             extension_directories: Vec::new(),
+            database_prefix: String::new(),
         }
     }
 

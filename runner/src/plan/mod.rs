@@ -7,6 +7,7 @@ mod arrange;
 mod bind;
 mod case;
 mod condition;
+mod conf;
 mod load;
 mod name;
 mod outside;
@@ -30,9 +31,10 @@ use crate::language::SourceFile;
 use crate::language::ast::{Expect, Extension, Growth, Iterate, Mode, Protocol, Trace};
 
 pub use bind::{Sql, Statement, Values};
-pub use case::{Defaults, cases, conf_lines};
+pub use case::{Defaults, cases};
 pub use condition::Environment;
 pub(crate) use condition::admits;
+pub use conf::{ConfLine, conf_lines};
 pub use load::{Loaded, load};
 pub use name::hash;
 pub use outside::{Outside, is_isolation_spec};
@@ -52,6 +54,8 @@ pub struct Case {
     pub source: Arc<SourceFile>,
     /// Position of the installation among those of the run.
     pub installation: usize,
+    /// Its database: `:database`
+    pub database: String,
     /// `tags`
     pub tags: Vec<String>,
     /// Why it is not run at all.
@@ -71,7 +75,7 @@ pub struct Case {
     /// `target`: the libraries that are charged; none for those that the extensions and `preload` load.
     pub targets: Vec<String>,
     /// Lines for postgresql.conf. A case with any has its own server.
-    pub conf: Vec<String>,
+    pub conf: Vec<ConfLine>,
     /// Parameters of every session.
     pub settings: Vec<Setting>,
     /// Run on the control connection before the scenarios; none without scenarios.

@@ -1,10 +1,10 @@
 //! What isolation specs are given from outside, since isolationtester has no clauses for it.
 
-use super::Case;
+use super::{Case, ConfLine};
 use crate::language::ast::{Extension, Spanned};
 
 /// Clauses for every isolation spec that has none of the kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// `extension`
     pub extensions: Vec<String>,
@@ -15,7 +15,7 @@ pub struct Outside {
     /// `target`
     pub targets: Vec<String>,
     /// `conf`
-    pub conf: Vec<String>,
+    pub conf: Vec<ConfLine>,
 }
 
 impl Outside {

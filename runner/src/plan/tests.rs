@@ -325,3 +325,52 @@ fn what_sessions_cannot_do_is_reported() {
         assert_eq!(plan(&text, &[], &[]).map(|_| ()), Err(vec![expected.to_owned()]), "{text}");
     }
 }
+
+#[test]
+fn conf_leaves_to_the_runner_what_is_its() {
+    const SCENARIO: &str = "scenario window\n  workload { SELECT 1 }\n";
+    let table = [
+        ("port = 5", "1:8: parameter \"port\" is set by mcspec"),
+        ("PORT 5", "1:8: parameter \"port\" is set by mcspec"),
+        ("'port' = 5", "1:8: parameter \"port\" is set by mcspec"),
+        ("Shared_Preload_Libraries='x'", "1:8: parameter \"shared_preload_libraries\" is set by mcspec"),
+        ("work_mem = 1MB\n  listen_addresses = '*'", "2:3: parameter \"listen_addresses\" is set by mcspec"),
+        ("pg_ext_memcheck.Targets = 'x'", "1:8: parameter \"pg_ext_memcheck.targets\" is set by mcspec"),
+        ("log_line_prefix = '%m '", "1:8: parameter \"log_line_prefix\" is set by mcspec"),
+        ("data_directory = '/x'", "1:8: parameter \"data_directory\" is set by mcspec"),
+        ("include 'x.conf'", "1:8: \"conf\" cannot take in other files"),
+        ("INCLUDE_IF_EXISTS = 'x.conf'", "1:8: \"conf\" cannot take in other files"),
+        ("a.b = :nosuch", "1:14: variable \"nosuch\" is not defined"),
+    ];
+    for (lines, expected) in table {
+        let found = plan(&format!("conf {{ {lines}\n}}\n{SCENARIO}"), &[], &[]).unwrap_err();
+        assert_eq!(found, [format!("x.mcspec:{expected}")], "{lines}");
+    }
+    let lines = "# port = 5\n  portable.x = 'a # b' # c\n\n  session_preload_libraries = 'a:b'\n  pg_ext_memcheck.ring_size = 9\n\
+                 cron.database_name = :'database'\n  a.b = :database # don't :nosuch\n";
+    let case = one(&format!("conf {{ {lines} }}\nset x.y = :database\nset x.z to a, :\"database\"\n{SCENARIO}"));
+    let texts: Vec<&str> = case.conf.iter().map(|line| line.text.as_str()).collect();
+    let database = &case.database;
+    let expected = [
+        "portable.x = 'a # b'",
+        "session_preload_libraries = 'a:b'",
+        "pg_ext_memcheck.ring_size = 9",
+        &format!("cron.database_name = '{database}'"),
+        &format!("a.b = {database}"),
+    ];
+    assert_eq!(texts, expected);
+    assert_eq!(case.conf[0].place.to_string().rsplit_once(".mcspec").unwrap().1, ":2:3");
+    let values: Vec<&str> = case.settings.iter().map(|setting| setting.value.as_str()).collect();
+    assert_eq!(values, [database.as_str(), &format!("a, {database}")]);
+}
+
+#[test]
+fn the_database_is_known_before_there_is_a_server() {
+    let sql = |case: &Case| case.scenarios[0].workload.statements[0].text(Values::default()).into_owned();
+    let cases = plan("matrix k in (1, 2)\nscenario window\n  workload { SELECT :'database', :k }\n", &[], &[]).unwrap();
+    assert_ne!(cases[0].database, cases[1].database);
+    for case in &cases {
+        assert!(sql(case).starts_with(&format!("SELECT '{}', ", case.database)), "{}", sql(case));
+        assert!(case.database.starts_with("spec_") && case.database.len() < 30, "{}", case.database);
+    }
+}

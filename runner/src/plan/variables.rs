@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::condition::Environment;
 use super::load::Loaded;
+use super::name::hash;
 use crate::language::sql::Variables;
+
+/// The variable that is the name of the spec's database.
+pub(super) const DATABASE: &str = "database";
 
 /// Values given outside the spec.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +65,7 @@ pub(super) fn variables(
     cell: &Cell,
     overrides: &Overrides,
     case: &str,
-    version_num: u32,
+    environment: &Environment,
 ) -> Variables {
     let mut variables = Variables::default();
     variables.set("seed", "1");
@@ -73,7 +78,9 @@ pub(super) fn variables(
     for (name, value) in overrides.environment.iter().chain(&overrides.command_line) {
         variables.set(name, value);
     }
-    variables.set("pg_version_num", version_num.to_string());
+    variables.set("pg_version_num", environment.version_num.to_string());
+    // Known before there is a server, for what has to stand in postgresql.conf.
+    variables.set(DATABASE, format!("{}spec_{:016x}", environment.database_prefix, hash(case)));
     variables.set("spec", case);
     variables
 }

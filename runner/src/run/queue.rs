@@ -80,7 +80,7 @@ fn once(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> 
     };
     // Nobody listening means that the run is being given up; it ends by itself.
     let mut tell = |progress| drop(events.send(Event::Progress { case: position, progress }));
-    let outcome = exec::run(slot, source, case, &format!("spec_{position}"), &mut tell);
+    let outcome = exec::run(slot, source, case, &mut tell);
     let verdict = verdict(case, &outcome, &run.environments[case.installation], run.goldens);
     (outcome, verdict)
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres::config::Host;
@@ -29,10 +28,8 @@ const ANSWERED: Duration = Duration::from_secs(30);
 pub struct GivenServer {
     pub(super) config: Config,
     name: String,
-    /// What its databases made by this run are called.
-    prefix: String,
-    /// Connections to it that count as a server of their own, so far.
-    used: AtomicU32,
+    /// What the names of its databases made by this run begin with.
+    pub database_prefix: String,
     preloaded: Vec<String>,
     /// `server_version_num`
     pub version_num: u32,
@@ -71,8 +68,7 @@ impl GivenServer {
         Ok(GivenServer {
             config,
             name,
-            prefix: format!("mcspec_{}_{now:x}", std::process::id()),
-            used: AtomicU32::new(0),
+            database_prefix: format!("mcspec_{}_{now:x}_", std::process::id()),
             preloaded: facts.preloaded,
             version_num: facts.version_num,
             configure: facts.configure,
@@ -92,11 +88,6 @@ impl GivenServer {
             None => Ok(()),
             Some(missing) => Err(not_preloaded(&self.name, missing, options)),
         }
-    }
-
-    /// What the names of the next user's databases begin with.
-    pub(super) fn next_prefix(&self) -> String {
-        format!("{}_{}_", self.prefix, self.used.fetch_add(1, Ordering::Relaxed))
     }
 }
 

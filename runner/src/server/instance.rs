@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ const TERMINATED: Duration = Duration::from_secs(5);
 const MAINTENANCE: &str = "postgres";
 
 /// The file in the data directory that holds the lines of [`ServerOptions::conf`], by which messages name them.
-const CONF_FILE: &str = "spec.conf";
+pub const CONF_FILE: &str = "spec.conf";
 
 /// A running server. Either a postmaster in a process group of its own, never root, which is stopped when this is dropped;
 /// or one that somebody else runs, whose databases made by this run are dropped then.
@@ -52,7 +52,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Origin {
     Own(Own),
-    Given { config: Box<tokio_postgres::Config>, prefix: String },
+    Given { config: Box<tokio_postgres::Config>, claimed: Mutex<Vec<String>> },
 }
 
 #[derive(Debug)]
@@ -147,22 +147,19 @@ impl Server {
     /// Uses a server that somebody else runs, which has to preload these libraries, in whatever order it takes them.
     pub fn given(server: &GivenServer, options: &ServerOptions) -> Result<Self, ServerError> {
         server.check_preload(options)?;
-        let origin = Origin::Given { config: Box::new(server.config.clone()), prefix: server.next_prefix() };
+        let origin = Origin::Given { config: Box::new(server.config.clone()), claimed: Mutex::default() };
         let server = Self { name: server.name().to_owned(), origin };
         server.wait_until_accepting()?;
         Ok(server)
     }
 
-    /// The full name of a database that is about to be made. On a server that somebody else runs, it is dropped in any case.
-    pub fn claim_database(&self, name: &str) -> Result<String, ServerError> {
-        match &self.origin {
-            Origin::Own(_) => Ok(name.to_owned()),
-            Origin::Given { config, prefix } => {
-                let name = format!("{prefix}{name}");
-                process::register_database(config, &name)?;
-                Ok(name)
-            }
+    /// Says that a database is about to be made. On a server that somebody else runs, it is dropped in any case.
+    pub fn claim_database(&self, name: &str) -> Result<(), ServerError> {
+        if let Origin::Given { config, claimed } = &self.origin {
+            process::register_database(config, name)?;
+            claimed.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
         }
+        Ok(())
     }
 
     /// The database to make others from.
@@ -403,7 +400,9 @@ impl Drop for Server {
                 own.process.stop();
                 own.run.discard(&own.data);
             }
-            Origin::Given { prefix, .. } => process::drop_databases(prefix),
+            Origin::Given { claimed, .. } => {
+                process::drop_databases(&claimed.lock().unwrap_or_else(PoisonError::into_inner));
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;
 pub use given::GivenServer;
 pub use installation::{Installation, PgVersion};
-pub use instance::{Backend, Server};
+pub use instance::{Backend, CONF_FILE, Server};
 pub use options::ServerOptions;
 pub use process::{cleanup_all, interrupt, is_interrupted};
 pub use run_directory::RunDirectory;

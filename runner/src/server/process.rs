@@ -126,11 +126,11 @@ pub(super) fn register_database(server: &tokio_postgres::Config, name: &str) -> 
     Ok(())
 }
 
-/// Drops the registered databases whose names begin so.
-pub(super) fn drop_databases(prefix: &str) {
+/// Drops those of the registered databases.
+pub(super) fn drop_databases(names: &[String]) {
     // Held meanwhile: an interrupted run does not end before they are gone.
     let mut register = locked(&REGISTER);
-    for database in register.databases.extract_if(.., |database| database.name.starts_with(prefix)) {
+    for database in register.databases.extract_if(.., |database| names.contains(&database.name)) {
         database.drop_it();
     }
 }

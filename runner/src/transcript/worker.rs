@@ -97,7 +97,11 @@ impl Worker {
         let options = ServerOptions {
             preload_first: case.preload_first.clone(),
             preload: case.preload.clone(),
-            conf: CONF.iter().map(|&line| line.to_owned()).chain(case.conf.iter().cloned()).collect(),
+            conf: CONF
+                .iter()
+                .map(|&line| line.to_owned())
+                .chain(case.conf.iter().map(|line| line.text.clone()))
+                .collect(),
             name: "transcript".to_owned(),
         };
         let fits = |ready: &Ready| ready.options == options && ready.installation == case.installation;

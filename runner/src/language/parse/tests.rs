@@ -5,11 +5,12 @@ use std::time::Duration;
 use memcheck_core::golden::row::Policy;
 use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
 
-use super::{parse, parse_include};
+use super::clause::CLAUSES;
+use super::{parse, parse_include, walk};
 use crate::language::SourceFile;
 use crate::language::ast::{
-    Abort, Comparison, Expectation, ExpectedViolation, Marker, Range, Rate, Scenario, Spanned, Spec, Test,
-    WorkloadSource,
+    Abort, Comparison, Expectation, ExpectedViolation, Marker, Range, Rate, Scenario, SettingValue, Spanned, Spec,
+    Test, WorkloadSource,
 };
 
 fn spec(text: &str) -> Spec {
@@ -51,9 +52,16 @@ fn the_header() {
     assert_eq!(values(&spec.tags), ["p", "q", "r"]);
     assert_eq!(spec.timeout.unwrap().value, Duration::from_secs(120));
     assert_eq!(spec.retries.unwrap().value, 0);
-    let settings: Vec<_> =
-        spec.settings.iter().map(|set| (set.name.value.as_str(), set.value.value.as_str())).collect();
-    assert_eq!(settings, [("a.b", "x y"), ("search_path", "public, My")]);
+    let value = |value: &SettingValue| match value {
+        SettingValue::Text(text) => text.value.clone(),
+        SettingValue::Variable(name) => format!(":{}", name.value),
+    };
+    let settings = spec.settings.iter().map(|set| {
+        let values: Vec<String> = set.values.iter().map(value).collect();
+        (set.name.value.as_str(), values.join(", "))
+    });
+    let expected = [("a.b", "x y".to_owned()), ("search_path", "public, My".to_owned())];
+    assert_eq!(settings.collect::<Vec<_>>(), expected);
     assert_eq!(spec.vars[0].value.value, "-1");
     assert_eq!(values(&spec.matrix[0].values), ["3", "x"]);
     assert_eq!(spec.golden.unwrap().value, Policy::Kind);
@@ -184,4 +192,68 @@ fn damaged_files_are_refused_without_a_panic() {
             }
         }
     }
+}
+
+#[test]
+fn every_word_of_a_clause_can_name_a_scenario() {
+    for word in CLAUSES.iter().map(|clause| clause.word) {
+        for kind in ScenarioKind::ALL {
+            // At the end of the line, before a comment, at the end of the file, before another clause on the line.
+            for after in [
+                "\n  iterations 5\n",
+                "  # why\n  warmup 5\n",
+                "\r\n\n  workload { SELECT 1 }\n",
+                "",
+                " iterations 5\n",
+            ] {
+                let source = SourceFile::new("x.mcspec", format!("scenario {kind} {word}{after}"));
+                let mut walked = walk(&source, false);
+                let scenario = walked.spec.scenarios.remove(0);
+                assert_eq!(scenario.name.map(|name| name.value).as_deref(), Some(word), "{}", source.text);
+                assert!(walked.diagnostics.is_empty(), "{}: {:?}", source.text, walked.diagnostics);
+                assert!(walked.spec.scenarios.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn clauses_on_the_line_of_a_scenario_are_clauses() {
+    let table = [
+        ("scenario query_peak rows in (1, 2) workload { SELECT :rows }", None),
+        ("scenario query_peak rows in (1, 2)\n  workload { SELECT :rows }", None),
+        ("scenario query_peak\n rows in (1, 2) workload { SELECT :rows }", None),
+        ("scenario query_peak rows\n  in (1, 2)\n  workload { SELECT :rows }", None),
+        ("scenario query_peak rows rows in (1, 2) workload { SELECT :rows }", Some("rows")),
+        ("scenario tx_abort_loop abort error workload { SELECT 1 }", None),
+        ("scenario tx_abort_loop abort\n  abort error workload { SELECT 1 }", Some("abort")),
+        ("scenario window when extension a workload { SELECT 1 }", None),
+        ("scenario window when scenario window workload { SELECT 1 }", None),
+        ("scenario window set timeout = 1 workload { SELECT 1 }", None),
+        ("scenario window workload setup { SELECT 1 }", None),
+        ("scenario window setup { SELECT 1 } workload { SELECT 1 }", None),
+        ("scenario window setup\n  setup { SELECT 1 } workload { SELECT 1 }", Some("setup")),
+        ("scenario window workload\n  workload { SELECT 1 }", Some("workload")),
+        ("scenario window rowset workload { SELECT 1 }", Some("rowset")),
+        ("scenario window \"rows\" workload { SELECT 1 }", Some("rows")),
+    ];
+    for (text, name) in table {
+        let source = SourceFile::new("x.mcspec", text);
+        let spec = parse(&source).unwrap_or_else(|errors| panic!("{}", errors[0].render(&source, false)));
+        assert_eq!(spec.scenarios[0].name.as_ref().map(|name| name.value.as_str()), name, "{text}");
+        assert_eq!(spec.scenarios[0].workloads.len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn targets_need_no_quotes() {
+    let text = "target my_ext, my-ext-1.2, $libdir/other.so, 'my\\_%', \"My Ext\"\npreload multi-1.2, pg_cron\n\
+                set a = :database, b\nset c to :'database'\nscenario window\n  workload { SELECT 1 }\n";
+    let spec = parse(&SourceFile::new("x.mcspec", text)).unwrap();
+    let names = |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&spec.targets), ["my_ext", "my-ext-1.2", "$libdir/other.so", "my\\_%", "My Ext"]);
+    assert_eq!(names(&spec.preload), ["multi-1.2", "pg_cron"]);
+    let is_variable = |value: &SettingValue| matches!(value, SettingValue::Variable(name) if name.value == "database");
+    assert!(is_variable(&spec.settings[0].values[0]) && !is_variable(&spec.settings[0].values[1]));
+    assert!(is_variable(&spec.settings[1].values[0]));
 }

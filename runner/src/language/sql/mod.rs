@@ -9,3 +9,6 @@ pub(crate) use copy::{COPY_HINT, copies_from_client};
 pub use split::{Statement, split};
 pub(crate) use variables::referenced;
 pub use variables::{UnknownVariable, Variables, substitute};
+
+/// Variables that the runner sets.
+pub const BUILT_IN: &[&str] = &["i", "rows", "seed", "pg_version_num", "spec", "database"];

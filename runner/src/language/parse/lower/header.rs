@@ -6,6 +6,7 @@ use regex::Regex;
 use super::{Lower, text_of, texts, word_of};
 use crate::language::ast::{Exemption, Extension, Matrix, Normalize, Spanned, Spec, Variable};
 use crate::language::parse::grammar::{Node, Rule};
+use crate::language::sql::BUILT_IN;
 
 const POLICIES: &[(&str, Policy)] = &[
     ("auto", Policy::Auto),
@@ -14,9 +15,6 @@ const POLICIES: &[(&str, Policy)] = &[
     ("kind", Policy::Kind),
     ("none", Policy::None),
 ];
-
-/// Variables that the runner sets.
-const BUILT_IN: &[&str] = &["i", "rows", "seed", "pg_version_num", "spec"];
 
 impl Lower<'_> {
     pub(super) fn header_clause(&mut self, spec: &mut Spec, node: &Node) {
@@ -35,7 +33,11 @@ impl Lower<'_> {
                     None => spec.preload.extend(libraries),
                 }
             }
-            Rule::target => spec.targets.extend(texts(node, Rule::string)),
+            Rule::target => {
+                for library in node.all(Rule::library) {
+                    spec.targets.extend(library.children().map(|name| text_of(&name)));
+                }
+            }
             Rule::trace => self.once(node, &mut spec.trace, Self::trace),
             Rule::requires => spec.requires.extend(self.conditions(node)),
             Rule::skip => spec.skips.extend(self.exemption(node)),

@@ -13,7 +13,7 @@ use memcheck_core::ScenarioKind;
 use super::clause::Place;
 use super::grammar::{Node, Rule};
 use super::mask;
-use crate::language::ast::{Block, Permutation, Scenario, Session, Setting, Span, Spanned, Spec};
+use crate::language::ast::{Block, Permutation, Scenario, Session, Setting, SettingValue, Span, Spanned, Spec};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::number::{self, NumberError};
 use crate::language::suggest;
@@ -172,10 +172,14 @@ impl<'a> Lower<'a> {
 
     fn setting(&mut self, node: &Node) -> Option<Setting> {
         let name = text_of(&node.get(Rule::parameter)?);
-        let values = texts(node, Rule::value);
-        let span = values.first()?.span.start..values.last()?.span.end;
-        let value = values.into_iter().map(|value| value.value).collect::<Vec<_>>().join(", ");
-        Some(Setting { name, value: Spanned { value, span } })
+        let value = |node: Node| match node.get(Rule::reference) {
+            Some(node) => {
+                let name = node.text().trim_matches([':', '\'', '"']).to_owned();
+                Some(SettingValue::Variable(Spanned { value: name, span: node.span() }))
+            }
+            None => Some(SettingValue::Text(text_of(&node.get(Rule::value)?))),
+        };
+        Some(Setting { name, values: node.all(Rule::setting).filter_map(value).collect() })
     }
 }
 
