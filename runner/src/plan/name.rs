@@ -1,8 +1,10 @@
 //! What cases are called: the spec, and the values of its matrices. Goldens and results are files of these names, which have
 //! to stay what they are while the spec does.
 
-use super::variables::Cell;
 use crate::language::ast::Matrix;
+
+/// One combination of matrix values: `[dims=3,k=10]` in a case's name.
+pub(super) type Cell = Vec<(String, String)>;
 
 /// Bytes of the last part of a name, which leave room for what files add to it: a version, a suffix.
 const LONGEST: usize = 240;

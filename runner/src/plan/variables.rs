@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::condition::Environment;
 use super::load::Loaded;
-use super::name::hash;
+use super::name::{Cell, hash};
 use crate::language::sql::Variables;
 
 /// The variable that is the name of the spec's database.
@@ -34,9 +34,6 @@ impl Overrides {
         self.command_line.get(name).or_else(|| self.environment.get(name)).map(String::as_str)
     }
 }
-
-/// One combination of matrix values: `[dims=3,k=10]` in a case's name.
-pub(super) type Cell = Vec<(String, String)>;
 
 /// Every combination of the spec's matrices, the last one varying fastest. A matrix whose variable is overridden has
 /// that one value.
