@@ -4,6 +4,7 @@ mod expectation;
 mod note;
 mod rehearsal;
 mod seen;
+mod steps;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use self::expectation::{Found, miss};
 use self::note::notes;
 use self::seen::findings;
 use crate::exec::failure::Failure;
-use crate::exec::outcome::{Outcome, Window};
+use crate::exec::outcome::{Outcome, PermutationOutcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
 use crate::plan::Case;
@@ -127,7 +128,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             }
         }
         faults.extend(missed);
-        faults.extend(rehearsal::differs(case, &case.sessions.permutations[found.permutation].title, &found.runs));
+        faults.extend(rehearsal::differs(case, &permutation.title, &found.runs));
+        faults.extend(steps::cancelled(case, found));
         if found.failure.is_none() {
             let windows = found.runs.iter().flat_map(|run| &run.windows).map(|(_, window)| window);
             looked_at(&permutation.title, windows.collect(), &mut faults);
@@ -173,6 +175,12 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
     };
     let unrecorded = if status == Status::Passed { unrecorded } else { Vec::new() };
     let untraced = note::untraced(case, outcome);
+    let mut notes = notes(outcome);
+    let of_unrecorded =
+        |found: &&PermutationOutcome| unrecorded.contains(&case.sessions.permutations[found.permutation].title);
+    let failed =
+        outcome.permutations.iter().filter(of_unrecorded).flat_map(|found| steps::failed(&case.sessions, found));
+    notes.extend(failed);
     let (axes, elapsed) = (Some(axes.clone()), outcome.elapsed);
     Verdict {
         status,
@@ -184,7 +192,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         attempts: 1,
         repeats: None,
         unrecorded,
-        notes: notes(outcome),
+        notes,
         untraced,
         elapsed,
     }
