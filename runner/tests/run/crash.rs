@@ -103,7 +103,9 @@ fn a_crash_in_a_scenario_is_named() {
         ),
         // Nor is it another spec's.
         (
-            scenario("SELECT 1", "").replace("SELECT pg_sleep(0.5)", "SELECT crash.worker('segfault', 1500)"),
+            scenario("SELECT 1", "")
+                .replace("iterations 1\n", "iterations 1\n  setup { LOAD 'crash' }\n")
+                .replace("SELECT pg_sleep(0.5)", "SELECT crash.worker('segfault', 5000)"),
             String::new(),
         ),
         (scenario(&now("nothing"), ""), String::new()),
@@ -132,7 +134,7 @@ fn a_crash_around_scenarios_is_named() {
         ),
         (
             with("conf { crash.at_load = segfault\nsession_preload_libraries = crash }"),
-            format!(r"#  backend \d+ {SEGFAULT} at the start of a session\n{setup}"),
+            file("3:8", "at the start of a session", setup),
         ),
         (
             with("preload crash\nconf { crash.at_load = segfault }"),
@@ -203,7 +205,10 @@ fn every_setup_has_its_teardown() {
         (twice("SELECT crash.now('fatal')", fixtures), both("warm-up 1 failed")),
         (twice("SELECT 1", &fixtures.replace("guest }\n", "guest; SELECT 1/0 }\n")), both("setup failed")),
         (twice("SELECT nosuch FROM t", &beside), torn),
-        (sessions.replace("WORK", "SELECT pg_sleep(60)"), String::new()),
+        (
+            sessions.replace("WORK", "SELECT pg_sleep(60)"),
+            both("step \"b\" was not done after 1 s: it was cancelled").replace("{2}", ""),
+        ),
         (file("SELECT crash.now('fatal')"), both("warm-up 1 failed").replace("{2}", "")),
     ];
     assert_said(&specs.each_ref().map(|(text, pattern)| (text.clone(), pattern.as_str())));

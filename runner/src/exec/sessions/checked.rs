@@ -108,17 +108,14 @@ fn once(
     });
     // The database is dropped without it, but not with it. A permutation that has come to its end is not to fail by it.
     let _ = checked.renew_control();
-    let ended = checked.end(begin);
+    let ended = checked.end(begin, done.as_ref().err());
     let windows = match (done, ended) {
         (Ok(windows), None) => windows,
         (Ok(_), Some(crash)) => return Err(crash),
         (Err(failure), Some(_)) if failure.all().any(|known| matches!(known.cause, Cause::Timeout { .. })) => {
             return Err(failure);
         }
-        (Err(failure), Some(crash)) if !failure.all().any(|known| known.cause == crash.cause) => {
-            return Err(failure.then(Some(crash)));
-        }
-        (Err(failure), _) => return Err(failure),
+        (Err(failure), crash) => return Err(failure.then(crash)),
     };
     let second = happenings.iter().rposition(|happening| matches!(happening, Happening::Begins { .. })).unwrap_or(0);
     let checked = happenings.split_off(second);
@@ -267,8 +264,8 @@ impl<'a> Checked<'a> {
         failures
     }
 
-    /// Ends all sessions, and says which process has crashed as late as that.
-    fn end(self, begin: u64) -> Option<Failure> {
+    /// Ends all sessions, and says which process has crashed besides those of a failure.
+    fn end(self, begin: u64, failure: Option<&Failure>) -> Option<Failure> {
         let server = self.connect.server;
         let all: Vec<_> =
             self.performance.all().map(|lane| (lane.connection.pid, lane.lost, lane.did.clone())).collect();
@@ -276,7 +273,8 @@ impl<'a> Checked<'a> {
         for (pid, ..) in &all {
             server.wait_ended(*pid, END_DELAY);
         }
-        let mut crash = server.crashes_since(begin).into_iter().next()?;
+        let is_known = |crash: &Crash| failure.is_some_and(|failure| failure.accounts_for(crash));
+        let mut crash = server.crashes_since(begin).into_iter().find(|crash| !is_known(crash))?;
         let (step, place) = match all.into_iter().find(|(pid, ..)| *pid == crash.pid) {
             Some((_, true, did)) => did,
             Some((_, false, (_, place))) => {
