@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failure::{Cause, Failure, Step};
 use super::session::{Session, no_server};
 use crate::plan::{Case, ConfLine, Place};
-use crate::server::{CONF_FILE, GivenServer, Server, ServerOptions, Stage, Template};
+use crate::server::{CONF_FILE, GivenServer, Server, ServerError, ServerOptions, Stage, Template};
 
 /// The database that every spec's own is a copy of. Nobody can be connected to it, which would keep it from being copied;
 /// extensions may have workers that connect to every database that lets them.
@@ -102,7 +102,9 @@ impl Running {
         };
         let server = server.map_err(|error| {
             let failure = no_server(&error);
-            Failure { place: to_blame(case, &error.to_string()).cloned(), ..failure }
+            // One that starts and then ends is another matter.
+            let message = matches!(error, ServerError::NotStarted { .. }).then(|| error.to_string());
+            Failure { place: message.and_then(|message| to_blame(case, &message).cloned()), ..failure }
         })?;
         Ok(Running { server, installation: case.installation, options })
     }
