@@ -18,6 +18,9 @@ use crate::server::{Crash, Server, ServerError};
 /// How long a backend may take to end whose connection is gone: it may have to write a core file first.
 pub(super) const END_DELAY: Duration = Duration::from_secs(20);
 
+/// A backend can notice the end of its postmaster before the one who has started that can: its pipe is closed first.
+const ORPHAN_DELAY: Duration = Duration::from_secs(1);
+
 /// The hint of an error whose cause another process has logged (checkpointer.c, RequestCheckpoint).
 const SEE_LOG: &str = "Consult recent messages in the server log for details.";
 
@@ -238,7 +241,7 @@ impl<'a> Session<'a> {
             return cause;
         }
         // A backend says so itself where its postmaster is gone ("unexpected postmaster exit"), if it finds the time.
-        let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended().is_some();
+        let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended_within(ORPHAN_DELAY);
         // A PANIC ends in SIGABRT.
         let is_panic = |error: &DbError| error.severity() == "PANIC";
         if let Some(error) = error.as_db_error().filter(|error| !is_orphaned && !is_panic(error)) {

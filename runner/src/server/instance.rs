@@ -304,6 +304,11 @@ impl Server {
         self.own().and_then(|own| own.process.status())
     }
 
+    /// Whether the postmaster ends within that time; not known if somebody else runs it.
+    pub fn ended_within(&self, limit: Duration) -> bool {
+        self.own().is_some_and(|own| own.process.ended_within(limit))
+    }
+
     /// The last `max_lines` lines of the server's log; nothing where that is somebody else's.
     pub fn log_tail(&self, max_lines: usize) -> String {
         self.own().map_or(String::new(), |own| log_tail(&own.log, max_lines))

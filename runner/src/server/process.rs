@@ -297,7 +297,8 @@ impl Process {
         }
     }
 
-    fn ended_within(&self, limit: Duration) -> bool {
+    /// Whether it ends within that time.
+    pub(super) fn ended_within(&self, limit: Duration) -> bool {
         until(limit, || self.status().is_some())
     }
 }
