@@ -134,7 +134,7 @@ fn a_crash_around_scenarios_is_named() {
         ),
         (
             with("conf { crash.at_load = segfault\nsession_preload_libraries = crash }"),
-            file("3:8", "at the start of a session", setup),
+            format!(r"#  backend \d+ {SEGFAULT} at the start of a session\n{setup}"),
         ),
         (
             with("preload crash\nconf { crash.at_load = segfault }"),
