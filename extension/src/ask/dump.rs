@@ -51,15 +51,19 @@ pub(crate) fn is_of_question(format: &CStr) -> bool {
         follow();
         !wanted.unwrap_or(!answered)
     });
-    let mut dumps = DUMPS.get();
+    let mut going_on = DUMPS.get();
     let kept_out = match silent {
         Some(silent) => {
-            dumps.begin(silent);
+            going_on.begin(silent);
             silent
         }
-        None => dumps.keep_out(format),
+        None => going_on.keep_out(format),
     };
-    DUMPS.set(dumps);
+    DUMPS.set(going_on);
+    if kept_out && format.starts_with(LAST) && dumps::is_wanted() {
+        // The request came during this one, and the server has dropped it.
+        dumps::log_contexts();
+    }
     kept_out
 }
 

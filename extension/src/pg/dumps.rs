@@ -2,12 +2,18 @@
 //!
 //! The server knows but one bit of them (`LogMemoryContextPending`), and sends it by SIGUSR1. A process that follows its signals
 //! tells the two apart, since a question is no request of the server's: it comes with a bare SIGUSR1 and is found where it was
-//! put. So a dump that somebody wants is given together with an answer, and one that nobody wants is known as such.
+//! put. So a dump that somebody wants is given together with an answer, and one that nobody wants is known as such. While one goes
+//! on the server drops further requests; the one that comes during a dump that nobody sees is served here ([`log_contexts`]).
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pgrx::pg_sys;
+
+use super::server;
+
+/// How much of the tree the server logs at most, in levels and children of a context.
+const MOST: c_int = 100;
 
 /// Whether a question is put to this process. Called by a signal handler.
 type IsAsked = fn() -> bool;
@@ -54,6 +60,31 @@ fn is_followed() -> bool {
 /// Whether somebody has asked for the dump that begins now. None where it is not known.
 pub(crate) fn take_wanted() -> Option<bool> {
     is_followed().then(|| WANTED.swap(false, Ordering::Relaxed))
+}
+
+/// Whether somebody has asked for a dump since the last one began.
+pub(crate) fn is_wanted() -> bool {
+    is_followed() && WANTED.load(Ordering::Relaxed)
+}
+
+/// Logs this process's memory contexts, as the server does (`ProcessLogMemoryContextInterrupt` in mcxt.c) unless it is at it
+/// already.
+pub(crate) fn log_contexts() {
+    // SAFETY: messages for the log return while interrupts are held. The format's argument is as it says.
+    unsafe {
+        pg_sys::InterruptHoldoffCount += 1;
+        if server::errstart(pg_sys::LOG_SERVER_ONLY as c_int, std::ptr::null()) {
+            pg_sys::errhidestmt(true);
+            pg_sys::errhidecontext(true);
+            server::errmsg_internal(c"logging memory contexts of PID %d".as_ptr(), pg_sys::MyProcPid);
+            server::errfinish(c"dumps.rs".as_ptr(), 0, c"log_contexts".as_ptr());
+        }
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        pg_sys::MemoryContextStatsDetail(pg_sys::TopMemoryContext, MOST, false);
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        pg_sys::MemoryContextStatsDetail(pg_sys::TopMemoryContext, MOST, MOST, false);
+        pg_sys::InterruptHoldoffCount -= 1;
+    }
 }
 
 /// Stands in front of `procsignal_sigusr1_handler` (procsignal.c), which sets the server's bit where it finds a request.
