@@ -148,6 +148,23 @@ fn check_names_what_is_not_supported() {
 }
 
 #[test]
+fn a_configuration_from_outside_leaves_to_the_runner_what_is_its() {
+    let spec = ("specs/s.spec", "session s1 step a { SELECT 1 } permutation a");
+    let table = [
+        ("# port = 1\nwork_mem = 5MB # port\n", None),
+        ("work_mem = 5MB\nPORT = 1\n", Some("\"given.conf\": parameter \"port\" is set by mcspec")),
+        ("shared_preload_libraries = 'x'\n", Some("hint: write \"preload NAME\" into the header")),
+        ("include 'other.conf'\n", Some("\"given.conf\": \"conf\" cannot take in other files")),
+    ];
+    for (text, expected) in table {
+        let project = project(&[spec, ("given.conf", text)]);
+        let (code, _, stderr) = mcspec(project.path(), "run --dry-run --conf given.conf specs/s.spec");
+        assert_eq!(code, if expected.is_some() { 2 } else { 0 }, "{text}{stderr}");
+        assert!(stderr.contains(expected.unwrap_or_default()), "{text}{stderr}");
+    }
+}
+
+#[test]
 fn schedules_are_checked() {
     for (schedule, message) in [
         ("tset: good\n", "mcspec: error: schedule:1: syntax error in schedule: \"tset: good\"\n"),

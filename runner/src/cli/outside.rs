@@ -78,5 +78,12 @@ fn lines(file: &Path) -> Result<Vec<ConfLine>, Complaint> {
         message: format!("could not read \"{}\": {error}", file.display()),
         hint: None,
     })?;
-    Ok(conf_lines(&Arc::new(source)))
+    let lines = conf_lines(&Arc::new(source));
+    match lines.iter().find_map(ConfLine::reserved) {
+        Some((message, hint)) => {
+            let message = format!("\"{}\": {message}", file.display());
+            Err(Complaint::Argument { message, hint: Some(hint.to_owned()) })
+        }
+        None => Ok(lines),
+    }
 }

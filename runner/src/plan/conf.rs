@@ -22,6 +22,20 @@ impl ConfLine {
     pub fn parameter(&self) -> String {
         parameter(&self.text).to_ascii_lowercase()
     }
+
+    /// Why it is the runner's to set what this line sets, and what to do instead; none if it is not.
+    pub fn reserved(&self) -> Option<(String, &'static str)> {
+        reserved(parameter(&self.text))
+    }
+}
+
+fn reserved(name: &str) -> Option<(String, &'static str)> {
+    let (reserved, hint) = RESERVED.iter().find(|(reserved, _)| reserved.eq_ignore_ascii_case(name))?;
+    let message = match *hint {
+        INCLUDED => "\"conf\" cannot take in other files".to_owned(),
+        _ => format!("parameter \"{reserved}\" is set by mcspec"),
+    };
+    Some((message, hint))
 }
 
 /// How the server is reached, which is the runner's business (`Server::start`).
@@ -31,7 +45,7 @@ const FILES: &str = "mcspec makes the data directory and what is in it";
 /// What the server says is read from its log.
 const LOG: &str = "mcspec reads the server's log";
 /// `include` and its like.
-const INCLUDED: &str = "write the lines of the file into the block";
+const INCLUDED: &str = "write its lines here";
 
 /// What the runner sets, and what to do instead; of its own engine what it sets for each window.
 const RESERVED: &[(&str, &str)] = &[
@@ -64,7 +78,7 @@ pub fn conf_lines(source: &Arc<SourceFile>) -> Vec<ConfLine> {
     let mut lines = Vec::new();
     let mut offset = 0;
     for line in source.text.split('\n') {
-        let text = line.trim();
+        let text = without_comment(line).trim();
         if !text.is_empty() {
             lines.push(ConfLine { text: text.to_owned(), place: Place { source: Arc::clone(source), offset } });
         }
@@ -95,11 +109,7 @@ impl Planner<'_> {
         }
         let start = offset + (code.len() - code.trim_start().len());
         let name = parameter(text);
-        if let Some((reserved, hint)) = RESERVED.iter().find(|(reserved, _)| reserved.eq_ignore_ascii_case(name)) {
-            let message = match *hint {
-                INCLUDED => "\"conf\" cannot take in other files".to_owned(),
-                _ => format!("parameter \"{reserved}\" is set by mcspec"),
-            };
+        if let Some((message, hint)) = reserved(name) {
             self.complain(start..start + name.len(), &message, Some(hint));
         }
         let source = &self.loaded.source;
