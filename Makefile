@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run silence test test-all try-fresh lint bench clean
+.PHONY: help setup build engine engine-links rust-corpus run silence test test-all try-fresh lint fuzz bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -62,6 +62,9 @@ test-all: ## Pass every test, on all supported versions
 
 try-fresh: ## As root: run and test in a minimal Debian 12, for users with and without privilege (tests/fresh)
 	tests/fresh/run
+
+fuzz: ## Search for inputs that break what reads them, SECONDS (default: 60) for each of TARGETS (fuzz/README.md)
+	fuzz/run $(or $(SECONDS),60) $(TARGETS)
 
 bench: engine ## Measure what checking costs, in 15 minutes on a quiet machine, and write bench/RESULTS.md
 	cargo run -q -p xtask -- servers 15 18

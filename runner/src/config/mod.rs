@@ -9,7 +9,6 @@ mod project;
 mod section;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +22,8 @@ pub use profile::{Profile, SUPPORTED_MAJORS};
 pub use project::Project;
 
 use section::{Problems, Section};
+
+use crate::bounded;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "mcspec.toml";
@@ -57,7 +58,7 @@ impl Config {
         // The path as seen from here ("../../mcspec.toml"), so that messages show it, and the paths in it, that way.
         for up in 0..depth {
             let path: PathBuf = std::iter::repeat_n("..", up).chain([FILE_NAME]).collect();
-            match fs::read_to_string(&path) {
+            match bounded::text(&path, bounded::SPEC) {
                 Ok(text) => return Self::parse(&text, &path),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(ConfigError::Read { path, source }),

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::bounded;
+
 /// What the first line of every golden begins with; its format follows.
 const FIRST_LINE: &[u8] = b"mcspec golden ";
 
@@ -42,7 +44,7 @@ pub(super) fn owner(path: &Path) -> io::Result<Owner> {
     if file.len() == 0 {
         return Ok(Owner::Others(Some("empty")));
     }
-    let text = fs::read(path)?;
+    let text = bounded::bytes(path, bounded::RECORD)?;
     Ok(match format(&text) {
         Some(format) => Owner::Ours { format, text },
         None => Owner::Others(None),

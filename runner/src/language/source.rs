@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
+
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
@@ -16,7 +18,7 @@ impl SourceFile {
     /// Reads a file. Text that is not UTF-8 is an error of kind `InvalidData`.
     pub fn read(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        Ok(Self::new(path, std::fs::read_to_string(path)?))
+        Ok(Self::new(path, bounded::text(path, bounded::SPEC)?))
     }
 
     /// Takes text that did not come from a file, or that was read before.

@@ -50,16 +50,22 @@ impl Loaded {
 /// Everything that is wrong with the file and with those it refers to. A file that cannot be read is one of the
 /// problems.
 pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
-    let source = match SourceFile::read(path) {
-        Ok(source) => Arc::new(source),
+    match SourceFile::read(path) {
+        Ok(source) => load_source(name, source),
         Err(error) => {
             let source = Arc::new(SourceFile::new(path, ""));
-            return Err(vec![Problem::new(
-                &source,
-                Diagnostic::new(0..0, format!("could not read the file: {error}")),
-            )]);
+            Err(vec![Problem::new(&source, Diagnostic::new(0..0, format!("could not read the file: {error}")))])
         }
-    };
+    }
+}
+
+/// The same for a spec that has been read.
+///
+/// # Errors
+///
+/// As above.
+pub fn load_source(name: &str, source: SourceFile) -> Result<Loaded, Vec<Problem>> {
+    let source = Arc::new(source);
     let spec = parse(&source).map_err(|diagnostics| located(&source, diagnostics))?;
     let (mut included, mut problems) = (Vec::new(), Vec::new());
     for include in &spec.includes {

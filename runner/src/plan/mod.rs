@@ -35,7 +35,7 @@ pub use case::{Defaults, cases};
 pub use condition::Environment;
 pub(crate) use condition::admits;
 pub use conf::{ConfLine, conf_lines};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_source};
 pub use name::hash;
 pub use outside::{Outside, is_isolation_spec};
 pub use problem::{Place, Problem};

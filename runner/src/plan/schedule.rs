@@ -2,10 +2,10 @@
 //! (pg_regress.c, run_schedule), except that `#` also begins a comment after a name, and that `include:` reads another
 //! schedule.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use crate::language::suggest::{closest, did_you_mean};
 
 /// The specs of one `test:` line; they may run at the same time.
@@ -93,22 +93,35 @@ pub enum Fault {
 ///
 /// A file that cannot be read, a line that is not understood, a name that is not among `known` or is named twice.
 pub fn read(file: &Path, known: &[String]) -> Result<Vec<Group>, ScheduleError> {
-    let mut reader = Reader { known, open: Vec::new(), groups: Vec::new() };
+    read_by(|file| bounded::text(file, bounded::SPEC), file, known)
+}
+
+/// The same, of files that are read in this way.
+///
+/// # Errors
+///
+/// As above.
+pub fn read_by(
+    read: impl Fn(&Path) -> io::Result<String>,
+    file: &Path,
+    known: &[String],
+) -> Result<Vec<Group>, ScheduleError> {
+    let mut reader = Reader { read, known, open: Vec::new(), groups: Vec::new() };
     reader.file(file)?;
     Ok(reader.groups)
 }
 
-struct Reader<'a> {
+struct Reader<'a, R> {
+    read: R,
     known: &'a [String],
     /// The file being read and those that include it.
     open: Vec<PathBuf>,
     groups: Vec<Group>,
 }
 
-impl Reader<'_> {
+impl<R: Fn(&Path) -> io::Result<String>> Reader<'_, R> {
     fn file(&mut self, file: &Path) -> Result<(), ScheduleError> {
-        let text =
-            fs::read_to_string(file).map_err(|error| ScheduleError::Unreadable { file: file.to_owned(), error })?;
+        let text = (self.read)(file).map_err(|error| ScheduleError::Unreadable { file: file.to_owned(), error })?;
         self.open.push(file.to_owned());
         for (i, line) in text.lines().enumerate() {
             self.line(file, i + 1, line)?;
@@ -165,6 +178,8 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Names and texts.

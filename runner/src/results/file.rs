@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::schema::{CaseResult, RunIndex};
+use crate::bounded;
 
 /// Results that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +142,8 @@ fn index_file(directory: &Path) -> PathBuf {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {
-    let text = fs::read_to_string(path).map_err(|error| ResultsError::Unreadable { path: path.to_owned(), error })?;
+    let text = bounded::text(path, bounded::RECORD)
+        .map_err(|error| ResultsError::Unreadable { path: path.to_owned(), error })?;
     serde_json::from_str(&text).map_err(|error| ResultsError::Bad { path: path.to_owned(), reason: error.to_string() })
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use memcheck_core::{Frame, Site};
 
 pub(crate) use self::language::is_runtime;
-use self::object_file::ObjectFile;
+pub use self::object_file::{Call, ObjectFile};
 
 /// The symbols of the server and of its libraries, read when first asked for.
 pub struct Symbols {
@@ -53,7 +53,7 @@ impl Symbols {
             let symbol = frame.symbol.as_deref().map(language::readable);
             return vec![Frame { symbol, ..frame.clone() }];
         }
-        let frame = |call: object_file::Call| {
+        let frame = |call: Call| {
             let name = call.function.as_deref().or(frame.symbol.as_deref());
             Frame { symbol: name.map(language::readable), line: call.line, ..frame.clone() }
         };

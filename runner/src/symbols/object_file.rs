@@ -1,6 +1,5 @@
 //! The symbol tables and the DWARF of one file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,50 +8,60 @@ use gimli::{Dwarf, EndianRcSlice, RunTimeEndian};
 use memcheck_core::Line;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use crate::bounded;
+
 type Reader = EndianRcSlice<RunTimeEndian>;
 
+/// Most bytes of a file that are read for it.
+const LARGEST: u64 = 1 << 30;
+
 /// A file's functions and lines.
-pub(super) struct ObjectFile {
+pub struct ObjectFile {
     /// Start, end, name; by start.
     functions: Vec<(u64, u64, String)>,
     lines: Option<Context<Reader>>,
+    /// In hexadecimal; empty if it has none.
+    build_id: String,
 }
 
 /// A call that a return address belongs to.
-pub(super) struct Call {
+pub struct Call {
     /// The function that makes it, as the file names it.
-    pub(super) function: Option<String>,
+    pub function: Option<String>,
     /// Where in the source.
-    pub(super) line: Option<Line>,
+    pub line: Option<Line>,
 }
 
 impl ObjectFile {
     /// Reads a file, and the one with its debug information where a package has put it. None if it cannot be read, or is
     /// not the one with this build ID in hexadecimal; empty means any.
     pub(super) fn read(path: &Path, build_id: &str) -> Option<Self> {
-        let bytes = fs::read(path).ok()?;
-        let file = object::File::parse(&*bytes).ok()?;
+        let mut read = Self::parse(&bounded::bytes(path, LARGEST).ok()?, build_id)?;
+        if read.lines.is_none()
+            && let Some(path) = debug_file(&read.build_id)
+            && let Some(debug) = bounded::bytes(&path, LARGEST).ok().and_then(|bytes| Self::parse(&bytes, ""))
+        {
+            read.functions.extend(debug.functions);
+            read.functions.sort();
+            read.lines = debug.lines;
+        }
+        Some(read)
+    }
+
+    /// Takes the bytes of a file.
+    pub fn parse(bytes: &[u8], build_id: &str) -> Option<Self> {
+        let file = object::File::parse(bytes).ok()?;
         let own_id: String =
             file.build_id().ok()?.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect();
         if !build_id.is_empty() && own_id != build_id {
             return None;
         }
-        let mut functions = functions(&file);
-        let mut lines = lines(&file);
-        if lines.is_none()
-            && let Some(bytes) = debug_file(&own_id).and_then(|path| fs::read(path).ok())
-            && let Ok(file) = object::File::parse(&*bytes)
-        {
-            functions.extend(self::functions(&file));
-            functions.sort();
-            lines = self::lines(&file);
-        }
-        Some(ObjectFile { functions, lines })
+        Some(ObjectFile { functions: functions(&file), lines: lines(&file), build_id: own_id })
     }
 
     /// The calls that a return address stands for, from the inside out: several where functions were inlined, none where
     /// the file does not say.
-    pub(super) fn calls(&self, offset: u64) -> Vec<Call> {
+    pub fn calls(&self, offset: u64) -> Vec<Call> {
         // The call stands before the address it returns to, which may be the end of the function.
         let Some(call) = offset.checked_sub(1) else { return Vec::new() };
         let mut calls = self.lines.as_ref().and_then(|lines| calls_at(lines, call)).unwrap_or_default();
@@ -70,7 +79,9 @@ impl ObjectFile {
 fn functions(file: &object::File) -> Vec<(u64, u64, String)> {
     let mut functions: Vec<(u64, u64, String)> = (file.symbols().chain(file.dynamic_symbols()))
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-        .filter_map(|symbol| Some((symbol.address(), symbol.address() + symbol.size(), symbol.name().ok()?.to_owned())))
+        .filter_map(|symbol| {
+            Some((symbol.address(), symbol.address().saturating_add(symbol.size()), symbol.name().ok()?.to_owned()))
+        })
         .collect();
     functions.sort();
     functions

@@ -1,10 +1,11 @@
 //! A transcript against the files it may equal: `NAME.out` and its alternatives `NAME_0.out` to `NAME_9.out`.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
+
+use crate::bounded;
 
 /// What became of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub fn compare(directory: &Path, name: &str, transcript: &str) -> Result<Compare
     let alternatives = (0..=9).map(|n| directory.join(format!("{name}_{n}.out")));
     let mut closest: Option<(usize, PathBuf)> = None;
     for path in std::iter::once(base.clone()).chain(alternatives) {
-        let text = match fs::read(&path) {
+        let text = match bounded::bytes(&path, bounded::RECORD) {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err((path, error)),
@@ -48,7 +49,9 @@ pub fn compare(directory: &Path, name: &str, transcript: &str) -> Result<Compare
 
 /// The differences as `diff -U3` shows them.
 pub fn unified(expected: &Path, result: &Path, transcript: &str) -> String {
-    let text = fs::read(expected).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+    let text = bounded::bytes(expected, bounded::RECORD)
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .unwrap_or_default();
     let (expected, result) = (expected.display().to_string(), result.display().to_string());
     let diff = TextDiff::from_lines(text.as_str(), transcript);
     let hunks = diff.unified_diff().context_radius(3).header(&expected, &result).to_string();
@@ -57,6 +60,8 @@ pub fn unified(expected: &Path, result: &Path, transcript: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -43,8 +43,8 @@ pub(super) fn tokens<'t>(text: &'t str, masked: &str, clause: &Stretch) -> Vec<T
 /// The end of the token at an offset: of a string with doubled quotes, all of it.
 fn lexeme_end(masked: &str, at: usize) -> usize {
     let mut end = lexeme(masked, at).end;
-    let quote = &masked[at..=at];
-    while matches!(quote, "'" | "\"") && masked[end..].starts_with(quote) {
+    let bytes = masked.as_bytes();
+    while matches!(bytes[at], b'\'' | b'"') && bytes.get(end) == Some(&bytes[at]) {
         end = lexeme(masked, end).end;
     }
     end
