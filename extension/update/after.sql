@@ -1,3 +1,23 @@
+-- A function that others have put beside one of the extension's may be called in its place.
+DO $$
+DECLARE
+    planted text;
+BEGIN
+    SELECT string_agg(format('%s', planted.oid::regprocedure), ', ') INTO planted
+      FROM pg_proc AS planted
+     WHERE pronamespace = 'ext_memcheck'::regnamespace
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = planted.oid AND deptype = 'e')
+       AND EXISTS (SELECT FROM pg_depend JOIN pg_proc AS ours ON ours.oid = objid
+                    WHERE classid = 'pg_proc'::regclass AND deptype = 'e' AND pronamespace = planted.pronamespace
+                      AND ours.proname = planted.proname);
+    IF planted IS NOT NULL THEN
+        RAISE EXCEPTION 'schema ext_memcheck has functions that are not of the extension and have the names of its own'
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('These are: %s.', planted),
+                  HINT = 'Drop them first.';
+    END IF;
+END
+$$;
+
 -- What there was and is no more. Who could call run_scenario() still can.
 
 DO $$
@@ -7,18 +27,16 @@ DECLARE
     caller record;
 BEGIN
     FOREACH was IN ARRAY ARRAY[
-        pg_catalog.to_regprocedure('ext_memcheck.run_scenario(text, integer, text)'),
-        pg_catalog.to_regprocedure('ext_memcheck.run_scenario(text, integer)'),
-        pg_catalog.to_regprocedure('ext_memcheck.run_scenario(text)')]
+        to_regprocedure('ext_memcheck.run_scenario(text, integer, text)'),
+        to_regprocedure('ext_memcheck.run_scenario(text, integer)'),
+        to_regprocedure('ext_memcheck.run_scenario(text)')]
     LOOP
         FOR caller IN
-            SELECT DISTINCT pg_catalog.quote_ident(rolname) AS name, is_grantable
-              FROM pg_catalog.pg_proc
-              CROSS JOIN LATERAL pg_catalog.aclexplode(proacl)
-              JOIN pg_catalog.pg_roles ON pg_roles.oid = grantee
+            SELECT DISTINCT quote_ident(rolname) AS name, is_grantable
+              FROM pg_proc CROSS JOIN LATERAL aclexplode(proacl) JOIN pg_roles ON pg_roles.oid = grantee
              WHERE pg_proc.oid = was AND grantee <> proowner
         LOOP
-            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s%s', is_now, caller.name,
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s%s', is_now, caller.name,
                 CASE WHEN caller.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
         END LOOP;
     END LOOP;
@@ -26,6 +44,7 @@ END
 $$;
 
 DROP FUNCTION IF EXISTS
-    "begin"(text), run_scenario(text), run_scenario(text, integer), run_scenario(text, integer, text),
-    dsm_tracking(), track_dsm_handle(bigint), clear_dsm_tracking(),
-    register_shmem_probe(text, bigint), probe_check(text), clear_shmem_registry();
+    ext_memcheck."begin"(text), ext_memcheck.run_scenario(text), ext_memcheck.run_scenario(text, integer),
+    ext_memcheck.run_scenario(text, integer, text), ext_memcheck.dsm_tracking(), ext_memcheck.track_dsm_handle(bigint),
+    ext_memcheck.clear_dsm_tracking(), ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text),
+    ext_memcheck.clear_shmem_registry();

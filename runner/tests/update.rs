@@ -3,43 +3,12 @@
 
 mod cluster;
 
-use std::fs;
-use std::path::Path;
+use mcspec::server::Server;
 
-use mcspec::config::{Build, ExtensionSource};
-use mcspec::server::{Server, ServerOptions, Stage};
-
+use cluster::Session;
 use cluster::shared::Shared;
-use cluster::{Cluster, Session};
 
 static SHARED: Shared = Shared::new(&[], &[], &[]);
-
-/// A server with the engine and the reference's versions beside it.
-fn server(cluster: &Cluster) -> Server {
-    let files = tempfile::tempdir().expect("a directory");
-    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference");
-    for directory in [&cluster.engine, &reference] {
-        for file in fs::read_dir(directory).expect("a directory").flatten().map(|entry| entry.path()) {
-            if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pg_ext_memcheck")) {
-                fs::copy(&file, files.path().join(file.file_name().expect("a file"))).expect("a copy");
-            }
-        }
-    }
-    let engine = ExtensionSource {
-        name: "pg_ext_memcheck".to_owned(),
-        path: files.path().to_owned(),
-        build: Build::Files {
-            library: vec!["*.so".to_owned()],
-            control: vec!["*.control".to_owned()],
-            sql: vec!["*.sql".to_owned()],
-        },
-    };
-    let stage =
-        Stage::build(&cluster.installation, &cluster.run, None, &[engine]).unwrap_or_else(|error| panic!("{error}"));
-    let options =
-        ServerOptions { preload: vec!["pg_ext_memcheck".into()], name: "update".into(), ..Default::default() };
-    Server::start(&stage, &cluster.template, &options).unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// A session in a new database in which some SQL was run.
 fn database(server: &Server, name: &str, sql: &str) -> Session {
@@ -80,7 +49,7 @@ const GIVEN: &str = "
 #[test]
 fn an_updated_extension_is_as_a_fresh_one() {
     SHARED.each_with_cluster(|cluster, _| {
-        let server = server(cluster);
+        let server = cluster.start_with_old_versions(&[]);
         let mut fresh = database(&server, "fresh", "CREATE EXTENSION pg_ext_memcheck");
         for (name, version) in [("from_0_0_1", "0.0.1"), ("from_0_1_0", "0.1.0")] {
             let mut updated =
@@ -102,7 +71,7 @@ fn an_updated_extension_is_as_a_fresh_one() {
 #[test]
 fn an_update_keeps_what_is_its_users() {
     SHARED.each_with_cluster(|cluster, _| {
-        let server = server(cluster);
+        let server = cluster.start_with_old_versions(&[]);
         for (name, version, callable) in
             [("old", "0.0.1", "run_scenario(text, integer)"), ("newer", "0.1.0", "run_scenario(text, integer, text)")]
         {
@@ -162,7 +131,7 @@ fn an_update_keeps_what_is_its_users() {
 #[test]
 fn an_update_that_fails_changes_nothing() {
     SHARED.each_with_cluster(|cluster, _| {
-        let server = server(cluster);
+        let server = cluster.start_with_old_versions(&[]);
         let mut session = database(
             &server,
             "depending",
@@ -219,7 +188,7 @@ fn everything_has_a_comment() {
 #[test]
 fn any_schema_will_do() {
     SHARED.each_with_cluster(|cluster, _| {
-        let server = server(cluster);
+        let server = cluster.start_with_old_versions(&[]);
         let mut session = database(&server, "elsewhere", "CREATE EXTENSION pg_ext_memcheck WITH SCHEMA public");
         session.gives("SELECT ext_memcheck.flush_violations()", "0");
         session.gives("DROP EXTENSION pg_ext_memcheck", "");

@@ -74,6 +74,7 @@ fn garbled(pid: i32) -> ! {
 
 /// What the traced libraries have allocated and not freed in a backend, by site and context, the most first.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn live_allocations(
     pid: default!(i32, "pg_backend_pid()"),
@@ -113,6 +114,7 @@ fn live_allocations(
 
 /// The memory contexts of a backend, parents first.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn backend_contexts(
     pid: i32,
@@ -146,6 +148,7 @@ fn backend_contexts(
 /// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced, and "stacks", whether
 /// as by `pg_ext_memcheck.trace = stacks`. Where they say nothing, this session's parameters do.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn begin_in(
     pid: i32,
     ext_context_pattern: default!(Option<&str>, "''"),
@@ -180,6 +183,7 @@ fn begin_in(
 /// Closes the check window that `begin_in()` opened, and returns what it found. `findings()` and `window_stats()` of this
 /// session then tell about it.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn end_in(
     pid: i32,

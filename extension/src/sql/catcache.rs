@@ -8,6 +8,7 @@ use crate::pg::{catcache, relation_name};
 
 /// This session's caches of catalog rows.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn catcache_stats() -> TableIterator<
     'static,

@@ -11,6 +11,7 @@ use crate::shmem::ring::{self, Violation};
 ///
 /// They leave shared memory when the transaction commits.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn flush_violations() -> i32 {
     require_preload();
     session::with(|session| {
@@ -55,6 +56,7 @@ fn row(violation: &Violation) -> [pg_sys::Datum; 6] {
 
 /// Clears `violation_log`. What is still in shared memory stays there.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn clear_violations() {
     called();
     if let Err(failure) = spi::execute(c"DELETE FROM ext_memcheck.violation_log") {

@@ -92,6 +92,7 @@ fn scenario(
 
 /// The rows of the view `scenarios`.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn scenario_descriptions() -> TableIterator<'static, (name!(name, &'static str), name!(description, &'static str))> {
     TableIterator::new(ScenarioKind::ALL.iter().filter_map(|kind| Some((kind.as_str(), kind.call()?.description))))
 }

@@ -6,7 +6,7 @@ use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
-use super::{called, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn_of_gaps};
+use super::{called, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn, warn_of_gaps};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
@@ -14,6 +14,7 @@ use crate::shmem::ring;
 
 /// Opens a check window.
 #[pg_extern(name = "begin")]
+#[search_path(pg_catalog, pg_temp)]
 fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Option<JsonB>, "NULL")) -> &'static str {
     require_preload();
     let pattern = ext_context_pattern.unwrap_or_default();
@@ -25,6 +26,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
         refuse_untraced(scenario);
     }
     close_other();
+    warn_of_creators();
     let shown = if pattern.is_empty() { "(all)" } else { pattern };
     info!(
         "Memory check session started: pattern='{shown}', allowed_contexts={}",
@@ -66,10 +68,29 @@ fn close_other() {
     }
 }
 
+/// Warns of roles that could have their own functions called in place of the engine's.
+fn warn_of_creators() {
+    const CREATORS: &str = "
+        SELECT string_agg(creator, ', ' ORDER BY creator)
+          FROM (SELECT nspowner::regrole::text FROM pg_namespace
+                 WHERE nspname = 'ext_memcheck' AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = nspowner)
+                UNION
+                SELECT CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+                  FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl)
+                 WHERE nspname = 'ext_memcheck' AND privilege_type = 'CREATE' AND grantee <> nspowner
+                   AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = grantee AND rolsuper)) AS all_of_them (creator)";
+    if let Ok(Some(creators)) = Spi::get_one::<String>(CREATORS) {
+        warn(
+            format!("role {creators} can create functions in schema ext_memcheck"),
+            "They may be called in place of the extension's: REVOKE CREATE ON SCHEMA ext_memcheck.",
+        );
+    }
+}
+
 /// Has the server look up everything that the calls to come need, so that its caches do not grow inside the window.
 fn fill_caches() {
     for call in [
-        "SELECT ext_memcheck.mark(1)",
+        "SELECT ext_memcheck.mark(1), ext_memcheck.mark(1::pg_catalog.int8)",
         "SELECT * FROM ext_memcheck.end()",
         "SELECT ext_memcheck.run_scenario(scenario_name := '', iterations := 1, workload := '')",
     ] {
@@ -80,6 +101,7 @@ fn fill_caches() {
 
 /// Sets a checkpoint inside the window.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn mark(iteration: i64) {
     require_preload();
     let Ok(number) = u64::try_from(iteration) else {
@@ -106,6 +128,7 @@ fn mark(iteration: i64) {
 
 /// Closes the window and returns this session's violations since it was opened.
 #[pg_extern(name = "end")]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn end() -> TableIterator<
     'static,
@@ -142,6 +165,7 @@ fn end() -> TableIterator<
 
 /// The findings of the last closed window of this session.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn findings() -> TableIterator<
     'static,
@@ -203,6 +227,7 @@ pub(super) fn signed(value: u64) -> i64 {
 
 /// Figures of the last closed window of this session, and of the ring.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(value, i64))> {
     called();
     let figures = session::with(|session| session.closed().figures);
@@ -217,6 +242,7 @@ fn window_stats() -> TableIterator<'static, (name!(name, &'static str), name!(va
 /// libraries that it stands for, or none. A library of an extension that was no target has no target. Nothing where nothing was
 /// traced.
 #[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
 fn window_targets()
 -> TableIterator<'static, (name!(target, Option<String>), name!(library, Option<String>), name!(loaded, bool))> {
     called();

@@ -52,7 +52,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, V
     for (name, value) in more {
         options[*name] = value.clone();
     }
-    let sql = "SELECT ext_memcheck.begin('', $1::text::jsonb)";
+    let sql = "SELECT ext_memcheck.begin(''::pg_catalog.text, $1::pg_catalog.text::pg_catalog.jsonb)";
     session.query(sql, &[&options.to_string()], &Step::Engine("begin"), Some(&scenario.place))?;
     if scenario.mode == Mode::None {
         session.set(MODE, "none", Some(&scenario.place))?;
@@ -63,7 +63,8 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, V
 /// Opens a window in another backend. What is traced there, this session's parameters say.
 pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
     let options = options(scenario.kind, &scenario.watch, &scenario.allow);
-    let sql = "SELECT ext_memcheck.begin_in($1::text::int, '', $2::text::jsonb)";
+    let sql = "SELECT ext_memcheck.begin_in($1::pg_catalog.text::pg_catalog.int4, ''::pg_catalog.text, \
+               $2::pg_catalog.text::pg_catalog.jsonb)";
     let parameters = [pid.to_string(), options.to_string()];
     session.query(sql, &parameters.each_ref().map(String::as_str), &Step::Engine("begin_in"), Some(&scenario.place))?;
     Ok(())
@@ -71,7 +72,7 @@ pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> 
 
 /// Closes it. [`window`] then tells what it has found.
 pub(super) fn end_in(session: &mut Session, pid: i32) -> Result<(), Failure> {
-    session.simple(&format!("SELECT ext_memcheck.end_in({pid})"), &Step::Engine("end_in"), None)
+    session.simple(&format!("SELECT ext_memcheck.end_in({pid}::pg_catalog.int4)"), &Step::Engine("end_in"), None)
 }
 
 fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
@@ -88,16 +89,21 @@ fn options(kind: ScenarioKind, watch: &[String], allow: &[String]) -> Value {
 /// What opens the window of a session that takes part in permutations, and sets its first mark.
 pub(super) fn begin_session(session: &plan::Session) -> [String; 2] {
     let options = options(ScenarioKind::Window, &session.watch, &session.allow);
-    let begin = format!("SELECT ext_memcheck.begin('', {}::jsonb)", quoted(&options.to_string(), '\''));
-    [begin, "SELECT ext_memcheck.mark(0)".to_owned()]
+    let options = quoted(&options.to_string(), '\'');
+    let begin = format!("SELECT ext_memcheck.begin(''::pg_catalog.text, {options}::pg_catalog.jsonb)");
+    [begin, call_of_mark(0)]
 }
 
 /// What closes it.
-pub(super) const END_SESSION: [&str; 2] = ["SELECT ext_memcheck.mark(1)", "SELECT ext_memcheck.end()"];
+pub(super) const END_SESSION: [&str; 2] = ["SELECT ext_memcheck.mark(1::pg_catalog.int8)", "SELECT ext_memcheck.end()"];
+
+fn call_of_mark(iterations: u64) -> String {
+    format!("SELECT ext_memcheck.mark({iterations}::pg_catalog.int8)")
+}
 
 /// Sets a mark after that many iterations.
 pub(super) fn mark(session: &mut Session, iterations: u64) -> Result<(), Failure> {
-    session.simple(&format!("SELECT ext_memcheck.mark({iterations})"), &Step::Engine("mark"), None)
+    session.simple(&call_of_mark(iterations), &Step::Engine("mark"), None)
 }
 
 /// Closes the window.
@@ -113,7 +119,8 @@ pub(super) fn abandon(session: &mut Session) -> Result<(), Failure> {
 
 /// Lets the server repeat the workload.
 pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iterations: u64) -> Result<(), Failure> {
-    let sql = "SELECT ext_memcheck.run_scenario($1, $2::text::int, $3)";
+    let sql = "SELECT ext_memcheck.run_scenario($1::pg_catalog.text, $2::pg_catalog.text::pg_catalog.int4, \
+               $3::pg_catalog.text, ''::pg_catalog.text, '-1'::pg_catalog.int4, '-1'::pg_catalog.int4)";
     let parameters = [scenario.kind.as_str(), &iterations.to_string(), &scenario.workload.joined()];
     session.query(sql, &parameters, &Step::Engine("run_scenario"), Some(&scenario.place)).map(drop)
 }
@@ -171,9 +178,9 @@ pub(super) const WINDOW_TARGETS: &str = "SELECT target, library FROM ext_memchec
 
 /// What the window that was closed last has found.
 pub(super) const FINDINGS: &str = "\
-    SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::float8,
-           objects_per_iter::float8, shape, phase, source_lib, marks::text, detail,
-           build_id, site_offset, site_symbol, stack::text
+    SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::pg_catalog.float8,
+           objects_per_iter::pg_catalog.float8, shape, phase, source_lib, marks::pg_catalog.text, detail,
+           build_id, site_offset, site_symbol, stack::pg_catalog.text
       FROM ext_memcheck.findings()";
 
 /// Reads a row of [`FINDINGS`]; the error says what cannot be used.

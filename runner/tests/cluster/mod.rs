@@ -7,11 +7,12 @@
 
 pub(crate) mod shared;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mcspec::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
+use mcspec::config::{Build, Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
 use postgres::{Client, SimpleQueryMessage};
 
@@ -75,6 +76,37 @@ impl Cluster {
         let server = Server::start(&self.stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"));
         Session::open(&server).gives("CREATE EXTENSION pg_ext_memcheck", "");
         server
+    }
+
+    /// A server with the engine preloaded and the reference implementation's versions beside it, without any extension created.
+    pub(crate) fn start_with_old_versions(&self, conf: &[&str]) -> Server {
+        let files = tempfile::tempdir().expect("a directory");
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reference");
+        for directory in [&self.engine, &reference] {
+            for file in fs::read_dir(directory).expect("a directory").flatten().map(|entry| entry.path()) {
+                if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pg_ext_memcheck")) {
+                    fs::copy(&file, files.path().join(file.file_name().expect("a file"))).expect("a copy");
+                }
+            }
+        }
+        let engine = ExtensionSource {
+            name: "pg_ext_memcheck".to_owned(),
+            path: files.path().to_owned(),
+            build: Build::Files {
+                library: vec!["*.so".to_owned()],
+                control: vec!["*.control".to_owned()],
+                sql: vec!["*.sql".to_owned()],
+            },
+        };
+        let stage =
+            Stage::build(&self.installation, &self.run, None, &[engine]).unwrap_or_else(|error| panic!("{error}"));
+        let options = ServerOptions {
+            preload: vec!["pg_ext_memcheck".into()],
+            conf: conf.iter().map(|line| (*line).to_owned()).collect(),
+            name: "update".into(),
+            ..Default::default()
+        };
+        Server::start(&stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
