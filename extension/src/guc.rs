@@ -7,6 +7,8 @@ use memcheck_core::targets::Targets;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
+#[cfg(feature = "test_links")]
+use crate::heap::trial;
 use crate::pg::parameters;
 
 /// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
@@ -45,6 +47,10 @@ static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
 #[cfg(feature = "test_links")]
 static TRIAL_REFUSE: GucSetting<i32> = GucSetting::<i32>::new(0);
+#[cfg(feature = "test_links")]
+static TRIAL_FAIL: [GucSetting<i32>; 3] = [const { GucSetting::<i32>::new(0) }; 3];
+#[cfg(feature = "test_links")]
+static TRIAL_FAIL_ON: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// What the names of all parameters begin with.
 pub(crate) const PREFIX: &std::ffi::CStr = c"pg_ext_memcheck";
@@ -126,6 +132,10 @@ fn register_trial() {
         i32::MAX,
         GucFlags::default(),
     );
+    for (parameter, setting) in trial::PARAMETERS.iter().zip(&TRIAL_FAIL) {
+        parameters::define_counter(parameter.name, setting, parameter.assigned, parameter.shown);
+    }
+    parameters::define_switch(c"pg_ext_memcheck.trial_fail_on", &TRIAL_FAIL_ON, trial::goes_on_assigned);
 }
 
 /// Whose allocations are traced, and how they are told apart.

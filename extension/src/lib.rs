@@ -13,6 +13,7 @@ mod ask;
 mod contexts;
 mod elf;
 mod guc;
+mod heap;
 mod hooks;
 mod link;
 mod pg;
@@ -34,6 +35,7 @@ pg_module_magic!(name, version);
 /// other way nothing is registered, and the SQL functions say why they do not work.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    heap::at_the_end(pg::errors::out_of_memory);
     pg::errors::keep_frames_out();
     if !pg::process::is_preloading() {
         return;

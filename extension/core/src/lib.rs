@@ -15,6 +15,7 @@ pub mod judge;
 pub mod like;
 pub mod options;
 pub mod path;
+pub mod room;
 pub mod rows;
 pub mod scenario;
 pub mod suggest;

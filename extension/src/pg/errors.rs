@@ -1,11 +1,14 @@
 //! ERRORs of the server that are held back and raised later, just as they were.
 
+use std::cell::Cell;
+use std::ffi::c_int;
 use std::mem::MaybeUninit;
 
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::pg_sys;
 
 use super::server;
+use super::thread::ServerThread;
 
 /// An ERROR, with its SQLSTATE, CONTEXT, position and all other fields. It lies in the memory context that was current.
 #[derive(Debug)]
@@ -59,6 +62,39 @@ pub(super) unsafe fn caught<R: Copy>(call: impl FnOnce() -> R + Copy) -> Result<
         let raised = server::CopyErrorData();
         server::FlushErrorState();
         Err(Raised(raised))
+    }
+}
+
+/// Whether this process is about to end for want of memory.
+static IS_LEAVING: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
+/// Whether this process is about to end for want of memory, so that nothing of the engine's is to be done any more.
+pub(crate) fn is_leaving() -> bool {
+    IS_LEAVING.get()
+}
+
+/// Ends this process, and no other, for want of so many bytes. Returns where that cannot be done: in a critical section, which all
+/// processes have to be ended for, and in a thread that is not the server's.
+///
+/// A FATAL does not come back and leaves no frame by a jump: `errfinish` calls `proc_exit` (elog.c). What is held here - the
+/// session, a lock of the server's - is held while the callbacks of `proc_exit` run, so those of ours do nothing ([`is_leaving`]);
+/// the server releases its locks first (`AbortTransaction` in xact.c, `ProcKill` in proc.c). What the message itself takes is
+/// kept for it in ErrorContext.
+pub(crate) fn out_of_memory(bytes: usize) {
+    // SAFETY: plain variables of the server.
+    let can_end = unsafe { pg_sys::CritSectionCount == 0 && libc::gettid() == pg_sys::MyProcPid };
+    if !can_end {
+        return;
+    }
+    IS_LEAVING.set(true);
+    // SAFETY: the formats' arguments are as they say, and the texts live for ever.
+    unsafe {
+        if server::errstart(pg_sys::FATAL as c_int, std::ptr::null()) {
+            server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int);
+            server::errmsg(c"out of memory".as_ptr());
+            server::errdetail_internal(c"Failed on request of size %zu in \"pg_ext_memcheck\".".as_ptr(), bytes);
+            server::errfinish(c"errors.rs".as_ptr(), 0, c"out_of_memory".as_ptr());
+        }
     }
 }
 

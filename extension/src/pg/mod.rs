@@ -37,6 +37,9 @@ pub(crate) fn now() -> pg_sys::TimestampTz {
 /// Runs code of ours inside a hook: a panic in it becomes an ERROR. Only for the outermost Rust frame of a hook in which the
 /// server can be given an ERROR.
 pub(crate) fn guarded(body: impl FnOnce()) {
+    if errors::is_leaving() {
+        return;
+    }
     // SAFETY: by what is asked of the caller. An ERROR leaves the frame above by longjmp, which owns nothing.
     unsafe { pgrx_extern_c_guard(body) }
 }

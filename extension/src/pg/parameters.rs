@@ -122,6 +122,49 @@ pub(crate) fn define_string(
     }
 }
 
+/// Defines a number for superusers that only tests ask for, which counts something from when it is set and shows that.
+#[cfg(feature = "test_links")]
+pub(crate) fn define_counter(
+    name: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    assigned: unsafe extern "C-unwind" fn(c_int, *mut c_void),
+    shown: unsafe extern "C-unwind" fn() -> *const c_char,
+) {
+    let (short, long) = (c"Sets which request for memory fails; 0 for none.", c"Shows how many there were since.");
+    let (context, flags) = (GucContext::Suset, GucFlags::default());
+    // SAFETY: neither hook panics, and what is shown stays where it is.
+    unsafe {
+        GucRegistry::define_int_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            0,
+            i32::MAX,
+            context,
+            flags,
+            None,
+            Some(assigned),
+            Some(shown),
+        );
+    }
+}
+
+/// Defines a switch for superusers that only tests ask for.
+#[cfg(feature = "test_links")]
+pub(crate) fn define_switch(
+    name: &'static CStr,
+    setting: &'static GucSetting<bool>,
+    assigned: unsafe extern "C-unwind" fn(bool, *mut c_void),
+) {
+    let (short, long) = (c"Has all requests behind one that fails do so too.", c"");
+    let (context, flags) = (GucContext::Suset, GucFlags::default());
+    // SAFETY: the assign hook cannot panic.
+    unsafe {
+        GucRegistry::define_bool_guc_with_hooks(name, short, long, setting, context, flags, None, Some(assigned), None);
+    }
+}
+
 /// Has parameters of this prefix that nobody has defined refused.
 pub(crate) fn reserve_prefix(prefix: &'static CStr) {
     // SAFETY: a name that lives for ever; called once, while the library is loaded.

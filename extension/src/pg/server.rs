@@ -50,7 +50,10 @@ unsafe extern "C-unwind" {
 
     // elog.c
     pub(crate) fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub(crate) fn errcode(code: c_int) -> c_int;
+    pub(crate) fn errmsg(format: *const c_char, ...) -> c_int;
     pub(crate) fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub(crate) fn errdetail_internal(format: *const c_char, ...) -> c_int;
     pub(crate) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(crate) fn pg_re_throw() -> !;
     pub(crate) fn CopyErrorData() -> *mut pg_sys::ErrorData;

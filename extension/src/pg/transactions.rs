@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_void};
 
 use pgrx::prelude::*;
 
+use super::errors::is_leaving;
 use super::thread::ServerThread;
 
 /// Whether a transaction is under way.
@@ -124,6 +125,9 @@ pub(crate) fn watch_end(handler: Handler) {
     #[pg_guard]
     unsafe extern "C-unwind" fn gone(handler: *mut c_void) {
         WATCHED.set(false);
+        if is_leaving() {
+            return;
+        }
         // SAFETY: registered with it.
         unsafe { call(handler) };
     }

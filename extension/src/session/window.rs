@@ -22,6 +22,7 @@ use super::{Figures, MISSED, Session};
 use crate::contexts::Walker;
 use crate::guc;
 use crate::guc::{MemcheckMode, Traced};
+use crate::pg::errors::is_leaving;
 use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
 use crate::shmem::ring;
@@ -206,7 +207,11 @@ impl Session {
     pub(crate) fn begin(&mut self, terms: Terms) -> Option<Refused> {
         // A session that ends with its window open reports it.
         if !std::mem::replace(&mut self.is_leaving_told, true) {
-            at_exit(|| super::with(Session::ends_by_itself));
+            at_exit(|| {
+                if !is_leaving() {
+                    super::with(Session::ends_by_itself);
+                }
+            });
         }
         self.close_ended();
         let traced = guc::traced_in_windows();

@@ -2,6 +2,9 @@
 
 use std::marker::PhantomData;
 
+#[cfg(feature = "test_links")]
+use crate::heap::trial;
+
 /// An array of zeroed elements that never moves and is never freed.
 pub(crate) struct Reserved<T> {
     start: *mut T,
@@ -23,6 +26,10 @@ unsafe impl Zeroed for usize {}
 impl<T: Zeroed> Reserved<T> {
     /// Reserves room; none where the system refuses.
     pub(crate) fn new(length: usize) -> Option<Self> {
+        #[cfg(feature = "test_links")]
+        if trial::fails(trial::Kind::Map) {
+            return None;
+        }
         // SAFETY: a new private mapping, all zero, aligned to pages.
         let start = unsafe {
             libc::mmap(

@@ -18,10 +18,11 @@ use syn::{
 use crate::references::{attributes_of_impl_item, attributes_of_item, is_for_tests};
 
 /// Where `unsafe` may stand in the engine.
-pub(crate) const UNSAFE: [&str; 8] = ["wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
+pub(crate) const UNSAFE: [&str; 9] =
+    ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 21] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -38,8 +39,26 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 21] = [
             "RING_SIZE",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",
+            "TRIAL_FAIL",
+            "TRIAL_FAIL_ON",
         ],
         "written by the server, which is told their addresses at the start",
+    ),
+    (
+        "heap/mod.rs",
+        &["HEAP", "AT_THE_END"],
+        "Rust's allocator, which the compiler finds; what it does where no memory is left, written at the start",
+    ),
+    ("heap/reserve.rs", &["MEMORY"], "memory that is there beforehand, parted by the allocator"),
+    (
+        "heap/trial.rs",
+        &["REQUESTS", "GOES_ON", "SHOWN"],
+        "which requests for memory fail in tests, written by hooks of parameters; the allocator has no argument to carry it",
+    ),
+    (
+        "pg/errors.rs",
+        &["IS_LEAVING"],
+        "written once, when the process is about to end; callbacks of the server read it",
     ),
     (
         "pg/parameters.rs",
