@@ -4,6 +4,7 @@
 //! a case runs on a private server ([`server`], [`exec`]), what was measured ([`results`]) is compared with what was
 //! expected and recorded ([`golden`], [`judge`]), case after case ([`run`]), and reported ([`report`]).
 
+mod atomic;
 mod bounded;
 pub mod cli;
 pub mod config;

@@ -211,7 +211,7 @@ fn review_takes_one_key_and_leaves_the_terminal_as_it_was() {
     assert_eq!(reviewed(b"x\nr", None), (1, false, 1));
     assert_eq!(reviewed(b"s", None), (1, false, 0));
     assert_eq!(reviewed(b"q", None), (1, false, 0));
-    assert_eq!(reviewed(b"", Some(Signal::SIGTERM)), (130, false, 0));
+    assert_eq!(reviewed(b"", Some(Signal::SIGTERM)), (143, false, 0));
 }
 
 #[test]

@@ -41,18 +41,28 @@ pub(super) fn bless(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     let mut exit = Exit::Ok;
     let goldens = Directory::of(&config.project);
     let note = goldens.note();
-    let blessed = accept(&goldens, &results)?;
+    let blessed = accept(&goldens, &results);
     if let Some(note) = note.filter(|_| goldens.path.exists()) {
         writeln!(out, "{note}").map_err(Complaint::stdout)?;
     }
     let mut hints = BTreeSet::new();
     for blessed in blessed {
+        let blessed = match blessed {
+            Ok(blessed) => blessed,
+            Err(error) => {
+                exit = Exit::CouldNotRun;
+                Complaint::from(error).print();
+                continue;
+            }
+        };
         let line = match blessed {
             Blessed::Created(path) => format!("created    {}", path.display()),
             Blessed::Updated(path) => format!("updated    {}", path.display()),
             Blessed::Unchanged(path) => format!("unchanged  {}", path.display()),
             Blessed::Refused { label, reason, hint } => {
-                exit = Exit::Failed;
+                if exit == Exit::Ok {
+                    exit = Exit::Failed;
+                }
                 // One that is for several is given once.
                 let hint = hint.filter(|hint| hints.insert(hint.clone()));
                 let hint = hint.map_or(String::new(), |hint| format!("\nHINT:  {hint}"));

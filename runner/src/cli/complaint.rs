@@ -57,14 +57,32 @@ pub(super) enum Complaint {
     },
 }
 
+/// A failure to write a file, where it is not known any more which.
+#[derive(Debug, thiserror::Error)]
+#[error("\"{name}\": {error}")]
+pub(super) struct OfFile {
+    /// The file, as the user wrote it.
+    pub(super) name: String,
+    /// The system's reason.
+    pub(super) error: std::io::Error,
+}
+
 fn count(errors: usize) -> String {
     if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }
 
 impl Complaint {
-    /// A failure to write to the standard output.
+    /// A failure to write to the standard output, or to what it names as [`OfFile`].
     pub(super) fn stdout(error: std::io::Error) -> Self {
-        Complaint::Output { what: "to the standard output".to_owned(), error }
+        match error.downcast::<OfFile>() {
+            Ok(OfFile { name, error }) => Complaint::file(&name, error),
+            Err(error) => Complaint::Output { what: "to the standard output".to_owned(), error },
+        }
+    }
+
+    /// A failure to write a file.
+    pub(super) fn file(name: &str, error: std::io::Error) -> Self {
+        Complaint::Output { what: format!("\"{name}\""), error }
     }
 
     /// How the process ends.

@@ -13,13 +13,18 @@ pub enum Exit {
     CouldNotRun,
     /// The selection is empty.
     NothingSelected,
-    /// A signal ended it.
-    Interrupted,
+    /// A signal ended it: its number.
+    Interrupted(u8),
 }
 
 impl Exit {
     /// Every way of ending.
-    const ALL: [Exit; 5] = [Exit::Ok, Exit::Failed, Exit::CouldNotRun, Exit::NothingSelected, Exit::Interrupted];
+    const ALL: [Exit; 5] = [Exit::Ok, Exit::Failed, Exit::CouldNotRun, Exit::NothingSelected, Exit::Interrupted(2)];
+
+    /// How a process ends because of a signal.
+    pub(super) fn by(signal: i32) -> Self {
+        Exit::Interrupted(u8::try_from(signal).unwrap_or_default())
+    }
 
     /// The number the shell sees.
     pub const fn code(self) -> u8 {
@@ -28,7 +33,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::CouldNotRun => 2,
             Exit::NothingSelected => 4,
-            Exit::Interrupted => 130,
+            Exit::Interrupted(signal) => 128 + signal,
         }
     }
 
@@ -39,7 +44,7 @@ impl Exit {
             Exit::Failed => "a spec failed, or results differ from goldens, or could not be blessed",
             Exit::CouldNotRun => "bad input, no server, no engine, or a spec that asks for what is not supported",
             Exit::NothingSelected => "no spec was selected",
-            Exit::Interrupted => "interrupted; servers and temporary files are gone",
+            Exit::Interrupted(_) => "interrupted (143 by SIGTERM, 129 by SIGHUP); servers and temporary files are gone",
         }
     }
 

@@ -10,6 +10,7 @@ use super::catalog::files;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
+use crate::atomic;
 use crate::config::Config;
 use crate::language::{Diagnostic, SourceFile, format, format_include};
 use crate::plan::Problem;
@@ -48,6 +49,7 @@ pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
     // The files without errors are formatted nevertheless.
     let mut out = Stdout::new();
+    let mut unwritten = Vec::new();
     for (source, text) in &changed {
         let path = source.path.display();
         if arguments.check {
@@ -55,12 +57,15 @@ pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             let diff = diff.unified_diff().header(&path.to_string(), "formatted").to_string();
             write!(out, "{diff}").map_err(Complaint::stdout)?;
         } else {
-            std::fs::write(&source.path, text)
-                .map_err(|error| Complaint::Output { what: format!("\"{path}\""), error })?;
-            writeln!(out, "formatted  {path}").map_err(Complaint::stdout)?;
+            match atomic::write(&source.path, text.as_bytes()) {
+                Ok(()) => writeln!(out, "formatted  {path}").map_err(Complaint::stdout)?,
+                Err(error) => unwritten.push(Complaint::file(&path.to_string(), error)),
+            }
         }
     }
+    unwritten.iter().for_each(Complaint::print);
     match problems.is_empty() {
+        true if !unwritten.is_empty() => Ok(Exit::CouldNotRun),
         false => Err(Complaint::Specs(problems)),
         true if arguments.check && !changed.is_empty() => Ok(Exit::Failed),
         true => Ok(Exit::Ok),

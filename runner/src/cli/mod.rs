@@ -55,6 +55,7 @@ enum Command {
 
 /// Does what the command line says. Messages go to the standard error.
 pub fn main() -> Exit {
+    signals::survive_limits();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -1,12 +1,15 @@
 //! Where output goes.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::complaint::Complaint;
+use super::complaint::{Complaint, OfFile};
+use crate::atomic::Draft;
 use crate::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Tap};
 
 /// The standard output. When nobody reads it any more, what is written is dropped: a run goes on, since its results and
@@ -103,25 +106,63 @@ impl std::str::FromStr for ReportTo {
     }
 }
 
-/// The reporters of a run. Without any asked for: for people on a terminal, TAP elsewhere.
-pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<Vec<Box<dyn Reporter>>, Complaint> {
+/// The reporters of a run, and the files that they write to. Without any asked for: for people on a terminal, TAP elsewhere.
+pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<(Vec<Box<dyn Reporter>>, Files), Complaint> {
+    let mut files = Files(Vec::new());
     let default = if io::stdout().is_terminal() { PRETTY } else { TAP };
     let default = FORMATS.iter().filter(|format| format.name == default && wanted.is_empty());
-    let default = default.map(|format| reporter(format, None, quiet));
-    default.chain(wanted.iter().map(|report| reporter(report.format, report.file.as_deref(), quiet))).collect()
+    let default = default.map(|format| (format, None));
+    let wanted = wanted.iter().map(|report| (report.format, report.file.as_deref()));
+    let mut reporters = Vec::new();
+    for (format, file) in default.chain(wanted) {
+        let out: Box<dyn Write> = match file {
+            None => Box::new(Stdout::new()),
+            Some(file) => Box::new(files.begin(file)?),
+        };
+        reporters.push((format.open)(To { out, is_stdout: file.is_none(), quiet })?);
+    }
+    Ok((reporters, files))
 }
 
-fn reporter(format: &Format, file: Option<&str>, quiet: bool) -> Result<Box<dyn Reporter>, Complaint> {
-    let out: Box<dyn Write> = match file {
-        None => Box::new(Stdout::new()),
-        Some(file) => writer(file, File::create(file))?,
-    };
-    (format.open)(To { out, is_stdout: file.is_none(), quiet })
+/// The files of the reports.
+pub(super) struct Files(Vec<ReportFile>);
+
+/// A file that a report is written to, by a reporter that does not know it.
+#[derive(Clone)]
+struct ReportFile {
+    name: String,
+    draft: Rc<RefCell<Draft>>,
 }
 
-fn writer(name: &str, file: io::Result<File>) -> Result<Box<dyn Write>, Complaint> {
-    let file = file.map_err(|error| Complaint::Output { what: format!("\"{name}\""), error })?;
-    Ok(Box::new(BufWriter::new(file)))
+impl Files {
+    fn begin(&mut self, name: &str) -> Result<ReportFile, Complaint> {
+        let draft = Draft::begin(Path::new(name)).map_err(|error| Complaint::file(name, error))?;
+        let file = ReportFile { name: name.to_owned(), draft: Rc::new(RefCell::new(draft)) };
+        self.0.push(file.clone());
+        Ok(file)
+    }
+
+    /// Writes those that are written when they are complete; whatever fails fails alone.
+    pub(super) fn finish(self) -> impl Iterator<Item = Complaint> {
+        let finish = |file: ReportFile| file.draft.borrow_mut().finish().err().map(|error| (file.name.clone(), error));
+        self.0.into_iter().filter_map(finish).map(|(name, error)| Complaint::file(&name, error))
+    }
+}
+
+impl ReportFile {
+    fn named<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| io::Error::new(error.kind(), OfFile { name: self.name.clone(), error }))
+    }
+}
+
+impl Write for ReportFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.named(self.draft.borrow_mut().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.named(self.draft.borrow_mut().flush())
+    }
 }
 
 /// The report for people: in color and with a bar where it goes to a terminal.
@@ -140,7 +181,13 @@ fn pretty(To { out, is_stdout, quiet }: To) -> Box<dyn Reporter> {
 /// The file that a step of GitHub Actions adds its part of the job's summary to; none elsewhere.
 fn job_summary() -> Result<Option<Box<dyn Write>>, Complaint> {
     let file = std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|file| !file.is_empty());
-    file.map(|file| writer(&file, File::options().append(true).create(true).open(&file))).transpose()
+    let open = |name: String| {
+        // What others have written there stays.
+        let file =
+            File::options().append(true).create(true).open(&name).map_err(|error| Complaint::file(&name, error))?;
+        Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>)
+    };
+    file.map(open).transpose()
 }
 
 /// The way from the root of GitHub's checkout to the current directory, which annotations have to include.

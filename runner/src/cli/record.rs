@@ -12,53 +12,63 @@ use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
 use crate::report::fault;
 use crate::results::schema::{CaseResult, RunIndex};
-use crate::results::{self, Axes, milliseconds, remove_index};
+use crate::results::{self, Axes, Pending, milliseconds};
+use crate::server::is_interrupted;
 
-/// Writes results as cases end.
-pub(super) struct Recorder<'a> {
-    directory: &'a Path,
+/// Writes results as cases end, and makes them those of the last run.
+pub(super) struct Recorder {
+    pending: Pending,
     /// For each case of the run its label and how it differs from its golden; none for a case that was not run.
     ended: Vec<Option<(String, String)>>,
     /// Labels of cases that a condition kept from running.
     skipped: Vec<String>,
+    /// The first result that could not be written.
+    failed: Option<Complaint>,
 }
 
-impl<'a> Recorder<'a> {
-    /// Begins the results of a run. Until it is over there is no last run.
-    pub(super) fn begin(directory: &'a Path, cases: usize) -> Result<Self, Complaint> {
-        remove_index(directory)?;
-        Ok(Recorder { directory, ended: vec![None; cases], skipped: Vec::new() })
+impl Recorder {
+    /// Begins the results of a run. Until it is over, the last run is the one before.
+    pub(super) fn begin(directory: &Path, cases: usize) -> Result<Self, Complaint> {
+        let pending = Pending::begin(directory)?;
+        Ok(Recorder { pending, ended: vec![None; cases], skipped: Vec::new(), failed: None })
     }
 
     /// Writes the results of a case.
-    pub(super) fn case(
-        &mut self,
-        position: usize,
-        case: &Case,
-        outcome: &Outcome,
-        verdict: &Verdict,
-    ) -> Result<(), Complaint> {
+    pub(super) fn case(&mut self, position: usize, case: &Case, outcome: &Outcome, verdict: &Verdict) {
         let Some(axes) = &verdict.axes else {
             if matches!(verdict.status, Status::Skipped(_)) {
                 self.skipped.push(case.label.clone());
             }
-            return Ok(());
+            return;
         };
         let lines: Vec<String> =
             fault::lines(verdict, &case.name).into_iter().map(|line| line.text.trim_end().to_owned()).collect();
         let differs = matches!(verdict.status, Status::Failed);
         let differences = if differs { format!("{}\n{}\n\n", case.label, lines.join("\n")) } else { String::new() };
         self.ended[position] = Some((case.label.clone(), differences));
-        golden::write_found(self.directory, &case.name, &case.label, &verdict.seen)?;
-        Ok(case_result(case, outcome, verdict, axes, lines).write(self.directory)?)
+        let directory = self.pending.path();
+        let write = || {
+            golden::write_found(directory, &case.name, &case.label, &verdict.seen)?;
+            Ok(case_result(case, outcome, verdict, axes, lines).write(directory)?)
+        };
+        if self.failed.is_none() {
+            self.failed = write().err();
+        }
     }
 
-    /// Writes what the run was.
+    /// Makes the results those of the last run, if there are any; of a run that was interrupted before anything was run there are
+    /// none.
     pub(super) fn end(self) -> Result<(), Complaint> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let (cases, differences): (Vec<String>, Vec<String>) = self.ended.into_iter().flatten().unzip();
+        if cases.is_empty() && is_interrupted() {
+            return Ok(());
+        }
         let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped };
-        Ok(index.write(self.directory, &differences.concat())?)
+        Ok(self.pending.publish(&index, &differences.concat())?)
     }
 }
 
@@ -177,12 +187,11 @@ mod tests {
         let verdict =
             judge(&case, &outcome, &axes, Record::Missing { path: "expected/many.out".into(), is_taken: false });
         let mut recorder = Recorder::begin(directory.path(), 1).unwrap();
-        recorder.case(0, &case, &outcome, &verdict).unwrap();
+        recorder.case(0, &case, &outcome, &verdict);
         recorder.end().unwrap();
-        let mut reports =
-            Reports::begin(vec![Box::new(Json::new(std::io::sink()))], std::slice::from_ref(&case)).unwrap();
-        reports.verdict(&case, &outcome, &verdict).unwrap();
-        reports.end(Duration::ZERO).unwrap();
+        let mut reports = Reports::begin(vec![Box::new(Json::new(std::io::sink()))], std::slice::from_ref(&case));
+        reports.verdict(&case, &outcome, &verdict);
+        assert!(reports.end(Duration::ZERO).1.is_empty());
         assert_eq!(OBSERVED.get(), PERMUTATIONS, "once for each permutation");
 
         // Each permutation has its own rows.

@@ -7,12 +7,15 @@ use globset::Glob;
 use super::complaint::Complaint;
 use crate::config::Config;
 use crate::report::duration;
+use crate::results::reading;
 use crate::results::schema::{CaseResult, RunIndex};
 use std::time::Duration;
 
 /// The cases of the last run whose names match; all of them without names.
 pub(super) fn last_run(names: &[String], config: &Config) -> Result<(RunIndex, Vec<CaseResult>), Complaint> {
     let directory = &config.project.results;
+    // A run that ends just now is not read in part. Without the directory there is nothing to read either.
+    let _unchanged = reading(directory).ok();
     let index = RunIndex::read(directory)?;
     for name in names {
         if !index.cases.iter().any(|label| matches(name, label)) {

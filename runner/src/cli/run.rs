@@ -1,7 +1,7 @@
 //! `mcspec run`
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,7 +12,7 @@ use clap::Args;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::narrow::Narrowing;
-use super::output::{ReportTo, Stdout, reporters};
+use super::output::{Files, ReportTo, Stdout, reporters};
 use super::outside::FromOutside;
 use super::prepare::{self, Plan};
 use super::record::Recorder;
@@ -25,7 +25,7 @@ use crate::golden::Directory;
 use crate::judge::{interrupted, without_running};
 use crate::language::sql::BUILT_IN;
 use crate::plan::{Case, Environment, Overrides};
-use crate::report::{Reporter, Reports, Summary};
+use crate::report::{Reported, Reports, Summary};
 use crate::results::make_directory;
 use crate::run::{self, Event, InOrder, Run};
 use crate::server::{GivenServer, RunDirectory, is_interrupted};
@@ -109,6 +109,7 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    signals::handle()?;
     let specs = arguments.selection.load(config)?;
     let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
     let installations = match given {
@@ -134,9 +135,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         return dry_run(&plan);
     }
 
-    let reporters = reporters(&arguments.report, arguments.quiet)?;
     make_directory(&config.project.results)?;
-    signals::handle()?;
+    let (reporters, files) = reporters(&arguments.report, arguments.quiet)?;
+    signals::begin();
     let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
     let mut kept = None;
     let mut installed = Vec::new();
@@ -151,7 +152,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         }
         if !to_run.is_empty() {
             installed = match prepare::install(&installations, &directory, &to_run, config, !transcript) {
-                Err(_) if is_interrupted() => return not_begun(&plan.cases, reporters),
+                Err(_) if is_interrupted() => {
+                    let reports = Reports::begin(reporters, &plan.cases);
+                    return Ok(end(not_begun(&plan.cases, reports), files, Vec::new()));
+                }
                 prepared => prepared?,
             };
         }
@@ -161,8 +165,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(processors);
-    let reports = Reports::begin(reporters, &plan.cases).map_err(Complaint::stdout)?;
-    let summary = if transcript {
+    let reports = Reports::begin(reporters, &plan.cases);
+    let (reported, recorded) = if transcript {
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
     } else {
         let run = Run {
@@ -177,31 +181,35 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         };
         // Only now: as long as nothing runs, the last run is the last one.
         let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
-        follow(&run, reports, recorder)?
+        follow(&run, reports, recorder)
     };
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));
     }
-    Ok(match summary {
+    Ok(end(reported, files, recorded))
+}
+
+/// How a run ends that was reported so. What could not be written is said, and is the worst that can be said.
+fn end((summary, unreported): Reported, files: Files, unrecorded: Vec<Complaint>) -> Exit {
+    let unreported = unreported.into_iter().map(Complaint::stdout);
+    let unwritten: Vec<Complaint> = unrecorded.into_iter().chain(unreported).chain(files.finish()).collect();
+    unwritten.iter().for_each(Complaint::print);
+    match summary {
+        _ if !unwritten.is_empty() => Exit::CouldNotRun,
         Summary { unsupported: 1.., .. } => Exit::CouldNotRun,
         Summary { failed: 1.., .. } => Exit::Failed,
         _ => Exit::Ok,
-    })
+    }
 }
 
 /// Reports a run that was interrupted before it has come to a case.
-fn not_begun(cases: &[Case], reporters: Vec<Box<dyn Reporter>>) -> Result<Exit, Complaint> {
-    let report = || {
-        let mut reports = Reports::begin(reporters, cases)?;
-        cases.iter().try_for_each(|case| reports.verdict(case, &Outcome::default(), &interrupted()))?;
-        reports.end(Duration::ZERO)
-    };
-    report().map_err(Complaint::stdout)?;
-    Ok(Exit::Interrupted)
+fn not_begun(cases: &[Case], mut reports: Reports) -> Reported {
+    cases.iter().for_each(|case| reports.verdict(case, &Outcome::default(), &interrupted()));
+    reports.end(Duration::ZERO)
 }
 
-/// Runs the cases while this thread reports and records what happens.
-fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> Result<Summary, Complaint> {
+/// Runs the cases while this thread reports and records what happens. Results that cannot be written are no reason to stop.
+fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> (Reported, Vec<Complaint>) {
     let started = Instant::now();
     let cases = run.cases;
     let mut ended = InOrder::default();
@@ -209,19 +217,18 @@ fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> Result<Sum
     thread::scope(|scope| {
         scope.spawn(move || run::run(run, &events));
         for event in received {
-            reports.event(cases, &event).map_err(Complaint::stdout)?;
+            reports.event(cases, &event);
             if let Event::Finished { case, outcome, verdict } = event {
-                recorder.case(case, &cases[case], &outcome, &verdict)?;
+                recorder.case(case, &cases[case], &outcome, &verdict);
                 ended.put(case, (outcome, verdict));
                 while let Some((case, (outcome, verdict))) = ended.take() {
-                    reports.verdict(&cases[case], &outcome, &verdict).map_err(Complaint::stdout)?;
+                    reports.verdict(&cases[case], &outcome, &verdict);
                 }
             }
         }
-        Ok::<(), Complaint>(())
-    })?;
-    recorder.end()?;
-    reports.end(started.elapsed()).map_err(Complaint::stdout)
+    });
+    let unrecorded = recorder.end().err();
+    (reports.end(started.elapsed()), unrecorded.into_iter().collect())
 }
 
 fn dry_run(plan: &Plan) -> Result<Exit, Complaint> {
@@ -239,5 +246,5 @@ fn dry_run(plan: &Plan) -> Result<Exit, Complaint> {
 
 fn note(text: &str) {
     // Somebody who closed the standard error does not want to know.
-    let _ = writeln!(std::io::stderr(), "mcspec: {text}");
+    let _ = writeln!(io::stderr(), "mcspec: {text}");
 }

@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::exit::Exit;
+use crate::atomic;
 
 /// What begins the bytes of keys such as arrows.
 const ESCAPE: u8 = 0x1b;
@@ -77,11 +78,11 @@ impl Drop for Keys {
 fn restore_on_signals(before: Termios) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if let Some(signal) = signals.forever().next() {
             // There is nothing left to do about failures.
             let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &before);
             let _ = writeln!(io::stderr(), "\nmcspec: interrupted");
-            std::process::exit(Exit::Interrupted.code().into());
+            atomic::exit(Exit::by(signal).code().into());
         }
     });
     Ok(())

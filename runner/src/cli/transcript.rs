@@ -15,7 +15,7 @@ use crate::exec::outcome::Outcome;
 use crate::golden::GoldenError;
 use crate::judge::{Fault, Status, Verdict, interrupted, without_running};
 use crate::plan::{Case, Environment};
-use crate::report::{Reports, Summary};
+use crate::report::{Reported, Reports};
 use crate::results::{Axes, remove_index, write};
 use crate::run::InOrder;
 use crate::transcript::{Compared, Transcribed, compare, run as transcribe, unified};
@@ -49,7 +49,7 @@ impl Transcript {
         jobs: usize,
         mut reports: Reports,
         config: &Config,
-    ) -> Result<Summary, Complaint> {
+    ) -> Result<(Reported, Vec<Complaint>), Complaint> {
         let started = Instant::now();
         let results = &config.project.results;
         // What is there is no longer what the last run found.
@@ -72,13 +72,13 @@ impl Transcript {
                 differences[position] = difference;
                 ended.put(position, verdict);
                 while let Some((case, verdict)) = ended.take() {
-                    reports.verdict(&cases[case], &Outcome::default(), &verdict).map_err(Complaint::stdout)?;
+                    reports.verdict(&cases[case], &Outcome::default(), &verdict);
                 }
             }
             Ok::<(), Complaint>(())
         })?;
         write(&results.join("regression.diffs"), &differences.concat())?;
-        reports.end(started.elapsed()).map_err(Complaint::stdout)
+        Ok((reports.end(started.elapsed()), Vec::new()))
     }
 }
 

@@ -18,6 +18,7 @@ use memcheck_core::Finding;
 use memcheck_core::golden::row::{Observed, Policy, Row};
 use regex::Regex;
 
+use crate::atomic;
 use crate::results::{Axes, Seen};
 
 pub use compare::{Difference, compare, differences};
@@ -225,7 +226,7 @@ pub fn read(path: &Path) -> Result<Recorded, GoldenError> {
     }
 }
 
-/// Writes a golden, whole or not at all; never in the place of what is none.
+/// Writes a golden, never in the place of what is none.
 ///
 /// # Errors
 ///
@@ -236,15 +237,7 @@ fn record(path: &Path, golden: &Golden) -> Result<(), GoldenError> {
         Err(GoldenError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // What a link points at is written, and the link stays.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let partial = path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()));
-    write(&partial, &golden.to_string())?;
-    fs::rename(&partial, &path).map_err(|error| {
-        // There is nothing that could be done if that fails too.
-        let _ = fs::remove_file(&partial);
-        GoldenError::File { doing: "write", path, error }
-    })
+    write(path, &golden.to_string())
 }
 
 /// Writes what a case found, in the form of a golden, as `NAME.out` into a directory.
@@ -259,12 +252,8 @@ pub fn write_found(directory: &Path, case: &str, label: &str, found: &[Seen]) ->
 
 /// Writes a file and the directories it is in.
 fn write(path: &Path, text: &str) -> Result<(), GoldenError> {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(parent).and_then(|()| fs::write(path, text)).map_err(|error| GoldenError::File {
-        doing: "write",
-        path: path.to_owned(),
-        error,
-    })
+    let written = atomic::write_below(path, text.as_bytes());
+    written.map_err(|error| GoldenError::File { doing: "write", path: path.to_owned(), error })
 }
 
 #[cfg(test)]

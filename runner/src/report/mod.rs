@@ -178,39 +178,46 @@ fn variant<'v>(case: &Case, verdict: &'v Verdict) -> Option<&'v str> {
     (file.strip_suffix(".out") != Some(stem)).then_some(file)
 }
 
-/// All reporters of a run.
+/// What was reported: how many cases ended how, and what could not be written.
+pub type Reported = (Summary, Vec<io::Error>);
+
+/// All reporters of a run. One that cannot write is left out from then on, and is no reason for the others to stop.
 pub struct Reports {
     reporters: Vec<Box<dyn Reporter>>,
     summary: Summary,
+    failed: Vec<io::Error>,
 }
 
 impl Reports {
     /// Begins the reports of a run.
-    pub fn begin(mut reporters: Vec<Box<dyn Reporter>>, cases: &[Case]) -> io::Result<Self> {
-        for reporter in &mut reporters {
-            reporter.begin(cases)?;
-        }
-        Ok(Reports { reporters, summary: Summary::default() })
+    pub fn begin(reporters: Vec<Box<dyn Reporter>>, cases: &[Case]) -> Self {
+        let mut reports = Reports { reporters, summary: Summary::default(), failed: Vec::new() };
+        reports.tell(|reporter| reporter.begin(cases));
+        reports
     }
 
     /// Passes an event on.
-    pub fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()> {
-        self.reporters.iter_mut().try_for_each(|reporter| reporter.event(cases, event))
+    pub fn event(&mut self, cases: &[Case], event: &Event) {
+        self.tell(|reporter| reporter.event(cases, event));
     }
 
     /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.
-    pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
+    pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) {
         self.summary.count(verdict);
-        self.reporters.iter_mut().try_for_each(|reporter| reporter.verdict(case, outcome, verdict))
+        self.tell(|reporter| reporter.verdict(case, outcome, verdict));
     }
 
-    /// Ends the reports.
-    pub fn end(mut self, elapsed: Duration) -> io::Result<Summary> {
+    /// Ends the reports. With the summary comes what could not be written.
+    pub fn end(mut self, elapsed: Duration) -> Reported {
         self.summary.elapsed = elapsed;
-        for reporter in &mut self.reporters {
-            reporter.end(&self.summary)?;
-        }
-        Ok(self.summary)
+        let summary = self.summary.clone();
+        self.tell(|reporter| reporter.end(&summary));
+        (summary, self.failed)
+    }
+
+    fn tell(&mut self, mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>) {
+        let Reports { reporters, failed, .. } = self;
+        reporters.retain_mut(|reporter| tell(reporter.as_mut()).map_err(|error| failed.push(error)).is_ok());
     }
 }
 

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::schema::{CaseResult, RunIndex};
-use crate::bounded;
+use crate::{atomic, bounded};
+
+/// The file that says what the last run was.
+pub(super) const INDEX: &str = "run.json";
 
 /// Results that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -132,13 +135,15 @@ pub fn remove_index(directory: &Path) -> Result<(), ResultsError> {
 ///
 /// It cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), ResultsError> {
-    let parent = path.parent().unwrap_or(Path::new(""));
-    let written = fs::create_dir_all(parent).and_then(|()| fs::write(path, text));
-    written.map_err(|error| ResultsError::Unwritable { doing: "write", path: path.to_owned(), error })
+    atomic::write_below(path, text.as_bytes()).map_err(|error| ResultsError::Unwritable {
+        doing: "write",
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn index_file(directory: &Path) -> PathBuf {
-    directory.join("run.json")
+    directory.join(INDEX)
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {

@@ -4,10 +4,12 @@
 mod axes;
 mod file;
 mod measured;
+mod pending;
 pub mod schema;
 mod seen;
 
 pub use axes::Axes;
 pub use file::{ResultsError, make_directory, remove_index, write};
 pub use measured::{milliseconds, scenarios, server};
+pub use pending::{Pending, reading};
 pub use seen::Seen;

@@ -106,6 +106,21 @@ fn every_static_is_in_the_list() {
     assert!(report.is_empty(), "the list of statics in rooms.rs:\n{report}");
 }
 
+#[test]
+fn files_are_written_whole() {
+    let mut report = String::new();
+    for (file, text) in sources("runner/src") {
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        let writes = Care::read(&text).unwrap_or_else(|error| panic!("{file}: {error}")).writes;
+        if !rooms::WRITERS.iter().any(|(room, _)| file.starts_with(room)) {
+            report.extend(writes.iter().map(|(line, what)| format!("  {file}:{line}: {what}\n")));
+        }
+    }
+    assert!(report.is_empty(), "not by runner/src/atomic.rs:\n{report}");
+}
+
 /// The manual's page about the code.
 fn page() -> String {
     fs::read_to_string(checkout().join("docs/the-code.md")).expect("UTF-8")

@@ -125,6 +125,24 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
     ),
 ];
 
+/// Where the runner writes files, and why not by `atomic.rs`.
+pub(crate) const WRITERS: [(&str, &str); 3] = [
+    ("atomic.rs", "it is what the others write by"),
+    ("server/", "what a run has for itself, in a directory that goes with it"),
+    ("cli/output.rs", "the summary of a job, to which others add their part"),
+];
+
+/// What writes files by itself.
+const WRITING: [(&str, &str); 7] = [
+    ("fs", "write"),
+    ("fs", "copy"),
+    ("fs", "rename"),
+    ("File", "create"),
+    ("File", "create_new"),
+    ("File", "options"),
+    ("OpenOptions", "new"),
+];
+
 /// What a file has that needs care.
 #[derive(Default)]
 pub(crate) struct Care {
@@ -132,6 +150,8 @@ pub(crate) struct Care {
     pub(crate) unsafes: Vec<(usize, &'static str)>,
     /// Lines with a static, thread-local ones too, and its name.
     pub(crate) statics: Vec<(usize, String)>,
+    /// Lines with a call that writes a file, and what is called.
+    pub(crate) writes: Vec<(usize, String)>,
 }
 
 impl Care {
@@ -190,6 +210,16 @@ impl<'a> Visit<'a> for Care {
         if !is_for_tests(attributes_of_impl_item(item)) {
             visit::visit_impl_item(self, item);
         }
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        let mut last = path.segments.iter().rev();
+        if let (Some(name), Some(of)) = (last.next(), last.next())
+            && WRITING.iter().any(|(module, function)| of.ident == module && name.ident == function)
+        {
+            self.writes.push((name.ident.span().start().line, format!("{}::{}", of.ident, name.ident)));
+        }
+        visit::visit_path(self, path);
     }
 
     fn visit_expr_unsafe(&mut self, block: &'a ExprUnsafe) {

@@ -223,3 +223,15 @@ macro_rules! m { () => { unsafe { g() } unsafe extern \"C\" fn i() {} unsafe fn 
     let statics: Vec<(usize, &str)> = care.statics.iter().map(|(line, name)| (*line, name.as_str())).collect();
     assert_eq!(statics, [(8, "ONE"), (9, "TWO"), (10, "THREE"), (10, "FOUR"), (11, "FIVE")]);
 }
+
+#[test]
+fn what_writes_files() {
+    let text = "
+fn f() { std::fs::write(a, b); fs::read(a); File::create(a); File::open(a); }
+fn g() { x.map(fs::File::options); vec.write(a); }
+#[cfg(test)] mod tests { fn k() { fs::write(a, b) } }
+";
+    let writes = Care::read(text).expect("Rust").writes;
+    let writes: Vec<(usize, &str)> = writes.iter().map(|(line, what)| (*line, what.as_str())).collect();
+    assert_eq!(writes, [(2, "fs::write"), (2, "File::create"), (3, "File::options")]);
+}
