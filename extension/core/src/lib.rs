@@ -13,6 +13,7 @@ pub mod golden;
 pub mod handed;
 pub mod judge;
 pub mod like;
+pub mod line;
 pub mod options;
 pub mod path;
 pub mod room;

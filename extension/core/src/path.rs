@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::like::Like;
+use crate::line;
 
 /// Names of a context and its ancestors, outermost first, without TopMemoryContext unless it is the context itself.
 ///
-/// Written `CacheMemoryContext/my cache`; a `/`, `|`, `\` or line break inside a name is escaped with `\`.
+/// Written `CacheMemoryContext/my cache`; a `/`, `|` or `\` inside a name is escaped with `\`, and what is not
+/// seen is written as [`line`] says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ContextPath {
     names: Vec<String>,
@@ -72,11 +74,7 @@ impl fmt::Display for ContextPath {
                 f.write_str("/")?;
             }
             for c in name.chars() {
-                match c {
-                    '/' | '|' | '\\' => write!(f, "\\{c}")?,
-                    '\n' => f.write_str("\\n")?,
-                    c => write!(f, "{c}")?,
-                }
+                line::write(f, c, &['/', '|', '\\'])?;
             }
         }
         Ok(())
@@ -89,15 +87,11 @@ impl FromStr for ContextPath {
     /// Reads what `Display` writes.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut names = vec![String::new()];
-        let mut chars = text.chars();
+        let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
                 '/' => names.push(String::new()),
-                '\\' => match chars.next() {
-                    Some('n') => push(&mut names, '\n'),
-                    Some(c) => push(&mut names, c),
-                    None => push(&mut names, '\\'),
-                },
+                '\\' => push(&mut names, line::read(&mut chars)),
                 c => push(&mut names, c),
             }
         }
@@ -122,6 +116,7 @@ mod tests {
             (&["TopMemoryContext", "MessageContext"], "MessageContext", 1, Some("TopMemoryContext")),
             (&["CacheMemoryContext", "my cache"], "CacheMemoryContext/my cache", 2, Some("CacheMemoryContext")),
             (&["a/b", "c|d", "e\\f", "g\nh"], "a\\/b/c\\|d/e\\\\f/g\\nh", 4, Some("e\\f")),
+            (&["a\tb", "c\u{202e}"], "a\\tb/c\\u{202e}", 2, Some("a\tb")),
         ];
         for &(names, text, depth, parent) in table {
             let path = ContextPath::new(names.iter().copied());

@@ -23,6 +23,7 @@ use std::str::FromStr;
 
 use memcheck_core::golden::field::BadRow;
 use memcheck_core::golden::row::{Row, has_fields};
+use memcheck_core::line::{escaped, unescaped};
 
 use crate::results::Seen;
 
@@ -127,9 +128,14 @@ fn count_line(rows: &[Row]) -> String {
     }
 }
 
+/// The line that names the spec, whatever its file is called.
+pub(super) fn spec_line(spec: &str) -> String {
+    format!("spec {}", escaped(spec, &['\\']))
+}
+
 impl fmt::Display for Golden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{FORMAT_LINE}\nspec {}", self.spec)?;
+        writeln!(f, "{FORMAT_LINE}\n{}", spec_line(&self.spec))?;
         for block in &self.blocks {
             writeln!(f, "\n{}", block.title)?;
             for line in &block.trace {
@@ -156,7 +162,8 @@ impl FromStr for Golden {
         }
         let spec = match lines.next() {
             Some((line, text)) => {
-                text.strip_prefix("spec ").ok_or_else(|| at(line, Fault::Spec(text.to_owned())))?.to_owned()
+                let name = text.strip_prefix("spec ").ok_or_else(|| at(line, Fault::Spec(text.to_owned())))?;
+                unescaped(name)
             }
             None => return Err(at(2, Fault::Spec(String::new()))),
         };
@@ -202,6 +209,9 @@ impl FromStr for Golden {
 
 #[cfg(test)]
 mod tests {
+    use memcheck_core::golden::row;
+    use proptest::prelude::*;
+
     use super::*;
 
     const SAMPLE: &str = "\
@@ -238,6 +248,26 @@ s1: ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|-
         let block = Block::new("scenario window", vec![], rows.map(|row| row.parse().unwrap()).to_vec());
         let golden = Golden { spec: "s".into(), blocks: vec![block] };
         assert_eq!(golden.to_string().parse(), Ok(golden));
+    }
+
+    proptest! {
+        #[test]
+        fn names_of_all_kinds_read_back(
+            spec in ".*|[\\x00-\\x1f\\\\nu{} a\u{2028}]*",
+            names in prop::collection::vec(".*|[\\x00-\\x1f|(\\\\n a\u{2028}]*", 1..4),
+            library in ".*",
+        ) {
+            let step = |name: &String| format!("{} <waiting ...>", row::escaped(name));
+            let library = row::escaped(&library);
+            let row = format!("{}: ctx_bloat|INFO|{library}|-|-|-", row::escaped(&names[0]));
+            let block = Block::new(
+                escaped(&format!("permutation {}", names.join(" ")), &[]),
+                names.iter().map(step).chain(names.iter().map(|name| row::escaped(name))).collect(),
+                vec![row.parse().unwrap()],
+            );
+            let golden = Golden { spec, blocks: vec![block] };
+            prop_assert_eq!(golden.to_string().parse(), Ok(golden));
+        }
     }
 
     #[test]

@@ -199,7 +199,7 @@ pub fn look_up(directory: &Path, case: &str, axes: &Axes) -> Result<Option<Recor
 /// Whether a golden says that it is of that case.
 fn is_of(golden: &[u8], case: &str) -> bool {
     let second = golden.split(|&byte| byte == b'\n').nth(1);
-    second.and_then(|line| line.strip_prefix(b"spec ")).is_some_and(|name| name.trim_ascii_end() == case.as_bytes())
+    second.is_some_and(|line| line.trim_ascii_end() == file::spec_line(case).as_bytes())
 }
 
 /// Whether there is something where a golden would be that is not one.

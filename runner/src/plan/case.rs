@@ -12,6 +12,7 @@ use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
 use super::name::name;
+use super::sessions::one_line;
 use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
@@ -225,7 +226,7 @@ impl Planner<'_> {
     fn scenario(&mut self, scenario: &ast::Scenario, timeout: Duration) -> Scenario {
         let kind = scenario.kind.value;
         let title = match &scenario.name {
-            Some(name) => format!("scenario {kind} {}", name.value),
+            Some(name) => one_line(&format!("scenario {kind} {}", name.value)),
             None => format!("scenario {kind}"),
         };
         let description = kind.description();

@@ -154,8 +154,8 @@ pub(super) fn title(steps: &[ast::PermutedStep]) -> String {
 }
 
 /// Quoted names may hold anything; a title is one line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+pub(super) fn one_line(text: &str) -> String {
+    memcheck_core::line::escaped(text, &[])
 }
 
 /// Tells equal titles apart.

@@ -4,3 +4,6 @@ pub mod bucket;
 pub mod field;
 pub mod row;
 pub mod size;
+
+#[cfg(test)]
+mod tests;

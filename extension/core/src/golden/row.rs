@@ -16,6 +16,7 @@ use crate::golden::size::Size;
 use crate::handed::is_handed_over;
 use crate::judge::growth::Shape;
 use crate::judge::thresholds;
+use crate::line;
 use crate::targets::without_release;
 
 /// How much of a violation a golden records (`golden` in the spec's header).
@@ -72,7 +73,7 @@ impl fmt::Display for Row {
             Some((low, high)) => write!(f, "|{low}/{high}")?,
         }
         let shape = self.shape.map_or("-", Shape::as_str);
-        let library = if self.library.is_empty() { "-" } else { &self.library };
+        let library = library_field(&self.library);
         write!(f, "|{}|{}|{shape}|{library}", self.subject, self.size)?;
         if self.times > 1 {
             write!(f, " x{}", self.times)?;
@@ -81,25 +82,34 @@ impl fmt::Display for Row {
     }
 }
 
-/// A name from a spec as it is written in a line: `\\` before `|`, `\\` and `(`, control characters as blanks.
+/// A name from a spec as it is written in a line: with `\` before `|`, `\` and `(`.
 pub fn escaped(name: &str) -> String {
-    let mut text = String::new();
-    for c in name.chars() {
-        if matches!(c, '|' | '\\' | '(') {
-            text.push('\\');
-        }
-        text.push(if c.is_control() { ' ' } else { c });
-    }
-    text
+    line::escaped(name, &['|', '\\', '('])
 }
 
-fn unescaped(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut name = String::new();
-    while let Some(c) = chars.next() {
-        name.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+/// The field of a subject: what `normalize` may have made of it is a field all the same. What is one stays as it is.
+fn subject_field(text: &str) -> String {
+    let mut field = String::with_capacity(text.len());
+    let mut is_escaped = false;
+    for c in text.chars() {
+        let special: &[char] = if c == '|' && !is_escaped { &['|'] } else { &[] };
+        is_escaped = c == '\\' && !is_escaped;
+        // What stands behind a \ and is written as an escape brings its own. Writing to a string does not fail.
+        let _ = line::write(&mut field, c, special);
     }
-    name
+    if is_escaped {
+        field.push('\\');
+    }
+    field
+}
+
+/// The field of a library: `-` where it is not known, and no ` x2` at its end, which is the number of violations.
+fn library_field(library: &str) -> String {
+    match library {
+        "" => "-".to_owned(),
+        "-" => "\\-".to_owned(),
+        library => line::escaped(library, &['|', '\\']).replace(" x", " \\x"),
+    }
 }
 
 /// Whether a line is divided into fields, as a row is.
@@ -136,7 +146,7 @@ impl FromStr for Row {
         };
         let bad = |field, text: &str| BadRow::Field { field, text: text.to_owned() };
         let (owner, check) = match check.rsplit_once(": ") {
-            Some((owner, check)) => (Some(unescaped(owner)), check),
+            Some((owner, check)) => (Some(line::unescaped(owner)), check),
             None => (None, check),
         };
         let (check, phase) = match check.split_once('@') {
@@ -161,13 +171,13 @@ impl FromStr for Row {
             check: check.parse().map_err(|_| bad("check", check))?,
             phase,
             severity,
-            subject: subject.to_owned(),
+            subject: subject_field(subject),
             size: size.parse()?,
             shape: match shape {
                 "-" => None,
                 shape => Some(shape.parse().map_err(|_| bad("shape", shape))?),
             },
-            library: if library == "-" { String::new() } else { library.to_owned() },
+            library: if library == "-" { String::new() } else { line::unescaped(library) },
             times,
         })
     }
@@ -213,7 +223,7 @@ impl Observed {
                 check: finding.check,
                 phase: finding.phase,
                 severity: whole.then_some(severity),
-                subject,
+                subject: subject_field(&subject),
                 size: if whole { size } else { Size::None },
                 shape: if whole { finding.shape } else { None },
                 library: if whole { library_stem(&finding.source_lib).to_owned() } else { String::new() },
