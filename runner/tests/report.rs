@@ -205,20 +205,20 @@ fn run(versions: &[&str]) -> (tempfile::TempDir, Vec<Case>, Vec<Verdict>) {
 fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) -> String {
     let (directory, all, verdicts) = run(versions);
     let out = Shared::default();
-    let mut reports = Reports::begin(vec![reporter(out.clone())], &all);
+    let mut reports = Reports::new(vec![reporter(out.clone())], &all);
     let mut ended = InOrder::default();
     for (case, verdict) in verdicts.into_iter().enumerate().rev() {
         let outcome = Box::new(outcome(&verdict));
         let verdict = Box::new(Verdict { seen: seen(&all[case], &outcome), ..verdict });
         let event = Event::Finished { case, outcome, verdict };
-        reports.event(&all, &event);
+        reports.event(&event);
         let Event::Finished { case, outcome, verdict } = event else { unreachable!() };
         ended.put(case, (outcome, verdict));
         while let Some((case, (outcome, verdict))) = ended.take() {
             reports.verdict(&all[case], &outcome, &verdict);
         }
     }
-    assert!(reports.end(Duration::from_millis(67_400)).1.is_empty());
+    assert!(reports.end(Duration::from_millis(67_400)).unwrap().1.is_empty());
     let text = String::from_utf8(out.0.borrow().clone()).unwrap();
     text.replace(&format!("{}/", directory.path().display()), "specs/")
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 
@@ -20,9 +20,8 @@ use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
-use crate::exec::outcome::Outcome;
 use crate::golden::Directory;
-use crate::judge::{interrupted, without_running};
+use crate::judge::without_running;
 use crate::language::sql::BUILT_IN;
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reported, Reports, Summary};
@@ -152,10 +151,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         }
         if !to_run.is_empty() {
             installed = match prepare::install(&installations, &directory, &to_run, config, !transcript) {
-                Err(_) if is_interrupted() => {
-                    let reports = Reports::begin(reporters, &plan.cases);
-                    return Ok(end(not_begun(&plan.cases, reports), files, Vec::new()));
-                }
+                // Which main() says.
+                Err(_) if is_interrupted() => return Ok(Exit::Ok),
                 prepared => prepared?,
             };
         }
@@ -165,7 +162,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(processors);
-    let reports = Reports::begin(reporters, &plan.cases);
+    let reports = Reports::new(reporters, &plan.cases);
     let (reported, recorded) = if transcript {
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
     } else {
@@ -190,7 +187,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
 }
 
 /// How a run ends that was reported so. What could not be written is said, and is the worst that can be said.
-fn end((summary, unreported): Reported, files: Files, unrecorded: Vec<Complaint>) -> Exit {
+fn end(reported: Option<Reported>, files: Files, unrecorded: Vec<Complaint>) -> Exit {
+    let Some((summary, unreported)) = reported else { return Exit::Ok };
     let unreported = unreported.into_iter().map(Complaint::stdout);
     let unwritten: Vec<Complaint> = unrecorded.into_iter().chain(unreported).chain(files.finish()).collect();
     unwritten.iter().for_each(Complaint::print);
@@ -202,14 +200,8 @@ fn end((summary, unreported): Reported, files: Files, unrecorded: Vec<Complaint>
     }
 }
 
-/// Reports a run that was interrupted before it has come to a case.
-fn not_begun(cases: &[Case], mut reports: Reports) -> Reported {
-    cases.iter().for_each(|case| reports.verdict(case, &Outcome::default(), &interrupted()));
-    reports.end(Duration::ZERO)
-}
-
 /// Runs the cases while this thread reports and records what happens. Results that cannot be written are no reason to stop.
-fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> (Reported, Vec<Complaint>) {
+fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> (Option<Reported>, Vec<Complaint>) {
     let started = Instant::now();
     let cases = run.cases;
     let mut ended = InOrder::default();
@@ -217,7 +209,7 @@ fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> (Reported,
     thread::scope(|scope| {
         scope.spawn(move || run::run(run, &events));
         for event in received {
-            reports.event(cases, &event);
+            reports.event(&event);
             if let Event::Finished { case, outcome, verdict } = event {
                 recorder.case(case, &cases[case], &outcome, &verdict);
                 ended.put(case, (outcome, verdict));

@@ -49,7 +49,7 @@ impl Transcript {
         jobs: usize,
         mut reports: Reports,
         config: &Config,
-    ) -> Result<(Reported, Vec<Complaint>), Complaint> {
+    ) -> Result<(Option<Reported>, Vec<Complaint>), Complaint> {
         let started = Instant::now();
         let results = &config.project.results;
         // What is there is no longer what the last run found.

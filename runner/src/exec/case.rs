@@ -35,19 +35,19 @@ pub fn run(slot: &mut Slot, source: Source, case: &Case, tell: &mut dyn FnMut(Pr
         if is_lost(&failure) {
             slot.discard();
         }
-        outcome.failure.get_or_insert(failure);
+        outcome.failure.get_or_insert(told(failure));
     }
-    // Without a server there is nothing that it could say.
-    let is_cut_short = match outcome.first_failure() {
-        Some(failure) => failure.found_no_server(),
-        None => outcome.not_run(case).next().is_some(),
-    };
-    if is_interrupted() && is_cut_short {
+    if is_interrupted() && outcome.first_failure().is_none() && outcome.not_run(case).next().is_some() {
         let cause = Cause::Interrupted { stopped: Stopped::Cancelled };
         outcome.failure = Some(Failure::new(Step::Spec, cause));
     }
     outcome.elapsed = started.elapsed();
     outcome
+}
+
+/// A failure as it is told.
+fn told(failure: Failure) -> Failure {
+    if is_interrupted() { failure.of_interrupt() } else { failure }
 }
 
 /// Runs everything, on another server where the one before is lost: whatever fails fails alone.
@@ -113,7 +113,7 @@ fn in_database(
     if has_scenarios {
         let left = scenarios(server, database, case, &processes, tell, outcome);
         if let Err(failure) = tear_down(server, database, case) {
-            add(&mut outcome.failure, failure);
+            add(&mut outcome.failure, told(failure));
             return Ok(Left::Lost);
         }
         if matches!(left, Left::Lost) {
@@ -126,7 +126,8 @@ fn in_database(
             break;
         }
         tell(Progress::Permutation(permutation));
-        let found = checked::run(server, database, case, permutation, &outcome.targets);
+        let mut found = checked::run(server, database, case, permutation, &outcome.targets);
+        found.failure = found.failure.map(told);
         let Some(failure) = found.failure.clone() else {
             outcome.permutations.push(found);
             continue;
@@ -223,6 +224,7 @@ fn scenarios(
             let cause = Cause::PostmasterGone(gone.to_string());
             add(&mut found.failure, Failure::at(Step::Scenario, Some(place), cause));
         }
+        found.failure = found.failure.map(told);
         let lost = found.failure.as_ref().is_some_and(is_lost);
         outcome.scenarios.push(found);
         if lost {

@@ -287,6 +287,23 @@ impl Failure {
         std::iter::once(self).chain(&self.later)
     }
 
+    /// In a run that is being interrupted: what comes of servers that go away, and of what is cancelled, is the interrupt's. What a
+    /// statement says for itself is not.
+    pub(super) fn of_interrupt(mut self) -> Self {
+        let is_cancelled = |error: &SqlError| error.is_fatal() || error.code == "57014";
+        let is_of_it = match &self.cause {
+            Cause::Sql(error) => is_cancelled(error),
+            Cause::OtherError { found, .. } => is_cancelled(found),
+            Cause::Interrupted { .. } | Cause::NoError { .. } => false,
+            _ => true,
+        };
+        if is_of_it {
+            self.cause = Cause::Interrupted { stopped: Stopped::Terminated };
+        }
+        self.later = self.later.into_iter().map(Failure::of_interrupt).collect();
+        self
+    }
+
     /// Whether the session is gone, and perhaps the whole server.
     pub fn lost_the_session(&self) -> bool {
         match &self.cause {

@@ -20,7 +20,7 @@ use memcheck_core::golden::size::Size;
 use self::expectation::{Found, miss};
 use self::note::notes;
 use self::seen::findings;
-use crate::exec::failure::Failure;
+use crate::exec::failure::{Cause, Failure};
 use crate::exec::outcome::{Outcome, PermutationOutcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
@@ -72,7 +72,7 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
 
 /// The verdict on a case to which an interrupted run has not come.
 pub fn interrupted() -> Verdict {
-    not_run(Status::Skipped("not run: interrupted".to_owned()), Vec::new())
+    not_run(Status::Interrupted("not run: interrupted".to_owned()), Vec::new())
 }
 
 fn not_run(status: Status, faults: Vec<Fault>) -> Verdict {
@@ -163,6 +163,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
 
     let is_vague = |fault: &Fault| matches!(fault, Fault::NoExpectation { .. });
     let status = match &case.xfail {
+        _ if let Some(reason) = interrupt(&faults) => Status::Interrupted(reason),
         None if faults.is_empty() => Status::Passed,
         None => Status::Failed,
         Some(reason) if faults.is_empty() => {
@@ -196,6 +197,21 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         untraced,
         elapsed,
     }
+}
+
+/// What the interrupt has cut short, where that is all that is wrong.
+fn interrupt(faults: &[Fault]) -> Option<String> {
+    let is_of_it = |fault: &Fault| match fault {
+        Fault::Failure(failure) => matches!(failure.cause, Cause::Interrupted { .. }),
+        // A window that was not closed has no figures.
+        Fault::NotRun { .. } | Fault::Incomplete { .. } => true,
+        _ => false,
+    };
+    let first = faults.iter().find_map(|fault| match fault {
+        Fault::Failure(failure) => Some(failure.headline()),
+        _ => None,
+    });
+    first.filter(|_| faults.iter().all(is_of_it)).map(|headline| format!("interrupted: {headline}"))
 }
 
 /// A failure and those after it, a fault each.

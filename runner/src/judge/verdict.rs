@@ -23,6 +23,8 @@ pub enum Status {
     ExpectedFailure(String),
     /// It was not run: a condition does not hold.
     Skipped(String),
+    /// It was not run, or not to its end, because the run was interrupted; nothing is wrong with it as far as is known.
+    Interrupted(String),
     /// It was not run: it asks for something that is not supported.
     Unsupported,
 }
@@ -73,15 +75,15 @@ impl Status {
             Status::Passed => "passed",
             Status::Failed => "failed",
             Status::ExpectedFailure(_) => "expected failure",
-            Status::Skipped(_) => "skipped",
+            Status::Skipped(_) | Status::Interrupted(_) => "skipped",
             Status::Unsupported => "unsupported",
         }
     }
 
-    /// Why a case was skipped or expected to fail.
+    /// Why a case was skipped, or not run to its end, or expected to fail.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Status::ExpectedFailure(reason) | Status::Skipped(reason) => Some(reason),
+            Status::ExpectedFailure(reason) | Status::Skipped(reason) | Status::Interrupted(reason) => Some(reason),
             Status::Passed | Status::Failed | Status::Unsupported => None,
         }
     }

@@ -60,7 +60,7 @@ impl<W: Write> Reporter for Junit<W> {
 fn status(case: &Case, verdict: &Verdict) -> TestCaseStatus {
     match &verdict.status {
         Status::Passed => TestCaseStatus::success(),
-        Status::Skipped(reason) => {
+        Status::Skipped(reason) | Status::Interrupted(reason) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(reason.as_str());
             status

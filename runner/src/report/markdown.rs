@@ -48,7 +48,7 @@ impl Document {
     pub(super) fn add(&mut self, case: &Case, verdict: &Verdict) {
         self.matrix.add(case, verdict);
         let remark = match &verdict.status {
-            Status::Skipped(reason) => format!("skipped: {reason}"),
+            Status::Skipped(reason) | Status::Interrupted(reason) => format!("skipped: {reason}"),
             Status::ExpectedFailure(reason) => format!("failed as expected: {reason}"),
             Status::Passed | Status::Failed | Status::Unsupported => notes(case, verdict).join("; "),
         };

@@ -72,7 +72,7 @@ fn word(verdict: &Verdict) -> &'static str {
         _ if verdict.flaky().is_some() => "flaky",
         Status::Passed => "ok",
         Status::ExpectedFailure(_) => "xfail",
-        Status::Skipped(_) => "skipped",
+        Status::Skipped(_) | Status::Interrupted(_) => "skipped",
         Status::Unsupported => "not supported",
     }
 }

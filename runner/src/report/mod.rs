@@ -80,7 +80,7 @@ impl Summary {
             Status::Passed => &mut self.passed,
             Status::Failed => &mut self.failed,
             Status::ExpectedFailure(_) => &mut self.expected_failures,
-            Status::Skipped(_) => &mut self.skipped,
+            Status::Skipped(_) | Status::Interrupted(_) => &mut self.skipped,
             Status::Unsupported => &mut self.unsupported,
         } += 1;
     }
@@ -118,12 +118,12 @@ pub(crate) fn duration(time: Duration) -> String {
 /// The line that says how a case ended, without color: pg_regress's, with the directives of TAP.
 fn result_line(number: usize, case: &Case, verdict: &Verdict) -> String {
     let ok = match verdict.status {
-        Status::Passed | Status::Skipped(_) => "ok",
+        Status::Passed | Status::Skipped(_) | Status::Interrupted(_) => "ok",
         Status::Failed | Status::ExpectedFailure(_) | Status::Unsupported => "not ok",
     };
     let head = format!("{ok} {number} - {}", case.label);
     match &verdict.status {
-        Status::Skipped(reason) => format!("{head} # SKIP {reason}"),
+        Status::Skipped(reason) | Status::Interrupted(reason) => format!("{head} # SKIP {reason}"),
         Status::ExpectedFailure(reason) => format!("{head} # TODO {reason}"),
         _ => {
             let line = format!("{head:<60} {:>8}", duration(verdict.elapsed));
@@ -182,41 +182,72 @@ fn variant<'v>(case: &Case, verdict: &'v Verdict) -> Option<&'v str> {
 pub type Reported = (Summary, Vec<io::Error>);
 
 /// All reporters of a run. One that cannot write is left out from then on, and is no reason for the others to stop.
-pub struct Reports {
+///
+/// They begin with the first thing to say. A run that was interrupted before anything was run has nothing to say.
+pub struct Reports<'c> {
     reporters: Vec<Box<dyn Reporter>>,
+    cases: &'c [Case],
+    state: State,
     summary: Summary,
     failed: Vec<io::Error>,
 }
 
-impl Reports {
-    /// Begins the reports of a run.
-    pub fn begin(reporters: Vec<Box<dyn Reporter>>, cases: &[Case]) -> Self {
-        let mut reports = Reports { reporters, summary: Summary::default(), failed: Vec::new() };
-        reports.tell(|reporter| reporter.begin(cases));
-        reports
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was said yet.
+    Silent,
+    Begun,
+    /// The run was interrupted before.
+    Withheld,
+}
+
+impl<'c> Reports<'c> {
+    /// The reports of a run of these cases.
+    pub fn new(reporters: Vec<Box<dyn Reporter>>, cases: &'c [Case]) -> Self {
+        Reports { reporters, cases, state: State::Silent, summary: Summary::default(), failed: Vec::new() }
     }
 
     /// Passes an event on.
-    pub fn event(&mut self, cases: &[Case], event: &Event) {
+    pub fn event(&mut self, event: &Event) {
+        if matches!(event, Event::Progress { .. }) {
+            self.begin();
+        }
+        let cases = self.cases;
         self.tell(|reporter| reporter.event(cases, event));
     }
 
     /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.
     pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) {
         self.summary.count(verdict);
+        match verdict.status {
+            Status::Interrupted(_) if self.state == State::Silent => self.state = State::Withheld,
+            _ => self.begin(),
+        }
         self.tell(|reporter| reporter.verdict(case, outcome, verdict));
     }
 
-    /// Ends the reports. With the summary comes what could not be written.
-    pub fn end(mut self, elapsed: Duration) -> Reported {
+    /// Ends the reports. What could not be written comes with the summary; none where nothing was to be said.
+    pub fn end(mut self, elapsed: Duration) -> Option<Reported> {
         self.summary.elapsed = elapsed;
+        self.begin();
         let summary = self.summary.clone();
         self.tell(|reporter| reporter.end(&summary));
-        (summary, self.failed)
+        (self.state == State::Begun).then_some((summary, self.failed))
+    }
+
+    fn begin(&mut self) {
+        if self.state == State::Silent {
+            self.state = State::Begun;
+            let cases = self.cases;
+            self.tell(|reporter| reporter.begin(cases));
+        }
     }
 
     fn tell(&mut self, mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>) {
-        let Reports { reporters, failed, .. } = self;
+        let Reports { reporters, failed, state, .. } = self;
+        if *state != State::Begun {
+            return;
+        }
         reporters.retain_mut(|reporter| tell(reporter.as_mut()).map_err(|error| failed.push(error)).is_ok());
     }
 }

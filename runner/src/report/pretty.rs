@@ -86,7 +86,7 @@ impl<W: Write> Reporter for Pretty<W> {
         let style = match verdict.status {
             Status::Passed => GOOD,
             Status::Failed | Status::Unsupported => BAD,
-            Status::ExpectedFailure(_) | Status::Skipped(_) => NOTE,
+            Status::ExpectedFailure(_) | Status::Skipped(_) | Status::Interrupted(_) => NOTE,
         };
         let out = &mut self.out;
         self.bar.suspend(|| {

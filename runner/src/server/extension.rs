@@ -109,7 +109,8 @@ fn make(
         .env_remove("MAKEOVERRIDES")
         .env_remove("DESTDIR")
         .env("COPT", debug_options(&copy, &source.path))
-        .env("LC_ALL", "C");
+        .env("LC_ALL", "C")
+        .env("TMPDIR", run.temporary());
     let status = run_logged(make, None, &log)?;
     if status.success() {
         return Ok(());

@@ -27,6 +27,7 @@ pub struct RunDirectory(Arc<Directory>);
 struct Directory {
     path: PathBuf,
     sockets: PathBuf,
+    temporary: PathBuf,
     account: Account,
     /// Servers started so far.
     servers: AtomicU16,
@@ -51,6 +52,7 @@ impl RunDirectory {
         let path = create_private(&parent, &account)?;
         let mut directory = Directory {
             sockets: path.join("s"),
+            temporary: path.join("tmp"),
             path,
             account,
             servers: AtomicU16::new(0),
@@ -62,7 +64,13 @@ impl RunDirectory {
             directory.sockets = create_private(Path::new("/tmp"), &directory.account)?.join("s");
         }
         create_for(&directory.sockets, 0o700, Some(&directory.account))?;
+        create_for(&directory.temporary, 0o700, Some(&directory.account))?;
         Ok(Self(Arc::new(directory)))
+    }
+
+    /// The `TMPDIR` of all programs that are started: what they leave there goes with it.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.0.temporary
     }
 
     /// Where it is.

@@ -72,7 +72,12 @@ impl Template {
 /// A program of the server, with an environment that says nothing about the user who runs it.
 pub(super) fn server_command(program: &Path, run: &RunDirectory) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(run.path()).env_clear().env("LC_ALL", "C").env("HOME", run.path());
+    command
+        .current_dir(run.path())
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("HOME", run.path())
+        .env("TMPDIR", run.temporary());
     for kept in ["PATH", "LD_LIBRARY_PATH"] {
         if let Some(value) = std::env::var_os(kept) {
             command.env(kept, value);

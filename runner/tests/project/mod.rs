@@ -82,6 +82,11 @@ impl Project {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The major version that its runs are on.
+    pub(crate) fn major(&self) -> u32 {
+        Installation::from_pg_config(&self.pg_config).expect("an installation").version.major()
+    }
+
     /// `mcspec run` on the project's installation, with these further arguments.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = self.mcspec("run");

@@ -50,23 +50,82 @@ fn an_interrupted_run_reports_what_there_is() {
     assert!(ended.stderr.ends_with("mcspec: interrupted\n"), "{}", ended.stderr);
     project.assert_nothing_left();
 
-    let said = ["\nok 1 - good ", "\nnot ok 2 - endless ", "#  specs/endless.mcspec:7:14: warm-up 1 was interrupted\n"];
+    let said = [
+        "\nok 1 - good ",
+        "\nok 2 - endless # SKIP interrupted: warm-up 1 was interrupted\n",
+        "#  specs/endless.mcspec:7:14: warm-up 1 was interrupted\n",
+    ];
     let rest = ["#  not run:\n#    scenario window second\n", "\nok 3 - later # SKIP not run: interrupted\n"];
     assert!(said.iter().chain(&rest).all(|text| ended.stdout.contains(text)), "{}", ended.stdout);
     let json = RunReport::parse(&project.read("r.json")).unwrap();
     let statuses: Vec<&str> = json.cases.iter().map(|case| case.status.as_str()).collect();
-    assert_eq!(statuses, ["passed", "failed", "skipped"]);
+    assert_eq!(statuses, ["passed", "skipped", "skipped"]);
     assert_eq!(json.cases[2].reason.as_deref(), Some("not run: interrupted"));
     let junit = project.read("r.junit");
     assert!(junit.contains("<skipped message=\"not run: interrupted\"/>"), "{junit}");
     assert!(junit.ends_with("</testsuites>\n"), "{junit}");
     let markdown = project.read("r.markdown");
     assert!(markdown.contains("* later: skipped: not run: interrupted\n"), "{markdown}");
-    let github = project.read("r.github");
-    assert!(github.contains("warm-up 1 was interrupted"), "{github}");
-    // And what was run can be asked about.
+    assert!(!project.read("r.github").contains("::error"));
+    // What was run can be asked about, and of the rest nothing is known.
     assert!(project.read("results/good.json").contains("\"passed\""));
-    assert!(project.read("results/run.json").contains("\"endless\""));
+    assert!(
+        !project.read("results/run.json").contains("\"endless\"") && !project.path("results/endless.json").exists()
+    );
+}
+
+/// Interrupts a run as soon as `is_time`, in which nothing may have been said: one line, no verdicts, no results.
+fn interrupted_before_anything(project: &Project, signal: Signal, is_time: impl Fn() -> bool) {
+    project.write("r.tap", "before");
+    let mut command = project.command("--report tap --report json --report tap=r.tap");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("it is time", &is_time);
+    send(signal, child.id().try_into().unwrap());
+    let ended = wait(child);
+    assert_eq!(ended.code, 128 + signal as i32, "{}\n{}", ended.stdout, ended.stderr);
+    let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("mcspec: servers run as")).collect();
+    assert_eq!((ended.stdout.as_str(), lines), ("", vec!["mcspec: interrupted"]));
+    project.assert_nothing_left();
+    assert_eq!(project.read("r.tap"), "before");
+    assert!(!project.path("results/run.json").exists());
+}
+
+#[test]
+fn a_run_that_is_interrupted_before_anything_was_run_says_so_and_no_more() {
+    let project = Project::new(&[("specs/good.mcspec", GOOD), ("schedule", "test: good\n")]);
+    let there = |name: &str| {
+        let mut directories = std::fs::read_dir(project.temporary()).unwrap().flatten();
+        directories.any(|run| run.path().join(name).exists())
+    };
+    // While the tree is staged, initdb runs, the template is copied, and the server starts.
+    for (signal, name) in [
+        (Signal::SIGINT, "pg15-0"),
+        (Signal::SIGTERM, "template-1/global"),
+        (Signal::SIGHUP, "data-2"),
+        (Signal::SIGINT, "data-2.log"),
+    ] {
+        interrupted_before_anything(&project, signal, || there(&name.replace("15", &project.major().to_string())));
+    }
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let spec = "extension slow\ngolden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+    let project = Project::new(&[
+        ("specs/slow.mcspec", spec),
+        ("schedule", "test: slow\n"),
+        ("slow/slow.control", "default_version = '1.0'\n"),
+        ("slow/slow--1.0.sql", ""),
+        // As a compiler does: a file of its own in TMPDIR, and no time to remove it.
+        ("slow/Makefile", "install:\n\ttouch $$TMPDIR/cc1.s; touch begun; sleep 60\n"),
+    ]);
+    project.write("mcspec.toml", &(project.read("mcspec.toml") + "[extension.slow]\npath = \"slow\"\n"));
+    let begun = || {
+        let runs = std::fs::read_dir(project.temporary()).unwrap().flatten();
+        runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten())
+            .any(|entry| entry.path().join("begun").exists())
+    };
+    interrupted_before_anything(&project, Signal::SIGTERM, begun);
 }
 
 #[test]
