@@ -111,6 +111,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     signals::handle()?;
     let specs = arguments.selection.load(config)?;
     let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
+    for warning in given.iter().flat_map(|server| &server.warnings) {
+        note(&format!("warning: {warning}"));
+    }
     let installations = match given {
         Some(_) => Vec::new(),
         None => prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?,

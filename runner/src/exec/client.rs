@@ -13,7 +13,7 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Row, Statement};
 
-use crate::server::connect::{Canceller, Connected, Connection, Unreached, connect, runtime};
+use crate::server::connect::{Canceller, Connected, Connection, Refusal, Settings, Unreached, connect, runtime};
 
 /// How long a connection may take to take leave.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -45,19 +45,16 @@ enum State {
 #[derive(Debug)]
 pub(super) enum Unanswered {
     /// An error of the server's, or of the connection.
-    Error(tokio_postgres::Error),
+    Error(Refusal),
     /// The time is over.
     Silent,
 }
 
 impl Client {
     /// Connects. What the server says besides results is handed to `notice`.
-    pub(super) fn open(
-        config: &tokio_postgres::Config,
-        notice: impl FnMut(DbError) + 'static,
-    ) -> Result<Self, Unreached> {
+    pub(super) fn open(settings: &Settings, notice: impl FnMut(DbError) + 'static) -> Result<Self, Unreached> {
         let runtime = runtime().map_err(Unreached::Socket)?;
-        let Connected { client, connection, canceller, transaction } = runtime.block_on(connect(config))?;
+        let Connected { client, connection, canceller, transaction } = runtime.block_on(connect(settings))?;
         let (client, notice) = (Some(client), Box::new(notice));
         Ok(Client { runtime, client, connection, canceller, transaction, notice, until: None, state: State::Open })
     }
@@ -155,7 +152,7 @@ impl Client {
         if answered.is_err() {
             *state = State::Unanswered;
         }
-        answered?.map_err(Unanswered::Error)
+        answered?.map_err(|error| Unanswered::Error(error.into()))
     }
 }
 

@@ -394,21 +394,6 @@ impl Failure {
     }
 }
 
-/// An error of the client with the causes below it.
-pub(super) fn sentence(error: &tokio_postgres::Error) -> String {
-    use std::error::Error;
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
-}
-
 /// `60 s`, `0.5 s`
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())

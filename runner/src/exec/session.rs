@@ -9,7 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::client::{Client, Unanswered};
 use super::deadline::Deadline;
-use super::failure::{Cause, Failure, SqlError, Step, Stopped, sentence};
+use super::failure::{Cause, Failure, SqlError, Step, Stopped};
 use super::outcome::Message;
 use super::quote::quoted;
 use crate::plan::{Place, Setting, Sql, Values};
@@ -54,9 +54,9 @@ impl<'a> Session<'a> {
             }
         };
         let position = server.log_position();
-        let config = server.config(database, options);
+        let settings = server.settings(database, options);
         let connected = server.when_ready(database, || {
-            Client::open(&config, collect.clone()).map_err(|source| server.unreached(database, source))
+            Client::open(&settings, collect.clone()).map_err(|source| server.unreached(database, source))
         });
         let mut client = connected.map_err(|error| no_server(&error))?;
         client.give_up_at(Instant::now() + limit);
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
             let crash = server.crashes_since(position).into_iter().next();
             let cause = match (crash, unanswered) {
                 (Some(crash), _) => Cause::Crash(Box::new(crash)),
-                (None, Unanswered::Error(error)) => Cause::Protocol(sentence(&error)),
+                (None, Unanswered::Error(error)) => Cause::Protocol(error.to_string()),
                 (None, Unanswered::Silent) => Cause::Timeout { limit, stopped: Stopped::Left },
             };
             Failure::new(Step::SessionStart, cause)
@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
         let is_orphaned = error.code() == Some(&SqlState::ADMIN_SHUTDOWN) && self.server.ended_within(ORPHAN_DELAY);
         // A PANIC ends in SIGABRT.
         let is_panic = |error: &DbError| error.severity() == "PANIC";
-        if let Some(error) = error.as_db_error().filter(|error| !is_orphaned && !is_panic(error)) {
+        if let Some(error) = error.server().filter(|error| !is_orphaned && !is_panic(error)) {
             let mut error = SqlError::from(error);
             if error.hint.as_deref() == Some(SEE_LOG) {
                 // The log goes with the server.
@@ -253,14 +253,14 @@ impl<'a> Session<'a> {
             }
             return Cause::Sql(Box::new(error));
         }
-        if is_orphaned || error.as_db_error().is_some() || error.is_closed() || self.client.is_closed() {
-            let words = error.as_db_error().map(SqlError::from);
+        if is_orphaned || error.server().is_some() || error.is_closed() || self.client.is_closed() {
+            let words = error.server().map(SqlError::from);
             return lost(self.server, self.pid, self.position).unwrap_or_else(|log| match words {
                 Some(error) => Cause::Sql(Box::new(error)),
                 None => Cause::ConnectionLost { pid: self.pid, log },
             });
         }
-        Cause::Protocol(sentence(error))
+        Cause::Protocol(error.to_string())
     }
 }
 

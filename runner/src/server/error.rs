@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
-use super::connect::Unreached;
+use super::connect::{Settings, Unreached};
 use super::crash::{Crash, End};
 
 /// Why there is no server to run on. Where PostgreSQL, a compiler or make has said why, the message ends in their words.
@@ -142,12 +142,14 @@ pub enum ServerError {
         log: String,
     },
     /// A connection was refused.
-    #[error("could not connect to database \"{database}\": {}", words(source))]
+    #[error("could not connect to database \"{database}\": {source}")]
     Connect {
         /// The database.
         database: String,
         /// The server's or the system's reason.
         source: Unreached,
+        /// What to do about it.
+        hint: Option<String>,
     },
     /// A connection needs what this process cannot get.
     #[error("could not open a connection: {source}")]
@@ -175,6 +177,14 @@ pub enum ServerError {
         /// What it wrote about that.
         words: Vec<String>,
     },
+    /// A connection string that cannot be used, or what it refers to.
+    #[error("cannot connect: {reason}")]
+    Settings {
+        /// What is wrong.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A server that somebody else runs and that specs cannot be run on.
     #[error("server \"{server}\" cannot be used: {reason}")]
     Given {
@@ -197,11 +207,20 @@ impl ServerError {
         move |source| Self::File { action, path, source }
     }
 
+    /// No connection to a server that somebody else runs.
+    pub(super) fn unreached(settings: &Settings, source: Unreached) -> Self {
+        let hint = source.hint(settings);
+        Self::Connect { database: settings.database().to_owned(), source, hint }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { hint, .. } => Some(hint.clone()),
-            Self::Given { hint, .. } | Self::NotStarted { hint, .. } => hint.clone(),
+            Self::Given { hint, .. }
+            | Self::NotStarted { hint, .. }
+            | Self::Connect { hint, .. }
+            | Self::Settings { hint, .. } => hint.clone(),
             Self::NoEngine { major, .. } => Some(format!(
                 "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
             )),
@@ -256,16 +275,4 @@ fn indented(lines: &[String]) -> String {
 fn list(paths: &[PathBuf]) -> String {
     let paths: Vec<_> = paths.iter().map(|path| format!("\"{}\"", path.display())).collect();
     paths.join(", ")
-}
-
-/// The server's own message where there is one; what the client library says about it otherwise.
-fn words(error: &Unreached) -> String {
-    let Unreached::Refused(error) = error else { return error.to_string() };
-    match error.as_db_error() {
-        Some(error) => format!("{}: {}", error.severity(), error.message()),
-        None => match std::error::Error::source(error) {
-            Some(cause) => cause.to_string(),
-            None => error.to_string(),
-        },
-    }
 }

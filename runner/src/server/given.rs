@@ -1,33 +1,26 @@
 //! A server that somebody else runs: what it is, and whether specs can be run on it.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use postgres::config::Host;
-use postgres::{Client, NoTls};
-use tokio_postgres::Config;
+use tokio_postgres::{Client, Error};
 
-use super::connect::{Unreached, within};
+use super::connect::{Settings, Surroundings, Unusable, ask};
 use super::engine::ENGINE;
 use super::error::ServerError;
 use super::options::ServerOptions;
 use crate::config::SUPPORTED_MAJORS;
 
-/// The database that databases are made from, where the URI does not name another.
-const MAINTENANCE: &str = "postgres";
-
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// How long it may take until the server has said what it is.
-const ANSWERED: Duration = Duration::from_secs(30);
+const ANSWERED: Duration = Duration::from_secs(60);
 
 /// A server that somebody else runs, with the engine in it.
 #[derive(Debug)]
 pub struct GivenServer {
-    pub(super) config: Config,
+    pub(super) settings: Settings,
     name: String,
+    /// What whoever gave it should know.
+    pub warnings: Vec<String>,
     /// What the names of its databases made by this run begin with.
     pub database_prefix: String,
     preloaded: Vec<String>,
@@ -40,34 +33,25 @@ pub struct GivenServer {
 }
 
 impl GivenServer {
-    /// Connects once and finds out what the server has.
+    /// Connects once and finds out what the server has. What the connection string does not say is taken from a service file and
+    /// the environment, as libpq does.
     ///
     /// # Errors
     ///
-    /// A URI that is none, no connection, or a server that lacks something: the message says what.
-    pub fn connect(uri: &str) -> Result<Self, ServerError> {
-        let mut config: Config = uri.parse().map_err(|error: postgres::Error| {
-            let reason = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-            unusable(uri, reason, "write postgresql://USER@HOST:PORT/DATABASE or host=... port=...")
-        })?;
-        if config.get_dbname().is_none() {
-            config.dbname(MAINTENANCE);
-        }
-        config.application_name("mcspec").connect_timeout(CONNECT);
-        let name = describe(&config);
-        let client = postgres::Config::from(config.clone());
-        let asked = within(ANSWERED, move || {
-            let mut client = client.connect(NoTls)?;
-            Ok(Facts::read(&mut client))
-        });
-        let read = asked.unwrap_or(Err(Unreached::Silent));
-        let read = read.map_err(|source| ServerError::Connect { database: database(&config), source })?;
-        let facts = read.map_err(|error| unusable(&name, error.to_string(), ""))?;
-        facts.check().map_err(|(reason, hint)| unusable(&name, reason, &hint))?;
+    /// A string that is none, no connection, or a server that lacks something: the message says what.
+    pub fn connect(text: &str) -> Result<Self, ServerError> {
+        let resolved = Settings::read(text, &Surroundings::of_process());
+        let resolved = resolved.map_err(|Unusable { reason, hint }| ServerError::Settings { reason, hint })?;
+        let settings = resolved.settings;
+        let read = ask(&settings, ANSWERED, async |client| Facts::read(client).await);
+        let facts = read.map_err(|source| ServerError::unreached(&settings, source))?;
+        let name = settings.place();
+        facts.check(settings.user()).map_err(|(reason, hint)| unusable(&name, reason, &hint))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Ok(GivenServer {
-            config,
+            settings,
             name,
+            warnings: resolved.warnings,
             database_prefix: format!("mcspec_{}_{now:x}_", std::process::id()),
             preloaded: facts.preloaded,
             version_num: facts.version_num,
@@ -101,76 +85,78 @@ fn not_preloaded(server: &str, library: &str, options: &ServerOptions) -> Server
     unusable(server, format!("it does not preload \"{library}\""), &hint)
 }
 
-/// The first host and port.
-fn describe(config: &Config) -> String {
-    let mut text = match config.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.clone(),
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => "localhost".to_owned(),
-    };
-    if let Some(port) = config.get_ports().first() {
-        // Writing to a string does not fail.
-        let _ = write!(text, ":{port}");
-    }
-    text
-}
-
-fn database(config: &Config) -> String {
-    config.get_dbname().unwrap_or(MAINTENANCE).to_owned()
-}
-
 /// What a server says about itself.
 #[derive(Debug, Clone)]
 struct Facts {
     version_num: u32,
     superuser: bool,
+    standby: bool,
     preloaded: Vec<String>,
-    engine_installed: bool,
+    /// The version that CREATE EXTENSION would make of the engine's extension.
+    engine: Option<String>,
     configure: String,
     extension_dir: PathBuf,
 }
 
 impl Facts {
-    fn read(client: &mut Client) -> Result<Self, postgres::Error> {
-        let sql = "SELECT current_setting('server_version_num')::int, current_setting('is_superuser') = 'on',
-                          current_setting('shared_preload_libraries', true),
-                          EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_ext_memcheck')";
-        let row = client.query_one(sql, &[])?;
-        let preloaded: Option<String> = row.get(2);
-        let superuser: bool = row.get(1);
-        let mut pg_config = |name: &str| -> Result<String, postgres::Error> {
-            if !superuser {
-                return Ok(String::new());
-            }
-            let sql = "SELECT setting FROM pg_catalog.pg_config WHERE name = $1";
-            Ok(client.query_opt(sql, &[&name])?.map(|row| row.get(0)).unwrap_or_default())
-        };
-        Ok(Facts {
+    async fn read(client: &Client) -> Result<Self, Error> {
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('is_superuser') = 'on',
+                          pg_catalog.pg_is_in_recovery(),
+                          (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'pg_ext_memcheck')";
+        let row = client.query_one(sql, &[]).await?;
+        let mut facts = Facts {
             version_num: row.get::<_, i32>(0).unsigned_abs(),
-            superuser,
-            preloaded: (preloaded.unwrap_or_default().split(','))
-                .map(|library| library.trim().trim_matches('"').rsplit('/').next().unwrap_or_default().to_owned())
-                .collect(),
-            engine_installed: row.get(3),
-            configure: pg_config("CONFIGURE")?,
-            extension_dir: PathBuf::from(pg_config("SHAREDIR")?).join("extension"),
-        })
+            superuser: row.get(1),
+            standby: row.get(2),
+            preloaded: Vec::new(),
+            engine: row.get(3),
+            configure: String::new(),
+            extension_dir: PathBuf::new(),
+        };
+        // Others may not read the rest.
+        if facts.superuser {
+            let sql = "SELECT pg_catalog.current_setting('shared_preload_libraries'),
+                              (SELECT setting FROM pg_catalog.pg_config WHERE name = 'CONFIGURE'),
+                              (SELECT setting FROM pg_catalog.pg_config WHERE name = 'SHAREDIR')";
+            let row = client.query_one(sql, &[]).await?;
+            let libraries: String = row.get(0);
+            let libraries = libraries.split(',').map(|library| library.trim().trim_matches('"'));
+            facts.preloaded =
+                libraries.map(|library| library.rsplit('/').next().unwrap_or_default().to_owned()).collect();
+            facts.configure = row.get::<_, Option<String>>(1).unwrap_or_default();
+            facts.extension_dir = PathBuf::from(row.get::<_, Option<String>>(2).unwrap_or_default()).join("extension");
+        }
+        Ok(facts)
     }
 
     /// What is missing, and what to do about it.
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self, user: &str) -> Result<(), (String, String)> {
         let major = self.version_num / 10_000;
         let (first, last) = (SUPPORTED_MAJORS.start(), SUPPORTED_MAJORS.end());
         if !SUPPORTED_MAJORS.contains(&major) {
             return Err((format!("it is PostgreSQL {major}"), format!("supported versions are {first} to {last}")));
         }
         if !self.superuser {
-            let hint = "connect as one: specs make databases and extensions";
-            return Err(("the user is no superuser".to_owned(), hint.to_owned()));
+            let hint = format!(
+                "specs make databases and extensions: connect as a superuser, or ALTER ROLE \"{}\" SUPERUSER",
+                user.replace('"', "\"\"")
+            );
+            return Err((format!("the role \"{user}\" is no superuser"), hint));
         }
-        if !self.engine_installed {
-            let hint = format!("install the files of the engine for PostgreSQL {major} there");
-            return Err((format!("it does not have the extension \"{ENGINE}\""), hint));
+        if self.standby {
+            let hint =
+                "connect to its primary (with target_session_attrs=primary, of several hosts), or SELECT pg_promote()";
+            return Err(("it is a standby, on which no database can be made".to_owned(), hint.to_owned()));
+        }
+        let install = format!(
+            "build the engine for PostgreSQL {major} with cargo run -p xtask -- engine --release --pg-config PATH and install its files \
+             there: the library in pg_config --pkglibdir, the others in the directory \"extension\" of pg_config --sharedir"
+        );
+        let Some(engine) = &self.engine else {
+            return Err((format!("it does not have the extension \"{ENGINE}\""), install));
+        };
+        if engine != release() {
+            return Err((format!("its \"{ENGINE}\" is of release {engine}, this is mcspec {}", release()), install));
         }
         if !self.preloaded.iter().any(|library| library == ENGINE) {
             let hint = format!("set shared_preload_libraries = '{ENGINE}' in its postgresql.conf and restart it");
@@ -178,6 +164,12 @@ impl Facts {
         }
         Ok(())
     }
+}
+
+/// The version of the engine's extension that goes with this runner: major and minor.
+fn release() -> &'static str {
+    let version = env!("CARGO_PKG_VERSION");
+    version.rsplit_once('.').map_or(version, |(release, _)| release)
 }
 
 #[cfg(test)]
@@ -189,26 +181,32 @@ mod tests {
         let good = Facts {
             version_num: 180_006,
             superuser: true,
+            standby: false,
             preloaded: vec!["other".into(), ENGINE.into()],
-            engine_installed: true,
+            engine: Some(release().to_owned()),
             configure: String::new(),
             extension_dir: PathBuf::new(),
         };
-        assert_eq!(good.check(), Ok(()));
+        assert_eq!(good.check("me"), Ok(()));
         let table = [
-            (Facts { version_num: 140_009, ..good.clone() }, "it is PostgreSQL 14"),
-            (Facts { superuser: false, ..good.clone() }, "the user is no superuser"),
-            (Facts { engine_installed: false, ..good.clone() }, "it does not have the extension \"pg_ext_memcheck\""),
-            (Facts { preloaded: vec!["other".into()], ..good }, "it does not preload \"pg_ext_memcheck\""),
+            (Facts { version_num: 140_009, ..good.clone() }, "it is PostgreSQL 14".to_owned()),
+            (Facts { superuser: false, ..good.clone() }, "the role \"me\" is no superuser".to_owned()),
+            (Facts { standby: true, ..good.clone() }, "it is a standby, on which no database can be made".to_owned()),
+            (Facts { engine: None, ..good.clone() }, "it does not have the extension \"pg_ext_memcheck\"".to_owned()),
+            (
+                Facts { engine: Some("0.9".into()), ..good.clone() },
+                format!("its \"pg_ext_memcheck\" is of release 0.9, this is mcspec {}", release()),
+            ),
+            (Facts { preloaded: vec!["other".into()], ..good }, "it does not preload \"pg_ext_memcheck\"".to_owned()),
         ];
         for (facts, reason) in table {
-            assert_eq!(facts.check().expect_err("missing").0, reason);
+            assert_eq!(facts.check("me").expect_err("missing").0, reason);
         }
     }
 
     #[test]
-    fn passwords_are_not_shown() {
-        let config: Config = "postgresql://me:secret@db.example:5433/x".parse().expect("a URI");
-        assert_eq!(describe(&config), "db.example:5433");
+    fn the_engine_is_of_the_runners_release() {
+        let control = include_str!("../../../extension/pg_ext_memcheck.control");
+        assert!(control.contains(&format!("default_version = '{}'", release())), "{control}");
     }
 }

@@ -1,7 +1,7 @@
 //! A running server.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use postgres::error::{DbError, SqlState};
+use postgres::error::DbError;
 use postgres::{Client, NoTls};
 
 use super::children;
-use super::connect::{Unreached, within};
+use super::connect::{Settings, Unreached, ask};
 use super::crash::{Crash, crashes, last_words};
 use super::engine::ENGINE;
 use super::error::{ServerError, ended};
@@ -52,7 +52,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Origin {
     Own(Own),
-    Given { config: Box<tokio_postgres::Config>, claimed: Mutex<Vec<String>> },
+    Given { settings: Box<Settings>, claimed: Mutex<Vec<String>> },
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ struct Own {
 pub struct Backend {
     pid: i32,
     /// How to reach the server, where its processes are not this run's.
-    server: Option<Box<tokio_postgres::Config>>,
+    server: Option<Box<Settings>>,
 }
 
 impl Backend {
@@ -78,9 +78,9 @@ impl Backend {
         match &self.server {
             None => self.signal(Signal::SIGTERM),
             Some(server) => {
-                let (config, pid) = (postgres::Config::from(tokio_postgres::Config::clone(server)), self.pid);
-                let sql = "SELECT pg_catalog.pg_terminate_backend($1)";
-                within(TERMINATED, move || config.connect(NoTls).and_then(|mut client| client.execute(sql, &[&pid])));
+                let sql = format!("SELECT pg_catalog.pg_terminate_backend({})", self.pid);
+                // A server that cannot be asked is noticed by whoever waits for the backend.
+                let _ = ask(server, TERMINATED, async |client| client.batch_execute(&sql).await);
             }
         }
     }
@@ -147,7 +147,7 @@ impl Server {
     /// Uses a server that somebody else runs, which has to preload these libraries, in whatever order it takes them.
     pub fn given(server: &GivenServer, options: &ServerOptions) -> Result<Self, ServerError> {
         server.check_preload(options)?;
-        let origin = Origin::Given { config: Box::new(server.config.clone()), claimed: Mutex::default() };
+        let origin = Origin::Given { settings: Box::new(server.settings.clone()), claimed: Mutex::default() };
         let server = Self { name: server.name().to_owned(), origin };
         server.wait_until_accepting()?;
         Ok(server)
@@ -155,8 +155,8 @@ impl Server {
 
     /// Says that a database is about to be made. On a server that somebody else runs, it is dropped in any case.
     pub fn claim_database(&self, name: &str) -> Result<(), ServerError> {
-        if let Origin::Given { config, claimed } = &self.origin {
-            process::register_database(config, name)?;
+        if let Origin::Given { settings, claimed } = &self.origin {
+            process::register_database(settings, name)?;
             claimed.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
         }
         Ok(())
@@ -166,7 +166,7 @@ impl Server {
     pub fn maintenance_database(&self) -> &str {
         match &self.origin {
             Origin::Own(_) => MAINTENANCE,
-            Origin::Given { config, .. } => config.get_dbname().unwrap_or(MAINTENANCE),
+            Origin::Given { settings, .. } => settings.database(),
         }
     }
 
@@ -174,7 +174,7 @@ impl Server {
     pub fn backend(&self, pid: i32) -> Backend {
         let server = match &self.origin {
             Origin::Own(_) => None,
-            Origin::Given { config, .. } => Some(config.clone()),
+            Origin::Given { settings, .. } => Some(settings.clone()),
         };
         Backend { pid, server }
     }
@@ -183,11 +183,14 @@ impl Server {
     pub fn wait_ready(&self) -> Result<(), ServerError> {
         let deadline = Instant::now() + READY;
         loop {
-            let mut client = self.wait_until_accepting()?;
             // The postmaster may not have noticed the crash yet: a connection that is going to be ended with all others
             // does not outlive the pause.
-            thread::sleep(Duration::from_millis(50));
-            if client.simple_query("").is_ok() {
+            let pause = async |client: &tokio_postgres::Client| {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                client.batch_execute("").await
+            };
+            self.wait_until_accepting()?;
+            if ask(&self.settings(self.maintenance_database(), ""), READY, pause).is_ok() {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -196,20 +199,26 @@ impl Server {
         }
     }
 
-    /// Connects as the superuser.
+    /// Connects as the superuser of a server of this run's own.
     pub fn connect(&self, database: &str) -> Result<Client, ServerError> {
         self.connect_with(database, "", |_| {})
     }
 
-    /// Connects as the superuser and hands over what the server says besides results: notices, warnings. A server that goes
-    /// through recovery is waited for.
+    /// The same, and hands over what the server says besides results: notices, warnings. A server that goes through recovery is
+    /// waited for.
     pub fn connect_with(
         &self,
         database: &str,
         options: &str,
         notice: impl Fn(DbError) + Send + Sync + Clone + 'static,
     ) -> Result<Client, ServerError> {
-        self.when_ready(database, || self.connect_once(database, options, notice.clone()))
+        self.when_ready(database, || {
+            let (directory, port) = self.address().expect("it is of this run's own");
+            let mut config = postgres::Config::new();
+            config.host_path(directory).port(port).user(SUPERUSER).dbname(database).options(options);
+            config.application_name("mcspec").notice_callback(notice.clone());
+            config.connect(NoTls).map_err(|error| self.unreached(database, error.into()))
+        })
     }
 
     /// Connects by `connect`, once the server is through recovery where it has to.
@@ -248,34 +257,12 @@ impl Server {
         }
     }
 
-    fn connect_once(
-        &self,
-        database: &str,
-        options: &str,
-        notice: impl Fn(DbError) + Send + Sync + 'static,
-    ) -> Result<Client, ServerError> {
-        let mut config = postgres::Config::from(self.config(database, options));
-        config.notice_callback(notice);
-        // A library that hangs while a backend starts must not hang the run.
-        let connected = within(READY, move || config.connect(NoTls).map_err(Unreached::from));
-        let connected = connected.unwrap_or(Err(Unreached::Silent));
-        connected.map_err(|source| self.unreached(database, source))
-    }
-
     /// How to connect as the superuser. `options` are of the server's command line, as in `PGOPTIONS`.
-    pub fn config(&self, database: &str, options: &str) -> tokio_postgres::Config {
-        let mut config = match &self.origin {
-            Origin::Own(own) => {
-                let mut config = tokio_postgres::Config::new();
-                config.host_path(own.run.sockets()).port(own.port).user(SUPERUSER);
-                config
-            }
-            Origin::Given { config, .. } => tokio_postgres::Config::clone(config),
-        };
-        // Behind those of the URI.
-        let options = [config.get_options().unwrap_or_default(), options].join(" ");
-        config.dbname(database).application_name("mcspec").options(options.trim());
-        config
+    pub(crate) fn settings(&self, database: &str, options: &str) -> Settings {
+        match &self.origin {
+            Origin::Own(own) => Settings::own(own.run.sockets(), own.port, SUPERUSER).of(database, options),
+            Origin::Given { settings, .. } => settings.of(database, options),
+        }
     }
 
     /// The server's name.
@@ -372,8 +359,13 @@ impl Server {
     }
 
     /// The first connection of a server: what keeps it from starting is said in full.
-    fn wait_until_accepting(&self) -> Result<Client, ServerError> {
-        self.connect(self.maintenance_database()).map_err(|error| match error {
+    fn wait_until_accepting(&self) -> Result<(), ServerError> {
+        let database = self.maintenance_database();
+        let connects = || {
+            let settings = self.settings(database, "");
+            ask(&settings, READY, async |_| Ok(())).map_err(|source| self.unreached(database, source))
+        };
+        self.when_ready(database, connects).map_err(|error| match error {
             ServerError::Gone { name, pid, status, .. } => {
                 let log = self.own().map(|own| fs::read_to_string(&own.log).unwrap_or_default());
                 let log = complaints(&log.unwrap_or_default());
@@ -387,9 +379,10 @@ impl Server {
 
     /// The error of a connection that was not made.
     pub(crate) fn unreached(&self, database: &str, source: Unreached) -> ServerError {
-        match source {
-            Unreached::Silent => self.not_ready(),
-            source => ServerError::Connect { database: database.to_owned(), source },
+        match &self.origin {
+            Origin::Own(_) if source.is_silent() => self.not_ready(),
+            Origin::Own(_) => ServerError::Connect { database: database.to_owned(), source, hint: None },
+            Origin::Given { settings, .. } => ServerError::unreached(&settings.of(database, ""), source),
         }
     }
 
@@ -425,29 +418,12 @@ fn write_conf(data: &Path, lines: &[String]) -> Result<(), ServerError> {
 
 /// Whether a server that is starting or restarting may answer so.
 fn is_transient(error: &ServerError) -> bool {
-    match error {
-        ServerError::Connect { source: Unreached::Refused(error), .. } => {
-            error.code().is_none_or(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN)
-        }
-        ServerError::Connect { .. } => true,
-        _ => false,
-    }
+    matches!(error, ServerError::Connect { source, .. } if source.is_transient())
 }
 
 /// Whether a connection ended before the server has said anything.
 fn is_cut_off(error: &ServerError) -> bool {
-    match error {
-        ServerError::Connect { source: Unreached::Refused(error), .. } => {
-            error.is_closed() || has_source(error, ErrorKind::ConnectionReset)
-        }
-        ServerError::Connect { source: Unreached::Socket(error), .. } => error.kind() == ErrorKind::ConnectionReset,
-        _ => false,
-    }
-}
-
-fn has_source(error: &postgres::Error, kind: ErrorKind) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|source| source.kind() == kind)
+    matches!(error, ServerError::Connect { source, .. } if source.is_cut_off())
 }
 
 /// What the log of a server that did not start complains about: everything but the routine lines, without the prefix.

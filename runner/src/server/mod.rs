@@ -21,7 +21,7 @@ mod template;
 mod tree;
 
 pub use account::Account;
-pub use connect::Unreached;
+pub use connect::{Attempt, Refusal, Unreached, Unusable};
 pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;

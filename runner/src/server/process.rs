@@ -16,11 +16,11 @@ use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpid, getppid};
-use postgres::error::SqlState;
+use tokio_postgres::error::SqlState;
 
 use super::account::Account;
 use super::children::{is_running, until};
-use super::connect::{Unreached, within};
+use super::connect::{Settings, ask};
 use super::error::ServerError;
 
 /// What a registered process is, which decides how it is ended.
@@ -60,7 +60,7 @@ struct Register {
 /// A database of this run on a server that somebody else runs.
 #[derive(Clone)]
 struct Database {
-    server: tokio_postgres::Config,
+    server: Settings,
     name: String,
 }
 
@@ -117,7 +117,7 @@ pub fn cleanup_all() {
 }
 
 /// Registers a database that is about to be made on a server that somebody else runs, for removal.
-pub(super) fn register_database(server: &tokio_postgres::Config, name: &str) -> Result<(), ServerError> {
+pub(super) fn register_database(server: &Settings, name: &str) -> Result<(), ServerError> {
     let mut register = locked(&REGISTER);
     if register.closed {
         return Err(ServerError::Interrupted);
@@ -141,15 +141,9 @@ impl Database {
         let until = Instant::now() + RESTART;
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         loop {
-            let server = postgres::Config::from(self.server.clone());
-            let sql = sql.clone();
-            let drop = move || server.connect(postgres::NoTls).and_then(|mut client| client.batch_execute(&sql));
-            let dropped = within(DROPPED, move || drop().map_err(Unreached::from)).unwrap_or(Err(Unreached::Silent));
+            let dropped = ask(&self.server, DROPPED, async |client| client.batch_execute(&sql).await);
             let Err(error) = dropped else { return };
-            let refused = match &error {
-                Unreached::Refused(error) => error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW),
-                _ => false,
-            };
+            let refused = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
             if refused || Instant::now() >= until {
                 // Whoever closed the standard error does not want to know.
                 let _ = writeln!(io::stderr(), "mcspec: warning: could not drop database \"{}\": {error}", self.name);

@@ -129,9 +129,8 @@ fn no_server(error: ServerError) -> Failure {
 fn make_database(server: &Server) -> Result<(), ServerError> {
     let query = |sql: &str| {
         let mut client = server.connect("postgres")?;
-        let failed =
-            |error: tokio_postgres::Error| ServerError::Connect { database: DATABASE.to_owned(), source: error.into() };
-        client.batch_execute(sql).map_err(failed)
+        let failed = |source| ServerError::Connect { database: DATABASE.to_owned(), source, hint: None };
+        client.batch_execute(sql).map_err(|error| failed(error.into()))
     };
     query(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
     query(&format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))

@@ -139,9 +139,8 @@ impl Connect<'_> {
     }
 
     fn open(&self, name: &str, options: &str) -> Result<Connection, Failure> {
-        let mut config = self.server.config(self.database, options);
-        config.application_name(format!("mcspec/{name}"));
-        Connection::open(self.server, self.database, &config).map_err(|error| no_server(&error))
+        let settings = self.server.settings(self.database, options).named(format!("mcspec/{name}"));
+        Connection::open(self.server, self.database, &settings).map_err(|error| no_server(&error))
     }
 }
 

@@ -16,9 +16,11 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage};
 
-use crate::exec::failure::{SqlError, sentence};
+use crate::exec::failure::SqlError;
 use crate::exec::happening::{Notification, Outcome, Table};
-use crate::server::connect::{Canceller, Connected, Connection as Wire, Unreached, connect, runtime};
+use crate::server::connect::{
+    Canceller, Connected, Connection as Wire, Refusal, Settings, Unreached, connect, runtime,
+};
 use crate::server::{Backend, Server, ServerError};
 
 /// How long one of the runner's own questions may take: it has no locks to wait for.
@@ -71,17 +73,17 @@ struct Pulse {
 
 impl Connection {
     /// Connects to a database of the server in that way, once it is ready.
-    pub(super) fn open(server: &Server, database: &str, config: &tokio_postgres::Config) -> Result<Self, ServerError> {
+    pub(super) fn open(server: &Server, database: &str, settings: &Settings) -> Result<Self, ServerError> {
         server.when_ready(database, || {
-            Self::open_once(server, config).map_err(|error| match error {
-                Unopened::Refused(source) => ServerError::Connect { database: database.to_owned(), source },
+            Self::open_once(server, settings).map_err(|error| match error {
+                Unopened::Refused(source) => server.unreached(database, source),
                 Unopened::Thread(source) => ServerError::Thread { source },
             })
         })
     }
 
-    fn open_once(server: &Server, config: &tokio_postgres::Config) -> Result<Self, Unopened> {
-        let config = config.clone();
+    fn open_once(server: &Server, settings: &Settings) -> Result<Self, Unopened> {
+        let settings = settings.clone();
         let (requests, received) = channel();
         let (tell, arrivals) = channel();
         let (opened, is_open) = channel();
@@ -92,7 +94,7 @@ impl Connection {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(opened.send(Err(Unopened::Thread(error)))),
             };
-            match runtime.block_on(Served::open(&config, felt)) {
+            match runtime.block_on(Served::open(&settings, felt)) {
                 Ok(mut served) => {
                     // Nobody is left to tell when the other side has been dropped.
                     let _ = opened.send(Ok((served.pid, served.canceller.clone())));
@@ -175,12 +177,12 @@ struct Served {
 }
 
 impl Served {
-    async fn open(config: &tokio_postgres::Config, pulse: Arc<Pulse>) -> Result<Self, Unreached> {
-        let Connected { client, connection: wire, canceller, .. } = connect(config).await?;
+    async fn open(settings: &Settings, pulse: Arc<Pulse>) -> Result<Self, Unreached> {
+        let Connected { client, connection: wire, canceller, .. } = connect(settings).await?;
         let mut served = Served { client, wire, canceller, pid: 0, pulse };
         let (unheard, _) = channel();
         let rows = timeout(ANSWER, served.rows("SELECT pg_catalog.pg_backend_pid()", &unheard)).await;
-        let rows = rows.map_err(|_| Unreached::Silent)??;
+        let rows = rows.map_err(|_| Unreached::Silent(ANSWER))??;
         served.pid = rows.first().map_or(0, |row| row.get(0));
         Ok(served)
     }
@@ -194,10 +196,10 @@ impl Served {
                 }
                 Request::Rows(sql) => {
                     let Ok(rows) = runtime.block_on(async { timeout(ANSWER, self.rows(&sql, tell)).await }) else {
-                        let _ = tell.send(Arrival::Rows(Err(Unreached::Silent.to_string())));
+                        let _ = tell.send(Arrival::Rows(Err(Unreached::Silent(ANSWER).to_string())));
                         return;
                     };
-                    Arrival::Rows(rows.map_err(|error| sentence(&error)))
+                    Arrival::Rows(rows.map_err(|error| error.to_string()))
                 }
             };
             let lost = matches!(end, Arrival::Outcome(_));
@@ -246,10 +248,11 @@ impl Served {
                         Some(Ok(_)) => table.take().map_or(Outcome::Command, Outcome::Rows),
                         Some(Err(error)) => {
                             table = None;
-                            match error.as_db_error() {
+                            let error = Refusal::from(error);
+                            match error.server() {
                                 Some(error) => Outcome::Failed(Box::new(SqlError::from(error))),
                                 None => {
-                                    let unexpected = || Outcome::Unexpected(sentence(&error));
+                                    let unexpected = || Outcome::Unexpected(error.to_string());
                                     end = Some(Err(if error.is_closed() { Outcome::Lost } else { unexpected() }));
                                     break;
                                 }
@@ -293,7 +296,7 @@ impl Served {
         end
     }
 
-    async fn rows(&mut self, sql: &str, tell: &Sender<Arrival>) -> Result<Vec<Row>, tokio_postgres::Error> {
+    async fn rows(&mut self, sql: &str, tell: &Sender<Arrival>) -> Result<Vec<Row>, Refusal> {
         let mut query = pin!(self.client.query_typed(sql, &[]));
         let wire = &mut self.wire;
         poll_fn(|cx| {
@@ -302,9 +305,9 @@ impl Served {
                     Poll::Ready(Some(Ok(message))) => arrival(message).into_iter().for_each(|arrival| {
                         let _ = tell.send(arrival);
                     }),
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
                     // Once the wire is closed, so is the query.
-                    Poll::Ready(None) | Poll::Pending => return query.as_mut().poll(cx),
+                    Poll::Ready(None) | Poll::Pending => return query.as_mut().poll(cx).map_err(Refusal::from),
                 }
             }
         })

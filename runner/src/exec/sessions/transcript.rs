@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::performance::Performance;
-use crate::exec::failure::sentence;
 use crate::exec::happening::{Halt, Happening};
 use crate::plan::Sessions;
-use crate::server::{Server, ServerError, Unreached};
+use crate::server::{Server, ServerError};
 
 /// What pg_regress sets for every session by environment variables (pg_regress.c, initialize_environment).
 const OPTIONS: &str = "-c TimeZone=America/Los_Angeles -c DateStyle=Postgres,MDY -c IntervalStyle=postgres_verbose";
@@ -26,11 +25,9 @@ pub fn run(
     tell: &mut dyn FnMut(Happening),
 ) -> Result<(), Halt> {
     let connect = |number: usize, session: &str| {
-        let mut config = server.config(database, OPTIONS);
-        config.application_name(format!("isolation/{name}/{session}"));
-        Connection::open(server, database, &config).map_err(|error| {
+        let settings = server.settings(database, OPTIONS).named(format!("isolation/{name}/{session}"));
+        Connection::open(server, database, &settings).map_err(|error| {
             let reason = match &error {
-                ServerError::Connect { source: Unreached::Refused(error), .. } => sentence(error),
                 ServerError::Connect { source, .. } => source.to_string(),
                 other => other.to_string(),
             };

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use super::copy::{Incoming, Outgoing};
 
@@ -19,6 +20,7 @@ const PIECE: usize = 16 << 10;
 pub(super) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A socket with messages of PostgreSQL in it.
@@ -116,6 +118,7 @@ impl AsyncRead for Socket {
         match &mut *self {
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -125,6 +128,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -132,6 +136,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -139,6 +144,7 @@ impl AsyncWrite for Socket {
         match &mut *self {
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
