@@ -241,7 +241,7 @@ fn a_server_restarts_after_the_crash_of_a_backend() {
     assert_eq!(value(&server, "SELECT 'ok'"), "ok");
     assert!(server.log_tail(100).contains("terminated by signal 11"));
     let error = server.connect("nonesuch").err().expect("no such database");
-    let expected = "could not connect to database \"nonesuch\": FATAL: database \"nonesuch\" does not exist";
+    let expected = "could not connect to database \"nonesuch\": FATAL: database \"nonesuch\" does not exist (3D000)";
     assert_eq!(error.to_string(), expected);
 }
 
