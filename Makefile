@@ -2,7 +2,7 @@
 
 # The PostgreSQL versions that a target works with; "make test PG=17" chooses others.
 PG = 15
-test bench: PG = 15 18
+test bench torture: PG = 15 18
 test-all: PG = 15 16 17 18
 
 comma = ,
@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run silence test test-all try-fresh lint fuzz bench clean
+.PHONY: help setup build engine engine-links rust-corpus run silence test test-all torture try-fresh lint fuzz bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -59,6 +59,9 @@ test test-all: lint engine engine-links rust-corpus
 
 test: ## Pass every test, on PostgreSQL 15 and 18
 test-all: ## Pass every test, on all supported versions
+
+torture: build engine engine-links ## Do to servers and runs what must not harm them, in 10 minutes, on 15 and 18 (docs/torture.md)
+	MCSPEC_TEST_PG="$(PG)" MCSPEC_TORTURE="$(TORTURE)" cargo test -p mcspec --test torture -- --ignored --nocapture
 
 try-fresh: ## As root: run and test in a minimal Debian 12, for users with and without privilege (tests/fresh)
 	tests/fresh/run

@@ -1,5 +1,8 @@
 //! Small projects in a temporary directory, and the `mcspec` binary run in them on a real server.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +16,7 @@ use mcspec::server::{EngineFiles, Installation, RunDirectory, SUPERUSER, Server,
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// A project, and a directory of its own for what its runs need for a while.
 pub(crate) struct Project {
@@ -36,6 +40,19 @@ impl Project {
     /// `MCSPEC_TEST_PG`, separated by spaces.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let config = Config::load().expect("a valid mcspec.toml");
+        let wanted = std::env::var("MCSPEC_TEST_PG").ok();
+        let is_wanted =
+            |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
+        let installation = SUPPORTED_MAJORS.filter(is_wanted).find_map(|major| {
+            EngineFiles::find(major, &config).ok()?;
+            Installation::find(&[major], &config).ok()?.pop()
+        });
+        Self::of(&installation.expect("the engine is built: run \"make engine\""), files)
+    }
+
+    /// The same for an installation.
+    pub(crate) fn of(installation: &Installation, files: &[(&str, &str)]) -> Self {
+        let config = Config::load().expect("a valid mcspec.toml");
         let root = config.root.canonicalize().expect("the repository");
         let directory = open_directory();
         let engine = root.join("target/engine");
@@ -46,14 +63,6 @@ impl Project {
                 toml += &format!("[extension.{name}]\npath = {path:?}\n");
             }
         }
-        let wanted = std::env::var("MCSPEC_TEST_PG").ok();
-        let is_wanted =
-            |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
-        let installation = SUPPORTED_MAJORS.filter(is_wanted).find_map(|major| {
-            EngineFiles::find(major, &config).ok()?;
-            Installation::find(&[major], &config).ok()?.pop()
-        });
-        let installation = installation.expect("the engine is built: run \"make engine\"");
         let pg_config = installation.pg_config.canonicalize().expect("pg_config");
         let project = Project { directory, temporary: open_directory(), pg_config, config };
         project.write("mcspec.toml", &toml);
@@ -70,6 +79,19 @@ impl Project {
     /// The `TMPDIR` of its runs.
     pub(crate) fn temporary(&self) -> &Path {
         self.temporary.path()
+    }
+
+    /// All files but what runs have found, with what is in them.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let is_kept = |entry: &DirEntry| entry.file_name() != "results";
+        let entries = WalkDir::new(self.directory.path()).into_iter().filter_entry(is_kept).flatten();
+        let files = entries.filter(|entry| entry.file_type().is_file());
+        files
+            .map(|file| {
+                let name = file.path().strip_prefix(self.directory.path()).expect("in it").display().to_string();
+                (name, fs::read(file.path()).expect("read"))
+            })
+            .collect()
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
