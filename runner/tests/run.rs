@@ -174,8 +174,29 @@ fn a_killed_run_leaves_no_process() {
     let mut child = project.start("");
     child.kill().unwrap();
     child.wait().unwrap();
-    // Nobody was left to remove the directory; the project does.
     project::eventually("the servers end", || project.processes().is_empty());
+    // Nobody was left to remove the directory: the next run does.
+    assert_eq!(fs::read_dir(project.temporary()).unwrap().count(), 1);
+    project.write("schedule", "test: good\n");
+    project.write("specs/good.mcspec", GOOD);
+    assert_eq!(project.run("").code, 0);
+}
+
+/// What a killed run cannot end: a stopped server, and a backend in an endless loop of its own.
+#[test]
+fn the_next_run_ends_what_a_killed_run_has_left() {
+    let project = Project::new(&[
+        ("specs/endless.mcspec", ENDLESS),
+        ("specs/good.mcspec", GOOD),
+        ("schedule", "test: endless\n"),
+    ]);
+    let mut child = project.start("");
+    project.processes().into_iter().for_each(|pid| send(Signal::SIGSTOP, pid));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!project.processes().is_empty());
+    project.write("schedule", "test: good\n");
+    assert_eq!(project.run("").code, 0);
 }
 
 #[test]

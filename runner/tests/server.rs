@@ -269,6 +269,27 @@ fn a_killed_postmaster_leaves_no_child_and_no_directory() {
 }
 
 #[test]
+fn a_killed_postmaster_leaves_no_shared_memory() {
+    for installation in installations() {
+        let cluster = cluster(&installation, &[]);
+        let server = cluster.start(&[]).expect("started");
+        let pid = pid_of(&server);
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("read");
+        let control = maps.lines().find_map(|line| line.split_whitespace().find(|word| word.contains("/PostgreSQL.")));
+        let control = PathBuf::from(control.expect("a control segment"));
+        let segments = || {
+            let list = fs::read_to_string("/proc/sysvipc/shm").expect("read");
+            list.lines().filter(|line| line.split_whitespace().nth(4) == Some(&pid.to_string())).count()
+        };
+        assert!(control.exists() && segments() == 1);
+        send(Signal::SIGKILL, pid);
+        eventually("the postmaster is seen dead", || !server.is_alive());
+        server.stop();
+        assert!(!control.exists() && segments() == 0, "PostgreSQL {}", installation.version.major());
+    }
+}
+
+#[test]
 fn a_server_outlives_the_thread_that_started_it() {
     let cluster = cluster(&installations()[0], &[]);
     let server = thread::scope(|scope| scope.spawn(|| cluster.start(&[]).expect("started")).join().expect("no panic"));

@@ -33,6 +33,11 @@ impl Account {
         &self.name
     }
 
+    /// Whether it is that user.
+    pub(super) fn is(&self, uid: u32) -> bool {
+        self.uid.as_raw() == uid
+    }
+
     /// The numeric user and group, when they are not those of this process.
     pub(super) fn switch(&self) -> Option<(u32, u32)> {
         (self.uid != geteuid()).then(|| (self.uid.as_raw(), self.gid.as_raw()))

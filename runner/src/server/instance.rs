@@ -137,7 +137,8 @@ impl Server {
             postgres.arg("-c").arg(setting);
         }
         postgres.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let process = Process::start(postgres, Some(run.account()), Kind::Postmaster { cluster })?;
+        let kind = Kind::Postmaster { cluster, account: run.account().clone() };
+        let process = Process::start(postgres, Some(run.account()), kind)?;
 
         let server = Self { name: options.name.clone(), origin: Origin::Own(Own { process, port, data, log, run }) };
         server.wait_until_accepting()?;

@@ -22,6 +22,7 @@ use super::account::Account;
 use super::children::{is_running, until};
 use super::connect::{Settings, ask};
 use super::error::ServerError;
+use super::shared_memory;
 
 /// What a registered process is, which decides how it is ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(super) enum Kind {
     Postmaster {
         /// `cluster_name`
         cluster: String,
+        /// Whose processes these are.
+        account: Account,
     },
 }
 
@@ -47,7 +50,7 @@ pub(super) struct Process {
 /// kills them (`SIGKILL_CHILDREN_AFTER_SECS` in postmaster.c).
 const FAST_SHUTDOWN: Duration = Duration::from_secs(5);
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(7);
-const KILL: Duration = Duration::from_secs(2);
+pub(super) const KILL: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Register {
@@ -187,7 +190,7 @@ pub(super) fn forget_directory(path: &Path) {
 }
 
 /// A file that appears while the tree is being removed makes the first attempt fail.
-fn remove_tree(path: &Path) {
+pub(super) fn remove_tree(path: &Path) {
     for _ in 0..3 {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(Duration::from_millis(20)),
@@ -268,7 +271,7 @@ impl Process {
                 self.signal(Signal::SIGKILL);
                 let _ = locked(&self.child).wait();
             }
-            Kind::Postmaster { cluster } => {
+            Kind::Postmaster { cluster, account } => {
                 if self.status().is_none() {
                     self.signal(Signal::SIGQUIT);
                     if !self.ended_within(IMMEDIATE_SHUTDOWN) {
@@ -277,6 +280,7 @@ impl Process {
                     }
                 }
                 kill_backends(cluster);
+                shared_memory::remove(self.pid.as_raw(), account);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The private temporary directory of one run.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use super::account::Account;
 use super::error::ServerError;
+use super::left;
 use super::process;
 
 /// The longest path of a unix socket, without the terminating zero (`sun_path` in unix(7)).
@@ -34,6 +35,8 @@ struct Directory {
     /// Sub-directories named so far.
     names: AtomicU16,
     kept: AtomicBool,
+    /// Claims the directories as long as this process lives.
+    _claims: Vec<File>,
 }
 
 impl RunDirectory {
@@ -49,7 +52,8 @@ impl RunDirectory {
         if let Some(closed) = account.closed_directory(&parent) {
             return Err(ServerError::Unreachable { path: parent, closed, account: account.name().to_owned() });
         }
-        let path = create_private(&parent, &account)?;
+        left::remove(&parent, &account);
+        let (path, claim) = create_private(&parent, &account)?;
         let mut directory = Directory {
             sockets: path.join("s"),
             temporary: path.join("tmp"),
@@ -58,10 +62,15 @@ impl RunDirectory {
             servers: AtomicU16::new(0),
             names: AtomicU16::new(0),
             kept: AtomicBool::new(false),
+            _claims: vec![claim],
         };
 
         if socket(&directory.sockets, u16::MAX).as_os_str().as_bytes().len() > MAX_SOCKET_PATH {
-            directory.sockets = create_private(Path::new("/tmp"), &directory.account)?.join("s");
+            let elsewhere = Path::new("/tmp");
+            left::remove(elsewhere, &directory.account);
+            let (path, claim) = create_private(elsewhere, &directory.account)?;
+            directory.sockets = path.join("s");
+            directory._claims.push(claim);
         }
         create_for(&directory.sockets, 0o700, Some(&directory.account))?;
         create_for(&directory.temporary, 0o700, Some(&directory.account))?;
@@ -87,6 +96,7 @@ impl RunDirectory {
     pub fn keep(&self) {
         self.0.kept.store(true, Ordering::Relaxed);
         process::forget_directory(&self.0.path);
+        left::keep(&self.0.path);
     }
 
     /// Removes a sub-directory that is not needed any more, unless all are kept.
@@ -138,16 +148,19 @@ impl Drop for Directory {
 }
 
 /// Creates `mcspec-XXXXXX`. Another account than this process's may only pass through.
-fn create_private(parent: &Path, account: &Account) -> Result<PathBuf, ServerError> {
+fn create_private(parent: &Path, account: &Account) -> Result<(PathBuf, File), ServerError> {
     let mode = if account.switch().is_some() { 0o711 } else { 0o700 };
-    process::register_directory(|| {
+    let mut claim = None;
+    let path = process::register_directory(|| {
         let directory = tempfile::Builder::new()
-            .prefix("mcspec-")
+            .prefix(left::PREFIX)
             .tempdir_in(parent)
             .map_err(ServerError::file("create a directory in", parent))?;
         set_mode(directory.path(), mode)?;
+        claim = Some(left::claim(directory.path()).map_err(ServerError::file("lock", directory.path()))?);
         Ok(directory.keep())
-    })
+    })?;
+    Ok((path, claim.expect("it was made")))
 }
 
 fn create_for(path: &Path, mode: u32, account: Option<&Account>) -> Result<(), ServerError> {
