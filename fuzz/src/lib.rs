@@ -13,8 +13,11 @@ pub use records::{golden, like, results};
 pub use symbols::symbols;
 pub use wires::wire;
 
+/// What is done with an input.
+pub type Target = fn(&[u8]);
+
 /// All of them by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("spec", spec),
     ("isolation", isolation),
     ("golden", golden),

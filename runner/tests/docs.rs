@@ -85,7 +85,7 @@ fn exit_codes_are_those_of_the_help() {
     let help = String::from_utf8(output.stdout).unwrap();
     let codes: Vec<&str> = help.split("Exit codes:\n").nth(1).unwrap().lines().collect();
     let reference = reference();
-    assert_eq!(codes.len(), 5);
+    assert_eq!(codes.len(), 6);
     for line in codes {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(reference.contains(&format!("| {code} | {meaning} |")), "{line}");

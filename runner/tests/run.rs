@@ -300,8 +300,7 @@ fn a_server_without_the_engine_is_refused() {
     let (_server, uri) = project.server(false);
     let ended = end(project.on(&uri, ""));
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
-    let expected =
-        "cannot be used: it does not have the extension \"pg_ext_memcheck\"\nmcspec: hint: build the engine";
+    let expected = "cannot be used: it does not have the extension \"pg_ext_memcheck\"\nmcspec: hint: build the engine";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
 
     let ended = end(project.on("host=/nonexistent", ""));

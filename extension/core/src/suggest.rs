@@ -1,12 +1,25 @@
 //! Guesses which word was meant.
 
+/// Characters of the longest word that one is looked for.
+const LONGEST: usize = 100;
+
 /// The candidate that a word is most likely a misspelling of.
 pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = word.to_lowercase();
     // One error in a short word, two from six letters on, and so on.
-    let limit = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    let limit = (length / 3).max(1);
+    // Every letter that one has more is an edit, but for the end of a long word.
+    let may_be_close = |candidate: &&str| {
+        candidate.len() <= LONGEST
+            && (candidate.chars().count().abs_diff(length) <= limit || candidate.starts_with(word.as_str()))
+    };
     candidates
         .into_iter()
+        .filter(may_be_close)
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|&(distance, candidate)| distance <= limit && distance < candidate.len())
         .min_by_key(|&(distance, _)| distance)

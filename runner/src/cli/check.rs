@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::catalog::{Entry, catalog};
-use super::complaint::Complaint;
+use super::complaint::{Complaint, SHOWN, guarded, not_shown};
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::language::lint::Warning;
 use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load, schedule};
 
 /// Check specs and the schedule without a server, and warn of what a spec probably does not mean
@@ -45,21 +46,26 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
         Some(Err(_)) | None => false,
     };
     let overrides = Overrides::new(arguments.variables.iter().cloned().collect::<BTreeMap<_, _>>());
-    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let (mut problems, mut rendered) = (Vec::new(), Vec::new());
+    let (mut warnings, mut broken) = (0, 0);
     for spec in &specs {
-        match load(&spec.name, &spec.path) {
-            Ok(loaded) => {
-                problems.extend(beyond_syntax(&loaded, &overrides));
-                let rendered = loaded
-                    .warnings(is_missed(spec))
-                    .into_iter()
-                    .map(|warning| warning.diagnostic.render_warning(warning.code, &loaded.source, true));
-                warnings.extend(rendered);
+        let checked = guarded(&spec.path, || -> Result<_, Vec<Problem>> {
+            let loaded = load(&spec.name, &spec.path)?;
+            Ok((beyond_syntax(&loaded, &overrides), loaded.warnings(is_missed(spec)), loaded.source))
+        });
+        match checked {
+            Some(Ok((found, warned, source))) => {
+                problems.extend(found);
+                warnings += warned.len();
+                let shown = warned.into_iter().take(SHOWN - rendered.len());
+                let render = |warning: Warning| warning.diagnostic.render_warning(warning.code, &source, true);
+                rendered.extend(shown.map(render));
             }
-            Err(found) => problems.extend(found),
+            Some(Err(found)) => problems.extend(found),
+            None => broken += 1,
         }
     }
-    print(&warnings);
+    print(&rendered, warnings);
     if !problems.is_empty() {
         return Err(Complaint::Specs(problems));
     }
@@ -69,21 +75,26 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
         return Err(Complaint::Nothing { message, hint: None });
     }
     let count = if specs.len() == 1 { "1 spec".to_owned() } else { format!("{} specs", specs.len()) };
-    let warned = match warnings.len() {
+    let warned = match warnings {
         0 => String::new(),
         1 => ", 1 warning".to_owned(),
         several => format!(", {several} warnings"),
     };
-    writeln!(Stdout::new(), "{count}, no errors{warned}").map_err(Complaint::stdout)?;
+    let errors = match broken {
+        0 => "no errors".to_owned(),
+        broken => format!("{broken} not checked"),
+    };
+    writeln!(Stdout::new(), "{count}, {errors}{warned}").map_err(Complaint::stdout)?;
     Ok(Exit::Ok)
 }
 
 /// Writes warnings to the standard error, and where to read more about them.
-fn print(warnings: &[String]) {
+fn print(warnings: &[String], count: usize) {
     if warnings.is_empty() {
         return;
     }
-    let text = format!("{}\n\nmcspec: hint: \"mcspec explain CODE\" says more\n", warnings.join("\n\n"));
+    let (shown, more) = (warnings.join("\n\n"), not_shown(count, "warning"));
+    let text = format!("{shown}\n\n{more}mcspec: hint: \"mcspec explain CODE\" says more\n");
     // There is nowhere left to report a failure to.
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

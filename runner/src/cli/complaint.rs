@@ -1,10 +1,13 @@
 //! Why a command ends early, as the user sees it.
 
 use std::io::Write;
+use std::path::Path;
 
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::golden::GoldenError;
+use crate::language::{Diagnostic, SourceFile};
+use crate::panicked::{self, Panicked};
 use crate::plan::Problem;
 use crate::plan::schedule::ScheduleError;
 use crate::results::ResultsError;
@@ -67,6 +70,38 @@ pub(super) struct OfFile {
     pub(super) error: std::io::Error,
 }
 
+/// Most errors that are shown, and most warnings.
+pub(super) const SHOWN: usize = 100;
+
+/// Says how many more there are than are shown.
+pub(super) fn not_shown(count: usize, what: &str) -> String {
+    match count.saturating_sub(SHOWN) {
+        0 => String::new(),
+        1 => format!("... and 1 more {what}\n\n"),
+        more => format!("... and {more} more {what}s\n\n"),
+    }
+}
+
+/// Does something for a file. Where mcspec itself fails, says so at the file, and the rest goes on.
+pub(super) fn guarded<T>(file: &Path, f: impl FnOnce() -> T) -> Option<T> {
+    let panicked = match panicked::caught(f) {
+        Ok(done) => return Some(done),
+        Err(panicked) => panicked,
+    };
+    let source = SourceFile::new(file, "").into();
+    let diagnostic = Diagnostic::new(0..0, panicked.to_string()).with_hint(panicked::HINT.to_owned());
+    let text = format!("{}\n\n", Problem::new(&source, diagnostic).render(true));
+    // There is nowhere left to report that to.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    None
+}
+
+/// Says that mcspec itself has failed, in nothing that can go on without it.
+pub(super) fn broken(panicked: &Panicked) {
+    let text = format!("mcspec: error: {panicked}\nmcspec: hint: {}\n", panicked::HINT);
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 fn count(errors: usize) -> String {
     if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }
@@ -109,9 +144,10 @@ impl Complaint {
         let mut stderr = anstream::stderr().lock();
         let mut text = String::new();
         if let Complaint::Specs(problems) = self {
-            for problem in problems {
+            for problem in problems.iter().take(SHOWN) {
                 text += &format!("{}\n\n", problem.render(true));
             }
+            text += &not_shown(problems.len(), "error");
         }
         text += &format!("mcspec: error: {self}\n");
         if let Some(hint) = self.hint() {

@@ -13,13 +13,16 @@ pub enum Exit {
     CouldNotRun,
     /// The selection is empty.
     NothingSelected,
+    /// mcspec itself has failed (sysexits.h, EX_SOFTWARE).
+    Broken,
     /// A signal ended it: its number.
     Interrupted(u8),
 }
 
 impl Exit {
     /// Every way of ending.
-    const ALL: [Exit; 5] = [Exit::Ok, Exit::Failed, Exit::CouldNotRun, Exit::NothingSelected, Exit::Interrupted(2)];
+    const ALL: [Exit; 6] =
+        [Exit::Ok, Exit::Failed, Exit::CouldNotRun, Exit::NothingSelected, Exit::Broken, Exit::Interrupted(2)];
 
     /// How a process ends because of a signal.
     pub(super) fn by(signal: i32) -> Self {
@@ -33,6 +36,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::CouldNotRun => 2,
             Exit::NothingSelected => 4,
+            Exit::Broken => 70,
             Exit::Interrupted(signal) => 128 + signal,
         }
     }
@@ -44,6 +48,7 @@ impl Exit {
             Exit::Failed => "a spec failed, or results differ from goldens, or could not be blessed",
             Exit::CouldNotRun => "bad input, no server, no engine, or a spec that asks for what is not supported",
             Exit::NothingSelected => "no spec was selected",
+            Exit::Broken => "an internal error of mcspec, reported beside what became of everything else",
             Exit::Interrupted(_) => "interrupted (143 by SIGTERM, 129 by SIGHUP); servers and temporary files are gone",
         }
     }

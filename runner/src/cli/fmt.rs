@@ -1,18 +1,19 @@
 //! `mcspec fmt`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use similar::TextDiff;
 
 use super::catalog::files;
-use super::complaint::Complaint;
+use super::complaint::{Complaint, guarded};
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::atomic;
 use crate::config::Config;
 use crate::language::{Diagnostic, SourceFile, format, format_include};
+use crate::panicked;
 use crate::plan::Problem;
 
 /// What the names of specs and of the files that they include end in.
@@ -41,10 +42,10 @@ pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let mut problems = Vec::new();
     let mut changed = Vec::new();
     for file in files {
-        match formatted(file) {
-            Ok((source, text)) if source.text != text => changed.push((source, text)),
-            Ok(_) => {}
-            Err(found) => problems.extend(found),
+        match guarded(&file, || formatted(&file)) {
+            Some(Ok((source, text))) if source.text != text => changed.push((source, text)),
+            Some(Ok(_)) | None => {}
+            Some(Err(found)) => problems.extend(found),
         }
     }
     // The files without errors are formatted nevertheless.
@@ -73,18 +74,19 @@ pub(super) fn fmt(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
 }
 
 /// A file and how it should be.
-fn formatted(file: PathBuf) -> Result<(SourceFile, String), Vec<Problem>> {
+fn formatted(file: &Path) -> Result<(SourceFile, String), Vec<Problem>> {
     let located = |source: SourceFile, found: Vec<Diagnostic>| {
         let source = source.into();
         found.into_iter().map(|diagnostic| Problem::new(&source, diagnostic)).collect::<Vec<_>>()
     };
-    let source = match SourceFile::read(&file) {
+    let source = match SourceFile::read(file) {
         Ok(source) => source,
         Err(error) => {
             let diagnostic = Diagnostic::new(0..0, format!("could not read the file: {error}"));
             return Err(located(SourceFile::new(file, ""), vec![diagnostic]));
         }
     };
+    panicked::trial("fmt", &file.to_string_lossy());
     let is_included = file.extension().is_some_and(|suffix| suffix == "inc");
     match if is_included { format_include(&source) } else { format(&source) } {
         Ok(text) => Ok((source, text)),

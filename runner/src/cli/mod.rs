@@ -29,6 +29,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use self::complaint::Complaint;
 pub use self::exit::Exit;
 use crate::config::Config;
+use crate::panicked;
 
 /// Checks PostgreSQL extensions for memory bugs, as specs say.
 #[derive(Debug, Parser)]
@@ -64,14 +65,28 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::CouldNotRun } else { Exit::Ok };
         }
     };
-    let ended = dispatch(arguments.command);
+    panicked::keep_quiet();
+    let ended = panicked::caught(|| {
+        panicked::trial("command", "");
+        dispatch(arguments.command)
+    });
     if let Some(interrupted) = signals::interrupted() {
         return interrupted;
     }
-    ended.unwrap_or_else(|complaint| {
-        complaint.print();
-        complaint.exit()
-    })
+    let exit = match ended {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(complaint)) => {
+            complaint.print();
+            complaint.exit()
+        }
+        Err(panicked) => {
+            complaint::broken(&panicked);
+            Exit::Broken
+        }
+    };
+    // Of threads that somebody has waited for.
+    panicked::take_untold().iter().for_each(complaint::broken);
+    if panicked::happened() { Exit::Broken } else { exit }
 }
 
 fn dispatch(command: Command) -> Result<Exit, Complaint> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::complaint::Complaint;
+use super::complaint::{Complaint, guarded};
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
 use crate::plan::{Case, Defaults, Environment, Loaded, Outside, Overrides, cases};
@@ -85,9 +85,10 @@ pub(super) fn plan(
         for group in groups {
             let first = plan.cases.len();
             for loaded in group {
-                match cases(loaded, environment, overrides, defaults) {
-                    Ok(cases) => plan.cases.extend(cases),
-                    Err(found) => problems.extend(found),
+                match guarded(&loaded.source.path, || cases(loaded, environment, overrides, defaults)) {
+                    Some(Ok(cases)) => plan.cases.extend(cases),
+                    Some(Err(found)) => problems.extend(found),
+                    None => {}
                 }
             }
             for case in &mut plan.cases[first..] {

@@ -79,7 +79,7 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Run every interleaving of sessions, however many there are
+    /// Run every interleaving of sessions and every combination of matrices, also where there are more than 500
     #[arg(long)]
     all_permutations: bool,
 

@@ -8,7 +8,7 @@ use clap::Args;
 use globset::{Glob, GlobMatcher};
 
 use super::catalog::{Entry, catalog, is_spec_file, named, place};
-use super::complaint::Complaint;
+use super::complaint::{Complaint, guarded};
 use crate::config::Config;
 use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
@@ -101,9 +101,10 @@ impl Selection {
         for group in self.groups(config)? {
             let mut loaded = Vec::new();
             for entry in group {
-                match load(&entry.name, &entry.path) {
-                    Ok(spec) => loaded.push(spec),
-                    Err(found) => problems.extend(found),
+                match guarded(&entry.path, || load(&entry.name, &entry.path)) {
+                    Some(Ok(spec)) => loaded.push(spec),
+                    Some(Err(found)) => problems.extend(found),
+                    None => {}
                 }
             }
             groups.push(loaded);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::language::sql::COPY_HINT;
+use crate::panicked::{self, Panicked};
 use crate::plan::Place;
 use crate::server::Crash;
 use crate::server::connect::NO_DATA;
@@ -238,6 +239,8 @@ pub enum Cause {
     },
     /// The engine, or the connection, answered something that cannot be used.
     Protocol(String),
+    /// The fault is mcspec's own.
+    Panicked(Box<Panicked>),
 }
 
 /// Why a case did not run to its end: one message, with the server's own error.
@@ -351,6 +354,7 @@ impl Failure {
                 format!("{} {}", message.lines().next().unwrap_or_default(), self.step.during())
             }
             Cause::ConnectionLost { pid, .. } => format!("backend {pid} went away {}", self.step.during()),
+            Cause::Panicked(panicked) => panicked.to_string(),
             Cause::Interrupted { .. } => format!("{} was interrupted", self.step),
             Cause::Timeout { limit, stopped } => {
                 format!("{} was not done after {}: {stopped}", self.step, seconds(*limit))
@@ -386,6 +390,7 @@ impl Failure {
             Cause::PostmasterGone(message) => message.lines().skip(1).map(str::to_owned).collect(),
             Cause::ConnectionLost { log, .. } => log.clone(),
             Cause::Protocol(message) => vec![message.clone()],
+            Cause::Panicked(_) => vec![format!("HINT:  {}", panicked::HINT)],
             Cause::NoError { .. } | Cause::Interrupted { .. } => Vec::new(),
             Cause::Timeout { .. } => {
                 vec!["HINT:  raise \"timeout\" in the scenario or in the header of the spec".to_owned()]

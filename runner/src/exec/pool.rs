@@ -89,7 +89,7 @@ impl Slot {
     }
 
     /// Gives the server up.
-    pub(super) fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         self.running = None;
     }
 }

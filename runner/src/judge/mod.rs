@@ -20,10 +20,11 @@ use memcheck_core::golden::size::Size;
 use self::expectation::{Found, miss};
 use self::note::notes;
 use self::seen::findings;
-use crate::exec::failure::{Cause, Failure};
+use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::outcome::{Outcome, PermutationOutcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
+use crate::panicked::Panicked;
 use crate::plan::Case;
 use crate::results::{Axes, Seen};
 
@@ -68,6 +69,12 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
         return None;
     };
     Some(not_run(status, faults))
+}
+
+/// The verdict on a case of which no more is known than that the fault is not its own. No `xfail` excuses that.
+pub fn broken(panicked: Panicked) -> Verdict {
+    let failure = Failure::new(Step::Spec, Cause::Panicked(panicked.into()));
+    Verdict { attempts: 1, ..not_run(Status::Failed, vec![Fault::Failure(failure)]) }
 }
 
 /// The verdict on a case to which an interrupted run has not come.

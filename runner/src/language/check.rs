@@ -34,6 +34,26 @@ pub(super) fn check_included(spec: &Spec, diagnostics: &mut Vec<Diagnostic>) {
     Checker { spec, diagnostics }.copies();
 }
 
+/// How many errors come with what may have been meant, which is looked for among all the names that there are.
+const GUESSES: usize = 100;
+
+/// Names that can be meant.
+struct Names<'a> {
+    in_order: Vec<&'a str>,
+    set: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(names: impl Iterator<Item = &'a str>) -> Self {
+        let in_order: Vec<&str> = names.collect();
+        Names { set: in_order.iter().copied().collect(), in_order }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.set.contains(name)
+    }
+}
+
 struct Checker<'a> {
     spec: &'a Spec,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -46,6 +66,11 @@ impl Checker<'_> {
 
     fn error_with_hint(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<Option<String>>) {
         self.diagnostics.push(Diagnostic::new(span.clone(), message).with_hint(hint));
+    }
+
+    /// What may have been meant, unless so much is wrong already that nobody would read it.
+    fn guess<T>(&self, guess: impl FnOnce() -> Option<T>) -> Option<T> {
+        if self.diagnostics.len() < GUESSES { guess() } else { None }
     }
 
     /// Reports names that occur again.
@@ -96,11 +121,11 @@ impl Checker<'_> {
 
     /// Reports an expected violation where none is expected. Conditions on both may keep them apart.
     fn contradiction(&mut self, expects: &[Expect]) {
+        let nothing = || expects.iter().filter(|expect| expect.what == Expectation::Nothing);
+        let (sometimes, always) = (nothing().next().is_some(), nothing().any(|expect| expect.when.is_none()));
         for expect in expects {
             let is_violation = matches!(expect.what, Expectation::Violation(_) | Expectation::Crash);
-            let excludes_it =
-                |other: &Expect| other.what == Expectation::Nothing && (other.when.is_none() || expect.when.is_none());
-            if is_violation && expects.iter().any(excludes_it) {
+            if is_violation && (always || sometimes && expect.when.is_none()) {
                 self.error(&expect.span, "a violation cannot be expected together with \"expect none\"");
             }
         }
@@ -203,9 +228,9 @@ impl Checker<'_> {
 
     /// Reports steps and sessions that permutations name and the file does not have.
     fn references(&mut self) {
-        let sessions: Vec<_> = self.spec.sessions.iter().map(|session| session.name.value.as_str()).collect();
+        let sessions = Names::new(self.spec.sessions.iter().map(|session| session.name.value.as_str()));
         let steps = self.spec.sessions.iter().flat_map(|session| &session.steps);
-        let steps: Vec<_> = steps.map(|step| step.name.value.as_str()).collect();
+        let steps = Names::new(steps.map(|step| step.name.value.as_str()));
         for permutation in &self.spec.permutations {
             for launched in &permutation.steps {
                 self.step(&launched.name, &steps);
@@ -218,19 +243,19 @@ impl Checker<'_> {
             for expect in &permutation.expects {
                 if let Expectation::Violation(violation) = &expect.what
                     && let Some(session) = &violation.by
-                    && !sessions.contains(&session.value.as_str())
+                    && !sessions.has(&session.value)
                 {
-                    let hint = suggest::hint(&session.value, &sessions);
+                    let hint = self.guess(|| suggest::hint(&session.value, &sessions.in_order));
                     self.error_with_hint(&session.span, format!("unknown session \"{}\"", session.value), hint);
                 }
             }
         }
     }
 
-    fn step(&mut self, step: &Spanned<String>, steps: &[&str]) {
-        if !steps.contains(&step.value.as_str()) {
-            let words = steps.iter().chain(AFTER_STEPS).copied();
-            let hint = suggest::closest(&step.value, words).map(suggest::did_you_mean);
+    fn step(&mut self, step: &Spanned<String>, steps: &Names) {
+        if !steps.has(&step.value) {
+            let words = || steps.in_order.iter().chain(AFTER_STEPS).copied();
+            let hint = self.guess(|| suggest::closest(&step.value, words()).map(suggest::did_you_mean));
             self.error_with_hint(&step.span, format!("unknown step \"{}\"", step.value), hint);
         }
     }
@@ -242,22 +267,23 @@ impl Checker<'_> {
         let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.expects);
         let of_permutations = spec.permutations.iter().flat_map(|permutation| &permutation.expects);
         let expects = of_scenarios.chain(of_permutations).filter_map(|expect| expect.when.as_ref());
+        let required = spec.requires.iter().filter_map(|condition| match &condition.test {
+            Test::Extension(name) => Some(name),
+            _ => None,
+        });
+        let extensions = spec.extensions.iter().map(|extension| &extension.name).chain(required);
+        let known = Names::new(SUBJECTS.iter().copied().chain(extensions.map(|name| name.value.as_str())));
         for condition in spec.requires.iter().chain(exemptions).chain(scenarios).chain(expects) {
-            self.condition(condition);
+            self.condition(condition, &known);
         }
     }
 
     /// What is compared is a property of the server, or the version of an extension that the spec names.
-    fn condition(&mut self, condition: &Condition) {
+    fn condition(&mut self, condition: &Condition, known: &Names) {
         let Test::Compare { subject, .. } = &condition.test else { return };
-        let required = self.spec.requires.iter().filter_map(|condition| match &condition.test {
-            Test::Extension(name) => Some(name),
-            _ => None,
-        });
-        let extensions = self.spec.extensions.iter().map(|extension| &extension.name).chain(required);
-        let known: Vec<_> = SUBJECTS.iter().copied().chain(extensions.map(|name| name.value.as_str())).collect();
-        if !known.contains(&subject.value.as_str()) {
-            let hint = suggest::closest(&subject.value, known).map_or_else(
+        if !known.has(&subject.value) {
+            let meant = self.guess(|| suggest::closest(&subject.value, known.in_order.iter().copied()));
+            let hint = meant.map_or_else(
                 || format!("to ask for a version, name the extension first: \"requires extension {}\"", subject.value),
                 suggest::did_you_mean,
             );

@@ -51,8 +51,14 @@ impl Diagnostic {
 
     fn render_as(&self, level: Level, code: Option<&str>, source: &SourceFile, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let annotation = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_deref());
-        let snippet = Snippet::source(source.text.as_str())
+        // The lines that it is in, and no others: a file may have many errors.
+        let text = source.text.as_str();
+        let start = text[..self.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[self.span.end..].find('\n').map_or(text.len(), |newline| self.span.end + newline + 1);
+        let span = self.span.start - start..self.span.end - start;
+        let annotation = AnnotationKind::Primary.span(span).label(self.label.as_deref());
+        let snippet = Snippet::source(&text[start..end])
+            .line_start(text[..start].matches('\n').count() + 1)
             .path(source.path.to_string_lossy().into_owned())
             .annotation(annotation);
         let mut title = level.primary_title(self.message.as_str());

@@ -1,13 +1,13 @@
 //! From the sessions and permutations of the tree to launches of steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::case::Planner;
 use super::sessions::{
-    Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step, interleave, interleavings, number_titles, title,
-    trim,
+    Batch, Launch, MANY, MOST, MOST_SESSIONS, Marker, Permutation, Session, Sessions, Step, interleave, interleavings,
+    number_titles, title, trim,
 };
 use super::tracing::trace;
 use super::{Place, Problem};
@@ -28,6 +28,9 @@ impl Planner<'_> {
             blocks.map(|(source, block)| self.batch(source, block)).collect()
         };
         let (setup, teardown) = (fixtures(|spec| &spec.setup), fixtures(|spec| &spec.teardown));
+        if !self.is_few_sessions() {
+            return Sessions::default();
+        }
         let trace = trace(&loaded.spec, None);
         let mut planned = Sessions { setup, teardown, trace, ..Sessions::default() };
         for session in &loaded.spec.sessions {
@@ -36,10 +39,33 @@ impl Planner<'_> {
                 self.session(&mut planned, session, (copies > 1).then_some(copy));
             }
         }
-        planned.permutations =
-            if loaded.spec.permutations.is_empty() { self.all(&planned) } else { self.named(&mut planned) };
+        let known = Steps::new(&loaded.spec.sessions);
+        planned.permutations = match loaded.spec.permutations.is_empty() {
+            true => self.all(&planned, &known),
+            false => self.named(&mut planned, &known),
+        };
         number_titles(&mut planned.permutations);
         planned
+    }
+
+    /// Whether there are no more sessions than can be connected at a time; says so otherwise, before there are any.
+    fn is_few_sessions(&mut self) -> bool {
+        let sessions = &self.loaded.spec.sessions;
+        let mut count = 0u64;
+        for session in sessions {
+            count += session.copies.as_ref().map_or(1, |copies| copies.value.into());
+            if count > MOST_SESSIONS {
+                let span = session.copies.as_ref().map_or(&session.name.span, |copies| &copies.span).clone();
+                let message = format!("the spec has more than {MOST_SESSIONS} sessions at a time");
+                self.complain(
+                    span,
+                    &message,
+                    Some("make \"copies\" smaller, or divide the sessions among several specs"),
+                );
+                return false;
+            }
+        }
+        true
     }
 
     fn session(&mut self, planned: &mut Sessions, session: &ast::Session, copy: Option<u32>) {
@@ -86,14 +112,20 @@ impl Planner<'_> {
     }
 
     /// Every interleaving of the steps, unless there are too many.
-    fn all(&mut self, planned: &Sessions) -> Vec<Permutation> {
+    fn all(&mut self, planned: &Sessions, known: &Steps) -> Vec<Permutation> {
         let spec = &self.loaded.spec;
         let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
         let count = interleavings(&lengths);
-        if count > MANY && !self.defaults.all_permutations {
+        let (most, hint) = match self.defaults.all_permutations {
+            true => (MOST, "name the ones to run with \"permutation\""),
+            false => (MANY, "name the ones to run with \"permutation\", or run with --all-permutations"),
+        };
+        if count > most {
             let span = spec.sessions[0].name.span.clone();
-            let message = format!("the sessions have {count} interleavings, more than {MANY}");
-            let hint = "name the ones to run with \"permutation\", or run with --all-permutations";
+            let message = match count {
+                u128::MAX => format!("the sessions have more than {most} interleavings"),
+                count => format!("the sessions have {count} interleavings, more than {most}"),
+            };
             self.complain(span, &message, Some(hint));
             return Vec::new();
         }
@@ -111,7 +143,7 @@ impl Planner<'_> {
                 title: title(&steps),
                 launches: steps
                     .iter()
-                    .flat_map(|step| launches(planned, &self.positions(&step.name.value), &[]))
+                    .flat_map(|step| launches(planned, &known.positions(&step.name.value), &[]))
                     .collect(),
                 repeat: 1,
                 timeout: self.step_timeout(),
@@ -121,9 +153,10 @@ impl Planner<'_> {
         interleave(&lengths).into_iter().map(permute).collect()
     }
 
-    fn named(&mut self, planned: &mut Sessions) -> Vec<Permutation> {
+    fn named(&mut self, planned: &mut Sessions, known: &Steps) -> Vec<Permutation> {
         let spec = &self.loaded.spec;
-        let permutations = spec.permutations.iter().map(|permutation| self.permutation(planned, permutation)).collect();
+        let permutations =
+            spec.permutations.iter().map(|permutation| self.permutation(planned, permutation, known)).collect();
         let launched: BTreeSet<&str> = (spec.permutations.iter())
             .flat_map(|permutation| &permutation.steps)
             .map(|step| step.name.value.as_str())
@@ -134,14 +167,15 @@ impl Planner<'_> {
         permutations
     }
 
-    fn permutation(&mut self, planned: &Sessions, permutation: &ast::Permutation) -> Permutation {
+    fn permutation(&mut self, planned: &Sessions, permutation: &ast::Permutation, known: &Steps) -> Permutation {
+        let launched = permutation.steps.iter().map(|step| step.name.value.as_str()).collect();
         let mut all = Vec::new();
         for step in &permutation.steps {
             let mut markers = Vec::new();
             for marker in &step.markers {
-                markers.extend(self.marker(permutation, step, marker));
+                markers.extend(self.marker(&launched, step, marker, known));
             }
-            all.extend(launches(planned, &self.positions(&step.name.value), &markers));
+            all.extend(launches(planned, &known.positions(&step.name.value), &markers));
         }
         let mut expects = Vec::new();
         for expect in &permutation.expects {
@@ -169,43 +203,68 @@ impl Planner<'_> {
     /// A marker, for each copy of the step that it names (isolationtester.c, check_testspec).
     fn marker(
         &mut self,
-        permutation: &ast::Permutation,
+        launched: &HashSet<&str>,
         step: &ast::PermutedStep,
         marker: &ast::Marker,
+        known: &Steps,
     ) -> Vec<Marker> {
         let (named, count) = match marker {
             ast::Marker::Waiting => return vec![Marker::Waiting],
             ast::Marker::After(named) => (named, None),
             ast::Marker::Notices(named, count) => (named, Some(*count)),
         };
-        if !permutation.steps.iter().any(|other| other.name.value == named.value) {
+        if !launched.contains(named.value.as_str()) {
             let message = format!("step \"{}\" is not in this permutation", named.value);
             self.complain(named.span.clone(), &message, None);
-        } else if self.owner(&named.value) == self.owner(&step.name.value) {
+        } else if known.owner(&named.value) == known.owner(&step.name.value) {
             let message = format!("step \"{}\" cannot wait for its own session", step.name.value);
             self.complain(named.span.clone(), &message, None);
         }
-        let positions = self.positions(&named.value).into_iter();
+        let positions = known.positions(&named.value).into_iter();
         positions.map(|step| count.map_or(Marker::After(step), |count| Marker::Notices(step, count))).collect()
+    }
+}
+
+/// The steps of a spec by name.
+struct Steps<'a> {
+    of: HashMap<&'a str, StepPlace>,
+}
+
+/// Where a step is among the steps of all sessions and copies.
+struct StepPlace {
+    /// The session that has it.
+    session: usize,
+    /// Its position in the session's first copy, and how far it is from there to the next copy.
+    first: usize,
+    stride: usize,
+    copies: usize,
+}
+
+impl<'a> Steps<'a> {
+    fn new(sessions: &'a [ast::Session]) -> Self {
+        let mut of = HashMap::new();
+        let mut before = 0;
+        for (session, one) in sessions.iter().enumerate() {
+            let copies = one.copies.as_ref().map_or(1, |copies| copies.value as usize);
+            let stride = one.steps.len();
+            for (own, step) in one.steps.iter().enumerate() {
+                let place = StepPlace { session, first: before + own, stride, copies };
+                of.entry(step.name.value.as_str()).or_insert(place);
+            }
+            before += copies * stride;
+        }
+        Steps { of }
     }
 
     /// The session that has a step.
     fn owner(&self, step: &str) -> Option<usize> {
-        let has = |session: &ast::Session| session.steps.iter().any(|own| own.name.value == step);
-        self.loaded.spec.sessions.iter().position(has)
+        self.of.get(step).map(|place| place.session)
     }
 
-    /// Positions of a step, one for each copy of its session, among the steps of all sessions and copies.
+    /// Positions of a step, one for each copy of its session.
     fn positions(&self, name: &str) -> Vec<usize> {
-        let mut before = 0;
-        for session in &self.loaded.spec.sessions {
-            let copies = session.copies.as_ref().map_or(1, |copies| copies.value as usize);
-            if let Some(own) = session.steps.iter().position(|step| step.name.value == name) {
-                return (0..copies).map(|copy| before + copy * session.steps.len() + own).collect();
-            }
-            before += copies * session.steps.len();
-        }
-        Vec::new()
+        let of = |place: &StepPlace| (0..place.copies).map(|copy| place.first + copy * place.stride).collect();
+        self.of.get(name).map(of).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@ use memcheck_core::ScenarioKind;
 use memcheck_core::scenario::Clause;
 
 use super::{Place, Problem};
-use crate::language::sql::{Variables, split, substitute};
+use crate::language::sql::{UnknownVariable, Variables, split, substitute_by};
 use crate::language::{Diagnostic, SourceFile, suggest};
 
 /// The statements of a block.
@@ -55,15 +55,19 @@ pub(super) enum Varying {
 }
 
 impl Varying {
-    fn set(self, variables: &Variables, Values { i, rows }: Values) -> Variables {
-        let mut variables = Variables::clone(variables);
-        if self != Varying::Nothing {
-            variables.set("i", i.to_string());
-        }
-        if self == Varying::Ladder {
-            variables.set("rows", rows.to_string());
-        }
-        variables
+    /// A text with the values of all its variables.
+    fn substitute<'t>(
+        self,
+        text: &'t str,
+        variables: &Variables,
+        Values { i, rows }: Values,
+    ) -> Result<Cow<'t, str>, UnknownVariable> {
+        let (i, rows) = (i.to_string(), rows.to_string());
+        substitute_by(text, |name| match name {
+            "i" if self != Varying::Nothing => Some(i.as_str()),
+            "rows" if self == Varying::Ladder => Some(rows.as_str()),
+            name => variables.get(name),
+        })
     }
 }
 
@@ -98,8 +102,8 @@ impl Statement {
             Text::Fixed(text) => Cow::Borrowed(text),
             Text::Varying { template, variables, rows } => {
                 let varying = if *rows { Varying::Ladder } else { Varying::Iteration };
-                let variables = varying.set(variables, values);
-                substitute(template, &variables).expect("every variable was known when the statement was bound")
+                let text = varying.substitute(template, variables, values);
+                text.expect("every variable was known when the statement was bound")
             }
         }
     }
@@ -119,12 +123,10 @@ pub(super) fn bind(
 ) -> Result<Sql, Vec<Problem>> {
     let mut statements = Vec::new();
     let mut problems = Vec::new();
-    let with = |i, rows| varying.set(variables, Values { i, rows });
-    let (first, other_i, other_rows) = (with(0, 0), with(1, 0), with(0, 1));
     for statement in split(text) {
         let place = Place { source: Arc::clone(source), offset: offset + statement.offset };
-        let bound = |variables| substitute(&statement.text, variables);
-        match (bound(&first), bound(&other_i), bound(&other_rows)) {
+        let bound = |i, rows| varying.substitute(&statement.text, variables, Values { i, rows });
+        match (bound(0, 0), bound(1, 0), bound(0, 1)) {
             (Ok(text), Ok(with_other_i), Ok(with_other_rows)) => {
                 let rows = text != with_other_rows;
                 let text = if text == with_other_i && !rows {

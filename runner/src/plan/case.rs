@@ -12,7 +12,7 @@ use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
 use super::name::name;
-use super::sessions::one_line;
+use super::sessions::{MANY, MOST, one_line};
 use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
@@ -30,7 +30,7 @@ pub struct Defaults {
     pub warmup: u64,
     /// Time for a scenario, and for the setup and the teardown of the file.
     pub timeout: Duration,
-    /// Run every interleaving of sessions, however many there are.
+    /// Run every interleaving of sessions and every combination of matrices, up to [`MOST`] instead of [`MANY`].
     pub all_permutations: bool,
 }
 
@@ -51,13 +51,21 @@ pub fn cases(
     overrides: &Overrides,
     defaults: Defaults,
 ) -> Result<Vec<Case>, Vec<Problem>> {
+    check_matrices(loaded, overrides, defaults)?;
+    // Compiled once: a pattern may take megabytes.
+    let normalize: Vec<(Regex, String)> = (loaded.spec.normalize.iter())
+        .map(|rule| {
+            let pattern = Regex::new(&rule.pattern.value).expect("checked when the spec was read");
+            (pattern, rule.replacement.value.clone())
+        })
+        .collect();
     let mut cases = Vec::new();
     let mut problems = Vec::new();
     for cell in cells(loaded, overrides) {
         let name = name(&loaded.name, &loaded.spec.matrix, &cell);
         let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment));
         let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
-        let case = planner.case(name);
+        let case = planner.case(name, &normalize);
         // The cells differ in values only: what is wrong with one is wrong with all.
         if !planner.problems.is_empty() {
             problems = planner.problems;
@@ -66,6 +74,38 @@ pub fn cases(
         cases.push(case);
     }
     if problems.is_empty() { Ok(cases) } else { Err(problems) }
+}
+
+/// Says so where the matrices have more combinations than are run, before there is any.
+fn check_matrices(loaded: &Loaded, overrides: &Overrides, defaults: Defaults) -> Result<(), Vec<Problem>> {
+    let matrices = &loaded.spec.matrix;
+    let values = |matrix: &ast::Matrix| match overrides.get(&matrix.name.value) {
+        Some(_) => 1,
+        None => matrix.values.len() as u128,
+    };
+    let (most, hint) = match defaults.all_permutations {
+        true => (MOST, ""),
+        false => (MANY, ", or run with --all-permutations"),
+    };
+    let count = matrices.iter().map(values).fold(1, u128::saturating_mul);
+    if count <= most {
+        return Ok(());
+    }
+    let message = match (matrices.as_slice(), count) {
+        ([_], count) => format!("the matrix has {count} values, more than {most}"),
+        (_, u128::MAX) => format!("the matrices have more than {most} combinations of values"),
+        (_, count) => format!("the matrices have {count} combinations of values, more than {most}"),
+    };
+    // At the one with which they become too many.
+    let mut so_far = 1u128;
+    let first = matrices.iter().find(|matrix| {
+        so_far = so_far.saturating_mul(values(matrix));
+        so_far > most
+    });
+    let name = &first.unwrap_or(&matrices[0]).name;
+    let hint = format!("run it with one value of a matrix, as in -v {}=...{hint}", name.value);
+    let diagnostic = Diagnostic::new(name.span.clone(), message).with_hint(hint);
+    Err(vec![Problem::new(&loaded.source, diagnostic)])
 }
 
 pub(super) struct Planner<'a> {
@@ -77,7 +117,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn case(&mut self, name: String) -> Case {
+    fn case(&mut self, name: String, normalize: &[(Regex, String)]) -> Case {
         let Loaded { source, spec, .. } = self.loaded;
         let skip = self.skip();
         let xfail = self.exemption(&spec.xfails);
@@ -115,12 +155,7 @@ impl Planner<'_> {
             sessions: self.sessions(),
             timeout,
             golden: spec.golden.as_ref().map_or(Policy::Auto, |golden| golden.value),
-            normalize: (spec.normalize.iter())
-                .map(|rule| {
-                    let pattern = Regex::new(&rule.pattern.value).expect("checked when the spec was read");
-                    (pattern, rule.replacement.value.clone())
-                })
-                .collect(),
+            normalize: normalize.to_vec(),
             scenarios,
             left_out,
         }

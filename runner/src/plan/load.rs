@@ -9,6 +9,7 @@ use crate::language::ast::{Spanned, Spec, WorkloadSource};
 use crate::language::lint::{Surroundings, Warning, lint};
 use crate::language::sql::copies_from_client;
 use crate::language::{Diagnostic, SourceFile, parse, parse_include};
+use crate::panicked;
 
 /// A spec that parses, with everything it refers to.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub fn load(name: &str, path: &Path) -> Result<Loaded, Vec<Problem>> {
 /// As above.
 pub fn load_source(name: &str, source: SourceFile) -> Result<Loaded, Vec<Problem>> {
     let source = Arc::new(source);
+    panicked::trial("load", name);
     let spec = parse(&source).map_err(|diagnostics| located(&source, diagnostics))?;
     let (mut included, mut problems) = (Vec::new(), Vec::new());
     for include in &spec.includes {

@@ -9,6 +9,12 @@ use crate::language::ast::{self, Expect, Trace};
 /// How many interleavings are run without being asked for by name.
 pub const MANY: u128 = 500;
 
+/// How many are run at most: each is spelt out before the first one runs.
+pub(super) const MOST: u128 = 100_000;
+
+/// How many sessions there are at most, copies counted.
+pub(super) const MOST_SESSIONS: u64 = 1000;
+
 /// The sessions of a spec and what they do.
 #[derive(Debug, Clone, Default)]
 pub struct Sessions {
@@ -102,14 +108,17 @@ pub enum Marker {
     Notices(usize, u32),
 }
 
-/// The number of interleavings of sessions with so many steps each.
+/// The number of interleavings of sessions with so many steps each; `u128::MAX` for more than can be counted.
 pub(super) fn interleavings(steps: &[usize]) -> u128 {
     let (mut total, mut count) = (0u128, 1u128);
     for &steps in steps {
         for k in 1..=steps as u128 {
             total += 1;
             // Exact, since the product of k successive numbers is divisible by k!.
-            count = count.saturating_mul(total) / k;
+            count = match count.checked_mul(total) {
+                Some(product) => product / k,
+                None => return u128::MAX,
+            };
         }
     }
     count
@@ -118,22 +127,16 @@ pub(super) fn interleavings(steps: &[usize]) -> u128 {
 /// Every interleaving, as positions of sessions, that of the first session earliest (isolationtester.c,
 /// run_all_permutations_recurse).
 pub(super) fn interleave(steps: &[usize]) -> Vec<Vec<usize>> {
-    fn extend(left: &mut [usize], order: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
-        if left.iter().all(|&left| left == 0) {
-            return found.push(order.clone());
-        }
-        for session in 0..left.len() {
-            if left[session] > 0 {
-                left[session] -= 1;
-                order.push(session);
-                extend(left, order, found);
-                order.pop();
-                left[session] += 1;
-            }
-        }
+    let first = steps.iter().enumerate().flat_map(|(session, &steps)| std::iter::repeat_n(session, steps));
+    let mut order: Vec<usize> = first.collect();
+    let mut found = vec![order.clone()];
+    // The next order in which sessions can be written down: the last place where a later session can come earlier.
+    while let Some(place) = order.windows(2).rposition(|pair| pair[0] < pair[1]) {
+        let later = order.iter().rposition(|&session| session > order[place]).unwrap_or(place);
+        order.swap(place, later);
+        order[place + 1..].reverse();
+        found.push(order.clone());
     }
-    let mut found = Vec::new();
-    extend(&mut steps.to_vec(), &mut Vec::new(), &mut found);
     found
 }
 

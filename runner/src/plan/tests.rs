@@ -54,6 +54,36 @@ fn what_a_spec_does_not_say_has_defaults() {
     assert_eq!(one("timeout 2min\nscenario window\n  workload { SELECT 1 }\n").timeout, Duration::from_secs(120));
 }
 
+/// Seven matrices of ten values are ten million cases, of some kilobytes each.
+#[test]
+fn what_would_be_too_many_cases_is_said_before_there_are_any() {
+    let matrices = |count: usize, values: usize| {
+        let values: Vec<String> = (0..values).map(|value| value.to_string()).collect();
+        let matrix = |i: usize| format!("matrix m{i} in ({})\n", values.join(", "));
+        (0..count).map(matrix).collect::<String>() + "scenario window\n  workload { SELECT :m0 }\n"
+    };
+    let refused = |text: &str| plan(text, &[], &[]).unwrap_err();
+    let message = "x.mcspec:3:8: the matrices have 1000000 combinations of values, more than 500";
+    assert_eq!(refused(&matrices(6, 10)), [message]);
+    assert_eq!(refused(&matrices(7, 10)), [message.replace("1000000", "10000000")]);
+    let message = "x.mcspec:3:8: the matrices have more than 500 combinations of values";
+    assert_eq!(refused(&matrices(200, 10)), [message]);
+    assert_eq!(refused(&matrices(1, 501)), ["x.mcspec:1:8: the matrix has 501 values, more than 500"]);
+    assert_eq!(plan(&matrices(1, 500), &[], &[]).unwrap().len(), 500);
+    // One value each of all but two.
+    let given: Vec<(String, &str)> = (2..7).map(|i| (format!("m{i}"), "3")).collect();
+    let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    assert_eq!(plan(&matrices(7, 10), &[], &given).unwrap().len(), 100);
+}
+
+#[test]
+fn sessions_are_as_many_as_can_be_connected() {
+    let copies = |count: &str| format!("session s\ncopies {count}\nstep a {{ SELECT 1 }}\npermutation a\n");
+    assert_eq!(one(&copies("1000")).sessions.sessions.len(), 1000);
+    let message = "x.mcspec:2:8: the spec has more than 1000 sessions at a time";
+    assert_eq!(plan(&copies("4294967295"), &[], &[]).unwrap_err(), [message]);
+}
+
 #[test]
 fn variables_are_bound_by_precedence() {
     let text = "\

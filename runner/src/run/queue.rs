@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::time::Instant;
 
 use super::event::Event;
 use super::repetition::{repeated, retried};
 use super::verdict::verdict;
 use crate::exec::outcome::Outcome;
 use crate::exec::{self, Installed, Slot, Source};
-use crate::judge::{Verdict, interrupted, without_running};
+use crate::judge::{Verdict, broken, interrupted, without_running};
+use crate::panicked::{self, caught};
 use crate::plan::{Case, Environment};
 use crate::server::{GivenServer, is_interrupted};
 
@@ -80,7 +82,16 @@ fn once(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) -> 
     };
     // Nobody listening means that the run is being given up; it ends by itself.
     let mut tell = |progress| drop(events.send(Event::Progress { case: position, progress }));
-    let outcome = exec::run(slot, source, case, &mut tell);
-    let verdict = verdict(case, &outcome, &run.environments[case.installation], run.goldens);
-    (outcome, verdict)
+    let started = Instant::now();
+    let ended = caught(|| {
+        panicked::trial("run", &case.name);
+        let outcome = exec::run(slot, source, case, &mut tell);
+        let verdict = verdict(case, &outcome, &run.environments[case.installation], run.goldens);
+        (outcome, verdict)
+    });
+    ended.unwrap_or_else(|panicked| {
+        slot.discard();
+        let elapsed = started.elapsed();
+        (Outcome { elapsed, ..Outcome::default() }, Verdict { elapsed, ..broken(panicked) })
+    })
 }

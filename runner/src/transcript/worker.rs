@@ -10,6 +10,7 @@ use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::sessions::transcript;
 use crate::exec::{Installed, extension};
 use crate::language::ast::Extension;
+use crate::panicked::caught;
 use crate::plan::Case;
 use crate::server::{Server, ServerError, ServerOptions, is_interrupted};
 
@@ -44,8 +45,14 @@ pub fn run(cases: &[Case], installed: &[Installed], jobs: usize, limit: Duration
                     let position = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(position) else { return };
                     let started = Instant::now();
-                    let mut transcribe = || worker.transcribe(&installed[case.installation], case, limit);
-                    let text = if is_interrupted() { Err(not_begun()) } else { transcribe() };
+                    let transcribe = || worker.transcribe(&installed[case.installation], case, limit);
+                    let text = match is_interrupted() {
+                        true => Err(not_begun()),
+                        false => caught(transcribe).unwrap_or_else(|panicked| {
+                            worker.server = None;
+                            Err(Failure::new(Step::Spec, Cause::Panicked(panicked.into())))
+                        }),
+                    };
                     let finished = Transcribed { case: position, text, elapsed: started.elapsed() };
                     if done.send(finished).is_err() {
                         return;

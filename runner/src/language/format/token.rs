@@ -1,6 +1,7 @@
 //! The tokens of a clause, and the blanks between them.
 
-use super::super::parse::{Place, Stretch, lexeme, skip_blank};
+use super::super::parse::{Place, Stretch, lexeme};
+use super::super::sql::scan;
 
 /// One token of a clause, or a comment inside it.
 pub(super) struct Token<'t> {
@@ -52,8 +53,7 @@ fn lexeme_end(masked: &str, at: usize) -> usize {
 
 /// The next token or comment.
 fn next(masked: &str, at: usize) -> usize {
-    let token = skip_blank(masked, at);
-    masked[at..token].find('#').map_or(token, |comment| at + comment)
+    scan::run(masked, at, scan::is_space)
 }
 
 /// Whether there is a blank between two tokens of one line.

@@ -1,7 +1,8 @@
 //! Contexts that are watched, and all of them allowed to grow.
 
+use std::collections::HashSet;
+
 use super::Subject;
-use crate::language::ast::Spanned;
 use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
@@ -13,7 +14,8 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
             let message = "every context is allowed to grow, so nothing can be found";
             found.push(Diagnostic::new(pattern.span.clone(), message));
         } else if let [first, ..] = watch.as_slice()
-            && watch.iter().all(|pattern| is_among(pattern, allow))
+            && let allowed = allow.iter().map(|pattern| &pattern.value).collect::<HashSet<_>>()
+            && watch.iter().all(|pattern| allowed.contains(&pattern.value))
         {
             let message = "every context that is watched is also allowed to grow, so nothing can be found";
             let hint = "\"watch\" says what is reported, \"allow\" what is not".to_owned();
@@ -24,8 +26,4 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
 
 fn is_any(pattern: &str) -> bool {
     pattern.chars().all(|c| c == '%')
-}
-
-fn is_among(pattern: &Spanned<String>, patterns: &[Spanned<String>]) -> bool {
-    patterns.iter().any(|other| other.value == pattern.value)
 }

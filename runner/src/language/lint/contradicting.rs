@@ -1,16 +1,28 @@
 //! Expectations that cannot all be met.
 
+use std::collections::HashMap;
+
+use memcheck_core::CheckKind;
+
 use super::Subject;
 use crate::language::ast::{Abort, Expect, Expectation, ExpectedViolation, Spanned};
 use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     for expects in subject.expects() {
+        // The first clause that excludes these, in any context or in those of these patterns.
+        let mut excluded: HashMap<(CheckKind, Vec<&str>), &Expect> = HashMap::new();
+        for expect in expects.iter().filter(|expect| expect.when.is_none()) {
+            if let Expectation::No { check, contexts } = &expect.what {
+                excluded.entry((check.value, patterns(contexts))).or_insert(expect);
+            }
+        }
         for (expect, violation) in expects.iter().filter_map(needed) {
-            if let Some(excluded) = expects.iter().find(|other| excludes(other, violation)) {
+            let in_these = excluded.get(&(violation.check.value, patterns(&violation.contexts)));
+            let anywhere = excluded.get(&(violation.check.value, Vec::new()));
+            if let Some(excluded) = in_these.into_iter().chain(anywhere).min_by_key(|excluded| excluded.span.start) {
                 let message = format!("\"{}\" is expected here and excluded elsewhere", violation.check.value);
-                let line = subject.text[..excluded.span.start].matches('\n').count() + 1;
-                let hint = format!("see line {line}");
+                let hint = format!("see line {}", subject.line(excluded.span.start));
                 found.push(Diagnostic::new(expect.span.clone(), message).with_hint(hint));
             }
         }
@@ -38,13 +50,6 @@ fn needed(expect: &Expect) -> Option<(&Expect, &ExpectedViolation)> {
     }
 }
 
-/// Whether a clause says on every server that there is no such violation.
-fn excludes(expect: &Expect, violation: &ExpectedViolation) -> bool {
-    let patterns = |contexts: &[Spanned<String>]| contexts.iter().map(|like| like.value.clone()).collect::<Vec<_>>();
-    match &expect.what {
-        Expectation::No { check, contexts } if expect.when.is_none() && check.value == violation.check.value => {
-            contexts.is_empty() || patterns(contexts) == patterns(&violation.contexts)
-        }
-        _ => false,
-    }
+fn patterns(contexts: &[Spanned<String>]) -> Vec<&str> {
+    contexts.iter().map(|like| like.value.as_str()).collect()
 }

@@ -1,5 +1,7 @@
 //! A variable in a string, where it is not replaced.
 
+use std::collections::HashSet;
+
 use super::{Subject, workloads};
 use crate::language::ast::Block;
 use crate::language::diagnostic::Diagnostic;
@@ -11,9 +13,9 @@ const OF_WORKLOADS: [&str; 2] = ["i", "rows"];
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let spec = subject.spec;
     let vars = spec.vars.iter().map(|var| var.name.value.as_str());
-    let defined: Vec<&str> = vars.chain(spec.matrix.iter().map(|matrix| matrix.name.value.as_str())).collect();
+    let defined: HashSet<&str> = vars.chain(spec.matrix.iter().map(|matrix| matrix.name.value.as_str())).collect();
     for block in subject.blocks() {
-        find_in(block, |name| defined.contains(&name), found);
+        find_in(block, |name| defined.contains(name), found);
     }
     for block in spec.scenarios.iter().flat_map(workloads) {
         find_in(block, |name| OF_WORKLOADS.contains(&name), found);

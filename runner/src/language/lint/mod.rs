@@ -15,6 +15,8 @@ mod unused_step;
 mod unused_variable;
 mod vacuous;
 
+use std::collections::HashSet;
+
 use super::ast::{Block, Expect, Scenario, Spec, WorkloadSource};
 use super::diagnostic::Diagnostic;
 
@@ -79,11 +81,18 @@ struct Subject<'a> {
     text: &'a str,
     spec: &'a Spec,
     around: Surroundings<'a>,
+    /// The steps that permutations launch.
+    launched: HashSet<&'a str>,
+    /// Where lines end.
+    newlines: Vec<usize>,
 }
 
 /// Looks at a spec that has no errors, and at its text. In the order of the text.
 pub fn lint(text: &str, spec: &Spec, around: Surroundings) -> Vec<Warning> {
-    let subject = Subject { text, spec, around };
+    let launches = spec.permutations.iter().flat_map(|permutation| &permutation.steps);
+    let launched = launches.map(|step| step.name.value.as_str()).collect();
+    let newlines = text.match_indices('\n').map(|(at, _)| at).collect();
+    let subject = Subject { text, spec, around, launched, newlines };
     let mut warnings = Vec::new();
     for lint in LINTS {
         let mut found = Vec::new();
@@ -95,6 +104,11 @@ pub fn lint(text: &str, spec: &Spec, around: Surroundings) -> Vec<Warning> {
 }
 
 impl<'a> Subject<'a> {
+    /// The line that an offset is in, from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.newlines.partition_point(|&newline| newline < offset) + 1
+    }
+
     /// The `expect` clauses, scenario by scenario and permutation by permutation.
     fn expects(&self) -> impl Iterator<Item = &'a [Expect]> {
         let scenarios = self.spec.scenarios.iter().map(|scenario| scenario.expects.as_slice());

@@ -20,6 +20,5 @@ pub(super) fn is_used(subject: &Subject, session: &Session) -> bool {
 
 /// Whether a step runs. Without permutations all do, in all orders.
 fn is_launched(subject: &Subject, name: &str) -> bool {
-    let permutations = &subject.spec.permutations;
-    permutations.is_empty() || permutations.iter().flat_map(|one| &one.steps).any(|step| step.name.value == name)
+    subject.spec.permutations.is_empty() || subject.launched.contains(name)
 }

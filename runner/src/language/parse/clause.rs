@@ -168,11 +168,15 @@ pub(super) fn next_line_with(text: &str, from: usize, is_wanted: impl Fn(&str) -
     at
 }
 
+/// The end of the line that an offset is in, behind its newline.
+fn end_of_line(text: &str, at: usize) -> usize {
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    rest.iter().position(|&byte| byte == b'\n').map_or(text.len(), |length| at + length + 1)
+}
+
 /// The first thing that is not blank on the line after an offset.
 pub(super) fn next_line(text: &str, from: usize) -> usize {
-    let newline = scan::run(text, from, |byte| byte != b'\n');
-    let line = (newline + 1).min(text.len());
-    scan::run(text, line, |byte| matches!(byte, b' ' | b'\t'))
+    scan::run(text, end_of_line(text, from), |byte| matches!(byte, b' ' | b'\t'))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::clause;
 use super::grammar::{Failure, Rule};
+use super::lexeme::{lexeme, skip_blank};
 use crate::language::ast::Span;
 use crate::language::diagnostic::Diagnostic;
-use crate::language::sql::scan;
 use crate::language::suggest;
 
 /// What a rule stands for in a sentence.
@@ -182,32 +182,4 @@ fn previous(text: &str, start: usize, before: usize) -> Span {
         }
     }
     last
-}
-
-/// The offset of the next thing that is neither blank nor comment.
-pub(in crate::language) fn skip_blank(text: &str, mut at: usize) -> usize {
-    loop {
-        match text.as_bytes().get(at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c) => at += 1,
-            Some(b'#') => at = scan::run(text, at, |byte| byte != b'\n'),
-            _ => return at,
-        }
-    }
-}
-
-/// The word, number, string, block or sign at an offset; empty at the end of the text.
-pub(in crate::language) fn lexeme(text: &str, at: usize) -> Span {
-    let rest = &text[at..];
-    let length = match rest.as_bytes() {
-        [] => 0,
-        [byte, ..] if scan::continues_word(*byte) => scan::run(rest, 0, scan::continues_word),
-        [b'{', ..] => rest.find('}').map_or(1, |end| end + 1),
-        [quote @ (b'\'' | b'"'), ..] => {
-            let line = &rest[..scan::run(rest, 0, |byte| byte != b'\n')];
-            line[1..].find(char::from(*quote)).map_or(line.trim_end().len(), |end| end + 2)
-        }
-        [b'=', b'>', ..] | [b'.', b'.', ..] | [b'<' | b'>', b'=', ..] | [b'<', b'>', ..] | [b'!', b'=', ..] => 2,
-        _ => 1,
-    };
-    at..at + length
 }

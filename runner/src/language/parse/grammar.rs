@@ -7,6 +7,7 @@ use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 
+use super::lexeme::{lexeme, skip_blank};
 use crate::language::ast::Span;
 
 #[derive(pest_derive::Parser)]
@@ -30,8 +31,42 @@ pub(super) struct Failure {
     pub(super) expected: Vec<Rule>,
 }
 
-/// Parses the clause at the beginning of a range of the text.
+/// Bytes of the text that are looked at first.
+const AT_FIRST: usize = 2048;
+
+/// More than the pieces of a text that any rule looks ahead, behind the end of what it has found.
+const AHEAD: usize = 16;
+
+/// Parses the clause at the beginning of a range of the text. As much of it is looked at as the clause needs: where one does
+/// not match, pest goes through all of what it was given.
 pub(super) fn parse(rule: Rule, text: &str, range: Span) -> Result<Node<'_>, Failure> {
+    let mut size = AT_FIRST;
+    loop {
+        let end = text.floor_char_boundary(range.start.saturating_add(size)).min(range.end);
+        let parsed = parse_all(rule, text, range.start..end);
+        let reached = match &parsed {
+            Ok(node) => node.span().end,
+            Err(failure) => failure.at,
+        };
+        if end == range.end || has_more(text, reached, end) {
+            return parsed;
+        }
+        size = size.saturating_mul(4);
+    }
+}
+
+/// Whether there is so much between two offsets that what is behind the second has made no difference.
+fn has_more(text: &str, mut at: usize, end: usize) -> bool {
+    for _ in 0..AHEAD {
+        if at >= end {
+            return false;
+        }
+        at = lexeme(text, skip_blank(text, at)).end;
+    }
+    at < end
+}
+
+fn parse_all(rule: Rule, text: &str, range: Span) -> Result<Node<'_>, Failure> {
     let base = range.start;
     match Grammar::parse(rule, &text[range]) {
         Ok(mut pairs) => {

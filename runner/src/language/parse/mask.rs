@@ -10,6 +10,10 @@ use crate::language::sql::scan::{self, Kind, Tokens};
 const AFTER_OPEN_BLOCK: [&str; 8] =
     ["scenario", "session", "step", "permutation", "setup", "teardown", "workload", "expect"];
 
+/// Blocks and strings that are not closed which are reported. For each the rest of the file has been looked through; behind the
+/// last of them the file is not read.
+const UNCLOSED: usize = 50;
+
 /// A file's text with every block, brace or dollar-quoted, replaced by `{`, blanks, `}` of the same length.
 pub(super) struct Masked {
     /// The text. All offsets are those of the file.
@@ -53,6 +57,10 @@ impl Masker<'_> {
         let mut at = 0;
         let mut follows_conf = false;
         while let Some(&byte) = bytes.get(at) {
+            if self.diagnostics.len() >= UNCLOSED {
+                self.masked[at..].fill(b' ');
+                return;
+            }
             at = match byte {
                 b'#' => scan::run(self.text, at, |byte| byte != b'\n'),
                 b'\'' | b'"' => self.quoted(at),
@@ -93,10 +101,9 @@ impl Masker<'_> {
 
     /// Skips a quoted string or name, which cannot go on in the next line.
     fn quoted(&mut self, open: usize) -> usize {
-        let end_of_line = scan::run(self.text, open, |byte| byte != b'\n');
-        match Tokens::new(&self.text[..end_of_line], open).next() {
-            Some(token) if token.closed => token.span.end,
-            _ => {
+        match scan::quoted_end_on_line(self.text, open) {
+            Ok(end) => end,
+            Err(end_of_line) => {
                 let message = match self.text.as_bytes()[open] {
                     b'"' => "unterminated quoted name",
                     _ => "unterminated string",

@@ -4,6 +4,7 @@
 mod clause;
 mod failure;
 mod grammar;
+mod lexeme;
 mod lower;
 mod mask;
 #[cfg(test)]
@@ -11,8 +12,8 @@ mod tests;
 
 use self::clause::Clause;
 pub(super) use self::clause::Place;
-pub(super) use self::failure::{lexeme, skip_blank};
 use self::grammar::{Failure, Node, Rule};
+pub(super) use self::lexeme::lexeme;
 use self::lower::Lower;
 use super::ast::{Span, Spec};
 use super::check;
@@ -110,7 +111,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn run(&mut self) {
         loop {
-            self.at = failure::skip_blank(self.text, self.at);
+            self.at = lexeme::skip_blank(self.text, self.at);
             if self.at == self.text.len() {
                 break;
             }
@@ -132,7 +133,7 @@ impl<'a> Walk<'a> {
                     self.lower.clause(&mut self.spec, self.place, &node);
                 }
                 if let Some(expected) = could_follow {
-                    self.at = failure::skip_blank(self.text, self.at);
+                    self.at = lexeme::skip_blank(self.text, self.at);
                     self.unknown(&expected);
                 }
             }
@@ -188,7 +189,7 @@ impl<'a> Walk<'a> {
     /// Reports what begins no clause. `expected` is what the clause before it could have gone on with.
     fn unknown(&mut self, expected: &[Rule]) {
         let at = self.at;
-        let span = failure::lexeme(self.text, at);
+        let span = lexeme::lexeme(self.text, at);
         let word = clause::word_at(self.text, at);
         self.resume(span.end);
         let diagnostic = if word.is_empty() {

@@ -7,8 +7,8 @@ mod variables;
 
 pub(crate) use copy::{COPY_HINT, copies_from_client};
 pub use split::{Statement, split};
-pub(crate) use variables::referenced;
 pub use variables::{UnknownVariable, Variables, substitute};
+pub(crate) use variables::{referenced, substitute_by};
 
 /// Variables that the runner sets.
 pub const BUILT_IN: &[&str] = &["i", "rows", "seed", "pg_version_num", "spec", "database"];

@@ -108,7 +108,7 @@ fn token(text: &str, at: usize) -> Option<(Kind, Option<usize>)> {
 }
 
 /// White space of SQL: not all that Unicode has.
-fn is_space(byte: u8) -> bool {
+pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
@@ -126,6 +126,21 @@ fn quoted_end(text: &str, open: usize, backslash_escapes: bool) -> Option<usize>
         };
     }
     None
+}
+
+/// The same for what has to end on its line: its end, or else that of the line.
+pub(crate) fn quoted_end_on_line(text: &str, open: usize) -> Result<usize, usize> {
+    let bytes = text.as_bytes();
+    let quote = bytes[open];
+    let mut at = open + 1;
+    loop {
+        match bytes.get(at) {
+            None | Some(b'\n') => return Err(at),
+            Some(&byte) if byte == quote && bytes.get(at + 1) == Some(&quote) => at += 2,
+            Some(&byte) if byte == quote => return Ok(at + 1),
+            Some(_) => at += 1,
+        }
+    }
 }
 
 fn block_comment_end(text: &str, open: usize) -> Option<usize> {

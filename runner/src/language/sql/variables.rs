@@ -1,6 +1,7 @@
 //! psql-style variables in SQL text.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::scan::{Kind, Tokens, run, starts_word};
@@ -9,21 +10,26 @@ use super::scan::{Kind, Tokens, run, starts_word};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
     values: Vec<(String, String)>,
+    /// Where they are.
+    positions: HashMap<String, usize>,
 }
 
 impl Variables {
     /// Gives a variable a value, in place of the one it had.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
-        match self.values.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = value,
-            None => self.values.push((name, value)),
+        match self.positions.get(&name) {
+            Some(&position) => self.values[position].1 = value,
+            None => {
+                self.positions.insert(name.clone(), self.values.len());
+                self.values.push((name, value));
+            }
         }
     }
 
     /// A variable's value.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.positions.get(name).map(|&position| self.values[position].1.as_str())
     }
 
     /// Names and values, in order.
@@ -66,11 +72,19 @@ enum Quoting {
 /// As in psql, a literal with a backslash becomes an `E''` string (`PQescapeLiteral()`), and a value is not searched for
 /// further variables. Unlike in psql, a name without a value is an error.
 pub fn substitute<'a>(text: &'a str, variables: &Variables) -> Result<Cow<'a, str>, UnknownVariable> {
+    substitute_by(text, |name| variables.get(name))
+}
+
+/// The same with values that are found in this way.
+pub(crate) fn substitute_by<'a, 'v>(
+    text: &'a str,
+    value: impl Fn(&str) -> Option<&'v str>,
+) -> Result<Cow<'a, str>, UnknownVariable> {
     let mut result = String::new();
     let mut copied = 0;
     for Reference { name, quoting, span } in references(text) {
         let unknown = || UnknownVariable { name: name.to_owned(), offset: span.start };
-        let value = variables.get(name).ok_or_else(unknown)?;
+        let value = value(name).ok_or_else(unknown)?;
         result.push_str(&text[copied..span.start]);
         match quoting {
             Quoting::None => result.push_str(value),

@@ -1,5 +1,7 @@
 //! The header and the file's fixtures.
 
+use std::collections::HashSet;
+
 use memcheck_core::golden::row::Policy;
 use regex::Regex;
 
@@ -48,15 +50,16 @@ impl Lower<'_> {
             Rule::set => spec.settings.extend(self.setting(node)),
             Rule::conf => spec.conf.extend(self.block(node)),
             Rule::var => {
-                if let (Some(name), Some(value)) = (self.variable(spec, node), node.get(Rule::value)) {
+                if let (Some(name), Some(value)) = (self.variable(node), node.get(Rule::value)) {
                     spec.vars.push(Variable { name, value: text_of(&value) });
                 }
             }
             Rule::matrix => {
-                if let Some(name) = self.variable(spec, node) {
+                if let Some(name) = self.variable(node) {
                     let values = texts(node, Rule::value);
-                    for (i, value) in values.iter().enumerate() {
-                        if values[..i].iter().any(|other| other.value == value.value) {
+                    let mut seen = HashSet::new();
+                    for value in &values {
+                        if !seen.insert(value.value.as_str()) {
                             self.error(value.span.clone(), format!("value \"{}\" is given twice", value.value));
                         }
                     }
@@ -75,7 +78,7 @@ impl Lower<'_> {
 
     fn extension(&mut self, spec: &mut Spec, node: &Node) {
         let Some(name) = node.get(Rule::name).map(|name| text_of(&name)) else { return };
-        if spec.extensions.iter().any(|known| known.name.value == name.value) {
+        if !self.extensions.insert(name.value.clone()) {
             self.error(name.span.clone(), format!("extension \"{}\" is given twice", name.value));
         }
         for rule in [Rule::at_version, Rule::from_version, Rule::CASCADE] {
@@ -97,10 +100,9 @@ impl Lower<'_> {
     }
 
     /// The name of a variable that is being defined.
-    fn variable(&mut self, spec: &Spec, node: &Node) -> Option<Spanned<String>> {
+    fn variable(&mut self, node: &Node) -> Option<Spanned<String>> {
         let name = text_of(&node.get(Rule::variable)?);
-        let vars = spec.vars.iter().map(|var| &var.name);
-        if vars.chain(spec.matrix.iter().map(|matrix| &matrix.name)).any(|known| known.value == name.value) {
+        if !self.variables.insert(name.value.clone()) {
             self.error(name.span.clone(), format!("variable \"{}\" is given twice", name.value));
         } else if BUILT_IN.contains(&name.value.as_str()) {
             self.error(name.span.clone(), format!("variable \"{}\" is built in", name.value));

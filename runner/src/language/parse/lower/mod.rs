@@ -6,6 +6,7 @@ mod header;
 mod scenario;
 mod session;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use memcheck_core::ScenarioKind;
@@ -26,6 +27,9 @@ pub(super) struct Lower<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// What the clause being read is in.
     within: Within,
+    /// The extensions and variables of the header so far.
+    extensions: HashSet<String>,
+    variables: HashSet<String>,
 }
 
 /// What a clause is in, as far as its meaning depends on it.
@@ -40,7 +44,8 @@ enum Within {
 
 impl<'a> Lower<'a> {
     pub(super) fn new(text: &'a str, diagnostics: Vec<Diagnostic>) -> Self {
-        Lower { text, diagnostics, within: Within::Nothing }
+        let (extensions, variables) = (HashSet::new(), HashSet::new());
+        Lower { text, diagnostics, within: Within::Nothing, extensions, variables }
     }
 
     /// Puts a clause into the part of the tree that belongs to a place.
@@ -82,12 +87,8 @@ impl<'a> Lower<'a> {
 
     /// Whether a masked text ends with a block whose closing brace is in a line comment.
     pub(super) fn follows_line_comment(&self, masked: &str) -> bool {
-        match masked.rfind('{') {
-            Some(open) if masked.ends_with('}') => {
-                mask::ends_in_line_comment(&mask::block(self.text, open..masked.len()))
-            }
-            _ => false,
-        }
+        let block = |open| mask::block(self.text, open..masked.len());
+        masked.ends_with('}') && masked.rfind('{').is_some_and(|open| mask::ends_in_line_comment(&block(open)))
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>) {
