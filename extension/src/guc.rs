@@ -9,7 +9,7 @@ use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
-use crate::pg::parameters;
+use crate::pg::{parameters, roles};
 
 /// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
@@ -42,6 +42,7 @@ static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
 static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
+static REPORTERS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 #[cfg(feature = "test_links")]
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -96,10 +97,16 @@ pub(crate) fn register() {
         c"Takes LIKE patterns. Where it is empty, these are all libraries that extensions have brought.",
         &TARGETS,
     );
+    parameters::define_string(
+        c"pg_ext_memcheck.reporters",
+        c"Names the role whose members may have statements checked, and report what is found to all.",
+        c"Superusers may in any case; public stands for everybody. Others find what windows of their own tell them.",
+        &REPORTERS,
+    );
     GucRegistry::define_int_guc(
         c"pg_ext_memcheck.ring_size",
         c"Sets the number of violations kept in shared memory.",
-        c"When it is full, the oldest violation is dropped and counted as lost.",
+        c"When it is full, the oldest violation of the process that has the most is dropped and counted as lost.",
         &RING_SIZE,
         16,
         1 << 20,
@@ -165,9 +172,10 @@ pub(crate) fn only_target() -> Option<String> {
     traced_in_windows()?.targets.only().map(str::to_owned)
 }
 
-/// Whether the parameters ask for anything to be done outside of windows.
-pub(crate) fn asks_for_anything() -> bool {
-    mode() != MemcheckMode::none || traced_always().is_some()
+/// Whether this session may have statements checked outside of windows, and put what is found where all sessions see it. In a
+/// transaction.
+pub(crate) fn may_report() -> bool {
+    roles::login_has(&REPORTERS.get().unwrap_or_default())
 }
 
 /// Whether sites are told apart by the calls that led to them.
@@ -178,6 +186,11 @@ pub(crate) fn traces_stacks() -> bool {
 #[inline(always)]
 pub(crate) fn mode() -> MemcheckMode {
     MemcheckMode::from_ordinal(parameters::hot())
+}
+
+/// Whether the session itself has set the mode, or its client when it connected.
+pub(crate) fn mode_is_of_session() -> bool {
+    parameters::hot_is_of_session()
 }
 
 /// Sets the mode for the session, as `SET` would.

@@ -2,10 +2,11 @@
 
 mod cluster;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Session, clusters, eventually};
+use cluster::{Session, clusters, eventually, login};
 use mcspec::server::Server;
 use memcheck_core::check::Per;
 use memcheck_core::options::scenarios_are;
@@ -19,6 +20,9 @@ fn other_backends() {
         who_cannot_be_asked(&server);
         privileges(&server);
         a_busy_process_is_given_up(&server);
+        who_may_ask_whom(&server);
+        a_checkpoint_is_told_of(&server);
+        a_flood_of_questions(&server);
         contexts(&server);
         a_genuine_dump_is_logged(&server);
         a_genuine_dump_and_a_question_at_a_time(&server);
@@ -147,21 +151,29 @@ fn a_busy_process_is_given_up(server: &Server) {
     let deaf_pid = pid(&mut deaf);
     // What is logged at FATAL only is not logged here, so nothing is answered.
     deaf.ask("SET log_min_messages = fatal");
-    let silent = format!(
-        "55000 process with PID {deaf_pid} did not answer within 5 seconds HINT: It answers when it next checks for \
-         interrupts, unless its log_min_messages is fatal or panic."
-    );
     let ask = format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({deaf_pid})");
-    session.gives(&ask, &silent);
-    // A question that was cancelled leaves the place to the next.
-    session.ask("SET statement_timeout = '200ms'");
-    session.gives(&ask, "57014 canceling statement due to statement timeout");
-    session.ask("RESET statement_timeout");
+    session.ask("SET statement_timeout = '4s'");
+    session.gives(
+        &ask,
+        &format!(
+            "55000 process with PID {deaf_pid} cannot answer HINT: It answers by way of the server's log: its \
+             log_min_messages must not be fatal or panic."
+        ),
+    );
     deaf.ask("RESET log_min_messages");
     session.gives(&ask, "t");
     // A stopped process: the signal waits for it, and it answers when it goes on.
     send(deaf_pid, Signal::SIGSTOP);
-    session.gives(&ask, &silent);
+    session.gives(
+        &ask,
+        &format!(
+            "55000 process with PID {deaf_pid} is stopped HINT: By SIGSTOP or a debugger: it answers when it goes on."
+        ),
+    );
+    // A question that was cancelled leaves nothing behind.
+    session.ask("SET statement_timeout = '200ms'");
+    session.gives(&ask, "57014 canceling statement due to statement timeout");
+    session.ask("RESET statement_timeout");
     send(deaf_pid, Signal::SIGCONT);
     session.gives(&ask, "t");
     deaf.gives("SELECT 1", "1");
@@ -173,21 +185,127 @@ fn a_busy_process_is_given_up(server: &Server) {
         let asks = scope.spawn(|| Session::open(server).ask(&ask));
         let mut third = Session::open(server);
         eventually("the question is put", || third.ask(&is_asked(deaf_pid)) == "1");
-        // While one asks, another waits.
-        let waits = scope.spawn(|| {
-            let mut other = Session::open(server);
-            let pid = pid(&mut session);
-            other.ask(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({pid})"))
-        });
-        eventually("another waits", || {
-            third.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'Extension'") == "2"
-        });
+        // Nobody waits for the answer to another's question.
+        let other_pid = pid(&mut session);
+        third.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({other_pid})"), "t");
         send(deaf_pid, Signal::SIGTERM);
         send(deaf_pid, Signal::SIGCONT);
-        assert_eq!(waits.join().expect("answered"), "t");
         asks.join().expect("answered")
     });
-    assert!(ended == "t" || ended == format!("55000 process with PID {deaf_pid} ended before it answered"), "{ended}");
+    let gone = ["ended before it answered", "is stopped HINT: By SIGSTOP or a debugger: it answers when it goes on."];
+    let gone = gone.map(|what| format!("55000 process with PID {deaf_pid} {what}"));
+    assert!(ended == "t" || gone.contains(&ended), "{ended}");
+}
+
+/// Who may ask whom is as for the server's own functions, whoever may call the engine's.
+fn who_may_ask_whom(server: &Server) {
+    let mut session = Session::open(server);
+    session.gives(
+        "CREATE ROLE caller; CREATE ROLE caller_too IN ROLE caller LOGIN; CREATE ROLE stranger LOGIN;
+         GRANT USAGE ON SCHEMA ext_memcheck TO caller; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ext_memcheck TO caller",
+        "",
+    );
+    let of = |role: &str| Session { client: login(server, role) };
+    let (mut own, mut stranger, mut superuser) = (of("caller_too"), of("stranger"), Session::open(server));
+    let pids = [pid(&mut own), pid(&mut stranger), pid(&mut superuser)];
+    let checkpointer = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    let checkpointer = checkpointer.parse().expect("a number");
+    let asked = [pids[0], pids[1], pids[2], checkpointer];
+    let mut caller = of("caller_too");
+    for (granted, reads, interferes) in [
+        ("", [true, false, false, false], [true, false, false, false]),
+        ("pg_read_all_stats", [true; 4], [true, false, false, false]),
+        ("pg_signal_backend", [true, false, false, false], [true, true, false, false]),
+    ] {
+        if !granted.is_empty() {
+            session.gives(&format!("GRANT {granted} TO caller_too"), "");
+        }
+        for (position, pid) in asked.into_iter().enumerate() {
+            let denied = format!("42501 permission denied to ask process with PID {pid} ");
+            for (call, may) in [
+                (format!("count(*) > 0 FROM ext_memcheck.backend_contexts({pid})"), reads[position]),
+                (format!("count(*) FROM ext_memcheck.live_allocations({pid})"), reads[position]),
+                (format!("ext_memcheck.begin_in({pid})"), interferes[position]),
+                (format!("count(*) FROM ext_memcheck.end_in({pid})"), interferes[position]),
+            ] {
+                let said = caller.ask(&format!("SELECT {call}"));
+                assert_eq!(!said.starts_with(&denied), may, "{granted}: {call}: {said}");
+                assert!(may || said.contains(" HINT: It takes the privileges of its role, or those of pg_"), "{said}");
+            }
+        }
+        if !granted.is_empty() {
+            session.gives(&format!("REVOKE {granted} FROM caller_too"), "");
+        }
+    }
+    drop((own, stranger, caller));
+    session.gives("DROP OWNED BY caller; DROP ROLE caller, caller_too, stranger", "");
+}
+
+/// A checkpoint that is spread over time: the checkpointer looks at nothing else, and that is told at once.
+fn a_checkpoint_is_told_of(server: &Server) {
+    let mut session = Session::open(server);
+    session.gives("CREATE TABLE dirty AS SELECT repeat('x', 500) FROM generate_series(1, 20000)", "");
+    let checkpointer = session.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    let writes = "SELECT wait_event = 'CheckpointWriteDelay' FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+    thread::scope(|scope| {
+        let backup = scope.spawn(|| Session::open(server).ask("SELECT pg_backup_start('slow', false) IS NOT NULL"));
+        eventually("the checkpoint is being written", || session.ask(writes) == "t");
+        session.gives("SET statement_timeout = '4s'", "");
+        for _ in 0..3 {
+            session.gives(
+                &format!("SELECT count(*) FROM ext_memcheck.backend_contexts({checkpointer})"),
+                &format!(
+                    "55006 process with PID {checkpointer} writes a checkpoint, and does not answer before it is done HINT: \
+                     CHECKPOINT has it done without delay."
+                ),
+            );
+        }
+        session.gives("RESET statement_timeout; CHECKPOINT", "");
+        assert_eq!(backup.join().expect("no panic"), "t");
+    });
+    session.gives(&format!("SELECT count(*) > 3 FROM ext_memcheck.backend_contexts({checkpointer})"), "t");
+    session.gives("DROP TABLE dirty", "");
+}
+
+/// One who is no superuser, and asks as much as he can: others are answered all the same, and nothing gets into the log.
+fn a_flood_of_questions(server: &Server) {
+    let mut session = Session::open(server);
+    session.gives("CREATE ROLE curious LOGIN IN ROLE pg_read_all_stats", "");
+    let (mut victim, mut stopped) = (Session::open(server), Session::open(server));
+    let (victim_pid, stopped_pid) = (pid(&mut victim), pid(&mut stopped));
+    let asks = |pid| format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({pid})");
+    send(stopped_pid, Signal::SIGSTOP);
+    let ends = AtomicBool::new(false);
+    let answers = thread::scope(|scope| {
+        let flood = |pid| {
+            let ends = &ends;
+            move || {
+                let mut curious = Session { client: login(server, "curious") };
+                let mut answers = Vec::new();
+                while !ends.load(Ordering::Relaxed) {
+                    answers.push(curious.ask(&asks(pid)));
+                }
+                answers
+            }
+        };
+        let askers: Vec<_> =
+            (0..6).map(|number| scope.spawn(flood(if number % 2 == 0 { victim_pid } else { stopped_pid }))).collect();
+        for _ in 0..100 {
+            session.gives(&asks(victim_pid), "t");
+            victim.gives("SELECT 1", "1");
+        }
+        ends.store(true, Ordering::Relaxed);
+        send(stopped_pid, Signal::SIGCONT);
+        askers.into_iter().flat_map(|asker| asker.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    for answer in answers {
+        let is_known =
+            ["t", "55006 process with PID ", "55000 process with PID "].iter().any(|known| answer.starts_with(known));
+        assert!(is_known, "{answer}");
+    }
+    stopped.gives("SELECT 1", "1");
+    session.gives(&asks(stopped_pid), "t");
+    session.gives("DROP ROLE curious", "");
 }
 
 fn contexts(server: &Server) {

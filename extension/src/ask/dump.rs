@@ -5,7 +5,10 @@ use std::ffi::CStr;
 
 use super::{answers, wire};
 use crate::pg::dumps;
-use crate::shmem::exchange::Exchange;
+use crate::pg::log;
+use crate::pg::process::my_pid;
+use crate::shmem::clock;
+use crate::shmem::exchange::{Exchange, Taken};
 
 /// The message before a dump (`ProcessLogMemoryContextInterrupt` in mcxt.c).
 const HEAD: &[u8] = b"logging memory contexts of PID %d";
@@ -38,9 +41,11 @@ impl Dumps {
 
 thread_local! {
     static DUMPS: Cell<Dumps> = const { Cell::new(Dumps(0)) };
+    /// When the newest answer was begun, in a dump that goes on.
+    static ANSWERS_SINCE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Whether a message for the log belongs to a dump that nobody is to see, by its format. Answers the question that is put to
+/// Whether a message for the log belongs to a dump that nobody is to see, by its format. Answers the questions that are put to
 /// this process, if it is the head of one.
 pub(crate) fn is_of_question(format: &CStr) -> bool {
     let format = format.to_bytes();
@@ -60,6 +65,11 @@ pub(crate) fn is_of_question(format: &CStr) -> bool {
         None => going_on.keep_out(format),
     };
     DUMPS.set(going_on);
+    if format.starts_with(LAST)
+        && let Some((exchange, since)) = Exchange::get().zip(ANSWERS_SINCE.take())
+    {
+        exchange.paces().has_answered(my_pid(), since);
+    }
     if kept_out && format.starts_with(LAST) && dumps::is_wanted() {
         // The request came during this one, and the server has dropped it.
         dumps::log_contexts();
@@ -70,15 +80,35 @@ pub(crate) fn is_of_question(format: &CStr) -> bool {
 /// Has this process tell questions from requests for a dump from now on.
 pub(crate) fn follow() {
     if let Some(exchange) = Exchange::get()
-        && dumps::follow(|| Exchange::get().is_some_and(Exchange::is_for_me))
+        && dumps::follow(is_asked)
     {
         exchange.i_follow();
     }
 }
 
-/// Answers the question that is put to this process. False if there is none.
+/// Whether a question is put to this process that it can answer. Called by a signal handler.
+fn is_asked() -> bool {
+    let Some(exchange) = Exchange::get().filter(|exchange| exchange.is_for_me()) else { return false };
+    if !log::has_dumps() {
+        exchange.decline();
+        return false;
+    }
+    true
+}
+
+/// Answers the questions that are put to this process, as many as there are askers at most. False if there is none.
 fn answer() -> bool {
-    let Some(taken) = Exchange::get().and_then(Exchange::take) else { return false };
+    let Some(exchange) = Exchange::get() else { return false };
+    let since = clock();
+    let answered = exchange.take_all(|taken| {
+        ANSWERS_SINCE.set(Some(since));
+        answer_to(taken, since, exchange);
+    });
+    answered > 0
+}
+
+/// Answers a question that was taken.
+fn answer_to(taken: Taken, since: u64, exchange: &'static Exchange) {
     // A panic must not reach the server, and the asker is to be told.
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wire::read_question(taken.question()).map_or_else(
@@ -89,8 +119,10 @@ fn answer() -> bool {
     let answer = answer.unwrap_or_else(|_| {
         Err(super::Refusal { message: "the process is in a state in which it cannot answer".to_owned(), hint: None })
     });
-    taken.answer(|room| wire::write_answer(&answer, room));
-    true
+    let length = wire::length(&answer);
+    // Before the asker hears of it, and once more when the dump has ended.
+    exchange.paces().has_answered(my_pid(), since);
+    taken.answer(length, |room| wire::write_answer(&answer, room));
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@
 //! Processes do so from their first transaction on. The server's own, which have none, are sent its signal the first time: a dump
 //! that somebody asks for in that very moment is not told from the question.
 //!
-//! There is one question at a time in the whole cluster. A process that is asked raises no ERROR and allocates nothing through
-//! palloc while it answers: it may be in the middle of anything that checks for interrupts.
+//! Each asker has a place for his question, so that none waits for the answer to another's. What a question costs the one who is asked
+//! is bounded where the asker is no superuser (`shmem/pace.rs`). A process that is asked raises no ERROR and allocates
+//! nothing through palloc while it answers: it may be in the middle of anything that checks for interrupts.
 
 mod answers;
 mod dump;
@@ -23,14 +24,17 @@ use memcheck_core::judge::thresholds::Thresholds;
 use serde_json::Value;
 
 use crate::guc::Traced;
-use crate::pg::process::{interrupt, is_process, my_pid, request_dump, wait};
-use crate::shmem::exchange::{Asked, Exchange};
+use crate::pg::process::{Busy, busy, interrupt, is_process, my_pid, request_dump, wait};
+use crate::shmem::Turn;
+use crate::shmem::exchange::Exchange;
 pub(crate) use dump::{follow, is_of_question};
 
-/// How long to wait for an answer, and before that for the answer to somebody else's question.
+/// How long to wait for an answer, and before that until the process may be asked.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often to look whether somebody else's question is gone.
+/// How often to look whether it may be asked.
 const LOOK: Duration = Duration::from_millis(10);
+/// For how long a process is stopped before it is given up: a debugger may only have a look.
+const STOPPED: Duration = Duration::from_secs(1);
 /// After how long to look first whether the process that was asked is still there, and to send it the signal again; each time
 /// after twice as long as before, and at last after so long.
 const AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(400)];
@@ -75,8 +79,14 @@ pub(crate) enum NoAnswer {
     Ended(i32),
     /// It did not answer in time.
     Silent(i32),
-    /// Somebody else's question stood in the way all the time.
+    /// All places are taken.
     Occupied,
+    /// Others have asked it, and it rests.
+    Rests(i32),
+    /// It cannot answer now.
+    Busy(i32, Busy),
+    /// It keeps messages of the kind by which it answers from the log.
+    Deaf(i32),
     /// It is longer than can be asked (bytes).
     QuestionTooLong(usize),
     /// What came makes no sense.
@@ -85,8 +95,9 @@ pub(crate) enum NoAnswer {
     Refused(Refusal),
 }
 
-/// Asks a process, which may be this one. Raises an ERROR if this backend is cancelled while it waits.
-pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
+/// Asks a process, which may be this one. `freely` says whether it may be as often as one likes. Raises an ERROR if this backend is
+/// cancelled while it waits.
+pub(crate) fn ask(pid: i32, question: &Question, freely: bool) -> Result<Value, NoAnswer> {
     if pid == my_pid() {
         return answers::answer(question).map_err(NoAnswer::Refused);
     }
@@ -94,15 +105,18 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
     if !is_process(pid) {
         return Err(NoAnswer::NoProcess(pid));
     }
+    if let Some(busy) = busy(pid).filter(|&busy| busy != Busy::Stopped) {
+        return Err(NoAnswer::Busy(pid, busy));
+    }
     let question = wire::question(question).to_string();
-    let asked = occupy(exchange)?;
+    let asked = exchange.occupy().ok_or(NoAnswer::Occupied)?;
+    let _turn = if freely { None } else { Some(turn(exchange, pid)?) };
     asked.put(pid, question.as_bytes()).map_err(NoAnswer::QuestionTooLong)?;
-    let send = || if exchange.follows(pid) { interrupt(pid) } else { request_dump(pid) };
+    let send = || if exchange.paces().follows(pid) { interrupt(pid) } else { request_dump(pid) };
     if !send() {
         return Err(NoAnswer::Ended(pid));
     }
-    let deadline = Instant::now() + PATIENCE;
-    let mut patience = AGAIN[0];
+    let (began, mut patience, mut stopped_since) = (Instant::now(), AGAIN[0], None);
     loop {
         if let Some(answer) = asked.answer(wire::read_answer) {
             return match answer {
@@ -111,31 +125,45 @@ pub(crate) fn ask(pid: i32, question: &Question) -> Result<Value, NoAnswer> {
                 Err(reason) => Err(NoAnswer::Garbled(reason)),
             };
         }
+        if asked.is_declined() {
+            return Err(NoAnswer::Deaf(pid));
+        }
         if !is_process(pid) {
             return Err(NoAnswer::Ended(pid));
         }
-        if Instant::now() >= deadline {
+        if began.elapsed() >= PATIENCE {
             return Err(NoAnswer::Silent(pid));
         }
-        if !wait(patience) {
-            // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
-            patience = (patience * 2).min(AGAIN[1]);
-            if asked.is_still_asked() && !send() {
-                return Err(NoAnswer::Ended(pid));
+        if wait(patience) {
+            continue;
+        }
+        match busy(pid).filter(|_| asked.is_still_asked()) {
+            Some(Busy::Stopped) => {
+                let since = *stopped_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= STOPPED {
+                    return Err(NoAnswer::Busy(pid, Busy::Stopped));
+                }
             }
+            Some(busy) => return Err(NoAnswer::Busy(pid, busy)),
+            None => stopped_since = None,
+        }
+        // A signal that comes during a dump is lost (`LogMemoryContextInProgress` in mcxt.c).
+        patience = (patience * 2).min(AGAIN[1]);
+        if asked.is_still_asked() && !send() {
+            return Err(NoAnswer::Ended(pid));
         }
     }
 }
 
-/// Waits until nobody else is asking. The place is given up when the result is dropped.
-fn occupy(exchange: &'static Exchange) -> Result<Asked, NoAnswer> {
-    let deadline = Instant::now() + PATIENCE;
+/// Waits until a process may be asked by one who is no superuser. Nobody else of these may before the result is dropped.
+fn turn(exchange: &'static Exchange, pid: i32) -> Result<Turn, NoAnswer> {
+    let began = Instant::now();
     loop {
-        if let Some(asked) = exchange.occupy() {
-            return Ok(asked);
+        if let Some(turn) = exchange.paces().may_ask(pid, my_pid()) {
+            return Ok(turn);
         }
-        if Instant::now() >= deadline {
-            return Err(NoAnswer::Occupied);
+        if began.elapsed() >= PATIENCE {
+            return Err(NoAnswer::Rests(pid));
         }
         wait(LOOK);
     }

@@ -1,5 +1,7 @@
 //! Questions and answers as JSON.
 
+use std::io::{self, Write};
+
 use memcheck_core::judge::thresholds::Thresholds;
 use memcheck_core::targets::{Loaded, Targets};
 use memcheck_core::wire;
@@ -8,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Question, Refusal};
 use crate::guc::Traced;
 use crate::session::{Closed, Figures};
+use crate::shmem::exchange::Lack;
 
 /// A question, written.
 pub(super) fn question(question: &Question) -> Value {
@@ -52,23 +55,42 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
     read().ok_or_else(|| format!("invalid question {value}"))
 }
 
-/// Writes an answer. Gives its length, or none if there is not enough room.
-pub(super) fn write_answer(answer: &Result<Value, Refusal>, room: &mut [u8]) -> Option<usize> {
-    let size = room.len();
-    let mut rest = room;
-    match answer {
-        Ok(value) => serde_json::to_writer(&mut rest, value),
-        Err(Refusal { message, hint }) => serde_json::to_writer(&mut rest, &json!({"refused": message, "hint": hint})),
+/// Counts bytes.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
     }
-    .ok()?;
-    Some(size - rest.len())
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// Reads an answer; `cut_off` says that there was not enough room. The outer error says what is wrong with it.
-pub(super) fn read_answer(bytes: &[u8], cut_off: bool) -> Result<Result<Value, Refusal>, String> {
-    if cut_off {
-        return Err("it is too long".to_owned());
-    }
+/// How long an answer is when it is written (bytes).
+pub(super) fn length(answer: &Result<Value, Refusal>) -> usize {
+    let mut count = Count(0);
+    write_answer(answer, &mut count);
+    count.0
+}
+
+/// Writes an answer where there is room for it.
+pub(super) fn write_answer(answer: &Result<Value, Refusal>, to: impl Write) {
+    let written = match answer {
+        Ok(value) => serde_json::to_writer(to, value),
+        Err(Refusal { message, hint }) => serde_json::to_writer(to, &json!({"refused": message, "hint": hint})),
+    };
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+/// Reads an answer. The outer error says what is wrong with it.
+pub(super) fn read_answer(answer: Result<&[u8], Lack>) -> Result<Result<Value, Refusal>, String> {
+    let bytes = answer.map_err(|lack| match lack {
+        Lack::TooLong => "it is too long",
+        Lack::NoRoom => "answers to others take all the room that there is",
+    })?;
     let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     Ok(match value["refused"].as_str() {
         Some(message) => Err(Refusal { message: message.to_owned(), hint: value["hint"].as_str().map(str::to_owned) }),
@@ -133,12 +155,12 @@ mod tests {
     fn answers_are_read_as_they_were_given() {
         let refused = |hint: Option<&str>| Err(Refusal { message: "no".to_owned(), hint: hint.map(str::to_owned) });
         for given in [Ok(json!([1, {"a": "b"}])), refused(None), refused(Some("Ask again."))] {
-            let mut room = [0; 100];
-            let length = write_answer(&given, &mut room).unwrap();
-            assert_eq!(read_answer(&room[..length], false), Ok(given.clone()));
-            assert_eq!(write_answer(&given, &mut room[..length - 1]), None, "no room for {given:?}");
+            let mut room = vec![0; length(&given)];
+            write_answer(&given, room.as_mut_slice());
+            assert_eq!(read_answer(Ok(&room)), Ok(given.clone()));
         }
-        assert_eq!(read_answer(b"", true), Err("it is too long".to_owned()));
+        assert_eq!(read_answer(Err(Lack::TooLong)), Err("it is too long".to_owned()));
+        assert!(read_answer(Ok(b"")).is_err());
     }
 
     #[test]

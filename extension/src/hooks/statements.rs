@@ -3,16 +3,44 @@
 //! Only top-level statements are checked, and only where the session asks for it. Whether it does is looked at before anything
 //! else, since these are called for every statement of every session.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
-use pgrx::warning;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode, warning};
 
 use super::transactions;
-use crate::pg::{guarded, is_top_level, statements};
+use crate::guc::MemcheckMode;
+use crate::pg::transactions::is_in_transaction;
+use crate::pg::{ServerThread, guarded, is_top_level, statements};
 use crate::stack::calls;
 use crate::{guc, session};
 
 struct Statements;
+
+/// Whether it was said that the mode is not heeded.
+static IS_TOLD: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
+/// Looks up whether the session's role may have statements checked, where the mode asks for that.
+#[inline]
+fn look_up_role() {
+    if guc::mode() == MemcheckMode::none || !is_in_transaction() {
+        return;
+    }
+    guarded(|| {
+        session::set_reports(guc::may_report());
+        // Who has the mode from a configuration has not asked for it.
+        if !session::is_checked() && guc::mode_is_of_session() && !IS_TOLD.replace(true) {
+            ErrorReport::new(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                "statements are not checked outside of windows: this role may not report violations",
+                "pg_ext_memcheck",
+            )
+            .set_hint("Superusers may, and members of the role that pg_ext_memcheck.reporters names.")
+            .report(PgLogLevel::NOTICE);
+        }
+    });
+}
 
 /// Takes the first place in the chain of hooks.
 pub(super) fn register() {
@@ -30,6 +58,7 @@ fn follow_parameters() {
             guarded(|| guc::set_mode(mode));
         }
     });
+    look_up_role();
     if let Some(refused) = session::follow_parameters() {
         guarded(|| warning!("allocations cannot be traced: {refused}"));
     }
@@ -52,6 +81,10 @@ fn opens(text: Option<&CStr>) {
 
 /// A statement has ended that was checked, or that has switched checking on.
 fn ended(started: bool) {
+    if is_top_level() {
+        // It may have been this statement that has set the mode.
+        look_up_role();
+    }
     if started || is_checked_top_level() {
         guarded(|| {
             if session::is_checked() {

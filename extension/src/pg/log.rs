@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
-use pgrx::pg_sys;
+use pgrx::{PgLogLevel, pg_sys};
 
 use super::thread::ServerThread;
 
@@ -28,6 +28,14 @@ impl Message<'_> {
     pub(crate) fn is_for_the_log_only(&self) -> bool {
         self.level == pg_sys::LOG_SERVER_ONLY as c_int
     }
+}
+
+/// Whether this process writes messages for the log alone, such as dumps, and has them looked at (`should_output_to_server` in
+/// elog.c). A signal handler may ask.
+pub(crate) fn has_dumps() -> bool {
+    // SAFETY: a plain variable of the server.
+    let least = unsafe { pg_sys::log_min_messages };
+    least == pg_sys::LOG as c_int || least <= PgLogLevel::ERROR as c_int
 }
 
 /// Looks at a message. False keeps it out of the log. Must not panic, raise an ERROR or allocate through palloc.

@@ -15,6 +15,7 @@ pub(crate) mod log;
 mod nesting;
 pub(crate) mod parameters;
 pub(crate) mod process;
+pub(crate) mod roles;
 pub(crate) mod server;
 pub(crate) mod spi;
 pub(crate) mod statements;

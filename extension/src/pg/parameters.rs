@@ -7,6 +7,8 @@ use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, pg_sys};
 
 /// The value of the enum that is looked at for every statement. pgrx looks at the thread each time that it is asked for one.
 static HOT: AtomicI32 = AtomicI32::new(0);
+/// Whether the session or its client has given that value.
+static HOT_IS_OF_SESSION: AtomicBool = AtomicBool::new(false);
 /// Whether a parameter defined here has changed since the last call of [`have_changed`].
 static CHANGED: AtomicBool = AtomicBool::new(true);
 
@@ -25,6 +27,17 @@ pub(crate) fn are_changed() -> bool {
 /// Has the next call of [`have_changed`] say so.
 pub(crate) fn touch() {
     CHANGED.store(true, Ordering::Relaxed);
+}
+
+/// Accepts any value. Called before it is assigned.
+unsafe extern "C-unwind" fn hot_checked(
+    _value: *mut c_int,
+    _extra: *mut *mut c_void,
+    source: pg_sys::GucSource::Type,
+) -> bool {
+    use pg_sys::GucSource::{PGC_S_CLIENT, PGC_S_SESSION};
+    HOT_IS_OF_SESSION.store(matches!(source, PGC_S_CLIENT | PGC_S_SESSION), Ordering::Relaxed);
+    true
 }
 
 unsafe extern "C-unwind" fn hot_assigned(value: c_int, _extra: *mut c_void) {
@@ -48,7 +61,7 @@ pub(crate) fn define_hot_enum<T: GucEnum + Copy>(
     setting: &'static GucSetting<T>,
 ) {
     let flags = GucFlags::default();
-    // SAFETY: the assign hook cannot panic. It is called with the value at the start as well (`InitializeOneGUCOption` in
+    // SAFETY: the hooks cannot panic. The latter is called with the value at the start as well (`InitializeOneGUCOption` in
     // guc.c), and wherever a value is undone.
     unsafe {
         let assign = Some(hot_assigned as unsafe extern "C-unwind" fn(_, _));
@@ -59,7 +72,7 @@ pub(crate) fn define_hot_enum<T: GucEnum + Copy>(
             setting,
             GucContext::Userset,
             flags,
-            None,
+            Some(hot_checked),
             assign,
             None,
         );
@@ -70,6 +83,11 @@ pub(crate) fn define_hot_enum<T: GucEnum + Copy>(
 #[inline(always)]
 pub(crate) fn hot() -> i32 {
     HOT.load(Ordering::Relaxed)
+}
+
+/// Whether the session or its client has given that value.
+pub(crate) fn hot_is_of_session() -> bool {
+    HOT_IS_OF_SESSION.load(Ordering::Relaxed)
 }
 
 /// Defines an enum for superusers, of which it is noticed when it changes.

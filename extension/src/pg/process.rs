@@ -47,8 +47,45 @@ pub(crate) fn leader() -> Option<i32> {
 /// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own
 /// (`pg_log_backend_memory_contexts` in mcxtfuncs.c looks in the same places).
 pub(crate) fn is_process(pid: i32) -> bool {
-    // SAFETY: both only look into shared memory.
-    pid > 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() || !pg_sys::AuxiliaryPidGetProc(pid).is_null() }
+    pid > 0 && proc_of(pid).is_some()
+}
+
+/// A process that cannot answer now, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Busy {
+    /// The checkpointer, which between two writes of a checkpoint that is spread over time looks at nothing but barriers
+    /// (`CheckpointWriteDelay` in checkpointer.c).
+    Checkpoint,
+    /// The archiver, which waits for the end of archive_command (`shell_archive_file`).
+    Archiving,
+    /// It was stopped by SIGSTOP or by a debugger.
+    Stopped,
+}
+
+fn proc_of(pid: i32) -> Option<&'static pg_sys::PGPROC> {
+    // SAFETY: both only look into shared memory, where a PGPROC stays for ever.
+    unsafe { pg_sys::BackendPidGetProc(pid).as_ref().or_else(|| pg_sys::AuxiliaryPidGetProc(pid).as_ref()) }
+}
+
+/// What keeps a process from answering, as far as can be seen from outside.
+pub(crate) fn busy(pid: i32) -> Option<Busy> {
+    use pg_sys::{WaitEventIPC as Ipc, WaitEventTimeout as Timeout};
+    let waits_for = proc_of(pid)?.wait_event_info;
+    if waits_for == Timeout::WAIT_EVENT_CHECKPOINT_WRITE_DELAY {
+        return Some(Busy::Checkpoint);
+    }
+    if waits_for == Ipc::WAIT_EVENT_ARCHIVE_COMMAND {
+        return Some(Busy::Archiving);
+    }
+    // The letter behind the name, which is in parentheses and may have some in it (proc_pid_stat(5)).
+    let status = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let name_ends = status.iter().rposition(|&byte| byte == b')')?;
+    matches!(status.get(name_ends + 2), Some(b'T' | b't')).then_some(Busy::Stopped)
+}
+
+/// The role that a process works for; none where that is none, as of the server's own.
+pub(crate) fn role_of(pid: i32) -> Option<pg_sys::Oid> {
+    proc_of(pid).map(|process| process.roleId).filter(|&role| role != pg_sys::InvalidOid)
 }
 
 /// Asks a process to log its memory contexts. False if there is nobody any more who would get the signal.

@@ -13,7 +13,6 @@ use memcheck_core::{Phase, ScenarioKind, rows};
 
 use crate::pg::spi::Failure;
 use crate::session;
-use crate::shmem::ring;
 use workload::Workload;
 
 /// A call of `run_scenario()`.
@@ -61,7 +60,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
         }
         Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
     };
-    ring::push(&findings);
+    session::report(&findings);
     session::with(|session| session.add_scenario(findings));
     Ok(())
 }

@@ -24,7 +24,6 @@ use super::Session;
 use super::window::{judged, plain_terms};
 use crate::contexts::{Walker, top_used};
 use crate::guc::{self, MemcheckMode};
-use crate::shmem::ring;
 use crate::trace::Serial;
 use crate::wrap;
 
@@ -250,7 +249,7 @@ impl Session {
             let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
             let marks = [mark(Census::default(), Census::default()), mark(after, bracket.leftovers)];
             let judge = |evidence: &Evidence| terms.scenario.judge(evidence);
-            ring::push(&judged(walker, &self.workers, &marks, &[], &terms.rules, Some(since), judge));
+            super::report(&judged(walker, &self.workers, &marks, &[], &terms.rules, Some(since), judge));
             return;
         }
         let Some(mut before) = bracket.before else { return };
@@ -264,7 +263,7 @@ impl Session {
         ];
         let paths = self.walker.paths();
         let evidence = Evidence { paths, marks: &marks, ladder: &[], rules: &terms.rules, places: None };
-        ring::push(&terms.scenario.judge(&evidence));
+        super::report(&terms.scenario.judge(&evidence));
     }
 
     /// A transaction ends. One in which no statement was planned or executed - the client has had one parsed - is none of the

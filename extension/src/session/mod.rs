@@ -15,10 +15,11 @@ mod workers;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::{CheckKind, ContextPath, Event};
+use memcheck_core::{CheckKind, ContextPath, Event, Finding};
 
 use crate::contexts::Walker;
 use crate::pg::ServerThread;
+use crate::shmem::ring;
 use crate::{guc, wrap};
 use aside::Noted;
 use bracket::Statements;
@@ -26,7 +27,7 @@ use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
 use mode::Imposed;
-pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching};
+pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching, set_reports};
 use window::Window;
 pub(crate) use window::{BadMark, Closed, Opener, plain_terms};
 use workers::Workers;
@@ -80,6 +81,13 @@ pub(crate) fn unless_busy(f: impl FnOnce(&mut Session)) {
     match SESSION.try_borrow_mut() {
         Ok(mut session) => f(session.get_or_insert_default()),
         Err(_) => MISSED.set(MISSED.get() + 1),
+    }
+}
+
+/// Puts what was found where all sessions see it, if this one may.
+pub(crate) fn report(findings: &[Finding]) {
+    if mode::reports() {
+        ring::push(findings);
     }
 }
 

@@ -3,18 +3,40 @@
 //! They are traced while a window is open or statements are checked, unless the session's parameters say that they never are,
 //! and as long as those say that they always are.
 
+use std::cell::Cell;
+
 use super::{SESSION, Session};
 use crate::guc::{self, MemcheckMode, Traced};
-use crate::pg::parameters;
 use crate::pg::process::is_parallel_worker;
+use crate::pg::{ServerThread, parameters};
 use crate::wrap::{self, Refused};
+
+/// Whether this backend's role may have statements checked outside of windows, and report to the ring.
+static REPORTS: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
+/// Takes note of whether this backend's role may report. Looked up before each statement for which it matters.
+pub(crate) fn set_reports(reports: bool) {
+    if REPORTS.replace(reports) != reports {
+        parameters::touch();
+    }
+}
+
+/// Whether what is found may go to the ring.
+pub(super) fn reports() -> bool {
+    REPORTS.get()
+}
+
+/// The mode as far as it is heeded without a window.
+fn heeded() -> MemcheckMode {
+    if reports() { guc::mode() } else { MemcheckMode::none }
+}
 
 /// The mode in force; while the session is in use, nothing of its own is checked.
 #[inline]
 fn mode() -> MemcheckMode {
     match SESSION.try_borrow().as_deref() {
         Ok(Some(session)) => session.mode(),
-        Ok(None) if !is_parallel_worker() => guc::mode(),
+        Ok(None) if !is_parallel_worker() => heeded(),
         _ => MemcheckMode::none,
     }
 }
@@ -53,7 +75,9 @@ pub(crate) fn follow_parameters() -> Option<Refused> {
     if parameters::have_changed() {
         return match SESSION.try_borrow_mut() {
             // As most backends: they ask for nothing, and never have.
-            Ok(session) if session.is_none() && !guc::asks_for_anything() => None,
+            Ok(session) if session.is_none() && heeded() == MemcheckMode::none && guc::traced_always().is_none() => {
+                None
+            }
             Ok(mut session) => session.get_or_insert_default().follow_parameters(),
             Err(_) => {
                 parameters::touch();
@@ -105,12 +129,13 @@ impl Session {
         undone
     }
 
-    /// The mode in force: where a window was opened with mode none, all.
+    /// The mode in force: where a window was opened with mode none, all. Without a window it is for those who may report.
     pub(super) fn mode(&self) -> MemcheckMode {
-        match guc::mode() {
+        match (guc::mode(), self.checks_statements()) {
             _ if is_parallel_worker() => MemcheckMode::none,
-            MemcheckMode::none if self.checks_statements() => MemcheckMode::all,
-            mode => mode,
+            (MemcheckMode::none, true) => MemcheckMode::all,
+            (mode, true) => mode,
+            (_, false) => heeded(),
         }
     }
 

@@ -17,6 +17,7 @@ use memcheck_core::targets::Loaded;
 use memcheck_core::{CheckKind, Finding, Frame};
 use pgrx::pg_sys::TimestampTz;
 
+use super::mode::reports;
 use super::workers::Workers;
 use super::{Figures, MISSED, Session};
 use crate::contexts::Walker;
@@ -478,8 +479,7 @@ impl Session {
         figures
     }
 
-    /// Closes the window. Gives the findings of its own, without those of scenarios, and when it was opened; none if no window
-    /// is open.
+    /// Closes the window. Gives the findings that are not in the ring, and when it was opened; none if no window is open.
     pub(crate) fn end(&mut self) -> Option<(Vec<Finding>, TimestampTz)> {
         self.close_ended();
         self.own_window()?;
@@ -487,8 +487,10 @@ impl Session {
         let mut window = self.window.take()?;
         let mut all = std::mem::take(&mut window.scenarios);
         all.extend(found.iter().cloned());
+        // Those of scenarios are in the ring, if they may be.
+        let rows = if reports() { found } else { all.clone() };
         self.closed = self.close(&window, all);
-        Some((found, window.started))
+        Some((rows, window.started))
     }
 
     /// Takes down what there is to say of a window, and watches nothing for it any more.
@@ -510,7 +512,7 @@ impl Session {
     /// Reports what the open window has found so far to the ring, and lets it start anew.
     pub(crate) fn flush(&mut self) {
         self.close_ended();
-        if self.own_window().is_none() {
+        if self.own_window().is_none() || !reports() {
             return;
         }
         let found = self.findings_so_far();
@@ -522,7 +524,7 @@ impl Session {
             window.ladder.clear();
             window.leftovers = Census::default();
         }
-        ring::push(&found);
+        super::report(&found);
     }
 
     /// The last window that was closed.
@@ -536,7 +538,7 @@ impl Session {
     pub(crate) fn ends_by_itself(&mut self) {
         let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on();
         if let Some((findings, _)) = self.end().filter(|_| !is_off) {
-            ring::push(&findings);
+            super::report(&findings);
         }
     }
 }

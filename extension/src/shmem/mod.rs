@@ -2,13 +2,18 @@
 
 pub(crate) mod exchange;
 pub(crate) mod handover;
+mod pace;
+mod queues;
 pub(crate) mod ring;
+mod room;
 mod segment;
 mod text;
 
 use std::cell::Cell;
 
 use pgrx::prelude::*;
+
+pub(crate) use pace::{Turn, clock};
 
 thread_local! {
     static NEXT_REQUEST: Cell<pg_sys::shmem_request_hook_type> = const { Cell::new(None) };
@@ -17,7 +22,6 @@ thread_local! {
 
 /// Asks for shared memory. Only while the postmaster preloads libraries.
 pub(crate) fn register() {
-    exchange::reserve();
     // SAFETY: hook variables of the postmaster, which has one thread.
     unsafe {
         NEXT_REQUEST.set(std::ptr::replace(&raw mut pg_sys::shmem_request_hook, Some(request)));

@@ -1,7 +1,7 @@
 //! The ring of violations that all backends share.
 //!
-//! A fixed number of slots behind one LWLock. A violation that finds no free slot takes the oldest one's, which is counted
-//! as lost. Rows that `flush_violations()` has read are claimed until its transaction ends: committed, they are freed;
+//! A fixed number of slots behind one LWLock. A violation that finds no free slot takes that of the oldest one of the process that
+//! has the most ([`super::queues`]), which is counted as lost. Rows that `flush_violations()` has read are claimed until its transaction ends: committed, they are freed;
 //! aborted, they are there for the next one.
 
 use std::cell::Cell;
@@ -10,6 +10,7 @@ use std::ffi::c_void;
 use memcheck_core::{CheckKind, Finding, Severity};
 use pgrx::prelude::*;
 
+use super::queues::{Entry, Links, Queue, Queues, State};
 use super::segment::Segment;
 use super::text::Text;
 use crate::guc;
@@ -21,11 +22,11 @@ const DETAIL_BYTES: usize = 512;
 /// Longest library name kept (bytes).
 const LIBRARY_BYTES: usize = 64;
 
-/// One violation. A slot whose number is 0 is free.
+/// One violation.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Slot {
-    /// Counts violations from 1; the smallest is the oldest.
+    links: Links,
     number: u64,
     pid: i32,
     /// The backend that has read it and not yet committed; 0 for none.
@@ -42,6 +43,7 @@ struct Slot {
 impl Slot {
     fn new(number: u64, pid: i32, at: pg_sys::TimestampTz, finding: &Finding) -> Self {
         Slot {
+            links: Links::default(),
             number,
             pid,
             claimed_by: 0,
@@ -67,12 +69,21 @@ impl Slot {
     }
 }
 
-/// The segment; `slots` slots follow.
+impl Entry for Slot {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// The segment; `slots` slots follow, and as many queues.
 #[repr(C)]
 struct Header {
     slots: u64,
-    last_number: u64,
-    lost: u64,
+    state: State,
     /// How many of the lost ones somebody was told of.
     told: u64,
 }
@@ -101,14 +112,14 @@ pub(crate) fn is_there() -> bool {
 }
 
 fn segment_size() -> usize {
-    size_of::<Header>() + guc::ring_size() * size_of::<Slot>()
+    size_of::<Header>() + guc::ring_size() * (size_of::<Slot>() + size_of::<Queue>())
 }
 
 pub(super) fn request() {
     RING.with(|ring| ring.request(segment_size()));
 }
 
-/// All-zero slots are free ones.
+/// All zero is an empty ring.
 pub(super) fn startup() {
     RING.with(|ring| {
         if ring.startup(segment_size()) {
@@ -118,13 +129,20 @@ pub(super) fn startup() {
     });
 }
 
-/// Runs something under the ring's lock. Nothing inside may raise an ERROR.
-fn with_ring<R>(f: impl FnOnce(&mut Header, &mut [Slot]) -> R) -> Option<R> {
+/// Runs something under the ring's lock, with how many losses somebody was told of. Nothing inside may raise an ERROR.
+fn with_ring<R>(f: impl FnOnce(Queues<'_, Slot>, &mut u64) -> R) -> Option<R> {
     let exclusively = |header: *mut Header| {
-        // SAFETY: the slots follow the header, and the lock makes the references exclusive among all backends.
+        // SAFETY: slots and queues follow the header, and the lock makes the references exclusive among all backends.
         unsafe {
-            let slots = std::slice::from_raw_parts_mut(header.add(1).cast::<Slot>(), (*header).slots as usize);
-            f(&mut *header, slots)
+            let count = (*header).slots as usize;
+            let places: *mut Slot = header.add(1).cast();
+            let queues: *mut Queue = places.add(count).cast();
+            let all = Queues {
+                state: &mut (*header).state,
+                places: std::slice::from_raw_parts_mut(places, count),
+                queues: std::slice::from_raw_parts_mut(queues, count),
+            };
+            f(all, &mut (*header).told)
         }
     };
     RING.with(|ring| ring.with(exclusively))
@@ -136,27 +154,15 @@ pub(crate) fn push(findings: &[Finding]) {
         return;
     }
     let (pid, at) = (my_pid(), now());
-    with_ring(|header, slots| findings.iter().for_each(|finding| put(header, slots, pid, at, finding)));
-}
-
-/// Puts a violation where there is room, or else in the place of the oldest.
-fn put(header: &mut Header, slots: &mut [Slot], pid: i32, at: pg_sys::TimestampTz, finding: &Finding) {
-    header.last_number += 1;
-    // Mostly the next slot in turn is free; only rows taken out of order make it necessary to look further.
-    let turn = (header.last_number % header.slots.max(1)) as usize;
-    let slot = match slots.get(turn) {
-        Some(slot) if slot.number == 0 => Some(turn),
-        _ => (0..slots.len()).min_by_key(|&at| slots[at].number),
-    };
-    let Some(slot) = slot.and_then(|at| slots.get_mut(at)) else { return };
-    header.lost += u64::from(slot.number != 0);
-    *slot = Slot::new(header.last_number, pid, at, finding);
+    with_ring(|mut ring, _| {
+        findings.iter().for_each(|finding| ring.put(pid, |number| Slot::new(number, pid, at, finding)));
+    });
 }
 
 /// Takes this backend's violations since a time out of the ring, oldest first.
 pub(crate) fn take_mine(since: pg_sys::TimestampTz) -> Vec<Violation> {
     let pid = my_pid();
-    take(|slot| slot.pid == pid && slot.at >= since, |slot| slot.number = 0)
+    take(|slot| slot.pid == pid && slot.at >= since, |_| false)
 }
 
 /// Claims all violations that nobody has claimed, oldest first. They leave the ring when the transaction commits.
@@ -177,36 +183,32 @@ pub(crate) fn claim_all() -> Vec<Violation> {
         |slot| {
             slot.claimed_by = pid;
             slot.claim_level = level;
+            true
         },
     )
 }
 
-fn take(wanted: impl Fn(&Slot) -> bool, taken: impl Fn(&mut Slot)) -> Vec<Violation> {
-    let mut found = with_ring(|_, slots| take_from(slots, wanted, taken)).unwrap_or_default();
+/// The violations that are wanted, oldest first. `kept` says whether one stays.
+fn take(wanted: impl Fn(&Slot) -> bool, kept: impl Fn(&mut Slot) -> bool) -> Vec<Violation> {
+    let mut found = Vec::new();
+    with_ring(|mut ring, _| {
+        ring.retain(|slot| {
+            let is_wanted = wanted(slot);
+            if is_wanted {
+                found.push((slot.number, slot.violation()));
+            }
+            !is_wanted || kept(slot)
+        });
+    });
     found.sort_by_key(|&(number, _)| number);
     found.into_iter().map(|(_, violation)| violation).collect()
 }
 
-/// The violations that are wanted, with their numbers.
-fn take_from(slots: &mut [Slot], wanted: impl Fn(&Slot) -> bool, taken: impl Fn(&mut Slot)) -> Vec<(u64, Violation)> {
-    let mut found = Vec::new();
-    for slot in slots.iter_mut().filter(|slot| slot.number != 0) {
-        if wanted(slot) {
-            found.push((slot.number, slot.violation()));
-            taken(slot);
-        }
-    }
-    found
-}
-
-/// Runs something for each slot that this backend has claimed at a transaction level or below it.
-fn for_my_claims(level: i32, f: impl Fn(&mut Slot)) {
+/// Runs something for each slot that this backend has claimed at a transaction level or below it, which says whether it stays.
+fn for_my_claims(level: i32, kept: impl Fn(&mut Slot) -> bool) {
     let pid = my_pid();
-    with_ring(|_, slots| {
-        slots
-            .iter_mut()
-            .filter(|slot| slot.number != 0 && slot.claimed_by == pid && slot.claim_level >= level)
-            .for_each(f);
+    with_ring(|mut ring, _| {
+        ring.retain(|slot| slot.claimed_by != pid || slot.claim_level < level || kept(slot));
     });
 }
 
@@ -221,9 +223,7 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     if CLAIMS.replace(false) {
         for_my_claims(1, |slot| {
             slot.claimed_by = 0;
-            if committed {
-                slot.number = 0;
-            }
+            !committed
         });
     }
 }
@@ -242,26 +242,31 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     // SAFETY: reads the transaction state; the callback comes before the level is left.
     let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
     match event {
-        SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => for_my_claims(level, |slot| slot.claim_level = level - 1),
-        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => for_my_claims(level, |slot| slot.claimed_by = 0),
+        SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => for_my_claims(level, |slot| {
+            slot.claim_level = level - 1;
+            true
+        }),
+        SubXactEvent::SUBXACT_EVENT_ABORT_SUB => for_my_claims(level, |slot| {
+            slot.claimed_by = 0;
+            true
+        }),
         _ => {}
     }
 }
 
 /// Violations lost since the server started.
 pub(crate) fn lost() -> u64 {
-    with_ring(|header, _| header.lost).unwrap_or(0)
+    with_ring(|ring, _| ring.state.lost).unwrap_or(0)
 }
 
 /// Violations lost that nobody was told of yet; now somebody is.
 pub(crate) fn lost_lately() -> u64 {
-    with_ring(|header, _| header.lost - std::mem::replace(&mut header.told, header.lost)).unwrap_or(0)
+    with_ring(|ring, told| ring.state.lost - std::mem::replace(told, ring.state.lost)).unwrap_or(0)
 }
 
 /// Number of slots, and how many are taken.
 pub(crate) fn occupancy() -> (u64, u64) {
-    with_ring(|header, slots| (header.slots, slots.iter().filter(|slot| slot.number != 0).count() as u64))
-        .unwrap_or((0, 0))
+    with_ring(|ring, _| (ring.places.len() as u64, ring.state.taken())).unwrap_or((0, 0))
 }
 
 #[cfg(test)]
@@ -289,18 +294,6 @@ mod tests {
         }
     }
 
-    /// A ring that is empty.
-    fn ring(slots: usize) -> (Header, Vec<Slot>) {
-        let free = Slot { number: 0, ..Slot::new(0, 0, 0, &finding("")) };
-        (Header { slots: slots as u64, last_number: 0, lost: 0, told: 0 }, vec![free; slots])
-    }
-
-    fn details(slots: &mut [Slot], wanted: impl Fn(&Slot) -> bool) -> Vec<(u64, String)> {
-        let mut found = take_from(slots, wanted, |slot| slot.number = 0);
-        found.sort_by_key(|&(number, _)| number);
-        found.into_iter().map(|(number, violation)| (number, violation.detail)).collect()
-    }
-
     #[test]
     fn a_violation_is_read_as_it_was_put() {
         for &check in CheckKind::ALL {
@@ -317,36 +310,5 @@ mod tests {
                 assert_eq!(Slot::new(1, 17, 1234, &finding).violation(), expected);
             }
         }
-    }
-
-    #[test]
-    fn the_oldest_gives_way_and_is_counted() {
-        let (mut header, mut slots) = ring(3);
-        for number in 1..=5 {
-            put(&mut header, &mut slots, 1, 0, &finding(&format!("no. {number}")));
-        }
-        assert_eq!((header.last_number, header.lost), (5, 2));
-        let left = [3, 4, 5].map(|number| (number, format!("no. {number}")));
-        assert_eq!(details(&mut slots, |_| true), left);
-        assert_eq!(details(&mut slots, |_| true), []);
-    }
-
-    #[test]
-    fn a_place_that_is_free_is_found_out_of_turn() {
-        let (mut header, mut slots) = ring(3);
-        for pid in [1, 2, 1] {
-            put(&mut header, &mut slots, pid, 0, &finding("first"));
-        }
-        assert_eq!(details(&mut slots, |slot| slot.pid == 2), [(2, "first".to_owned())]);
-        put(&mut header, &mut slots, 2, 0, &finding("second"));
-        assert_eq!(header.lost, 0);
-        assert_eq!(details(&mut slots, |slot| slot.pid == 2), [(4, "second".to_owned())]);
-    }
-
-    #[test]
-    fn a_ring_without_slots_takes_nothing() {
-        let (mut header, mut slots) = ring(0);
-        put(&mut header, &mut slots, 1, 0, &finding("lost"));
-        assert_eq!(details(&mut slots, |_| true), []);
     }
 }

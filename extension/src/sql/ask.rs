@@ -10,14 +10,33 @@ use super::window::signed;
 use super::{called, raise, refuse, require_preload, rows_of, warn_of_gaps};
 use crate::ask::{self, NoAnswer, Question, wire};
 use crate::guc::{self, Traced};
-use crate::pg::now;
-use crate::pg::process::my_pid;
+use crate::pg::process::{Busy, is_process, my_pid};
+use crate::pg::{now, roles};
 use crate::session;
 
-/// Asks, and raises an ERROR where there is no answer.
+/// Asks, and raises an ERROR where there is no answer, or where the role may not.
 fn answer_of(pid: i32, question: &Question) -> Value {
     called();
-    let (code, message, hint) = match ask::ask(pid, question) {
+    let may_ask = match question {
+        Question::LiveAllocations | Question::Contexts => roles::may_read,
+        Question::Begin { .. } | Question::End => roles::may_interfere,
+    };
+    if pid != my_pid() && is_process(pid) && !may_ask(pid) {
+        raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to ask process with PID {pid}"),
+            Some(match question {
+                Question::LiveAllocations | Question::Contexts => {
+                    "It takes the privileges of its role, or those of pg_read_all_stats."
+                }
+                Question::Begin { .. } | Question::End => {
+                    "It takes the privileges of its role, or those of pg_signal_backend; only superusers may with a superuser's \
+                     process and with the server's own."
+                }
+            }),
+        );
+    }
+    let (code, message, hint) = match ask::ask(pid, question, roles::login_has(c"")) {
         Ok(answer) => return answer,
         Err(NoAnswer::NoExchange) => (
             PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
@@ -37,15 +56,37 @@ fn answer_of(pid: i32, question: &Question) -> Value {
         Err(NoAnswer::Silent(pid)) => (
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("process with PID {pid} did not answer within 5 seconds"),
-            Some(
-                "It answers when it next checks for interrupts, unless its log_min_messages is fatal or panic."
-                    .to_owned(),
-            ),
+            Some("It answers when it next checks for interrupts.".to_owned()),
+        ),
+        Err(NoAnswer::Deaf(pid)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("process with PID {pid} cannot answer"),
+            Some("It answers by way of the server's log: its log_min_messages must not be fatal or panic.".to_owned()),
+        ),
+        Err(NoAnswer::Busy(pid, Busy::Checkpoint)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            format!("process with PID {pid} writes a checkpoint, and does not answer before it is done"),
+            Some("CHECKPOINT has it done without delay.".to_owned()),
+        ),
+        Err(NoAnswer::Busy(pid, Busy::Archiving)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            format!("process with PID {pid} waits for \"archive_command\", and does not answer before that is done"),
+            None,
+        ),
+        Err(NoAnswer::Busy(pid, Busy::Stopped)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("process with PID {pid} is stopped"),
+            Some("By SIGSTOP or a debugger: it answers when it goes on.".to_owned()),
+        ),
+        Err(NoAnswer::Rests(pid)) => (
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            format!("process with PID {pid} is asked too often"),
+            Some("It gives a fiftieth of its time to roles that are not superusers; try again.".to_owned()),
         ),
         Err(NoAnswer::Occupied) => (
             PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
-            "another session is waiting for an answer".to_owned(),
-            Some("One process can be asked at a time; try again.".to_owned()),
+            "too many sessions wait for answers".to_owned(),
+            Some("Try again.".to_owned()),
         ),
         Err(NoAnswer::QuestionTooLong(bytes)) => (
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,

@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 
-use super::{called, raise_failure, require_preload, timestamp, warn};
+use super::{called, look_up_role, raise_failure, require_preload, timestamp, warn};
 use crate::pg::spi;
 use crate::session;
 use crate::shmem::ring::{self, Violation};
@@ -14,6 +14,7 @@ use crate::shmem::ring::{self, Violation};
 #[search_path(pg_catalog, pg_temp)]
 fn flush_violations() -> i32 {
     require_preload();
+    look_up_role();
     session::with(|session| {
         session.flush();
         session.is_called();

@@ -92,6 +92,11 @@ fn require_preload() {
     raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, Some(hint));
 }
 
+/// Looks up whether this session may report what is found from now on.
+fn look_up_role() {
+    session::set_reports(guc::may_report());
+}
+
 /// What a function begins with that is not part of what is checked: raises an ERROR unless the library was preloaded, and
 /// has the statement that calls it left out of what is judged.
 fn called() {

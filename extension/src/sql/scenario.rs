@@ -4,7 +4,7 @@ use memcheck_core::scenario::{Clause, Runs};
 use memcheck_core::{ScenarioKind, rows};
 use pgrx::prelude::*;
 
-use super::{raise, raise_failure, refuse_untraced, require_preload};
+use super::{look_up_role, raise, raise_failure, refuse_untraced, require_preload};
 use crate::pg::spi::Failure;
 use crate::scenario::{self, Scenario};
 use crate::session;
@@ -26,6 +26,7 @@ fn run_scenario(
     reset_frequency: default!(i32, "-1"),
 ) -> &'static str {
     require_preload();
+    look_up_role();
     let workload = if target.is_empty() { workload.to_owned() } else { format!("SELECT {target}()") };
     info!("Running memory check scenario: {scenario_name}");
     info!("Iterations: {iterations}");

@@ -6,7 +6,9 @@ use memcheck_core::wire::Columns;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
-use super::{called, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn, warn_of_gaps};
+use super::{
+    called, look_up_role, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn, warn_of_gaps,
+};
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
@@ -25,6 +27,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     if needs_trace && guc::traced_in_windows().is_none() {
         refuse_untraced(scenario);
     }
+    look_up_role();
     close_other();
     warn_of_creators();
     let shown = if pattern.is_empty() { "(all)" } else { pattern };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use mcspec::config::{Build, Config, ExtensionSource, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, Server, ServerOptions, Stage, Template};
+use postgres::error::DbError;
 use postgres::{Client, SimpleQueryMessage};
 
 /// A connection whose answers are texts: rows with `|` between the fields.
@@ -108,6 +109,29 @@ impl Cluster {
         };
         Server::start(&stage, &self.template, &options).unwrap_or_else(|error| panic!("{error}"))
     }
+}
+
+/// A connection of a role that can log in, to the database `postgres`.
+pub(crate) fn login(server: &Server, role: &str) -> Client {
+    login_to(server, role, "postgres")
+}
+
+/// The same to another database.
+pub(crate) fn login_to(server: &Server, role: &str, database: &str) -> Client {
+    login_telling(server, role, database, |_| {})
+}
+
+/// The same, with what the server tells the client on its way.
+pub(crate) fn login_telling(
+    server: &Server,
+    role: &str,
+    database: &str,
+    told: impl Fn(DbError) + Send + Sync + 'static,
+) -> Client {
+    let (directory, port) = server.address().expect("a server of its own");
+    let mut config = postgres::Config::new();
+    config.host_path(directory).port(port).user(role).dbname(database).notice_callback(told);
+    config.connect(postgres::NoTls).expect("connected")
 }
 
 /// One cluster with these extensions for each installation for which there is an engine. None at all is a failure.

@@ -22,12 +22,18 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 27] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
         "the one session of a backend, written by hooks and SQL functions; the second while the first is in use",
     ),
+    (
+        "session/mode.rs",
+        &["REPORTS"],
+        "what the session's role may, looked up before a statement where there need not be a session",
+    ),
+    ("hooks/statements.rs", &["IS_TOLD"], "what was said to the client, where there need not be a session"),
     (
         "guc.rs",
         &[
@@ -36,6 +42,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
             "MODE",
             "MIN_LEAK_BYTES",
             "BLOAT_MIN_BYTES",
+            "REPORTERS",
             "RING_SIZE",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",
@@ -62,7 +69,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
     ),
     (
         "pg/parameters.rs",
-        &["HOT", "CHANGED"],
+        &["HOT", "HOT_IS_OF_SESSION", "CHANGED"],
         "written by assign hooks, which may run at any time and have no argument to carry it",
     ),
     (
@@ -110,7 +117,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 25] = [
         &["STACK", "NO_CONTEXT", "TABLE", "ENTERED", "NOTES", "USED", "NOT_NOTED"],
         "the notes of calls, written by machine code that has their addresses in it",
     ),
-    ("ask/dump.rs", &["DUMPS"], "written around a dump in an interrupt; the log's hook reads it"),
+    ("ask/dump.rs", &["DUMPS", "ANSWERS_SINCE"], "written around a dump in an interrupt; the log's hook reads it"),
     ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
     (
         "shmem/ring.rs",
