@@ -293,8 +293,8 @@ fn windows() {
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
         "context_paths contexts inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
-         not_recorded ring_entries ring_size statements traced violations_lost violations_lost_total workers_not_heard \
-         workers_not_traced",
+         not_recorded out_of_memory ring_entries ring_size statements traced violations_lost violations_lost_total \
+         workers_not_heard workers_not_traced",
     );
 
         // flush_violations() takes what the open window has found so far.

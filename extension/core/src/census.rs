@@ -3,9 +3,11 @@
 //! The walk over the tree is the engine's. It reports each context with its identity and its totals; here names become
 //! paths once, when an identity is first seen, so that a later census of the same tree handles integers only.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::path::{ContextPath, TOP_MEMORY_CONTEXT};
+use crate::room;
 
 /// Names of contexts whose content goes away with the client's message, the transaction or the portal
 /// (`src/backend/utils/mmgr/README`, "Globally known contexts").
@@ -18,6 +20,12 @@ const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 const HEAP_NAME: &str = "malloc";
 const DSM_NAME: &str = "dsm";
 const MAPPED_NAME: &str = "mmap";
+
+/// What paths are called that there was no room for.
+const NOT_KEPT_NAME: &str = "?";
+
+/// What an entry of a map takes at most, with a new node around it (bytes).
+const ENTRY: usize = 1024;
 
 /// Where the server keeps its caches of the catalogs.
 const CACHE_CONTEXT: &str = "CacheMemoryContext";
@@ -75,6 +83,9 @@ impl PathId {
     /// Stands for memory that is mapped for an allocator other than the C library's, in the same way.
     pub const MAPPED: PathId = PathId(3);
 
+    /// Stands for all paths that there was no room for. What is in contexts with such a path is not counted.
+    pub const NOT_KEPT: PathId = PathId(4);
+
     /// The path with that number.
     pub const fn at(index: u32) -> Self {
         PathId(index)
@@ -113,16 +124,30 @@ impl Default for PathTable {
             children: HashMap::new(),
         };
         PathTable {
-            nodes: vec![node(TOP_MEMORY_CONTEXT, 0), node(HEAP_NAME, 1), node(DSM_NAME, 1), node(MAPPED_NAME, 1)],
+            nodes: vec![
+                node(TOP_MEMORY_CONTEXT, 0),
+                node(HEAP_NAME, 1),
+                node(DSM_NAME, 1),
+                node(MAPPED_NAME, 1),
+                node(NOT_KEPT_NAME, 1),
+            ],
         }
     }
 }
 
 impl PathTable {
-    /// The number of a name below a parent, given now if it has none yet.
+    /// The number of a name below a parent, given now if it has none yet and there is room for it.
     pub fn child(&mut self, parent: PathId, name: &str) -> PathId {
+        if parent == PathId::NOT_KEPT {
+            return parent;
+        }
         if let Some(&id) = self.nodes[parent.index()].children.get(name) {
             return id;
+        }
+        let Ok(number) = u32::try_from(self.nodes.len()) else { return PathId::NOT_KEPT };
+        let siblings = &mut self.nodes[parent.index()].children;
+        if !room::make(siblings, 1) || !room::make(&mut self.nodes, 1) || !room::is_there_for(2 * name.len()) {
+            return PathId::NOT_KEPT;
         }
         let above = &self.nodes[parent.index()];
         let lifetime = match (parent, name) {
@@ -139,7 +164,7 @@ impl PathTable {
             namer: None,
             children: HashMap::new(),
         };
-        let id = PathId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 distinct context paths"));
+        let id = PathId(number);
         self.nodes.push(node);
         self.nodes[parent.index()].children.insert(name.to_owned(), id);
         id
@@ -213,7 +238,11 @@ impl PathTable {
 
     /// The path written out.
     pub fn path(&self, mut id: PathId) -> ContextPath {
-        let mut names = vec![self.name(id)];
+        let mut names = Vec::new();
+        if !room::make(&mut names, self.depth(id) as usize + 1) {
+            return ContextPath::new([NOT_KEPT_NAME]);
+        }
+        names.push(self.name(id));
         while id != PathId::ROOT {
             id = self.parent(id);
             names.push(self.name(id));
@@ -283,8 +312,18 @@ pub struct Live {
     pub allocations: u64,
 }
 
+impl Live {
+    /// Adds another sum.
+    pub fn add(&mut self, other: Live) {
+        self.bytes += other.bytes;
+        self.allocations += other.allocations;
+    }
+}
+
 /// Totals of every path at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+///
+/// It may be large, so it is no [`Clone`]: see [`Census::copy`].
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Census {
     /// When it was taken.
     pub moment: Moment,
@@ -293,9 +332,53 @@ pub struct Census {
     totals: Vec<Totals>,
     traced: BTreeMap<(PathId, SiteId), Live>,
     credited: BTreeMap<(PathId, SiteId), Live>,
+    /// Something that was to be counted found no room.
+    is_lossy: bool,
+}
+
+/// The sum in a map for a path and a site; none where there is no room for one more.
+fn sum_of(sums: &mut BTreeMap<(PathId, SiteId), Live>, path: PathId, site: SiteId) -> Option<&mut Live> {
+    match sums.entry((path, site)) {
+        Entry::Occupied(entry) => Some(entry.into_mut()),
+        Entry::Vacant(entry) if path != PathId::NOT_KEPT && room::is_there_for(ENTRY) => {
+            Some(entry.insert(Live::default()))
+        }
+        Entry::Vacant(_) => None,
+    }
 }
 
 impl Census {
+    /// Whether all is in it that was to be counted. One that is not whole can be compared with no other.
+    pub fn is_whole(&self) -> bool {
+        !self.is_lossy
+    }
+
+    /// Something that was to be counted is lost.
+    pub fn loses(&mut self) {
+        self.is_lossy = true;
+    }
+
+    /// Sums in it: of paths, and of sites there.
+    pub fn curves(&self) -> usize {
+        self.totals.len() + self.traced.len()
+    }
+
+    /// What it takes (bytes), about.
+    pub fn bytes(&self) -> usize {
+        const OF_MAP: usize = 2 * size_of::<((PathId, SiteId), Live)>();
+        self.totals.len() * size_of::<Totals>() + (self.traced.len() + self.credited.len()) * OF_MAP
+    }
+
+    /// The same once more; one that is not whole where there is no room.
+    pub fn copy(&self) -> Census {
+        if !room::is_there_for(self.bytes()) {
+            return Census { is_lossy: true, ..Census::new(self.moment) };
+        }
+        let Census { moment, contexts, is_lossy, .. } = *self;
+        let (totals, traced, credited) = (self.totals.clone(), self.traced.clone(), self.credited.clone());
+        Census { moment, contexts, totals, traced, credited, is_lossy }
+    }
+
     /// Whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
         self.totals.is_empty() && self.traced.is_empty()
@@ -308,9 +391,10 @@ impl Census {
 
     /// Counts what a site holds in a context with this path.
     pub fn count_traced(&mut self, path: PathId, site: SiteId, live: Live) {
-        let sum = self.traced.entry((path, site)).or_default();
-        sum.bytes += live.bytes;
-        sum.allocations += live.allocations;
+        match sum_of(&mut self.traced, path, site) {
+            Some(sum) => sum.add(live),
+            None => self.loses(),
+        }
     }
 
     /// What sites hold, by path and site.
@@ -326,9 +410,10 @@ impl Census {
     /// Counts what of that stands in place of something that was there before tracing began, and was given back since: see
     /// [`credit`](crate::judge::credit).
     pub fn credit(&mut self, path: PathId, site: SiteId, live: Live) {
-        let sum = self.credited.entry((path, site)).or_default();
-        sum.bytes += live.bytes;
-        sum.allocations += live.allocations;
+        match sum_of(&mut self.credited, path, site) {
+            Some(sum) => sum.add(live),
+            None => self.loses(),
+        }
     }
 
     /// Takes out something of what a site holds.
@@ -377,23 +462,39 @@ impl Census {
     /// Adds a sum to a path without counting contexts walked.
     #[inline]
     pub fn add(&mut self, path: PathId, totals: Totals) {
-        if self.totals.len() <= path.index() {
+        if let Some(sum) = self.totals_mut(path) {
+            sum.add(totals);
+        }
+    }
+
+    /// The sum for a path; none where there is no room for it.
+    #[inline]
+    fn totals_mut(&mut self, path: PathId) -> Option<&mut Totals> {
+        let missing = (path.index() + 1).saturating_sub(self.totals.len());
+        if path == PathId::NOT_KEPT || (missing > 0 && !room::make(&mut self.totals, missing)) {
+            self.loses();
+            return None;
+        }
+        if missing > 0 {
             self.totals.resize(path.index() + 1, Totals::default());
         }
-        self.totals[path.index()].add(totals);
+        self.totals.get_mut(path.index())
     }
 
     /// Puts another number of bytes in use in place of a path's.
     pub fn set_used(&mut self, path: PathId, used: u64) {
-        self.add(path, Totals::default());
-        self.totals[path.index()].used = used;
+        if let Some(totals) = self.totals_mut(path) {
+            totals.used = used;
+        }
     }
 
     /// Takes over another census's sums for the paths that are selected.
     pub fn copy_from(&mut self, other: &Census, selected: impl Fn(PathId) -> bool) {
+        self.is_lossy |= other.is_lossy;
         for path in other.paths().filter(|&path| selected(path)) {
-            self.add(path, Totals::default());
-            self.totals[path.index()] = other.totals(path);
+            if let Some(totals) = self.totals_mut(path) {
+                *totals = other.totals(path);
+            }
         }
     }
 
@@ -421,6 +522,7 @@ impl Census {
 
     /// Takes out what grew from one census to another, as far as it is still there.
     pub fn exclude_growth(&mut self, before: &Census, after: &Census) {
+        self.is_lossy |= before.is_lossy || after.is_lossy;
         for (index, totals) in self.totals.iter_mut().enumerate() {
             let path = PathId(index as u32);
             let (before, after) = (before.totals(path), after.totals(path));
@@ -438,7 +540,8 @@ impl Census {
 
     /// Adds every sum of another census.
     pub fn add_all(&mut self, other: &Census) {
-        for path in other.paths() {
+        self.is_lossy |= other.is_lossy;
+        for path in other.paths().filter(|&path| path != PathId::NOT_KEPT) {
             self.add(path, other.totals(path));
         }
         for (path, site, live) in other.traced() {
@@ -604,7 +707,7 @@ mod tests {
         };
         let seen = census(10);
         assert_eq!(seen.traced().collect::<Vec<_>>(), [(ctx, a, live(20, 3)), (ctx, b, live(1, 1))]);
-        let mut less = seen.clone();
+        let mut less = seen.copy();
         less.take_out_of_site(a, live(5, 1));
         assert_eq!((less.live(ctx, a), less.live(ctx, b)), (live(15, 2), live(1, 1)));
         less.take_out_of_site(a, live(50, 5));

@@ -153,6 +153,19 @@ impl Finding {
     }
 }
 
+/// What findings take as rows or as JSON (bytes), about.
+pub fn bytes(findings: &[Finding]) -> usize {
+    const ROW: usize = 2048;
+    const FRAME: usize = 1024;
+    const MARK: usize = 256;
+    let of = |finding: &Finding| {
+        let names: usize = finding.path.names().iter().map(|name| name.len() + size_of::<String>()).sum();
+        let frames = finding.site.as_ref().map_or(0, |site| 1 + site.stack.len());
+        ROW + 4 * (names + finding.detail.len()) + frames * FRAME + finding.marks.len() * MARK
+    };
+    findings.iter().map(of).sum()
+}
+
 /// Worst first, then by path, check and phase.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {

@@ -13,8 +13,19 @@ pub struct Gap {
     pub refusal: &'static str,
 }
 
+/// There was no memory for something: told of statements that are checked outside of windows as well.
+pub const OUT_OF_MEMORY: Gap = Gap {
+    figure: "out_of_memory",
+    kind: "incomplete",
+    sentence: [
+        "time there was no memory for what was found, or to look for it",
+        "times there was no memory for what was found, or to look for it",
+    ],
+    refusal: "there was not memory enough to look at everything",
+};
+
 /// All of them, in the order in which they are reported.
-pub static GAPS: [Gap; 6] = [
+pub static GAPS: [Gap; 7] = [
     Gap {
         figure: "violations_lost",
         kind: "lost",
@@ -33,6 +44,7 @@ pub static GAPS: [Gap; 6] = [
         ],
         refusal: "not everything was recorded",
     },
+    OUT_OF_MEMORY,
     Gap {
         figure: "workers_not_traced",
         kind: "incomplete",

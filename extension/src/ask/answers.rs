@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
+use memcheck_core::census::PathId;
 use memcheck_core::options::{self, Place};
+use memcheck_core::{finding, room};
 use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
@@ -30,7 +32,7 @@ fn refusal(message: impl Into<String>, hint: Option<&str>) -> Refusal {
 pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
     match question {
         Question::LiveAllocations => live_allocations(),
-        Question::Contexts => Ok(contexts()),
+        Question::Contexts => contexts(),
         Question::Begin { pattern, options, traced, thresholds } => {
             let parsed = options::parse(pattern, Some(options), *thresholds, Place::Elsewhere)
                 .map_err(|bad| refusal(bad.message, bad.hint.as_deref()))?;
@@ -43,7 +45,13 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
             })
         }
         Question::End => match session::with(|session| session.end_for_another()) {
-            Some(closed) => Ok(wire::closed(&closed)),
+            Some(mut closed) => {
+                if !room::is_there_for(2 * finding::bytes(&closed.findings)) {
+                    closed.findings.clear();
+                    closed.figures.out_of_memory += 1;
+                }
+                Ok(wire::closed(&closed))
+            }
             None => Err(refusal(
                 "no check window was opened in that process by another",
                 Some("Open one with ext_memcheck.begin_in()."),
@@ -65,7 +73,12 @@ fn live_allocations() -> Result<Value, Refusal> {
     let answer = session::with(|session| {
         let walker = session.walker();
         wrap::with(|chain| {
+            /// What a row with its stack takes, about (bytes).
+            const ROW: usize = 16 << 10;
             let census = chain.ledger.booked().held(walker);
+            if !census.is_whole() || !room::is_there_for(census.curves() * ROW) {
+                return None;
+            }
             let mut held: Vec<_> = census.traced().collect();
             let sites = held.iter().map(|&(_, site, _)| site).collect();
             let stacks = chain.ledger.booked().all_stacks(&sites);
@@ -84,25 +97,40 @@ fn live_allocations() -> Result<Value, Refusal> {
                     ])
                 })
                 .collect();
-            json!({"not_recorded": chain.ledger.booked().not_recorded(), "rows": rows})
+            Some(json!({"not_recorded": chain.ledger.booked().not_recorded(), "rows": rows}))
         })
     });
-    Ok(answer.unwrap_or_default())
+    answer.flatten().ok_or_else(no_memory)
+}
+
+/// There is not memory enough for an answer.
+fn no_memory() -> Refusal {
+    refusal("the process has not enough memory to answer", Some("Ask again when it has."))
 }
 
 /// All contexts, parents first: `[[path, identifier, level, used, allocated, free, blocks], ...]`.
-fn contexts() -> Value {
-    let mut found = Vec::new();
+fn contexts() -> Result<Value, Refusal> {
+    /// What a row takes, besides its path (bytes), about.
+    const ROW: usize = 2048;
+    const NAME: usize = 256;
+    let (mut found, mut has_room) = (Vec::new(), true);
     session::with(|session| {
         let walker = session.walker();
-        walker.all(|context, path| found.push((path, identifier(context), context.counters())));
+        walker.all(|context, path| {
+            has_room &=
+                path != PathId::NOT_KEPT && room::push(&mut found, (path, identifier(context), context.counters()));
+        });
         let paths = walker.paths();
+        let bytes = found.iter().map(|&(path, ..)| ROW + paths.depth(path) as usize * NAME).sum();
+        if !has_room || !room::is_there_for(bytes) {
+            return Err(no_memory());
+        }
         let rows = found.into_iter().map(|(path, identifier, counters)| {
             let (allocated, free) = (counters.totalspace, counters.freespace);
             let used = allocated.saturating_sub(free);
             json!([paths.path(path).names(), identifier, paths.depth(path), used, allocated, free, counters.nblocks])
         });
-        rows.collect()
+        Ok(rows.collect())
     })
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod wire;
 use std::time::{Duration, Instant};
 
 use memcheck_core::judge::thresholds::Thresholds;
+use memcheck_core::room;
 use serde_json::Value;
 
 use crate::guc::Traced;
@@ -89,6 +90,8 @@ pub(crate) enum NoAnswer {
     Deaf(i32),
     /// It is longer than can be asked (bytes).
     QuestionTooLong(usize),
+    /// There is no memory here to read it.
+    NoRoom,
     /// What came makes no sense.
     Garbled(String),
     /// It did answer: no.
@@ -118,11 +121,17 @@ pub(crate) fn ask(pid: i32, question: &Question, freely: bool) -> Result<Value, 
     }
     let (began, mut patience, mut stopped_since) = (Instant::now(), AGAIN[0], None);
     loop {
-        if let Some(answer) = asked.answer(wire::read_answer) {
+        let read = |bytes: &[u8], cut_off| {
+            /// What a byte of it takes when it is read, and when rows are made of it, about (bytes).
+            const OF_BYTE: usize = 24;
+            room::is_there_for(bytes.len() * OF_BYTE).then(|| wire::read_answer(bytes, cut_off))
+        };
+        if let Some(answer) = asked.answer(read) {
             return match answer {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(refusal)) => Err(NoAnswer::Refused(refusal)),
-                Err(reason) => Err(NoAnswer::Garbled(reason)),
+                Some(Ok(Ok(value))) => Ok(value),
+                Some(Ok(Err(refusal))) => Err(NoAnswer::Refused(refusal)),
+                Some(Err(reason)) => Err(NoAnswer::Garbled(reason)),
+                None => Err(NoAnswer::NoRoom),
             };
         }
         if asked.is_declined() {

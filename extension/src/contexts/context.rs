@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use memcheck_core::ContextPath;
 use memcheck_core::census::Totals;
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
+use memcheck_core::room;
 use pgrx::pg_sys;
 
 use super::text::{self, LONGEST};
@@ -48,10 +49,8 @@ impl<'a> Context<'a> {
     /// Its path.
     pub(crate) fn path(self) -> ContextPath {
         let mut names = Vec::new();
-        self.names(|name| {
-            names.push(name.to_owned());
-            true
-        });
+        // The outermost are left out where there is no room.
+        self.names(|name| room::is_there_for(2 * name.len()) && room::push(&mut names, name.to_owned()));
         names.push(TOP_MEMORY_CONTEXT.to_owned());
         ContextPath::new(names.into_iter().rev())
     }

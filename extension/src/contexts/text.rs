@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::ops::Range;
 
 use memcheck_core::census::Namer;
+use memcheck_core::room;
 use memcheck_core::targets::is_servers_own;
 
 use super::by_address::ByAddress;
@@ -16,6 +17,9 @@ pub(super) const LONGEST: usize = 255;
 pub(super) const UNKNOWN: &str = "?";
 
 const PAGE: usize = 4096;
+
+/// What a list of all that is loaded takes (bytes), about.
+const MODULES: usize = 256 << 10;
 
 /// Reads a C string, as far as it counts. `UNKNOWN` where there is no memory, or none that looks like a name.
 pub(super) fn read(address: usize, bytes: &mut [u8; LONGEST]) -> &str {
@@ -120,7 +124,7 @@ impl Constants {
             Some(namer) => namer,
             None => {
                 let generation = modules::generation();
-                if generation != self.generation {
+                if generation != self.generation && room::is_there_for(MODULES) {
                     self.generation = generation;
                     self.images = modules::loaded().into_iter().map(Image::of).collect();
                 }
@@ -129,7 +133,9 @@ impl Constants {
         };
         let is_hash_table = read(address, &mut [0; LONGEST]) == HASH_TABLE;
         let constant = Constant { is_hash_table, namer };
-        self.known.insert(address, constant);
+        if room::make(&mut self.known, 1) {
+            self.known.insert(address, constant);
+        }
         Some(constant)
     }
 

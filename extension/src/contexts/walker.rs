@@ -8,9 +8,9 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::ops::Range;
 
-use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Moment, Namer, PathId, PathTable};
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
+use memcheck_core::{ContextPath, room};
 
 use super::by_address::ByAddress;
 use super::context::{Context, for_each, for_each_while, message_context, running_portal};
@@ -65,6 +65,9 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
+    /// Stands for the serial of a context that there is no room to remember.
+    pub(crate) const NO_SERIAL: u64 = 0;
+
     /// Names in this memory are constants.
     pub(crate) fn trust(&mut self, names: Range<usize>) {
         self.constants.trust(names);
@@ -79,12 +82,15 @@ impl Walker {
     pub(crate) fn census(&mut self, moment: Moment) -> Census {
         let mut census = Census::new(moment);
         let mut met = std::mem::take(&mut self.whole);
-        self.walk(&mut met, (Context::top(), PathId::ROOT), running_portal(), |context, path, _| {
+        let is_whole = self.walk(&mut met, (Context::top(), PathId::ROOT), running_portal(), |context, path, _| {
             let totals = context.totals();
             census.count(path, totals.used, totals.allocated);
         });
         met.forget_gone();
         self.whole = met;
+        if !is_whole {
+            census.loses();
+        }
         census
     }
 
@@ -107,11 +113,12 @@ impl Walker {
         let mut above = std::mem::take(&mut self.above);
         // SAFETY: TopMemoryContext lives, and a visitor has no way to change the tree.
         unsafe {
-            for_each(Context::top(), skip, |context, depth| {
+            for_each_while(Context::top(), skip, |context, depth| {
                 above.truncate(depth);
                 let path = above.last().map_or(PathId::ROOT, |&parent| self.below(parent, context));
-                above.push(path);
+                let has_room = room::push(&mut above, path);
                 visit(context, path);
+                has_room
             });
         }
         self.above = above;
@@ -123,9 +130,12 @@ impl Walker {
         names.fold(PathId::ROOT, |parent, name| self.paths.child(parent, &name))
     }
 
-    /// The addresses of all contexts; none if there are more than `most`.
+    /// The addresses of all contexts; none if there are more than `most`, or no room for so many.
     pub(crate) fn contexts(&self, most: usize) -> Option<HashSet<usize>> {
         let mut contexts = HashSet::new();
+        if !room::make(&mut contexts, most + 1) {
+            return None;
+        }
         // SAFETY: as in `without_serials`.
         unsafe {
             for_each_while(Context::top(), 0, |context, _| {
@@ -171,6 +181,7 @@ impl Walker {
         let Some(message) = message_context() else { return };
         let path = self.paths.child(PathId::ROOT, "MessageContext");
         let mut met = std::mem::take(&mut self.message);
+        // Where there is no room to go on, what was not come to is not known to be left.
         self.walk(&mut met, (message, path), 0, |context, path, serial| {
             if context.address() != message.address() {
                 visit(context, path, serial);
@@ -180,30 +191,34 @@ impl Walker {
         self.message = met;
     }
 
-    /// Visits a context and everything below it, parents first, leaving out the one at `skip` and everything below that.
+    /// Visits a context and everything below it, parents first, leaving out the one at `skip` and everything below that. Whether
+    /// there was room to get to the end.
     fn walk(
         &mut self,
         met: &mut Met,
         (top, top_path): (Context<'_>, PathId),
         skip: usize,
         mut visit: impl FnMut(Context<'_>, PathId, u64),
-    ) {
+    ) -> bool {
         (met.walks, met.last) = (met.walks + 1, 0);
+        let mut has_room = true;
         let mut above = std::mem::take(&mut self.above);
         // SAFETY: as in `without_serials`.
         unsafe {
-            for_each(top, skip, |context, depth| {
+            for_each_while(top, skip, |context, depth| {
                 above.truncate(depth);
                 let (parent, known_path) = match above.last() {
                     Some(&parent) => (parent, None),
                     None => (top_path, Some(top_path)),
                 };
                 let (path, serial) = self.meet(met, context, parent, known_path);
-                above.push(path);
+                has_room = room::push(&mut above, path);
                 visit(context, path, serial);
+                has_room
             });
         }
         self.above = above;
+        has_room
     }
 
     /// Path and serial of a context that a walk comes to.
@@ -220,6 +235,9 @@ impl Walker {
             return (known.path, known.serial);
         }
         let path = path.unwrap_or_else(|| self.child(parent, label));
+        if path == PathId::NOT_KEPT || !room::make(&mut met.known, 1) {
+            return (path, Self::NO_SERIAL);
+        }
         self.serials += 1;
         let serial = self.serials;
         met.known.insert(context.address(), Known { serial, name: label, parent, path, walk });
@@ -260,11 +278,16 @@ impl Walker {
     #[inline(never)]
     fn new_child(&mut self, parent: PathId, label: Label) -> PathId {
         let path = with_text(label, |text| self.paths.child(parent, text));
+        if path == PathId::NOT_KEPT {
+            return path;
+        }
         match label {
             Label::Constant(address) => {
                 let namer = self.constants.find(address).map_or(Namer::Other, |constant| constant.namer);
                 self.paths.named_by(path, namer);
-                self.named.insert((parent, address), path);
+                if room::make(&mut self.named, 1) {
+                    self.named.insert((parent, address), path);
+                }
             }
             Label::Elsewhere(_) => self.paths.named_by(path, Namer::Other),
             Label::Inside(_) => {}

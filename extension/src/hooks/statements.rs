@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
+use memcheck_core::gap::OUT_OF_MEMORY;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, warning};
 
@@ -53,12 +54,17 @@ fn follow_parameters() {
     if !is_top_level() {
         return;
     }
+    let mut losses = 0;
     session::if_any(|session| {
         if let Some(mode) = session.mode_to_restore(false) {
             guarded(|| guc::set_mode(mode));
         }
+        losses = session.losses_to_tell();
     });
     look_up_role();
+    if losses > 0 {
+        guarded(|| warning!("checks of statements are incomplete: {}", OUT_OF_MEMORY.message(losses as i64)));
+    }
     if let Some(refused) = session::follow_parameters() {
         guarded(|| warning!("allocations cannot be traced: {refused}"));
     }

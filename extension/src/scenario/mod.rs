@@ -9,7 +9,7 @@ use memcheck_core::judge::growth;
 use memcheck_core::judge::peak::Rung;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::{Call, Runs, by_way};
-use memcheck_core::{Phase, ScenarioKind, rows};
+use memcheck_core::{Phase, ScenarioKind, room, rows};
 
 use crate::pg::spi::Failure;
 use crate::session;
@@ -69,13 +69,13 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
 fn repeat(iterations: u64, execute: impl Fn() -> Result<(), Failure>) -> Result<Vec<Mark>, Failure> {
     let mut marks = Vec::new();
     if iterations == 1 {
-        marks.push(mark(0));
+        add_mark(&mut marks, 0);
     }
     let marked = growth::marks(iterations);
     for iteration in 1..=iterations {
         execute()?;
         if marked.binary_search(&iteration).is_ok() {
-            marks.push(mark(iteration));
+            add_mark(&mut marks, iteration);
         }
     }
     Ok(marks)
@@ -100,6 +100,10 @@ fn climb(scenario: &Scenario) -> Result<Vec<Rung>, Failure> {
     Ok(ladder)
 }
 
-fn mark(iteration: u64) -> Mark {
-    session::with(|session| session.scenario_mark(iteration))
+/// Sets a mark, if there is room for it.
+fn add_mark(marks: &mut Vec<Mark>, iteration: u64) {
+    let mark = session::with(|session| session.scenario_mark(iteration));
+    if mark.is_whole() {
+        room::push(marks, mark);
+    }
 }

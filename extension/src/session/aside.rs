@@ -29,7 +29,11 @@ impl Session {
     pub(super) fn take_note(&mut self) {
         if self.checks_statements() {
             let so_far = || wrap::with(|chain| chain.ledger.booked().so_far());
-            let allocated = wrap::is_on().then(so_far).flatten();
+            let allocated = wrap::is_on().then(so_far).flatten().flatten();
+            if allocated.is_none() && wrap::is_on() {
+                // What is to be set aside is not known, so no mark that comes can do without it.
+                self.window.iter_mut().for_each(|window| window.own.1.loses());
+            }
             self.noted = Noted { allocated, events: self.events.counts(), calls: self.calls.made() };
         }
     }

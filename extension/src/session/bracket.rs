@@ -19,6 +19,7 @@ use std::ffi::CStr;
 
 use memcheck_core::census::{Census, Moment, PathId, Totals};
 use memcheck_core::judge::{Evidence, Mark};
+use memcheck_core::room;
 
 use super::Session;
 use super::window::{judged, plain_terms};
@@ -50,8 +51,8 @@ impl Bracket {
     /// Takes note of what is below MessageContext before a statement starts.
     fn knows(&mut self, walker: &mut Walker) {
         walker.below_message_context(|_, _, serial| {
-            if !self.known.contains(&serial) {
-                self.known.push(serial);
+            if serial == Walker::NO_SERIAL || !self.known.contains(&serial) && !room::push(&mut self.known, serial) {
+                self.leftovers.loses();
             }
         });
     }
@@ -174,7 +175,9 @@ impl Session {
         let Some(bracket) = &mut self.statements.bracket else { return };
         self.walker.below_message_context(|context, path, serial| {
             if !bracket.known.contains(&serial) {
-                bracket.known.push(serial);
+                if serial == Walker::NO_SERIAL || !room::push(&mut bracket.known, serial) {
+                    return bracket.leftovers.loses();
+                }
                 bracket.leftovers.add(path, Totals { objects: 1, ..context.totals() });
                 if wrap::is_on() {
                     wrap::with(|chain| {
@@ -206,12 +209,12 @@ impl Session {
     /// statement's text did not show that it would call the engine, or where nothing is being checked.
     pub(super) fn before_call(&mut self) -> Option<Census> {
         self.is_called();
-        self.statements.bracket.as_ref()?.before.clone()
+        self.statements.bracket.as_ref()?.before.as_ref().map(Census::copy)
     }
 
     /// The statement at hand has just opened a window with this census.
     pub(super) fn opens_window(&mut self, census: &Census) {
-        let before = (!wrap::is_on()).then(|| census.clone());
+        let before = (!wrap::is_on()).then(|| census.copy());
         self.statements.bracket = Some(Bracket { own: true, before, ..Bracket::default() });
     }
 
@@ -243,7 +246,8 @@ impl Session {
         if let Some(since) = bracket.since.filter(|_| wrap::is_on()) {
             let walker = &mut self.walker;
             let after = wrap::with(|chain| chain.ledger.booked().census_since(since, walker)).unwrap_or_default();
-            if after.is_empty() && bracket.leftovers.is_empty() {
+            let is_whole = after.is_whole() && bracket.leftovers.is_whole();
+            if !is_whole || after.is_empty() && bracket.leftovers.is_empty() {
                 return;
             }
             let mark = |census, leftovers| Mark { census, leftovers, ..Mark::default() };
@@ -263,7 +267,9 @@ impl Session {
         ];
         let paths = self.walker.paths();
         let evidence = Evidence { paths, marks: &marks, ladder: &[], rules: &terms.rules, places: None };
-        super::report(&terms.scenario.judge(&evidence));
+        if marks.iter().all(Mark::is_whole) && room::is_there_for(evidence.bytes()) {
+            super::report(&terms.scenario.judge(&evidence));
+        }
     }
 
     /// A transaction ends. One in which no statement was planned or executed - the client has had one parsed - is none of the

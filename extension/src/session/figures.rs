@@ -42,6 +42,8 @@ figures! {
     marks_refused,
     /// What found no room in the engine's tables, or came while the session was in use.
     not_recorded,
+    /// How often there was no memory for something that was found, or to look for it.
+    out_of_memory,
     /// Top-level statements that ended, those that call the engine included.
     statements,
     /// 1 where allocations were traced.

@@ -15,7 +15,7 @@ mod workers;
 use std::cell::{Cell, RefCell};
 
 use memcheck_core::census::{Census, Moment};
-use memcheck_core::{CheckKind, ContextPath, Event, Finding};
+use memcheck_core::{CheckKind, ContextPath, Event, Finding, room};
 
 use crate::contexts::Walker;
 use crate::pg::ServerThread;
@@ -49,6 +49,8 @@ pub(crate) struct Session {
     is_leaving_told: bool,
     /// Whether it was said why allocations cannot be traced.
     is_refusal_told: bool,
+    /// How often there had been no memory for something when that was last told.
+    losses_told: u64,
     /// What there was when the last statement had ended, or when the engine was called.
     noted: Noted,
     /// What happened in the open window and is counted.
@@ -107,15 +109,24 @@ impl Session {
     /// It comes when a portal, a subtransaction or a transaction ends, with nothing on the stack that tells whose reference it
     /// was. Where there is one target, it is charged with it.
     pub(crate) fn complaint(&mut self, resource: &str, message: &str) {
+        /// Characters of it that count.
+        const LONGEST: usize = 1000;
         self.events.count(Key::Resource(resource.to_owned()), 1, || {
             Some(Event {
                 check: CheckKind::ResourceLeak,
                 subject: ContextPath::new([resource]),
                 library: guc::only_target().unwrap_or_default(),
                 site: None,
-                detail: format!("{resource} not given back: {message}"),
+                detail: format!("{resource} not given back: {message:.LONGEST$}"),
             })
         });
+    }
+
+    /// How often there was no memory for something since that was last told. A window tells of it itself.
+    pub(crate) fn losses_to_tell(&mut self) -> u64 {
+        let told = if self.window.is_some() { 0 } else { room::refused() - self.losses_told };
+        self.losses_told += told;
+        told
     }
 
     /// The walk over the contexts.

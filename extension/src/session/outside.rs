@@ -7,11 +7,11 @@
 //!
 //! Nothing here raises an ERROR or allocates through palloc.
 
-use memcheck_core::CheckKind;
 use memcheck_core::census::{Census, Moment};
 use memcheck_core::judge::curve::has_grown_for_good;
 use memcheck_core::judge::growth::is_marked;
 use memcheck_core::scenario::Terms;
+use memcheck_core::{CheckKind, room};
 
 use super::Session;
 use super::window::{Closed, MOST_MARKS, Transactions, Window, thin_out};
@@ -27,11 +27,12 @@ fn moment(transaction: u64) -> Moment {
 impl Session {
     /// Opens a window for another backend; there must be none. Gives why allocations cannot be traced, once in a session.
     pub(crate) fn begin_for_another(&mut self, terms: Terms, traced: Option<Traced>) -> Option<wrap::Refused> {
+        let out_of_memory = room::refused();
         self.close_ended();
         let refused = self.trace_for_window(traced.clone());
         self.events.start();
         let census = self.census(moment(0));
-        let mut window = Window::new(terms, census);
+        let mut window = Window::new(terms, census, out_of_memory);
         window.transactions = Some(Transactions { is_older: is_in_transaction(), ended: None, stride: 1 });
         self.opened(window, traced);
         refused
@@ -42,7 +43,10 @@ impl Session {
         let mut window = self.window.take_if(|window| window.transactions.is_some())?;
         if let [only] = window.marks.as_slice() {
             let census = self.census(moment(0));
-            window.marks.push(self.mark_of(only.iteration, census, Census::default()));
+            let end = self.mark_of(only.iteration, census, Census::default());
+            if end.is_whole() {
+                room::push(&mut window.marks, end);
+            }
         }
         let mut found = self.judge_window(&window.marks, &[], &window.terms);
         // What a process works with comes and goes, and where it has got to when the window is closed is chance.
@@ -69,8 +73,9 @@ impl Session {
         if ended == 0 {
             window.marks.clear();
         }
-        window.marks.push(mark);
-        window.figures.marks += 1;
+        if mark.is_whole() && room::push(&mut window.marks, mark) {
+            window.figures.marks += 1;
+        }
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
             window.transactions.iter_mut().for_each(|transactions| transactions.stride *= 2);

@@ -14,7 +14,7 @@ use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{CheckKind, Finding, Frame};
+use memcheck_core::{CheckKind, Finding, Frame, room};
 use pgrx::pg_sys::TimestampTz;
 
 use super::mode::reports;
@@ -74,12 +74,22 @@ pub(crate) enum Opener {
 }
 
 /// A window that is closed.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, PartialEq, Default)]
 pub(crate) struct Closed {
+    /// Those of scenarios that ran inside it come first.
     pub(crate) findings: Vec<Finding>,
+    /// How many of them, from the first on, went to the ring before.
+    pub(crate) in_ring: usize,
     pub(crate) figures: Figures,
     /// Which loaded libraries were targets, and which targets were not loaded; none where nothing was traced.
     pub(crate) targets: Vec<Loaded>,
+}
+
+impl Closed {
+    /// Its findings, without those that went to the ring before.
+    pub(crate) fn not_in_ring(&self) -> &[Finding] {
+        self.findings.get(self.in_ring..).unwrap_or_default()
+    }
 }
 
 /// A mark that cannot be set.
@@ -92,18 +102,19 @@ pub(crate) enum BadMark {
 }
 
 impl Window {
-    pub(super) fn new(terms: Terms, census: Census) -> Self {
+    /// One that starts with this census. So often there had been no memory for something before it was begun.
+    pub(super) fn new(terms: Terms, census: Census, out_of_memory: u64) -> Self {
         MISSED.set(0);
         Window {
             terms,
             started: now(),
-            marks: vec![Mark { census, ..Mark::default() }],
+            marks: Vec::from_iter(Some(Mark { census, ..Mark::default() }).filter(Mark::is_whole)),
             ladder: Vec::new(),
             leftovers: Census::default(),
             has_gone_on: false,
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
-            figures: Figures { violations_lost: ring::lost(), ..Figures::default() },
+            figures: Figures { violations_lost: ring::lost(), out_of_memory, ..Figures::default() },
             transactions: None,
         }
     }
@@ -132,7 +143,7 @@ fn step(walker: &mut Walker, rows: u64) -> Option<Rung> {
         chain.ledger.booked().start_step();
         peaks
     });
-    Some(Rung { rows, peaks: peaks.flatten()? })
+    Some(Rung { rows, peaks: peaks.flatten().flatten()? })
 }
 
 /// Every second one goes.
@@ -156,7 +167,11 @@ pub(super) fn judged(
 ) -> Vec<Finding> {
     let all = workers.places();
     let places = wrap::is_on().then_some(&all as &dyn Places);
-    let mut findings = judge(&Evidence { paths: walker.paths(), marks, ladder, rules, places });
+    let evidence = Evidence { paths: walker.paths(), marks, ladder, rules, places };
+    if !room::is_there_for(evidence.bytes()) {
+        return Vec::new();
+    }
+    let mut findings = judge(&evidence);
     let sites: HashSet<SiteId> =
         findings.iter().filter_map(|finding| finding.site.as_ref()).map(|site| site.id).collect();
     if !sites.is_empty() {
@@ -214,6 +229,7 @@ impl Session {
                 }
             });
         }
+        let out_of_memory = room::refused();
         self.close_ended();
         let traced = guc::traced_in_windows();
         let refused = self.trace_for_window(traced.clone());
@@ -221,7 +237,7 @@ impl Session {
         let census = self.census(moment);
         self.opens_window(&census);
         self.events.start();
-        self.opened(Window::new(terms, census), traced);
+        self.opened(Window::new(terms, census, out_of_memory), traced);
         refused
     }
 
@@ -296,7 +312,7 @@ impl Session {
         }
         let census = self.current();
         let leftovers = match self.own_window() {
-            Some(window) if iteration > 0 => window.leftovers.clone(),
+            Some(window) if iteration > 0 => window.leftovers.copy(),
             _ => Census::default(),
         };
         let mark = self.mark_of(iteration, census, leftovers);
@@ -308,11 +324,14 @@ impl Session {
             window.leftovers = Census::default();
             wrap::with(|chain| chain.ledger.booked().opens());
         }
-        window.marks.push(mark);
+        if mark.is_whole() && room::push(&mut window.marks, mark) {
+            window.figures.marks += 1;
+        }
         window.has_gone_on = false;
-        window.figures.marks += 1;
-        if window.terms.scenario.per() == Per::Row {
-            window.ladder.extend(step(walker, iteration));
+        if window.terms.scenario.per() == Per::Row
+            && let Some(rung) = step(walker, iteration)
+        {
+            room::push(&mut window.ladder, rung);
         }
         if window.marks.len() > MOST_MARKS {
             thin_out(&mut window.marks);
@@ -414,7 +433,11 @@ impl Session {
     /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
     pub(crate) fn add_scenario(&mut self, findings: Vec<Finding>) {
         match self.own_window() {
-            Some(window) => window.scenarios.extend(findings),
+            Some(window) => {
+                if room::make(&mut window.scenarios, findings.len()) {
+                    window.scenarios.extend(findings);
+                }
+            }
             None => self.keep_closed(Closed { findings, ..Closed::default() }),
         }
     }
@@ -428,18 +451,20 @@ impl Session {
         let Some(window) = &self.window else { return Vec::new() };
         let (set_by_hand, gone_on) = (window.marks.len() > 1, window.has_gone_on);
         let last = window.marks.last().map_or(0, |mark| mark.iteration);
-        let leftovers = window.leftovers.clone();
+        let leftovers = window.leftovers.copy();
         let end = self.mark_of(last, census, leftovers);
         let Some(mut window) = self.window.take() else { return Vec::new() };
         let Window { marks, ladder, terms, .. } = &mut window;
         let mut found = if set_by_hand { self.judge_memory(marks, ladder, terms) } else { Vec::new() };
         let few = marks.len() <= 2 || terms.scenario.description().compares_ends;
-        marks.push(end);
-        if few && (gone_on || !set_by_hand) {
+        let is_whole = end.is_whole() && room::push(marks, end);
+        if is_whole && few && (gone_on || !set_by_hand) {
             let at_the_end = self.judge_memory(marks, ladder, terms);
             let is_new = |finding: &Finding| !at_the_end.iter().any(|other| other.is_about_the_same(finding));
             found.retain(is_new);
-            found.extend(at_the_end);
+            if room::make(&mut found, at_the_end.len()) {
+                found.extend(at_the_end);
+            }
         }
         // Segments may have gone since by another's doing.
         let segments = |mark: Option<&Mark>| mark.map_or(0, |mark| mark.census.bytes_at(PathId::DSM));
@@ -447,7 +472,8 @@ impl Session {
         found.retain(|finding| are_left || finding.check != CheckKind::DsmLeak);
         // As far as it says nothing new, the end is no point of a curve.
         let said = marks.iter().rev().skip(1).find(|_| set_by_hand).map(|mark| &mark.events);
-        let until = marks.len() - usize::from(said == marks.last().map(|mark| &mark.events));
+        let says_nothing = is_whole && said == marks.last().map(|mark| &mark.events);
+        let until = marks.len() - usize::from(says_nothing);
         self.add_events(&mut found, &marks[..until], terms);
         self.window = Some(window);
         found
@@ -462,6 +488,7 @@ impl Session {
             leftover_contexts: leftovers,
             violations_lost: ring::lost() - window.figures.violations_lost,
             not_recorded: self.events.not_recorded() + MISSED.get() + not_recorded() - window.figures.not_recorded,
+            out_of_memory: 0,
             ..window.figures
         };
         if wrap::is_on() {
@@ -475,22 +502,26 @@ impl Session {
                 figures.workers_not_heard = workers.begun.saturating_sub(workers.handed_over);
                 figures.inconsistencies = chain.inconsistencies(walker) + workers.inconsistencies;
             });
+            figures.out_of_memory = workers.out_of_memory;
         }
+        figures.out_of_memory += room::refused() - window.figures.out_of_memory;
         figures
     }
 
-    /// Closes the window. Gives the findings that are not in the ring, and when it was opened; none if no window is open.
-    pub(crate) fn end(&mut self) -> Option<(Vec<Finding>, TimestampTz)> {
+    /// Closes the window. Gives when it was opened; none if no window is open.
+    pub(crate) fn end(&mut self) -> Option<TimestampTz> {
         self.close_ended();
         self.own_window()?;
         let found = self.findings_so_far();
         let mut window = self.window.take()?;
         let mut all = std::mem::take(&mut window.scenarios);
-        all.extend(found.iter().cloned());
         // Those of scenarios are in the ring, if they may be.
-        let rows = if reports() { found } else { all.clone() };
-        self.closed = self.close(&window, all);
-        Some((rows, window.started))
+        let in_ring = if reports() { all.len() } else { 0 };
+        if room::make(&mut all, found.len()) {
+            all.extend(found);
+        }
+        self.closed = Closed { in_ring, ..self.close(&window, all) };
+        Some(window.started)
     }
 
     /// Takes down what there is to say of a window, and watches nothing for it any more.
@@ -501,7 +532,8 @@ impl Session {
         self.events.stop();
         self.stop_leading();
         self.stop_tracing_for_window();
-        Closed { findings, figures, targets }
+        self.losses_told = room::refused();
+        Closed { findings, in_ring: 0, figures, targets }
     }
 
     /// Keeps a window as the last one that was closed.
@@ -537,8 +569,8 @@ impl Session {
     /// Not where its session has set the mode to none since and nothing is traced: it is no longer to be looked at.
     pub(crate) fn ends_by_itself(&mut self) {
         let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on();
-        if let Some((findings, _)) = self.end().filter(|_| !is_off) {
-            super::report(&findings);
+        if self.end().is_some() && !is_off {
+            super::report(self.closed.not_in_ring());
         }
     }
 }

@@ -13,7 +13,7 @@
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
 use memcheck_core::judge::growth::Point;
 use memcheck_core::judge::workers::{self, grows_with_calls};
-use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site};
+use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site, room};
 
 use super::Session;
 use super::events::Key;
@@ -31,6 +31,8 @@ struct Worker {
     leader: i32,
     /// What was held when so many calls had been made.
     marks: Vec<(u64, Census)>,
+    /// How often there had been no memory for something before.
+    out_of_memory: u64,
 }
 
 /// What workers held when they ended, of one site in contexts with one path.
@@ -113,11 +115,12 @@ impl Session {
         let Some((leader, traced)) = leader().and_then(|leader| Some((leader, handover::traced_by(leader)?))) else {
             return;
         };
+        let out_of_memory = room::refused();
         let traces = self.trace(Some(traced)).is_ok();
         handover::begins(leader, traces);
         if traces {
             self.events.start();
-            self.workers.own = Some(Worker { leader, marks: Vec::new() });
+            self.workers.own = Some(Worker { leader, marks: Vec::new(), out_of_memory });
         }
     }
 
@@ -125,20 +128,24 @@ impl Session {
     pub(super) fn worker_has_called(&mut self, before: u64) {
         if before.is_power_of_two() && self.workers.own.is_some() {
             let held = self.census(Moment::default());
-            self.workers.own.iter_mut().for_each(|worker| worker.marks.push((before, held.clone())));
+            if let Some(worker) = self.workers.own.as_mut().filter(|_| held.is_whole()) {
+                room::push(&mut worker.marks, (before, held));
+            }
         }
     }
 
     /// A worker's part in the transaction ends: stops tracing and hands over.
     pub(crate) fn worker_ends(&mut self) {
-        let Some(Worker { leader, mut marks }) = self.workers.own.take() else { return };
-        marks.push((self.calls.made(), self.census(Moment::default())));
-        let mut reports = self.reports_of_memory(&marks);
+        let Some(Worker { leader, mut marks, out_of_memory }) = self.workers.own.take() else { return };
+        let last = self.census(Moment::default());
+        let is_known = last.is_whole() && room::push(&mut marks, (self.calls.made(), last));
+        let mut reports = if is_known { self.reports_of_memory(&marks) } else { Vec::new() };
         reports.extend(self.reports_of_functions());
         let walker = &self.walker;
         let sums = wrap::with(|chain| Sums {
             not_recorded: chain.not_recorded() + self.events.not_recorded(),
             inconsistencies: chain.inconsistencies(walker),
+            out_of_memory: room::refused() - out_of_memory,
             ..Sums::default()
         });
         wrap::stop();
@@ -148,7 +155,12 @@ impl Session {
 
     /// What outlives the query.
     fn reports_of_memory(&self, marks: &[(u64, Census)]) -> Vec<Report> {
+        /// What a report and what it is made from take (bytes), about.
+        const REPORT: usize = 2048;
         let Some((calls, last)) = marks.last() else { return Vec::new() };
+        if !room::is_there_for(last.curves() * REPORT) {
+            return Vec::new();
+        }
         let paths = self.walker.paths();
         let names = |path| if path == PathId::HEAP { Vec::new() } else { paths.path(path).names().to_vec() };
         let outlives = |path: PathId| {
@@ -231,10 +243,11 @@ impl Session {
         let known = all.iter().position(|held| {
             held.path == path && held.frame.library == report.frame.library && held.frame.offset == report.frame.offset
         });
-        let number = known.unwrap_or_else(|| {
-            all.push(Held { path, frame: report.frame, live: Live::default(), calls: 0, grows: false });
-            all.len() - 1
-        });
+        let number = known.unwrap_or(all.len());
+        let new = Held { path, frame: report.frame, live: Live::default(), calls: 0, grows: false };
+        if known.is_none() && !room::push(all, new) {
+            return;
+        }
         let held = &mut all[number];
         held.live.bytes += report.bytes;
         held.live.allocations += report.times;

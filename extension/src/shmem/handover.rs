@@ -4,6 +4,7 @@
 //! when they end, for the leader to fetch. There is a place for every process that can be a leader, and a fixed number of
 //! reports, behind one LWLock. A report that finds no room is counted for its leader.
 
+use memcheck_core::room;
 use memcheck_core::targets::Targets;
 
 use super::segment::Segment;
@@ -35,6 +36,8 @@ pub(crate) struct Sums {
     pub(crate) not_recorded: u64,
     /// Faults in the workers' account of their allocations.
     pub(crate) inconsistencies: u64,
+    /// How often there was no memory for something.
+    pub(crate) out_of_memory: u64,
     /// Workers that were to trace, and cannot.
     pub(crate) not_traced: u64,
     /// Workers that have begun to trace, and those that have handed over.
@@ -207,14 +210,15 @@ pub(crate) fn begins(leader: i32, traces: bool) {
 
 /// Leaves reports for a leader.
 pub(crate) fn hand_over(leader: i32, reports: &[Report], sums: Sums) {
-    let slots: Vec<Slot> = reports.iter().map(|report| Slot::new(leader, report)).collect();
-    with_segment(|leaders, reports| {
+    with_segment(|leaders, slots| {
         let Some(owner) = leaders.iter_mut().find(|other| other.pid == leader) else { return };
         owner.sums.handed_over += 1;
         owner.sums.inconsistencies += sums.inconsistencies;
-        let mut free = reports.iter_mut().filter(|slot| slot.leader == 0);
-        let stored = slots.iter().map_while(|slot| free.next().map(|free| *free = *slot)).count();
-        owner.sums.not_recorded += sums.not_recorded + (slots.len() - stored) as u64;
+        owner.sums.out_of_memory += sums.out_of_memory;
+        let mut free = slots.iter_mut().filter(|slot| slot.leader == 0);
+        let fill = |report| free.next().map(|free| *free = Slot::new(leader, report));
+        let stored = reports.iter().map_while(fill).count();
+        owner.sums.not_recorded += sums.not_recorded + (reports.len() - stored) as u64;
     });
 }
 
@@ -225,13 +229,17 @@ pub(crate) fn fetch() -> (Vec<Report>, Sums) {
         let sums = leaders.iter().find(|leader| leader.pid == pid).map(|leader| leader.sums);
         let mut slots = Vec::new();
         for slot in reports.iter_mut().filter(|slot| slot.leader == pid) {
-            slots.push(*slot);
+            // Those that there is no room for stay for the next time.
+            if !room::push(&mut slots, *slot) {
+                break;
+            }
             slot.leader = 0;
         }
         (slots, sums.unwrap_or_default())
     });
     let (slots, sums) = fetched.unwrap_or_default();
-    (slots.iter().map(Slot::report).collect(), sums)
+    let has_room = room::is_there_for(slots.len() * size_of::<(Slot, Report)>());
+    (slots.iter().filter(|_| has_room).map(Slot::report).collect(), sums)
 }
 
 #[cfg(test)]

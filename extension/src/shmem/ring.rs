@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 
-use memcheck_core::{CheckKind, Finding, Severity};
+use memcheck_core::{CheckKind, Finding, Severity, room};
 use pgrx::prelude::*;
 
 use super::queues::{Entry, Links, Queue, Queues, State};
@@ -78,6 +78,9 @@ impl Entry for Slot {
         self.number
     }
 }
+
+/// What a violation takes that was read (bytes), about.
+const VIOLATION: usize = 2 * size_of::<Slot>();
 
 /// The segment; `slots` slots follow, and as many queues.
 #[repr(C)]
@@ -193,14 +196,14 @@ fn take(wanted: impl Fn(&Slot) -> bool, kept: impl Fn(&mut Slot) -> bool) -> Vec
     let mut found = Vec::new();
     with_ring(|mut ring, _| {
         ring.retain(|slot| {
-            let is_wanted = wanted(slot);
-            if is_wanted {
-                found.push((slot.number, slot.violation()));
-            }
-            !is_wanted || kept(slot)
+            // Those that there is no room for stay.
+            let is_taken = wanted(slot)
+                && room::is_there_for(VIOLATION)
+                && room::push(&mut found, (slot.number, slot.violation()));
+            !is_taken || kept(slot)
         });
     });
-    found.sort_by_key(|&(number, _)| number);
+    found.sort_unstable_by_key(|&(number, _)| number);
     found.into_iter().map(|(_, violation)| violation).collect()
 }
 

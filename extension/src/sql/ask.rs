@@ -93,6 +93,7 @@ fn answer_of(pid: i32, question: &Question) -> Value {
             format!("pattern, options and targets are too long ({bytes} bytes)"),
             None,
         ),
+        Err(NoAnswer::NoRoom) => (PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory".to_owned(), None),
         Err(NoAnswer::Garbled(reason)) => (
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
             format!("the answer of the process with PID {pid} cannot be used: {reason}"),
@@ -240,7 +241,7 @@ fn end_in(
 > {
     let answer = answer_of(pid, &Question::End);
     let closed = wire::read_closed(&answer).unwrap_or_else(|| garbled(pid));
-    warn_of_gaps(&closed);
+    warn_of_gaps(&closed.figures, &closed.targets);
     let rows = rows_of(&closed.findings, now());
     session::with(|session| session.keep_closed(closed));
     TableIterator::new(rows)

@@ -9,14 +9,15 @@ mod window;
 
 use memcheck_core::gap::GAPS;
 use memcheck_core::options::{BadKind, BadOption};
-use memcheck_core::{Finding, ScenarioKind, targets};
+use memcheck_core::targets::{Loaded, complaint};
+use memcheck_core::{Finding, ScenarioKind, room};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::guc;
 use crate::pg::process::is_named_for_preload;
 use crate::pg::spi::Failure;
-use crate::session::{self, Closed};
+use crate::session::{self, Figures};
 use crate::shmem::ring;
 
 /// Raises an ERROR.
@@ -116,10 +117,17 @@ fn rows_of(findings: &[Finding], at: pg_sys::TimestampTz) -> Vec<EndRow> {
     findings.iter().map(row).collect()
 }
 
+/// Raises an ERROR unless there is room for so many bytes: nothing is lost yet, and it can be asked for again.
+fn require_room(bytes: usize) {
+    if !room::is_there_for(bytes) {
+        raise(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory", None);
+    }
+}
+
 /// Warns of what a window did not look at.
-fn warn_of_gaps(closed: &Closed) {
+fn warn_of_gaps(figures: &Figures, targets: &[Loaded]) {
     for gap in &GAPS {
-        let count = closed.figures.named().find(|(name, _)| *name == gap.figure).map_or(0, |(_, count)| count);
+        let count = figures.named().find(|(name, _)| *name == gap.figure).map_or(0, |(_, count)| count);
         if count > 0 {
             let message = gap.message(i64::try_from(count).unwrap_or(i64::MAX));
             warn(
@@ -128,7 +136,7 @@ fn warn_of_gaps(closed: &Closed) {
             );
         }
     }
-    if let Some((message, hint)) = targets::complaint(&closed.targets) {
+    if let Some((message, hint)) = complaint(targets) {
         warn(message, &hint);
     }
 }

@@ -1,5 +1,6 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
+use memcheck_core::finding;
 use memcheck_core::options::{self, Place};
 use memcheck_core::targets::Loaded;
 use memcheck_core::wire::Columns;
@@ -7,7 +8,8 @@ use pgrx::prelude::*;
 use pgrx::{AnyNumeric, JsonB};
 
 use super::{
-    called, look_up_role, raise, refuse, refuse_untraced, require_preload, rows_of, timestamp, warn, warn_of_gaps,
+    called, look_up_role, raise, refuse, refuse_untraced, require_preload, require_room, rows_of, timestamp, warn,
+    warn_of_gaps,
 };
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
@@ -148,11 +150,19 @@ fn end() -> TableIterator<
         session.is_called();
         session.end()
     });
+    let (figures, targets, bytes) = session::with(|session| {
+        let closed = session.closed();
+        (closed.figures, closed.targets.clone(), finding::bytes(closed.not_in_ring()))
+    });
     if ended.is_some() {
-        warn_of_gaps(&session::with(|session| session.closed().clone()));
+        warn_of_gaps(&figures, &targets);
     }
-    let (found, since) = ended.unwrap_or((Vec::new(), pg_sys::TimestampTz::MIN));
     impose(MemcheckMode::none);
+    let found = ended.map_or(Vec::new(), |_| {
+        require_room(bytes);
+        session::with(|session| rows_of(session.closed().not_in_ring(), now()))
+    });
+    let since = ended.unwrap_or(pg_sys::TimestampTz::MIN);
     info!("Memory check session ended.");
     let logged = ring::take_mine(since).into_iter().map(|violation| {
         (
@@ -163,7 +173,7 @@ fn end() -> TableIterator<
             violation.library,
         )
     });
-    TableIterator::new(logged.chain(rows_of(&found, now())).collect::<Vec<_>>())
+    TableIterator::new(logged.chain(found).collect::<Vec<_>>())
 }
 
 /// The findings of the last closed window of this session.
@@ -194,10 +204,10 @@ fn findings() -> TableIterator<
     ),
 > {
     called();
-    let rows: Vec<_> = session::with(|session| session.closed().findings.clone())
-        .iter()
-        .map(|finding| {
-            let columns = Columns::from(finding);
+    require_room(2 * session::with(|session| finding::bytes(&session.closed().findings)));
+    let rows: Vec<_> = session::with(|session| session.closed().findings.iter().map(Columns::from).collect::<Vec<_>>())
+        .into_iter()
+        .map(|columns| {
             (
                 columns.check_type,
                 columns.severity,

@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
+use memcheck_core::room;
 use memcheck_core::targets::{Library, Loaded, Targets as Wanted};
 
 use super::belonging::{Belongs, belonging};
 use super::calls::{Jumps, Tail};
 use super::jumps::JumpsOut;
 use crate::elf::{Module, modules};
+
+/// What is read of all that is loaded (bytes), about: names, and jumps out of the targets.
+const LOADED: usize = 2 << 20;
 
 /// The code of an object that belongs to the targets.
 struct Code {
@@ -82,7 +86,8 @@ impl Targets {
     /// Looks at the loaded objects again, if there are others than before.
     pub(crate) fn refresh(&mut self) -> bool {
         let generation = modules::generation();
-        if generation == self.generation {
+        // Where there is no room for it, with the next statement.
+        if generation == self.generation || !room::is_there_for(LOADED) {
             return false;
         }
         self.generation = generation;

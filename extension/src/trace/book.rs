@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 
 use memcheck_core::census::PathId;
+use memcheck_core::room;
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
@@ -353,16 +354,17 @@ impl Book {
     }
 
     fn make_old(&mut self, number: u32, path: Option<PathId>) {
-        if let Some(path) = path {
-            self.entries.at(number as usize).counted = path.index() as u32 + 1;
-            if self.counts.len() <= path.index() {
-                self.counts.resize(path.index() + 1, 0);
-            }
-            self.counts[path.index()] += 1;
-            let made_by = self.entries.get_ref(number as usize).made_by.site();
-            if made_by != 0 {
-                *self.made.entry((path, made_by)).or_default() += 1;
-            }
+        let Some(path) = path.filter(|&path| path != PathId::NOT_KEPT) else { return };
+        let missing = (path.index() + 1).saturating_sub(self.counts.len());
+        if !room::make(&mut self.counts, missing) || !room::make(&mut self.made, 1) {
+            return;
+        }
+        self.counts.resize(self.counts.len() + missing, 0);
+        self.entries.at(number as usize).counted = path.index() as u32 + 1;
+        self.counts[path.index()] += 1;
+        let made_by = self.entries.get_ref(number as usize).made_by.site();
+        if made_by != 0 {
+            *self.made.entry((path, made_by)).or_default() += 1;
         }
     }
 
@@ -391,7 +393,7 @@ mod tests {
     fn agrees_with_maps() {
         let mut book = Book::new().unwrap();
         let (mut old, mut new): (HashMap<usize, PathId>, Vec<usize>) = (HashMap::new(), Vec::new());
-        let path = |address: usize| PathId::at((address / 64 % 5) as u32);
+        let path = |address: usize| PathId::at((address / 64 % 5) as u32 + 5);
         for number in 0..100 {
             let address = 0x9000_0000 + number * 64;
             book.enter_old(address, Some(path(address)));
@@ -461,7 +463,7 @@ mod tests {
     #[test]
     fn who_has_created_a_context_is_kept_when_it_is_old() {
         let mut book = Book::new().unwrap();
-        let (first, other) = (PathId::at(3), PathId::at(4));
+        let (first, other) = (PathId::at(5), PathId::at(6));
         for address in [0x1000, 0x2000, 0x3000] {
             assert!(book.created(address, 9, 8192));
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use memcheck_core::ContextPath;
 use memcheck_core::census::{Census, Live, Moment, PathId, PathTable, SiteId, Totals};
 use memcheck_core::judge::credit::{Fresh, refilled, replaced};
 use memcheck_core::judge::peak::{Of, Peak};
+use memcheck_core::{ContextPath, room};
 
 use super::credits::{Open, Serial};
 use super::stacks::Origin;
@@ -118,8 +118,13 @@ impl Booked<'_> {
         }
         self.count_made(&mut census, walker);
         self.count(&mut census, walker);
-        for (path, credit) in self.credit(walker) {
-            self.0.credits.set_off(path, credit);
+        match self.credit(walker) {
+            Some(credits) => {
+                if !credits.into_iter().fold(true, |all, (path, credit)| self.0.credits.set_off(path, credit) && all) {
+                    census.loses();
+                }
+            }
+            None => census.loses(),
         }
         self.starts_anew(None);
         for (&(path, site), &live) in &self.0.credits.credited {
@@ -141,13 +146,14 @@ impl Booked<'_> {
         });
     }
 
-    /// What stands in place of what was given back since it was last asked for.
-    fn credit(&self, walker: &mut Walker) -> Vec<(PathId, Credit)> {
+    /// What stands in place of what was given back since it was last asked for; none where there is no room to find out.
+    fn credit(&self, walker: &mut Walker) -> Option<Vec<(PathId, Credit)>> {
         let since = self.0.credits.since;
-        let open = self.0.credits.open();
+        let open = self.0.credits.open()?;
         if open.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
+        let mut has_room = true;
         let mut fresh: BTreeMap<PathId, Vec<Fresh>> = BTreeMap::new();
         let mut last = (0, None);
         self.0.live.for_each_since(since.contexts, |chunk, address, site, bytes| {
@@ -157,23 +163,31 @@ impl Booked<'_> {
             }
             if let Some(path) = last.1 {
                 let space = context(address).space_of(chunk);
-                fresh.entry(path).or_default().push(Fresh { site: SiteId(site), bytes, space, context: address });
+                let chunk = Fresh { site: SiteId(site), bytes, space, context: address };
+                has_room &= room::push(fresh.entry(path).or_default(), chunk);
             }
         });
         if open.contains_key(&PathId::HEAP) {
             self.0.heap.for_each_since(since.heap, |chunk, context, site, bytes| {
                 let space = usable_size(chunk) as u64;
-                fresh.entry(PathId::HEAP).or_default().push(Fresh { site: SiteId(site), bytes, space, context });
+                let chunk = Fresh { site: SiteId(site), bytes, space, context };
+                has_room &= room::push(fresh.entry(PathId::HEAP).or_default(), chunk);
             });
         }
         if open.contains_key(&PathId::MAPPED) {
             self.0.maps.for_each_since(since.maps, |start, site, bytes| {
                 let map = Fresh { site: SiteId(site), bytes, space: bytes, context: start };
-                fresh.entry(PathId::MAPPED).or_default().push(map);
+                has_room &= room::push(fresh.entry(PathId::MAPPED).or_default(), map);
             });
         }
+        // What is compared is copied and sorted meanwhile.
+        const OF_CHUNK: usize = 4 * size_of::<Fresh>();
+        let chunks: usize = fresh.values().map(Vec::len).sum();
+        if !has_room || !room::is_there_for(chunks * OF_CHUNK) {
+            return None;
+        }
         let credit = |(path, open): (PathId, Open)| Some((path, self.credit_of(&open, fresh.get(&path)?)));
-        open.into_iter().filter_map(credit).collect()
+        Some(open.into_iter().filter_map(credit).collect())
     }
 
     fn credit_of(&self, open: &Open, fresh: &[Fresh]) -> Credit {
@@ -229,7 +243,12 @@ impl Booked<'_> {
                 None => bytes,
                 Some(oldest) => match oldest.iter_mut().find(|chunk| chunk.0 == site) {
                     Some(chunk) => std::mem::replace(&mut chunk.1, bytes),
-                    None => return oldest.push((site, bytes)),
+                    None => {
+                        if !room::push(oldest, (site, bytes)) {
+                            census.loses();
+                        }
+                        return;
+                    }
                 },
             };
             census.count_traced(path, SiteId(site), one(bytes));
@@ -288,21 +307,27 @@ impl Booked<'_> {
         self.0.maps.for_each_since(serial.maps, |_, site, bytes| {
             census.count_traced(PathId::MAPPED, SiteId(site), one(bytes));
         });
-        for (path, credit) in self.credit(walker) {
-            credit.into_iter().for_each(|(site, live)| census.take_out(path, site, live));
+        match self.credit(walker) {
+            Some(credits) => {
+                for (path, credit) in credits {
+                    credit.into_iter().for_each(|(site, live)| census.take_out(path, site, live));
+                }
+            }
+            None => census.loses(),
         }
         census
     }
 
-    /// How far it has come.
-    pub(crate) fn so_far(&self) -> SoFar {
+    /// How far it has come; none where there is no room to take note of it.
+    pub(crate) fn so_far(&self) -> Option<SoFar> {
         let sites = self.0.sites.known();
-        SoFar {
+        let [live, heap, made] = self.tallies().map(|tally| tally.of_sites(sites));
+        Some(SoFar {
             newest: self.0.live.serial(),
             segments: self.0.segments.serials(),
             entered: self.0.contexts.entered(),
-            held: self.tallies().map(|tally| tally.of_sites(sites)),
-        }
+            held: [live?, heap?, made?],
+        })
     }
 
     fn tallies(&self) -> [&Tally; 3] {
@@ -314,7 +339,15 @@ impl Booked<'_> {
     pub(crate) fn set_aside(&mut self, since: &SoFar, walker: &mut Walker) -> Aside {
         let sites = self.0.sites.known();
         let [live, heap, made] = &since.held;
+        /// What each of them takes in maps and lists, about (bytes).
+        const OF_SITE: usize = 256;
         let mut aside = Aside::default();
+        if !room::is_there_for(sites * OF_SITE) {
+            aside.grown.loses();
+            self.0.contexts.set_aside(since.entered, |_, _| {});
+            self.0.segments.forget_since(since.segments);
+            return aside;
+        }
         // What is new of a site is where it has grown: all of it where the newest is.
         let mut places: BTreeMap<u32, PathId> = BTreeMap::new();
         self.0.live.for_each_since(since.newest, |_, address, site, _| {
@@ -422,10 +455,14 @@ impl Booked<'_> {
         self.0.contexts.start_step(|address, names| Names::of_context(context(address), names));
     }
 
-    /// What each site has held at most in the present step of a ladder.
-    pub(crate) fn peaks(&self, walker: &mut Walker) -> Vec<Peak> {
-        let mut peaks = Vec::new();
-        let mut add = |of, site, path, held| peaks.push(Peak { of, site: SiteId(site), path, held });
+    /// What each site has held at most in the present step of a ladder; none where there is no room for all of it.
+    pub(crate) fn peaks(&self, walker: &mut Walker) -> Option<Vec<Peak>> {
+        let (mut peaks, mut has_room) = (Vec::new(), true);
+        let mut add = |of, site, path, held| {
+            let is_added =
+                path != PathId::NOT_KEPT && room::push(&mut peaks, Peak { of, site: SiteId(site), path, held });
+            has_room &= is_added;
+        };
         self.0.live.peaks().for_each(|site, held, names| {
             add(Of::Chunks, site, walker.path_named(names.outermost_first()), held);
         });
@@ -433,34 +470,42 @@ impl Booked<'_> {
             add(Of::Contexts, site, walker.path_named(names.outermost_first()), held);
         });
         self.0.heap.peaks().for_each(|site, held, _| add(Of::Chunks, site, PathId::HEAP, held));
-        peaks
+        has_room.then_some(peaks)
     }
 }
 
 /// With which stacks sites have allocated.
 #[derive(Default)]
 pub(crate) struct HeldStacks {
-    /// By context and site: bytes, and one for each allocation, by stack.
-    held: HashMap<(ContextPath, SiteId), HashMap<u32, u64>>,
+    /// By context, site and stack: bytes, and one for each allocation.
+    held: HashMap<ContextPath, HashMap<(SiteId, u32), u64>>,
     /// For sites that hold nothing there.
     others: HashMap<SiteId, u32>,
 }
 
 impl HeldStacks {
+    /// Where there is no room, another stack is shown.
     fn add(&mut self, path: &ContextPath, origin: Origin, bytes: u64) {
-        if origin.stack() != 0 {
-            let of_site = self.held.entry((path.clone(), SiteId(origin.site()))).or_default();
-            *of_site.entry(origin.stack()).or_default() += bytes + 1;
+        /// What a path takes, about (bytes).
+        const PATH: usize = 2048;
+        if origin.stack() == 0 {
+            return;
+        }
+        if !self.held.contains_key(path) && room::make(&mut self.held, 1) && room::is_there_for(PATH) {
+            self.held.insert(path.clone(), HashMap::new());
+        }
+        if let Some(of_path) = self.held.get_mut(path)
+            && room::make(of_path, 1)
+        {
+            *of_path.entry((SiteId(origin.site()), origin.stack())).or_default() += bytes + 1;
         }
     }
 
     /// The stack with which a site has made most of what it holds in contexts with a path. Where that is nothing, another of its.
     pub(crate) fn of(&self, path: &ContextPath, site: SiteId) -> u32 {
-        let most = |held: &HashMap<u32, u64>| {
-            held.iter().max_by_key(|&(&stack, &held)| (held, stack)).map(|(&stack, _)| stack)
-        };
-        let held = self.held.get(&(path.clone(), site)).and_then(most);
-        held.or_else(|| self.others.get(&site).copied()).unwrap_or_default()
+        let of_path = self.held.get(path).into_iter().flatten();
+        let of_site = of_path.filter(|((other, _), _)| *other == site).map(|(&(_, stack), &held)| (held, stack));
+        of_site.max().map(|(_, stack)| stack).or_else(|| self.others.get(&site).copied()).unwrap_or_default()
     }
 }
 

@@ -4,9 +4,11 @@
 //! Written down inside the allocator, in fixed memory; set off when a census is taken.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use memcheck_core::census::{Live, PathId, SiteId};
 use memcheck_core::judge::credit::GivenBack;
+use memcheck_core::room;
 
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
@@ -147,8 +149,12 @@ impl Credits {
         }
     }
 
-    /// What has not been set off yet, by path.
-    pub(super) fn open(&self) -> BTreeMap<PathId, Open> {
+    /// What has not been set off yet, by path; none where there is no room for it.
+    pub(super) fn open(&self) -> Option<BTreeMap<PathId, Open>> {
+        const OF_RECORD: usize = 4 * size_of::<GivenBack>();
+        if self.last > 0 && !room::is_there_for(self.last as usize * OF_RECORD) {
+            return None;
+        }
         let mut open: BTreeMap<PathId, Open> = BTreeMap::new();
         for number in 1..=self.last {
             let Record { path, site, space, number } = self.records.get(number as usize);
@@ -159,16 +165,21 @@ impl Credits {
                 of_path.chunks.push(GivenBack { site: SiteId(site), space, number });
             }
         }
-        open
+        Some(open)
     }
 
-    /// Sets something off for good.
-    pub(super) fn set_off(&mut self, path: PathId, credit: BTreeMap<SiteId, Live>) {
+    /// Sets something off for good. Whether there was room to remember it.
+    pub(super) fn set_off(&mut self, path: PathId, credit: BTreeMap<SiteId, Live>) -> bool {
+        const ENTRY: usize = 1024;
+        let mut has_room = true;
         for (site, live) in credit {
-            let sum = self.credited.entry((path, site)).or_default();
-            sum.bytes += live.bytes;
-            sum.allocations += live.allocations;
+            match self.credited.entry((path, site)) {
+                Entry::Occupied(sum) => sum.into_mut().add(live),
+                Entry::Vacant(sum) if room::is_there_for(ENTRY) => sum.insert(Live::default()).add(live),
+                Entry::Vacant(_) => has_room = false,
+            }
         }
+        has_room
     }
 }
 
@@ -198,11 +209,11 @@ mod tests {
         credits.emptied(cache, 1000);
         credits.emptied(cache, 500);
         let given = |site, space, number| GivenBack { site: SiteId(site), space, number };
-        let open = credits.open();
+        let open = credits.open().unwrap();
         assert_eq!(open[&top].chunks, [given(1, 144, 3), given(1, 272, 1), given(2, 144, 1)]);
         assert_eq!(open[&cache], Open { chunks: vec![given(1, 144, 1)], contexts: 2, used: 1500 });
         credits.forget();
-        assert!(credits.open().is_empty());
+        assert!(credits.open().unwrap().is_empty());
     }
 
     #[test]
@@ -212,7 +223,7 @@ mod tests {
             credits.given_back(PathId::ROOT, 1, size);
             credits.given_back(PathId::ROOT, 1, size);
         }
-        let known: u64 = credits.open()[&PathId::ROOT].chunks.iter().map(|given| given.number).sum();
+        let known: u64 = credits.open().unwrap()[&PathId::ROOT].chunks.iter().map(|given| given.number).sum();
         assert!(known > 10_000);
         assert_eq!(known + credits.not_recorded(), 20_000);
     }

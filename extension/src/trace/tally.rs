@@ -1,5 +1,7 @@
 //! What each site holds, as two sums.
 
+use memcheck_core::room;
+
 use super::memory::Reserved;
 use super::sites::MOST;
 
@@ -40,10 +42,19 @@ impl Tally {
         *self.bytes.at(site) -= bytes as usize;
     }
 
-    /// The sums of so many sites.
-    pub(super) fn of_sites(&self, sites: usize) -> Vec<Sum> {
+    /// The sums of so many sites; none where there is no room for them.
+    pub(super) fn of_sites(&self, sites: usize) -> Option<Vec<Sum>> {
+        let mut sums = Vec::new();
+        let has_room = room::make(&mut sums, sites.min(MOST));
+        has_room.then(|| {
+            sums.extend(self.all(sites));
+            sums
+        })
+    }
+
+    fn all(&self, sites: usize) -> impl Iterator<Item = Sum> {
         let sum = |site| Sum { number: self.numbers.get(site).into(), bytes: self.bytes.get(site) as i64 };
-        (0..sites.min(MOST)).map(sum).collect()
+        (0..sites.min(MOST)).map(sum)
     }
 
     /// The sites whose sums differ from what they were, and by how much.
@@ -51,7 +62,7 @@ impl Tally {
         let before = before.iter().copied().chain(std::iter::repeat(Sum::default()));
         let differs =
             |(now, before): (Sum, Sum)| Sum { number: now.number - before.number, bytes: now.bytes - before.bytes };
-        let all = (0..).zip(self.of_sites(sites).into_iter().zip(before).map(differs));
+        let all = (0..).zip(self.all(sites).zip(before).map(differs));
         all.filter(|&(_, sum)| sum != Sum::default()).collect()
     }
 }
@@ -65,7 +76,7 @@ mod tests {
         let mut tally = Tally::new().unwrap();
         tally.add(1, 100);
         tally.add(2, 50);
-        let before = tally.of_sites(3);
+        let before = tally.of_sites(3).unwrap();
         tally.subtract(1, 100);
         tally.add(1, 100);
         tally.subtract(2, 50);
@@ -74,6 +85,6 @@ mod tests {
         let sum = |number, bytes| Sum { number, bytes };
         assert_eq!(tally.since(&before, 4), [(2, sum(-1, -50)), (3, sum(2, 16))]);
         tally.clear();
-        assert_eq!(tally.of_sites(4), [Sum::default(); 4]);
+        assert_eq!(tally.of_sites(4).unwrap(), [Sum::default(); 4]);
     }
 }

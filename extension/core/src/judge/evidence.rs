@@ -22,6 +22,15 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// What it takes to judge it (bytes), about: a curve of each path and of each site there, and a finding for each of them.
+    pub fn bytes(&self) -> usize {
+        const POINT: usize = 128;
+        const FINDING: usize = 2048;
+        let curves = self.marks.iter().map(|mark| mark.census.curves() + mark.leftovers.curves()).max().unwrap_or(0);
+        let peaks = self.ladder.iter().map(|rung| rung.peaks.len()).max().unwrap_or(0);
+        curves * (self.marks.len() * POINT + FINDING) + peaks * (self.ladder.len() * POINT + FINDING)
+    }
+
     /// Whether contexts with this path may grow.
     pub fn allows(&self, path: PathId) -> bool {
         self.rules.filter.allows(&self.paths.path(path))

@@ -3,7 +3,7 @@
 use crate::census::Census;
 
 /// A checkpoint of a window.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Mark {
     /// Iterations done.
     pub iteration: u64,
@@ -16,4 +16,11 @@ pub struct Mark {
     pub events: Vec<u64>,
     /// How often this backend had called functions of the targets.
     pub calls: u64,
+}
+
+impl Mark {
+    /// Whether all is known of that moment that was to be.
+    pub fn is_whole(&self) -> bool {
+        self.census.is_whole() && self.leftovers.is_whole()
+    }
 }
