@@ -27,7 +27,7 @@ use serde_json::Value;
 use crate::guc::Traced;
 use crate::pg::process::{Busy, busy, interrupt, is_process, my_pid, request_dump, wait};
 use crate::shmem::Turn;
-use crate::shmem::exchange::Exchange;
+use crate::shmem::exchange::{Exchange, Lack};
 pub(crate) use dump::{follow, is_of_question};
 
 /// How long to wait for an answer, and before that until the process may be asked.
@@ -121,10 +121,10 @@ pub(crate) fn ask(pid: i32, question: &Question, freely: bool) -> Result<Value, 
     }
     let (began, mut patience, mut stopped_since) = (Instant::now(), AGAIN[0], None);
     loop {
-        let read = |bytes: &[u8], cut_off| {
+        let read = |answer: Result<&[u8], Lack>| {
             /// What a byte of it takes when it is read, and when rows are made of it, about (bytes).
             const OF_BYTE: usize = 24;
-            room::is_there_for(bytes.len() * OF_BYTE).then(|| wire::read_answer(bytes, cut_off))
+            room::is_there_for(answer.map_or(0, <[u8]>::len) * OF_BYTE).then(|| wire::read_answer(answer))
         };
         if let Some(answer) = asked.answer(read) {
             return match answer {

@@ -343,6 +343,15 @@ fn process_ends() {
     for place in exchange.places().iter().filter(|place| place.asker.load(Ordering::Relaxed) == pid) {
         exchange.leave(place);
     }
+    // It may end in the middle of an answer, and then the asker is told that it has ended.
+    for place in exchange.places().iter().filter(|place| place.pid.load(Ordering::Relaxed) == pid) {
+        let turn = place.turn.load(Ordering::Acquire);
+        if place.change(with_state(turn, ABANDONED), NONE) {
+            place.asker.store(0, Ordering::Release);
+        } else {
+            place.change(with_state(turn, ANSWERING), NONE);
+        }
+    }
 }
 
 /// A question that this process has taken and must answer.
