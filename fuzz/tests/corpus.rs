@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mcspec_fuzz::TARGETS;
+use nix::time::{ClockId, clock_gettime};
 
 /// Files of a folder of this crate, in order.
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -20,6 +22,10 @@ fn files(folder: &str) -> Vec<PathBuf> {
 fn names(folder: &str) -> BTreeSet<String> {
     let name = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
     files(folder).iter().map(name).collect()
+}
+
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
 }
 
 #[test]
@@ -43,7 +49,11 @@ fn inputs_that_are_kept_are_read() {
         for file in corpus.into_iter().chain(found) {
             // Shown where it is the one that panics.
             println!("{}", file.display());
+            let started = processor_time();
             target(&fs::read(&file).expect("read"));
+            let took = processor_time() - started;
+            // A hundred times what the slowest of them takes.
+            assert!(took < Duration::from_secs(20), "{} took {took:?}", file.display());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Names of functions as their author wrote them, and which of them he did not write.
 
-use cpp_demangle::{DemangleOptions, Symbol};
+use std::fmt::{self, Write};
+
+use cpp_demangle::{BorrowedSymbol, DemangleOptions};
 use memcheck_core::Frame;
 
 /// Crates and namespaces of the runtimes of Rust and C++, and pgrx with what it calls the server through.
@@ -10,15 +12,41 @@ const RUNTIMES: &[&str] =
 /// A symbol's name without mangling, without the hash of a generic instance and without the suffix of a part that the
 /// compiler split off.
 pub(super) fn readable(symbol: &str) -> String {
-    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
-        return format!("{name:#}");
+    let whole = symbol.split('.').next().unwrap_or(symbol);
+    if symbol.len() > LONGEST {
+        return whole.to_owned();
     }
-    let symbol = symbol.split('.').next().unwrap_or(symbol);
-    let options = DemangleOptions::new().no_params().no_return_type();
+    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
+        let mut text = Short(String::new());
+        return if write!(text, "{name:#}").is_ok() { text.0 } else { whole.to_owned() };
+    }
+    let options = DemangleOptions::new().no_params().no_return_type().recursion_limit(RECURSION);
     // What begins otherwise is C.
-    let is_cpp = symbol.starts_with("_Z");
-    let cpp = is_cpp.then(|| Symbol::new(symbol).ok()?.demangle_with_options(&options).ok()).flatten();
-    cpp.unwrap_or_else(|| symbol.to_owned())
+    let cpp = || {
+        let mut text = Short(String::new());
+        BorrowedSymbol::new(whole.as_bytes()).ok()?.structured_demangle(&mut text, &options).ok()?;
+        Some(text.0)
+    };
+    whole.starts_with("_Z").then(cpp).flatten().unwrap_or_else(|| whole.to_owned())
+}
+
+/// Bytes of the longest name, mangled or not: a short one can stand for one that fills the memory.
+const LONGEST: usize = 16 << 10;
+
+/// How deep parts of a C++ name may be in each other.
+const RECURSION: u32 = 100;
+
+/// Text that does not become too long.
+struct Short(String);
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0 += text;
+        Ok(())
+    }
 }
 
 /// Whether a call is made by a runtime: what it allocates, it allocates for its caller.

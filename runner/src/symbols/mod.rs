@@ -4,6 +4,7 @@
 //! the names of static functions in `.symtab`, lines and inlined calls in DWARF, each where it was not stripped.
 
 mod language;
+mod metered;
 mod object_file;
 
 use std::collections::HashMap;

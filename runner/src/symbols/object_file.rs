@@ -1,27 +1,46 @@
 //! The symbol tables and the DWARF of one file.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use addr2line::Context;
-use gimli::{Dwarf, EndianRcSlice, RunTimeEndian};
+use gimli::{Dwarf, Reader, RunTimeEndian, Section};
 use memcheck_core::Line;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use super::metered::{Meter, Metered};
 use crate::bounded;
-
-type Reader = EndianRcSlice<RunTimeEndian>;
 
 /// Most bytes of a file that are read for it.
 const LARGEST: u64 = 1 << 30;
+
+/// Bytes of the longest name of a function. Symbols may share the text of their names, each all of it.
+const LONGEST_NAME: usize = 16 << 10;
+
+/// How many times larger a section may be than what it was compressed to. Debug information becomes a third.
+const INFLATION: u64 = 100;
+
+/// Attributes of an entry. One that takes no bytes is read in no time and from nothing, so that many entries with many of those
+/// would take long.
+const ATTRIBUTES: usize = 100;
+
+/// Calls that are inlined into each other.
+const INLINED: usize = 500;
 
 /// A file's functions and lines.
 pub struct ObjectFile {
     /// Start, end, name; by start.
     functions: Vec<(u64, u64, String)>,
-    lines: Option<Context<Reader>>,
+    lines: Option<Lines>,
     /// In hexadecimal; empty if it has none.
     build_id: String,
+}
+
+/// Lines and inlined calls.
+struct Lines {
+    context: Context<Metered>,
+    meter: Rc<Meter>,
 }
 
 /// A call that a return address belongs to.
@@ -56,7 +75,7 @@ impl ObjectFile {
         if !build_id.is_empty() && own_id != build_id {
             return None;
         }
-        Some(ObjectFile { functions: functions(&file), lines: lines(&file), build_id: own_id })
+        Some(ObjectFile { functions: functions(&file, bytes.len()), lines: lines(&file), build_id: own_id })
     }
 
     /// The calls that a return address stands for, from the inside out: several where functions were inlined, none where
@@ -64,7 +83,7 @@ impl ObjectFile {
     pub fn calls(&self, offset: u64) -> Vec<Call> {
         // The call stands before the address it returns to, which may be the end of the function.
         let Some(call) = offset.checked_sub(1) else { return Vec::new() };
-        let mut calls = self.lines.as_ref().and_then(|lines| calls_at(lines, call)).unwrap_or_default();
+        let mut calls = self.lines.as_ref().and_then(|lines| lines.calls_at(call)).unwrap_or_default();
         // What is not inlined is in the symbol table, there always with its whole name.
         if let Some(function) = containing(&self.functions, call).map(str::to_owned) {
             match calls.last_mut() {
@@ -76,12 +95,18 @@ impl ObjectFile {
     }
 }
 
-fn functions(file: &object::File) -> Vec<(u64, u64, String)> {
+fn functions(file: &object::File, bytes: usize) -> Vec<(u64, u64, String)> {
+    // All names together, as many times as an honest file has them: in both tables.
+    let mut left = bytes.saturating_mul(4);
     let mut functions: Vec<(u64, u64, String)> = (file.symbols().chain(file.dynamic_symbols()))
         .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
-        .filter_map(|symbol| {
-            Some((symbol.address(), symbol.address().saturating_add(symbol.size()), symbol.name().ok()?.to_owned()))
+        .map_while(|symbol| {
+            let name = symbol.name().unwrap_or_default();
+            left = left.checked_sub(name.len())?;
+            Some((symbol.address(), symbol.address().saturating_add(symbol.size()), name))
         })
+        .filter(|(.., name)| !name.is_empty() && name.len() <= LONGEST_NAME)
+        .map(|(start, end, name)| (start, end, name.to_owned()))
         .collect();
     functions.sort();
     functions
@@ -94,28 +119,79 @@ fn containing(functions: &[(u64, u64, String)], address: u64) -> Option<&str> {
 }
 
 /// The lines of a file; none if it has no debug information, or one that cannot be read.
-fn lines(file: &object::File) -> Option<Context<Reader>> {
+fn lines(file: &object::File) -> Option<Lines> {
     file.section_by_name(".debug_info")?;
     let endian = if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big };
-    let section = |id: gimli::SectionId| -> Result<Reader, object::Error> {
+    let mut bytes = 0u64;
+    for section in file.sections().filter(|section| section.name().is_ok_and(|name| name.contains("debug_"))) {
+        let data = section.compressed_data().ok()?;
+        let most = (data.data.len() as u64).saturating_mul(INFLATION).saturating_add(1 << 16);
+        bytes = bytes.saturating_add(data.uncompressed_size);
+        if data.uncompressed_size > most || bytes > LARGEST {
+            return None;
+        }
+    }
+    let meter = Meter::new(usize::try_from(bytes).ok()?);
+    meter.begin();
+    let section = |id: gimli::SectionId| -> Result<Metered, object::Error> {
         let data = match file.section_by_name(id.name()) {
             Some(section) => section.uncompressed_data()?,
             None => Default::default(),
         };
-        Ok(Reader::new(Rc::from(&*data), endian))
+        Ok(Metered::new(&data, endian, id, &meter))
     };
-    Context::from_dwarf(Dwarf::load(section).ok()?).ok()
+    let dwarf = Dwarf::load(section).ok()?;
+    if !has_short_entries(&dwarf).ok()? {
+        return None;
+    }
+    Some(Lines { context: Context::from_dwarf(dwarf).ok()?, meter })
 }
 
-fn calls_at(lines: &Context<Reader>, address: u64) -> Option<Vec<Call>> {
-    let mut frames = lines.find_frames(address).skip_all_loads().ok()?;
-    let mut calls = Vec::new();
-    while let Some(frame) = frames.next().ok()? {
-        let function = frame.function.and_then(|function| Some(function.raw_name().ok()?.into_owned()));
-        let line = frame.location.and_then(|at| Some(Line { file: at.file?.to_owned(), number: at.line? }));
-        calls.push(Call { function, line });
+/// Whether no description of entries has too many attributes (DWARF 5, 7.5.3).
+fn has_short_entries(dwarf: &Dwarf<Metered>) -> gimli::Result<bool> {
+    let (mut seen, mut units) = (HashSet::new(), dwarf.units());
+    while let Some(unit) = units.next()? {
+        let mut text = dwarf.debug_abbrev.reader().clone();
+        if !seen.insert(unit.debug_abbrev_offset()) || text.skip(unit.debug_abbrev_offset().0).is_err() {
+            continue;
+        }
+        while !text.is_empty() && text.read_uleb128()? != 0 {
+            let (_tag, _has_children) = (text.read_uleb128()?, text.read_u8()?);
+            let mut attributes = 0;
+            loop {
+                let (name, form) = (text.read_uleb128()?, text.read_uleb128()?);
+                if name == 0 && form == 0 {
+                    break;
+                }
+                if form == u64::from(gimli::constants::DW_FORM_implicit_const.0) {
+                    text.read_sleb128()?;
+                }
+                attributes += 1;
+                if attributes > ATTRIBUTES {
+                    return Ok(false);
+                }
+            }
+        }
     }
-    Some(calls)
+    Ok(true)
+}
+
+impl Lines {
+    fn calls_at(&self, address: u64) -> Option<Vec<Call>> {
+        self.meter.begin();
+        let mut frames = self.context.find_frames(address).skip_all_loads().ok()?;
+        let mut calls = Vec::new();
+        while let Some(frame) = frames.next().ok()? {
+            if calls.len() >= INLINED {
+                return None;
+            }
+            let function = frame.function.and_then(|function| Some(function.raw_name().ok()?.into_owned()));
+            let function = function.filter(|name| name.len() <= LONGEST_NAME);
+            let line = frame.location.and_then(|at| Some(Line { file: at.file?.to_owned(), number: at.line? }));
+            calls.push(Call { function, line });
+        }
+        Some(calls)
+    }
 }
 
 /// Where packages of debug information put that of the file with this build ID.
