@@ -6,6 +6,8 @@
 mod blind;
 #[path = "run/crash.rs"]
 mod crash;
+#[path = "run/damage.rs"]
+mod damage;
 #[path = "run/interrupt.rs"]
 mod interrupt;
 #[path = "run/isolation.rs"]

@@ -59,9 +59,8 @@ fn on_servers(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     loop {
-        let server = slot.server_for(source, case)?;
+        let server = slot.server_with_database(source, case)?;
         let processes = server.server().processes();
-        server.create_database(&case.database)?;
         let left = in_database(server.server(), &case.database, case, tell, outcome);
         match &left {
             // A backend that was killed takes all others with it, and the server goes through recovery.
@@ -69,9 +68,16 @@ fn on_servers(
             Err(failure) if is_lost(failure) => {}
             // What a process that was started here does later is not the next case's doing, nor is that waited for.
             Ok(Left::Done) | Err(_) if leaves_processes(server.server(), &processes) => slot.discard(),
-            Ok(Left::Done) | Err(_) => slot.drop_database(&case.database)?,
+            Ok(Left::Done) | Err(_) => match slot.leave(&case.database) {
+                Ok(changed) => outcome.changed = changed.or(outcome.changed.take()),
+                Err(failure) => add(&mut outcome.failure, told(failure)),
+            },
         }
-        if matches!(left?, Left::Done) || outcome.not_run(case).next().is_none() || is_interrupted() {
+        let left = match left {
+            Ok(left) => left,
+            Err(failure) => return Err(failure.then(outcome.failure.take())),
+        };
+        if matches!(left, Left::Done) || outcome.not_run(case).next().is_none() || is_interrupted() {
             return Ok(());
         }
     }

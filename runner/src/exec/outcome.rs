@@ -23,6 +23,8 @@ pub struct Outcome {
     pub permutations: Vec<PermutationOutcome>,
     /// A failure outside the scenarios: the server, the extensions, the file's fixtures.
     pub failure: Option<Failure>,
+    /// What the spec has changed in the server, besides its own database, so that others have another one.
+    pub changed: Option<String>,
     /// Wall-clock time.
     pub elapsed: Duration,
 }

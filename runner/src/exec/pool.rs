@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::failure::{Cause, Failure, Step};
 use super::session::{Session, no_server};
 use crate::plan::{Case, ConfLine, Place};
-use crate::server::{CONF_FILE, GivenServer, Server, ServerError, ServerOptions, Stage, Template};
+use crate::server::{
+    CONDITION, CONF_FILE, Change, Condition, GivenServer, Server, ServerError, ServerOptions, Stage, Template,
+    is_interrupted,
+};
 
 /// The database that every spec's own is a copy of. Nobody can be connected to it, which would keep it from being copied;
 /// extensions may have workers that connect to every database that lets them.
@@ -52,11 +55,13 @@ pub(super) struct Running {
     server: Server,
     installation: usize,
     options: ServerOptions,
+    /// What it was like at first; none of a server that somebody else runs.
+    condition: Option<Condition>,
 }
 
 impl Slot {
     /// A server that fits the case: the one that runs, or a new one in its place.
-    pub(super) fn server_for(&mut self, source: Source, case: &Case) -> Result<&Running, Failure> {
+    fn server_for(&mut self, source: Source, case: &Case) -> Result<&Running, Failure> {
         let options = options(case);
         let fits = |running: &Running| {
             running.installation == case.installation
@@ -64,7 +69,10 @@ impl Slot {
                 && running.server.is_alive()
         };
         match self.running.take() {
-            Some(running) if fits(&running) => Ok(self.running.insert(running)),
+            Some(running) if fits(&running) => {
+                running.server.begin();
+                Ok(self.running.insert(running))
+            }
             other => {
                 // Stopped first: a worker has one server at a time.
                 drop(other);
@@ -73,19 +81,47 @@ impl Slot {
         }
     }
 
-    /// Drops a spec's database, whoever is still connected. Where somebody does not let go of it, the server is given up.
-    pub(super) fn drop_database(&mut self, name: &str) -> Result<(), Failure> {
-        let Some(Running { server, .. }) = &self.running else { return Ok(()) };
-        let can_be_given_up = server.pid().is_some();
-        let limit = if can_be_given_up { DROP_LIMIT } else { LIMIT };
-        let dropped = administer(server, &format!("DROP DATABASE {name} WITH (FORCE)"), limit);
-        match &dropped {
-            Err(failure) if can_be_given_up && is_in_use(failure) => {
+    /// A server that fits the case, with a database for it. A server that other cases have used may be one that they have damaged
+    /// in a way that nobody has noticed: then there is another one.
+    pub(super) fn server_with_database(&mut self, source: Source, case: &Case) -> Result<&Running, Failure> {
+        let before = self.running.as_ref().and_then(|running| running.server.pid());
+        let running = self.server_for(source, case)?;
+        let is_used = before.is_some() && before == running.server.pid();
+        match running.create_database(&case.database) {
+            Err(_) if is_used && !is_interrupted() => {
                 self.discard();
-                Ok(())
+                self.server_for(source, case)?.create_database(&case.database)?;
             }
-            _ => dropped,
+            created => created?,
         }
+        Ok(self.running.as_ref().expect("it was found or started"))
+    }
+
+    /// Drops a spec's database, whoever is still connected, and looks whether the server is as it was. One that is not, or on which
+    /// somebody does not let go of the database, is given up. Returned is what has changed.
+    ///
+    /// # Errors
+    ///
+    /// The spec has done something to the server after which others cannot use it.
+    pub(super) fn leave(&mut self, name: &str) -> Result<Option<String>, Failure> {
+        let Some(running) = &self.running else { return Ok(None) };
+        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+        let Some(before) = &running.condition else {
+            return administer(&running.server, &drop, LIMIT).map(|()| None);
+        };
+        let left = administer(&running.server, &drop, DROP_LIMIT)
+            .and_then(|()| condition(&running.server))
+            .map(|now| now.and_then(|now| before.change(&now)));
+        let left = match left {
+            Ok(None) => return Ok(None),
+            Ok(Some(Change::Changed(what))) => Ok(Some(format!("{what}: later specs have another server"))),
+            Ok(Some(Change::Damaged(what))) => Err(unusable(&what)),
+            Err(failure) if is_in_use(&failure) => Ok(None),
+            Err(failure) if matches!(failure.cause, Cause::Crash(_) | Cause::PostmasterGone(_)) => Err(failure),
+            Err(failure) => Err(unusable(&[vec![failure.headline()], failure.particulars()].concat().join("\n"))),
+        };
+        self.discard();
+        left
     }
 
     /// Gives the server up.
@@ -106,7 +142,8 @@ impl Running {
             let message = matches!(error, ServerError::NotStarted { .. }).then(|| error.to_string());
             Failure { place: message.and_then(|message| to_blame(case, &message).cloned()), ..failure }
         })?;
-        Ok(Running { server, installation: case.installation, options })
+        let condition = condition(&server)?;
+        Ok(Running { server, installation: case.installation, options, condition })
     }
 
     /// The server.
@@ -115,7 +152,7 @@ impl Running {
     }
 
     /// Makes a spec's own database, empty but for the engine.
-    pub(super) fn create_database(&self, name: &str) -> Result<(), Failure> {
+    fn create_database(&self, name: &str) -> Result<(), Failure> {
         let server = &self.server;
         server.claim_database(name).map_err(|error| no_server(&error))?;
         administer(server, &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"), LIMIT)?;
@@ -151,6 +188,21 @@ fn to_blame<'a>(case: &'a Case, message: &str) -> Option<&'a Place> {
     };
     let first = || case.conf.first().filter(|_| case.preload.is_empty() && case.preload_first.is_empty());
     by_number.or_else(|| case.conf.iter().rev().find(is_named)).or_else(first).map(|line| &line.place)
+}
+
+/// What a server is like; none of one that somebody else runs.
+fn condition(server: &Server) -> Result<Option<Condition>, Failure> {
+    let Some(data) = server.data() else { return Ok(None) };
+    let mut session = Session::open(server, server.maintenance_database(), "", LIMIT)?;
+    let rows = session.query(CONDITION, &[], &Step::Server, None);
+    let rows = session.end(rows)?;
+    Ok(Some(Condition::of(data, rows.iter().map(|row| (row.get(0), row.get(1))))))
+}
+
+/// That a spec has left a server so that nobody can use it.
+fn unusable(what: &str) -> Failure {
+    let message = format!("the server cannot be used after the spec: {what}");
+    Failure::new(Step::Spec, Cause::Server { message, hint: None })
 }
 
 fn administer(server: &Server, sql: &str, limit: Duration) -> Result<(), Failure> {

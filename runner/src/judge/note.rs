@@ -37,7 +37,8 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
     let arenas = (mapped > 0).then(|| format!("{} kB in arenas of the targets' own are not seen into", mapped / 1024));
     let left = outcome.scenarios.iter().flat_map(|scenario| &scenario.left).collect::<BTreeSet<_>>();
     let left = left.into_iter().map(|&what| what.to_owned());
-    taken_back.into_iter().chain(unconfirmed).chain(arenas).chain(left).collect()
+    let changed = outcome.changed.clone();
+    taken_back.into_iter().chain(unconfirmed).chain(arenas).chain(left).chain(changed).collect()
 }
 
 /// `2 violations`

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,6 @@ use super::connect::{Settings, Unreached, ask};
 use super::crash::{Crash, crashes, last_words};
 use super::engine::ENGINE;
 use super::error::{ServerError, ended};
-use super::extension::log_tail;
 use super::given::GivenServer;
 use super::options::ServerOptions;
 use super::order;
@@ -34,6 +34,9 @@ const READY: Duration = Duration::from_secs(30);
 const CUT_OFF: Duration = Duration::from_secs(5);
 /// How long it may take to ask a server that somebody else runs to end a backend.
 const TERMINATED: Duration = Duration::from_secs(5);
+
+/// So many bytes at the end of a log are read.
+const LOG: u64 = 16 << 20;
 
 /// The database that others are made from.
 const MAINTENANCE: &str = "postgres";
@@ -61,6 +64,8 @@ struct Own {
     port: u16,
     data: PathBuf,
     log: PathBuf,
+    /// Where the log ended when whoever uses the server now began to.
+    begun: AtomicU64,
     run: RunDirectory,
 }
 
@@ -140,7 +145,10 @@ impl Server {
         let kind = Kind::Postmaster { cluster, account: run.account().clone() };
         let process = Process::start(postgres, Some(run.account()), kind)?;
 
-        let server = Self { name: options.name.clone(), origin: Origin::Own(Own { process, port, data, log, run }) };
+        let server = Self {
+            name: options.name.clone(),
+            origin: Origin::Own(Own { process, port, data, log, begun: AtomicU64::new(0), run }),
+        };
         server.wait_until_accepting()?;
         Ok(server)
     }
@@ -297,9 +305,23 @@ impl Server {
         self.own().is_some_and(|own| own.process.ended_within(limit))
     }
 
+    /// Where its data is; none of a server that somebody else runs.
+    pub fn data(&self) -> Option<&Path> {
+        self.own().map(|own| own.data.as_path())
+    }
+
+    /// Says that what the log has so far is of others than who uses the server from now on.
+    pub fn begin(&self) {
+        if let Some(own) = self.own() {
+            own.begun.store(self.log_position(), Ordering::Relaxed);
+        }
+    }
+
     /// The last `max_lines` lines of the server's log; nothing where that is somebody else's.
     pub fn log_tail(&self, max_lines: usize) -> String {
-        self.own().map_or(String::new(), |own| log_tail(&own.log, max_lines))
+        let log = self.log_since(0);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(max_lines)..].join("\n")
     }
 
     /// Where the server's log ends now, to ask later what has come since.
@@ -317,9 +339,12 @@ impl Server {
         last_words(&self.log_since(position).lines().collect::<Vec<_>>(), pid)
     }
 
+    /// What has come since the log ended there, of those who use the server now; the end of it where that is very much.
     fn log_since(&self, position: u64) -> String {
         let read = |own: &Own| {
             let mut log = File::open(&own.log)?;
+            let position = position.max(own.begun.load(Ordering::Relaxed));
+            let position = position.max(log.metadata()?.len().saturating_sub(LOG));
             log.seek(SeekFrom::Start(position))?;
             let mut text = Vec::new();
             log.read_to_end(&mut text)?;

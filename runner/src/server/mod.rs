@@ -3,6 +3,7 @@
 
 mod account;
 mod children;
+mod condition;
 pub(crate) mod connect;
 mod crash;
 mod engine;
@@ -23,6 +24,7 @@ mod template;
 mod tree;
 
 pub use account::Account;
+pub use condition::{CONDITION, Change, Condition};
 pub use connect::{Attempt, Refusal, Unreached, Unusable};
 pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
