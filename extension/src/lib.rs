@@ -12,6 +12,7 @@ compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic 
 mod ask;
 mod contexts;
 mod elf;
+mod fit;
 mod guc;
 mod heap;
 mod hooks;
@@ -31,12 +32,13 @@ pg_module_magic!(name, version);
 
 /// Called by the server when the library is loaded.
 ///
-/// Only a library that the postmaster preloads can reserve shared memory and be in every backend from its start. Loaded any
-/// other way nothing is registered, and the SQL functions say why they do not work.
+/// Only a library that the postmaster preloads can reserve shared memory and be in every backend from its start. A server
+/// that this build is not for does not load it. Loaded any other way nothing is registered, and the SQL functions say why they do not work.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     heap::at_the_end(pg::errors::out_of_memory);
     pg::errors::keep_frames_out();
+    fit::require();
     if !pg::process::is_preloading() {
         return;
     }

@@ -8,6 +8,7 @@ pub mod census;
 pub mod check;
 pub mod detail;
 pub mod finding;
+pub mod fit;
 pub mod gap;
 pub mod golden;
 pub mod handed;

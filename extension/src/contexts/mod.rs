@@ -3,9 +3,11 @@
 mod by_address;
 mod context;
 mod names;
+mod proof;
 mod text;
 mod walker;
 
 pub(crate) use context::{Context, top_used};
 pub(crate) use names::Names;
+pub(crate) use proof::check;
 pub(crate) use walker::Walker;

@@ -5,6 +5,7 @@
 //! few places or in many; those about shared memory are in [`crate::shmem`]. Each hands plain values to a handler that it is
 //! registered with, and goes on to whoever was registered before.
 
+pub(crate) mod build;
 pub(crate) mod catcache;
 pub(crate) mod dsm;
 pub(crate) mod dumps;

@@ -64,6 +64,9 @@ unsafe extern "C-unwind" {
     // postgres.c
     pub(crate) fn ProcessInterrupts();
 
+    // version.c: `version()`, which looks at no argument.
+    pub(crate) fn pgsql_version(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
+
     // spi.c
     pub(crate) fn SPI_connect() -> c_int;
     pub(crate) fn SPI_execute(source: *const c_char, read_only: bool, count: c_long) -> c_int;

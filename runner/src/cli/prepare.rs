@@ -133,7 +133,10 @@ pub(super) fn install(
     let extensions = extensions(cases, config);
     let mut installed = Vec::new();
     for installation in installations {
-        let find = || EngineFiles::find(installation.version.major(), config);
+        let find = || {
+            let engine = EngineFiles::find(installation.version.major(), config)?;
+            engine.check(installation).map(|()| engine)
+        };
         let engine = needs_engine.then(find).transpose()?;
         let stage = Stage::build(installation, run, engine.as_ref(), &extensions)?;
         let template = Template::create(&stage)?;

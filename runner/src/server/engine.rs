@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use memcheck_core::fit::{Build, misfit};
+
 use super::error::ServerError;
 use super::find::executable_directory;
+use super::installation::Installation;
 use crate::config::Config;
 
 /// The engine's name: its library, its extension, its GUC prefix.
@@ -35,6 +38,27 @@ impl EngineFiles {
         let directories: Vec<_> = bases.into_iter().map(|base| base.join(major.to_string())).collect();
         let found = directories.iter().find_map(|directory| Self::in_directory(directory));
         found.ok_or(ServerError::NoEngine { major, looked_in: directories })
+    }
+
+    /// The server that it was built for; none where the library does not say.
+    pub fn built_for(&self) -> Option<Build> {
+        Build::marked(&fs::read(&self.library).ok()?)
+    }
+
+    /// Fails if it was not built for the server of an installation, which would not load it.
+    ///
+    /// # Errors
+    ///
+    /// What is in the way.
+    pub fn check(&self, installation: &Installation) -> Result<(), ServerError> {
+        let reason = self.built_for().and_then(|engine| misfit(&engine, &installation.build()));
+        reason.map_or(Ok(()), |reason| {
+            Err(ServerError::Misfit {
+                library: self.library.clone(),
+                reason,
+                pg_config: installation.pg_config.clone(),
+            })
+        })
     }
 
     fn in_directory(directory: &Path) -> Option<Self> {

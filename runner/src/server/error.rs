@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use memcheck_core::fit::rebuild;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
@@ -41,6 +42,16 @@ pub enum ServerError {
         major: u32,
         /// The directories tried.
         looked_in: Vec<PathBuf>,
+    },
+    /// The engine has been built for another server.
+    #[error("the engine \"{}\" cannot check this server: {reason}", library.display())]
+    Misfit {
+        /// Its library.
+        library: PathBuf,
+        /// Why.
+        reason: String,
+        /// The server's `pg_config`.
+        pg_config: PathBuf,
     },
     /// Started as root, and there is no unprivileged account to run the server as.
     #[error("PostgreSQL refuses to run as root, and neither the user \"postgres\" nor \"nobody\" exists")]
@@ -224,6 +235,7 @@ impl ServerError {
             Self::NoEngine { major, .. } => Some(format!(
                 "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
             )),
+            Self::Misfit { pg_config, .. } => Some(rebuild(&pg_config.display().to_string())),
             Self::NoAccount => Some("useradd --system postgres".to_owned()),
             Self::Unreachable { account, .. } => {
                 Some(format!("set TMPDIR to a directory that \"{account}\" can enter, such as /tmp"))

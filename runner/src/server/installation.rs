@@ -1,9 +1,12 @@
 //! An installation of PostgreSQL, as its `pg_config` describes it.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use memcheck_core::fit::Build;
 
 use super::error::ServerError;
 
@@ -103,6 +106,20 @@ impl Installation {
             locale_dir: directory("LOCALEDIR")?,
             pgxs: directory("PGXS")?,
         })
+    }
+
+    /// What an engine has to be built for.
+    pub fn build(&self) -> Build {
+        let header = fs::read_to_string(self.include_server_dir.join("pg_config.h"));
+        let assertions = match header {
+            Ok(header) => header.lines().any(|line| line.trim_end() == "#define USE_ASSERT_CHECKING 1"),
+            // Without the headers what configure was given has to do.
+            Err(_) => Command::new(&self.pg_config)
+                .arg("--configure")
+                .output()
+                .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("--enable-cassert")),
+        };
+        Build { version: self.version.text.clone(), banner: None, assertions, block_size: None, foreign: Vec::new() }
     }
 
     /// Every directory that `make install` may write to, with the variable of `pg_config` that names it.

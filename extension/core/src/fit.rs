@@ -1,0 +1,230 @@
+//! Whether a server is one that a build of the engine is for.
+//!
+//! The engine goes by structs of the server that are in no interface. What they look like is decided by the sources and by a few
+//! options of `configure`; all builds of PostgreSQL's own sources of one major version have the same, whoever has packaged them.
+//! Another product made of these sources may have changed any of them, and then only an engine that was built with its headers fits.
+
+/// What tells builds of a server from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// `server_version`: `15.20 (Debian 15.20-0+deb12u1)`.
+    pub version: String,
+    /// What `version()` shows, where that is known: `PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu, ...`.
+    pub banner: Option<String>,
+    /// `debug_assertions`: structs and the headers of chunks have more members.
+    pub assertions: bool,
+    /// `block_size` (bytes), where that is known.
+    pub block_size: Option<u32>,
+    /// Parameters that the server has and PostgreSQL has not.
+    pub foreign: Vec<String>,
+}
+
+/// What a library says about itself before the version, behind [`WITH_ASSERTIONS`] or [`WITHOUT_ASSERTIONS`].
+pub const BUILT_FOR: &str = "pg_ext_memcheck was built for PostgreSQL";
+/// The mark of a library for a server with assertions.
+pub const WITH_ASSERTIONS: &str = "+";
+/// The mark of one for a server without.
+pub const WITHOUT_ASSERTIONS: &str = "-";
+
+/// Who packages PostgreSQL's own sources and says so in the version, as dpkg-vendor(1) or the package is called.
+const PACKAGERS: [&str; 9] =
+    ["Debian", "Ubuntu", "Raspbian", "Kali", "Devuan", "LinuxMint", "Homebrew", "Postgres.app", "MacPorts"];
+
+/// Parameters of other products, with their names.
+pub const PRODUCTS: [(&str, &str); 7] = [
+    ("edb_redwood_date", "EDB Postgres Advanced Server"),
+    ("babelfishpg_tsql.version", "Babelfish"),
+    ("gp_role", "Greenplum"),
+    ("ivorysql.compatible_mode", "IvorySQL"),
+    ("polar_vfs.localfs_mode", "PolarDB"),
+    ("neon.pageserver_connstring", "Neon"),
+    ("yb_enable_optimizer_statistics", "YugabyteDB"),
+];
+
+impl Build {
+    /// The server that a library is for, as it says itself; none where it does not.
+    pub fn marked(library: &[u8]) -> Option<Self> {
+        let mark = BUILT_FOR.as_bytes();
+        let mut starts = library.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
+        starts.find_map(|(at, _)| {
+            let rest = &library[at + mark.len()..];
+            let rest = std::str::from_utf8(rest.split(|&byte| byte == 0).next()?).ok()?;
+            let read = |mark: &str, assertions| {
+                let version = rest.strip_prefix(mark)?.strip_prefix(' ')?.to_owned();
+                Some(Build { version, banner: None, assertions, block_size: None, foreign: Vec::new() })
+            };
+            read(WITH_ASSERTIONS, true).or_else(|| read(WITHOUT_ASSERTIONS, false))
+        })
+    }
+
+    fn major(&self) -> &str {
+        self.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()
+    }
+
+    /// What is not PostgreSQL's own about it.
+    fn own(&self) -> Option<String> {
+        if let Some(name) = self.foreign.first() {
+            let product =
+                PRODUCTS.iter().find(|(parameter, _)| parameter == name).map_or("another product", |(_, is)| is);
+            return Some(format!("it has the parameter \"{name}\" of {product}"));
+        }
+        if !is_plain(&self.version) {
+            return Some(format!("it calls its version \"{}\"", self.version));
+        }
+        let expected = format!("PostgreSQL {} on ", self.version);
+        let other = self.banner.as_ref().filter(|banner| !banner.starts_with(&expected))?;
+        Some(format!("it calls itself \"{}\"", other.split(" on ").next().unwrap_or_default()))
+    }
+
+    /// Whether both are of the very same build.
+    fn is_of(&self, other: &Self) -> bool {
+        let agree = self.banner.as_ref().zip(other.banner.as_ref()).is_none_or(|(one, other)| one == other);
+        self.version == other.version && agree
+    }
+
+    fn shown(&self) -> String {
+        format!("PostgreSQL {}{}", self.version, if self.assertions { " with assertions" } else { "" })
+    }
+}
+
+/// A version with a minor number, and nothing behind it but who has packaged it.
+fn is_plain(version: &str) -> bool {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let Some(rest) = version[digits(version)..].strip_prefix('.').filter(|rest| digits(rest) > 0) else { return false };
+    let rest = &rest[digits(rest)..];
+    if rest.is_empty() {
+        return true;
+    }
+    let packager = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).and_then(|by| by.split(' ').next());
+    packager.is_some_and(|packager| PACKAGERS.contains(&packager))
+}
+
+/// Why an engine is not for a server, both named; none where it is, as far as they say.
+pub fn misfit(engine: &Build, server: &Build) -> Option<String> {
+    let both = |what: &str| {
+        let (built, runs) = (engine.shown(), server.shown());
+        Some(format!("pg_ext_memcheck was built for {built}, the server is {runs}: {what}"))
+    };
+    if engine.major() != server.major() {
+        return both("another major version");
+    }
+    if engine.assertions != server.assertions {
+        return both("assertions (--enable-cassert) change the headers of chunks and the allocator's tables");
+    }
+    if let Some((built, runs)) = engine.block_size.zip(server.block_size)
+        && built != runs
+    {
+        return both(&format!("it was built with blocks of {built} bytes, the server has {runs}"));
+    }
+    if engine.is_of(server) {
+        return None;
+    }
+    match (server.own(), engine.own()) {
+        (Some(own), _) => both(&format!("{own}, and what is not PostgreSQL's own may have other structs")),
+        (None, Some(_)) => both("what it was built for is not PostgreSQL's own and may have other structs"),
+        (None, None) => None,
+    }
+}
+
+/// The command that builds an engine that fits, given the server's pg_config.
+pub fn rebuild(pg_config: &str) -> String {
+    format!("cargo run -p xtask -- engine --release --pg-config {pg_config}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(version: &str) -> Build {
+        let banner = Some(format!("PostgreSQL {version} on x86_64-pc-linux-gnu, compiled by gcc, 64-bit"));
+        Build { version: version.to_owned(), banner, assertions: false, block_size: Some(8192), foreign: Vec::new() }
+    }
+
+    fn with(version: &str, change: impl FnOnce(&mut Build)) -> Build {
+        let mut build = build(version);
+        change(&mut build);
+        build
+    }
+
+    const DEBIAN: &str = "15.20 (Debian 15.20-0+deb12u1)";
+
+    #[test]
+    fn builds_of_postgresql_itself_fit_each_other() {
+        let servers = [
+            DEBIAN,
+            "15.0",
+            "15.18",
+            "15.3 (Debian 15.3-1.pgdg120+1)",
+            "15.4 (Ubuntu 15.4-0ubuntu0.22.04.1)",
+            "15.8 (Homebrew)",
+            "15.8 (Postgres.app)",
+        ];
+        for engine in servers {
+            for server in servers {
+                assert_eq!(misfit(&build(engine), &build(server)), None, "{engine} {server}");
+            }
+        }
+    }
+
+    #[test]
+    fn others_do_not_fit() {
+        let named = |banner: &str| with("15.4", |server| server.banner = Some(banner.to_owned()));
+        let table = [
+            (build("16.2"), "another major version"),
+            (with(DEBIAN, |server| server.assertions = true), "assertions (--enable-cassert)"),
+            (with(DEBIAN, |server| server.block_size = Some(32_768)), "blocks of 8192 bytes, the server has 32768"),
+            (build("15.18-assert"), "it calls its version \"15.18-assert\""),
+            (build("15.4.1"), "it calls its version \"15.4.1\""),
+            (build("15.4.0 (EnterpriseDB Advanced Server 15.4.0)"), "it calls its version"),
+            (build("15.3 (IvorySQL 2.3)"), "it calls its version"),
+            (build("15.0 - Percona Distribution"), "it calls its version"),
+            (build("15.4 (Debianized)"), "it calls its version"),
+            (build("15.4 (Debian 15.4-1) patched"), "it calls its version"),
+            (build("15.x"), "it calls its version"),
+            (build("15beta1"), "it calls its version \"15beta1\""),
+            (build("15devel"), "it calls its version \"15devel\""),
+            (named("PostgresPro 15.4.1 on x86_64-pc-linux-gnu"), "it calls itself \"PostgresPro 15.4.1\""),
+            (
+                named("PostgreSQL 15.4 OrioleDB public beta 9 on x86_64"),
+                "it calls itself \"PostgreSQL 15.4 OrioleDB public beta 9\"",
+            ),
+            (named("Babelfish for PostgreSQL with SQL Server Compatibility"), "it calls itself \"Babelfish"),
+            (with("15.4", |server| server.foreign = vec!["gp_role".into()]), "the parameter \"gp_role\" of Greenplum"),
+        ];
+        for (server, expected) in table {
+            let found = misfit(&build(DEBIAN), &server).unwrap_or_else(|| panic!("{server:?} fits"));
+            assert!(found.contains(expected), "{found}");
+            assert!(
+                found.contains("was built for PostgreSQL 15.20 (Debian 15.20-0+deb12u1), the server is PostgreSQL 15")
+                    || found.contains("the server is PostgreSQL 16"),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_built_with_the_servers_own_headers_fits() {
+        for version in ["15.3 (IvorySQL 2.3)", "15.4.1", "15.18-assert", "18beta1"] {
+            assert_eq!(misfit(&build(version), &build(version)), None, "{version}");
+            let foreign = with(version, |server| server.foreign = vec!["gp_role".into()]);
+            assert_eq!(misfit(&build(version), &foreign), None, "{version}");
+        }
+        let assertions = with("15.18", |build| build.assertions = true);
+        assert_eq!(misfit(&assertions, &assertions), None);
+        assert!(misfit(&build("15.3 (IvorySQL 2.3)"), &build(DEBIAN)).is_some());
+        let other = with("15.4", |server| server.banner = Some("PostgreSQL 15.4 on another machine".into()));
+        assert_eq!(misfit(&build("15.4"), &other), None);
+    }
+
+    #[test]
+    fn a_library_says_what_it_is_for() {
+        let library = |mark: &str| {
+            [b"\x7fELF pg_ext_memcheck was built\0", BUILT_FOR.as_bytes(), mark.as_bytes(), b"\0rest"].concat()
+        };
+        let marked = Build::marked(&library("- 15.20 (Debian 15.20-0+deb12u1)")).expect("a mark");
+        assert_eq!((marked.version.as_str(), marked.assertions), (DEBIAN, false));
+        assert!(Build::marked(&library("+ 15.18")).expect("a mark").assertions);
+        assert_eq!(Build::marked(&library("? 15.18")), None);
+        assert_eq!(Build::marked(b"nothing"), None);
+    }
+}

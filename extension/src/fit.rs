@@ -1,0 +1,25 @@
+//! Whether this build of the engine is for the server that loads it.
+
+use memcheck_core::fit::{misfit, rebuild};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::contexts;
+use crate::pg::build;
+
+/// Raises an ERROR where it is not: of a server that has loaded it nothing is guessed.
+pub(crate) fn require() {
+    let (engine, server) = (build::engine(), build::server());
+    let unknown = |what: String| {
+        format!(
+            "pg_ext_memcheck was built for PostgreSQL {}, the server is PostgreSQL {}, and has something else in the place of: {what}",
+            engine.version, server.version
+        )
+    };
+    let Some(detail) = misfit(&engine, &server).or_else(|| contexts::check().err().map(unknown)) else { return };
+    let hint = format!("Build it with the pg_config of this server: {}", rebuild("PATH"));
+    let message = "pg_ext_memcheck cannot check this server";
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let report = ErrorReport::new(code, message, "pg_ext_memcheck");
+    report.set_detail(detail).set_hint(hint).report(PgLogLevel::ERROR);
+}
