@@ -57,6 +57,7 @@ fn who_cannot_be_asked(server: &Server) {
            FROM pg_stat_activity WHERE backend_type = 'checkpointer'",
         "t",
     );
+    session.gives("SELECT ext_memcheck.begin_in(NULL)", "22004 PID must not be null");
     let own = pid(&mut session);
     session.gives(
         &format!("SELECT ext_memcheck.begin_in({own})"),

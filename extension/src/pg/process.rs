@@ -56,8 +56,9 @@ pub(crate) enum Busy {
     /// The checkpointer, which between two writes of a checkpoint that is spread over time looks at nothing but barriers
     /// (`CheckpointWriteDelay` in checkpointer.c).
     Checkpoint,
-    /// The archiver, which waits for the end of archive_command (`shell_archive_file`).
-    Archiving,
+    /// One of the server's own that waits for the end of a command of its configuration, such as archive_command
+    /// (`shell_archive_file` in shell_archive.c) or restore_command.
+    Command,
     /// It was stopped by SIGSTOP or by a debugger.
     Stopped,
 }
@@ -74,8 +75,14 @@ pub(crate) fn busy(pid: i32) -> Option<Busy> {
     if waits_for == Timeout::WAIT_EVENT_CHECKPOINT_WRITE_DELAY {
         return Some(Busy::Checkpoint);
     }
-    if waits_for == Ipc::WAIT_EVENT_ARCHIVE_COMMAND {
-        return Some(Busy::Archiving);
+    let commands = [
+        Ipc::WAIT_EVENT_ARCHIVE_COMMAND,
+        Ipc::WAIT_EVENT_ARCHIVE_CLEANUP_COMMAND,
+        Ipc::WAIT_EVENT_RECOVERY_END_COMMAND,
+        Ipc::WAIT_EVENT_RESTORE_COMMAND,
+    ];
+    if commands.contains(&waits_for) {
+        return Some(Busy::Command);
     }
     // The letter behind the name, which is in parentheses and may have some in it (proc_pid_stat(5)).
     let status = std::fs::read(format!("/proc/{pid}/stat")).ok()?;

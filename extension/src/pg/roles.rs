@@ -9,18 +9,23 @@ use super::process::role_of;
 /// The name that stands for everybody, and that no role can have (`check_rolespec_name` in acl.c).
 const EVERYBODY: &CStr = c"public";
 
-/// Whether the user who has logged in is a superuser, or has the privileges of the role of this name.
+/// Whether the user who has logged in is a superuser, which the server remembers (superuser.c).
 ///
-/// Neither SET ROLE and SET SESSION AUTHORIZATION, which he can undo, nor a function with SECURITY DEFINER change that.
+/// Neither SET ROLE and SET SESSION AUTHORIZATION, which he can undo, nor a function with SECURITY DEFINER change who that is.
+pub(crate) fn login_is_superuser() -> bool {
+    // SAFETY: looked up in the catalogs, or in what the server keeps of them.
+    unsafe { pg_sys::superuser_arg(pg_sys::GetAuthenticatedUserId()) }
+}
+
+/// Whether the user who has logged in has the privileges of the role of this name.
 pub(crate) fn login_has(role: &CStr) -> bool {
+    if role.is_empty() || role == EVERYBODY {
+        return !role.is_empty();
+    }
     // SAFETY: both are looked up in the catalogs, or in what the server keeps of them.
     unsafe {
-        let login = pg_sys::GetAuthenticatedUserId();
-        if pg_sys::superuser_arg(login) || role == EVERYBODY {
-            return true;
-        }
-        let role = if role.is_empty() { pg_sys::InvalidOid } else { pg_sys::get_role_oid(role.as_ptr(), true) };
-        role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(login, role)
+        let role = pg_sys::get_role_oid(role.as_ptr(), true);
+        role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetAuthenticatedUserId(), role)
     }
 }
 

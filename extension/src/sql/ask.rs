@@ -36,7 +36,7 @@ fn answer_of(pid: i32, question: &Question) -> Value {
             }),
         );
     }
-    let (code, message, hint) = match ask::ask(pid, question, roles::login_has(c"")) {
+    let (code, message, hint) = match ask::ask(pid, question, roles::login_is_superuser()) {
         Ok(answer) => return answer,
         Err(NoAnswer::NoExchange) => (
             PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
@@ -68,10 +68,10 @@ fn answer_of(pid: i32, question: &Question) -> Value {
             format!("process with PID {pid} writes a checkpoint, and does not answer before it is done"),
             Some("CHECKPOINT has it done without delay.".to_owned()),
         ),
-        Err(NoAnswer::Busy(pid, Busy::Archiving)) => (
+        Err(NoAnswer::Busy(pid, Busy::Command)) => (
             PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
-            format!("process with PID {pid} waits for \"archive_command\", and does not answer before that is done"),
-            None,
+            format!("process with PID {pid} waits for a shell command, and does not answer before that is done"),
+            Some("Such as archive_command or restore_command.".to_owned()),
         ),
         Err(NoAnswer::Busy(pid, Busy::Stopped)) => (
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -192,11 +192,14 @@ fn backend_contexts(
 #[pg_extern]
 #[search_path(pg_catalog, pg_temp)]
 fn begin_in(
-    pid: i32,
+    pid: Option<i32>,
     ext_context_pattern: default!(Option<&str>, "''"),
     options: default!(Option<JsonB>, "NULL"),
 ) -> &'static str {
     require_preload();
+    let Some(pid) = pid else {
+        raise(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "PID must not be null", None);
+    };
     if pid == my_pid() {
         raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
