@@ -384,7 +384,7 @@ fn an_overflow_is_told_of_once() {
             let said = warning(&told());
             assert_eq!(said.len(), 1, "{said:?}");
             assert!(said[0].ends_with(
-                " violations were lost because the ring was full HINT: Flush more often, or raise pg_ext_memcheck.ring_size."
+                " violations were lost: the ring was full, or there was no memory for them HINT: Flush more often, or raise pg_ext_memcheck.ring_size."
             ));
             session.gives("SELECT ext_memcheck.flush_violations()", "0");
             assert_eq!(warning(&told()), [""; 0]);

@@ -238,6 +238,19 @@ const WORKS: &[Work] = &[
         is_first: false,
     },
     Work {
+        name: "a window that another one closes",
+        place: Place::Here,
+        before: &[],
+        statements: &[
+            "SELECT ext_memcheck.begin()",
+            "SELECT shortage.leak(100, 10)",
+            "SELECT ext_memcheck.begin()",
+            "SELECT count(*) FROM ext_memcheck.end()",
+        ],
+        after: VIOLATIONS,
+        is_first: false,
+    },
+    Work {
         name: "flush_violations",
         place: Place::Here,
         before: &[],

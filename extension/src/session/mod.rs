@@ -93,6 +93,13 @@ pub(crate) fn report(findings: &[Finding]) {
     }
 }
 
+/// Counts what was to be put there and is lost.
+fn report_lost(number: u64) {
+    if number > 0 && mode::reports() {
+        ring::loses(number);
+    }
+}
+
 impl Session {
     /// The tree as it is now: by the ledger where allocations are traced, by a walk where not.
     fn census(&mut self, moment: Moment) -> Census {

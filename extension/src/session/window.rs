@@ -571,6 +571,8 @@ impl Session {
         let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on();
         if self.end().is_some() && !is_off {
             super::report(self.closed.not_in_ring());
+            // There is nobody any more who would look at the figures.
+            super::report_lost(self.closed.figures.out_of_memory);
         }
     }
 }

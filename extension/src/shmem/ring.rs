@@ -257,6 +257,11 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     }
 }
 
+/// So many violations are lost before they are in the ring.
+pub(crate) fn loses(number: u64) {
+    with_ring(|ring, _| ring.state.lost += number);
+}
+
 /// Violations lost since the server started.
 pub(crate) fn lost() -> u64 {
     with_ring(|ring, _| ring.state.lost).unwrap_or(0)

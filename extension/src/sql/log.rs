@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 
-use super::{called, look_up_role, raise_failure, require_preload, timestamp, warn};
+use super::{called, look_up_role, raise_failure, require_preload, require_room, timestamp, warn};
 use crate::pg::spi;
 use crate::session;
 use crate::shmem::ring::{self, Violation};
@@ -23,10 +23,11 @@ fn flush_violations() -> i32 {
     let lost = ring::lost_lately();
     if lost > 0 {
         warn(
-            format!("{lost} violations were lost because the ring was full"),
+            format!("{lost} violations were lost: the ring was full, or there was no memory for them"),
             "Flush more often, or raise pg_ext_memcheck.ring_size.",
         );
     }
+    require_room(violations.len() * size_of::<[pg_sys::Datum; 6]>());
     let rows: Vec<_> = violations.iter().map(row).collect();
     let inserted = spi::execute_with(
         c"INSERT INTO ext_memcheck.violation_log (ts, backend_pid, check_type, severity, detail, source_lib) \

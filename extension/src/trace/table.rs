@@ -6,6 +6,8 @@
 //! a while, with the index leading to it: the next one at its address finds it, and has only to be put into a list. Such a record
 //! is called dormant.
 
+use memcheck_core::room;
+
 use super::filled::{ContextRecord, Filled};
 use super::index::Index;
 use super::memory::{Reserved, Zeroed};
@@ -325,7 +327,10 @@ impl LiveTable {
     /// Forgets every outstanding allocation that was made after another.
     pub(crate) fn forget_since(&mut self, serial: u64) {
         let mut since = Vec::new();
-        self.for_each_since(serial, |address, _, _, _| since.push(address));
+        // What there is no room for is not forgotten.
+        self.for_each_since(serial, |address, _, _, _| {
+            room::push(&mut since, address);
+        });
         for address in since {
             self.remove(address);
         }

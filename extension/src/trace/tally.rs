@@ -57,7 +57,7 @@ impl Tally {
         (0..sites.min(MOST)).map(sum)
     }
 
-    /// The sites whose sums differ from what they were, and by how much.
+    /// The sites whose sums differ from what they were, and by how much. Who asks has asked for room for all of them.
     pub(super) fn since(&self, before: &[Sum], sites: usize) -> Vec<(u32, Sum)> {
         let before = before.iter().copied().chain(std::iter::repeat(Sum::default()));
         let differs =

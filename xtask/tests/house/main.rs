@@ -1,6 +1,7 @@
 //! The rooms of the code: no file refers to itself by way of others, and what needs care stands in the rooms made for it.
 
 mod circles;
+mod growth;
 mod page;
 mod references;
 mod rooms;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use growth::Growth;
 use rooms::Care;
 use tree::{Sources, Tree};
 
@@ -119,6 +121,28 @@ fn files_are_written_whole() {
         }
     }
     assert!(report.is_empty(), "not by runner/src/atomic.rs:\n{report}");
+}
+
+#[test]
+fn what_grows_in_the_engine_asks_for_room() {
+    let mut report = String::new();
+    let mut listed: BTreeSet<(String, String)> = growth::BOUNDED
+        .iter()
+        .flat_map(|(file, functions, _)| functions.iter().map(|name| ((*file).to_owned(), (*name).to_owned())))
+        .collect();
+    for (file, text) in sources("extension/src") {
+        if !growth::ROOMS.iter().any(|room| file.starts_with(room)) {
+            continue;
+        }
+        for function in Growth::read(&text).unwrap_or_else(|error| panic!("{file}: {error}")).functions {
+            let place = format!("  {file}: {function} adds to a collection without room::push, make or is_there_for\n");
+            if !listed.remove(&(file.clone(), function)) {
+                report += &place;
+            }
+        }
+    }
+    report.extend(listed.iter().map(|(file, name)| format!("  {file}: {name} is listed, and needs not be\n")));
+    assert!(report.is_empty(), "what grows, and the list of growth.rs:\n{report}");
 }
 
 /// The manual's page about the code.

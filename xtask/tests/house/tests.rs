@@ -1,5 +1,6 @@
 //! The tests of the test, on small trees.
 
+use crate::growth::Growth;
 use crate::rooms::Care;
 use crate::tree::{Sources, Tree};
 
@@ -234,4 +235,15 @@ fn g() { x.map(fs::File::options); vec.write(a); }
     let writes = Care::read(text).expect("Rust").writes;
     let writes: Vec<(usize, &str)> = writes.iter().map(|(line, what)| (*line, what.as_str())).collect();
     assert_eq!(writes, [(2, "fs::write"), (2, "File::create"), (3, "File::options")]);
+}
+
+#[test]
+fn what_grows_without_asking_is_found() {
+    let growing = |text: &str| Growth::read(text).expect("a file").functions.into_iter().collect::<Vec<_>>();
+    assert_eq!(growing("fn a(v: &mut Vec<u8>) { v.push(1); }"), ["a"]);
+    assert_eq!(growing("fn a(v: &mut Vec<u8>) { room::push(v, 1); }"), NONE);
+    assert_eq!(growing("fn a(v: &mut Vec<u8>) { if room::make(v, 1) { v.extend([1]); } }"), NONE);
+    assert_eq!(growing("impl A { fn b(&self) -> Vec<u8> { self.0.iter().collect() } }"), ["b"]);
+    assert_eq!(growing("fn a() { let f = |n| Vec::with_capacity(n); }"), ["a"]);
+    assert_eq!(growing("fn a() -> usize { 1 } #[cfg(test)] mod tests { fn b() { vec![1].push(2); } }"), NONE);
 }
