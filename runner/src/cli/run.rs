@@ -46,7 +46,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pg_config: Option<PathBuf>,
 
-    /// Run on a server that is there already and has the engine, in databases of its own; specs with "conf" are skipped
+    /// Run on a server that is there already and has the engine, in databases of its own; specs with "conf" are skipped. A URI or
+    /// keywords as libpq takes them, completed from the environment (docs/other-servers.md)
     #[arg(long, value_name = "URI", conflicts_with_all = ["pg", "pg_config", "keep"])]
     server: Option<String>,
 

@@ -13,7 +13,9 @@ use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Row, Statement};
 
-use crate::server::connect::{Canceller, Connected, Connection, Refusal, Settings, Unreached, connect, runtime};
+use crate::server::connect::{
+    Answer, Canceller, Connected, Connection, Refusal, Settings, Unreached, connect, runtime,
+};
 
 /// How long a connection may take to take leave.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -113,10 +115,7 @@ impl Client {
         self.ask(async |client| client.execute(statement, &[]).await.map(drop))
     }
 
-    fn ask<T>(
-        &mut self,
-        request: impl AsyncFnOnce(&tokio_postgres::Client) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Unanswered> {
+    fn ask<T>(&mut self, request: impl AsyncFnOnce(&tokio_postgres::Client) -> Answer<T>) -> Result<T, Unanswered> {
         let Client { runtime, client, connection, notice, until, state, .. } = self;
         let client = client.as_ref().expect("it has not taken leave");
         let answer = async {
@@ -131,7 +130,7 @@ impl Client {
                             *state = State::Closed;
                             // What the server said before it closed the connection says more.
                             return match answer.as_mut().poll(cx) {
-                                Poll::Ready(Err(last)) if last.as_db_error().is_some() => Poll::Ready(Err(last)),
+                                Poll::Ready(Err(last)) if last.code().is_some() => Poll::Ready(Err(last)),
                                 _ => Poll::Ready(Err(error)),
                             };
                         }

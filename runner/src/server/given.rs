@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Client;
 
-use super::connect::{Settings, Surroundings, Unusable, ask};
+use super::connect::{Answer, Settings, Surroundings, Unusable, ask};
 use super::engine::ENGINE;
 use super::error::ServerError;
 use super::options::ServerOptions;
@@ -99,7 +99,7 @@ struct Facts {
 }
 
 impl Facts {
-    async fn read(client: &Client) -> Result<Self, Error> {
+    async fn read(client: &Client) -> Answer<Self> {
         let sql = "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('is_superuser') = 'on',
                           pg_catalog.pg_is_in_recovery(),
                           (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'pg_ext_memcheck')";

@@ -131,14 +131,19 @@ impl Project {
         ended
     }
 
-    /// A server of the project's version that is not the runs' own, with or without the engine, and its URI.
-    pub(crate) fn server(&self, with_engine: bool) -> (Server, String) {
+    /// A tree of the project's version with or without the engine, and the directory that it is in.
+    pub(crate) fn stage(&self, with_engine: bool) -> (Stage, RunDirectory) {
         let installation = Installation::from_pg_config(&self.pg_config).expect("an installation");
         let run = RunDirectory::create().expect("a run directory");
         let engine =
             with_engine.then(|| EngineFiles::find(installation.version.major(), &self.config).expect("the engine"));
         let subject = self.config.extensions["leak_shapes"].clone();
-        let stage = Stage::build(&installation, &run, engine.as_ref(), &[subject]).expect("a stage");
+        (Stage::build(&installation, &run, engine.as_ref(), &[subject]).expect("a stage"), run)
+    }
+
+    /// A server of the project's version that is not the runs' own, with or without the engine, and its URI.
+    pub(crate) fn server(&self, with_engine: bool) -> (Server, String) {
+        let (stage, _) = self.stage(with_engine);
         let template = Template::create(&stage).expect("a template");
         let server = Server::start(&stage, &template, &ServerOptions::default()).expect("a server");
         let (directory, port) = server.address().expect("our own");

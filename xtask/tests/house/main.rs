@@ -145,6 +145,27 @@ fn what_grows_in_the_engine_asks_for_room() {
     assert!(report.is_empty(), "what grows, and the list of growth.rs:\n{report}");
 }
 
+/// By itself an error of the client library says no more than "db error".
+#[test]
+fn errors_of_the_client_library_are_shown_in_one_room() {
+    let mut report = String::new();
+    for (file, text) in sources("runner/src") {
+        if file.starts_with("server/connect/") {
+            continue;
+        }
+        let names = |line: &str| {
+            let imported = line
+                .split("postgres::{")
+                .nth(1)
+                .is_some_and(|rest| rest.split(['}', ',']).any(|name| name.trim() == "Error"));
+            imported || line.contains("postgres::Error") || line.contains("as_db_error")
+        };
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| names(line));
+        report.extend(lines.map(|(number, line)| format!("  {file}:{number}: {}\n", line.trim())));
+    }
+    assert!(report.is_empty(), "to be a Refusal of runner/src/server/connect/refusal.rs:\n{report}");
+}
+
 /// The manual's page about the code.
 fn page() -> String {
     fs::read_to_string(checkout().join("docs/the-code.md")).expect("UTF-8")

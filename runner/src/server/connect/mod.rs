@@ -11,6 +11,7 @@ mod wire;
 
 pub(crate) use copy::NO_DATA;
 pub(crate) use reach::{Canceller, Connected, Connection, ask, connect, runtime};
+pub(crate) use refusal::Answer;
 pub use refusal::Refusal;
 pub(crate) use settings::{Settings, Surroundings};
 pub use unreached::{Attempt, Unreached};

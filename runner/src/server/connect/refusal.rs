@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+/// What the client library gives. Nobody else names its error, which becomes a [`Refusal`].
+pub(crate) type Answer<T> = Result<T, Error>;
+
 /// An error of the server, or of the connection to it.
 #[derive(Debug)]
 pub struct Refusal {
