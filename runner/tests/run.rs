@@ -253,6 +253,28 @@ fn a_temporary_directory_may_have_a_long_path() {
     assert_eq!(fs::read_dir(&long).unwrap().count(), 0);
 }
 
+#[test]
+fn directories_may_be_called_as_nobody_should() {
+    let project =
+        Project::new(&[("specs/leaky.mcspec", &format!("golden none\n{LEAKY}")), ("schedule", "test: leaky\n")]);
+    let odd = |name: &str| {
+        let path = project.temporary().join(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    let (temporary, sources) = (odd("it's $HOME 50% #1"), odd("my \"project\" é"));
+    for name in ["mcspec.toml", "schedule", "specs"] {
+        std::os::unix::fs::symlink(project.path(name), sources.join(name)).unwrap();
+    }
+    let mut command = project.command("");
+    command.env("TMPDIR", &temporary).current_dir(&sources);
+    let ended = end(command);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.starts_with("mcspec: nothing can be built below TMPDIR \""), "{}", ended.stderr);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
 /// The databases of a server.
 fn databases(server: &Server) -> String {
     let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";
@@ -294,6 +316,35 @@ fn an_interrupted_run_leaves_no_database() {
     send(Signal::SIGINT, child.id().try_into().unwrap());
     assert_eq!(wait(child).code, 130);
     assert_eq!(databases(&server), NO_OTHERS);
+}
+
+#[test]
+fn a_server_that_goes_away_is_not_waited_for_long_and_what_is_left_there_is_named() {
+    let project = Project::new(&[
+        ("specs/endless.mcspec", ENDLESS),
+        ("specs/a.mcspec", GOOD),
+        ("specs/b.mcspec", GOOD),
+        ("schedule", "test: endless\ntest: a\ntest: b\n"),
+    ]);
+    let (server, uri) = project.server(true);
+    let child = project.on(&uri, "").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    project::eventually("the spec runs", || {
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
+        server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 1
+    });
+    let started = std::time::Instant::now();
+    server.stop();
+    let ended = wait(child);
+    // Not for each spec and each database.
+    assert!(started.elapsed().as_secs() < 25, "{:?}\n{}", started.elapsed(), ended.stdout);
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    let named = Regex::new(
+        "mcspec: warning: could not drop database \"(mcspec_\\w+)\": .*\n\
+         mcspec: hint: once the server is back: DROP DATABASE IF EXISTS (mcspec_\\w+) WITH \\(FORCE\\);\n",
+    );
+    let named = named.unwrap().captures(&ended.stderr).unwrap_or_else(|| panic!("{}", ended.stderr));
+    assert_eq!(named[1], named[2]);
 }
 
 #[test]

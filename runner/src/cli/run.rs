@@ -150,6 +150,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
             directory.keep();
             kept = Some(directory.path().to_owned());
         }
+        if let Some(wanted) = directory.instead_of() {
+            let (path, wanted) = (directory.path().display(), wanted.display());
+            note(&format!(
+                "nothing can be built below TMPDIR \"{wanted}\", whose name make takes apart; using \"{path}\""
+            ));
+        }
         if nix::unistd::geteuid().is_root() && !arguments.quiet {
             note(&format!("servers run as user \"{}\"", directory.account().name()));
         }

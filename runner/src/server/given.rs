@@ -1,6 +1,8 @@
 //! A server that somebody else runs: what it is, and whether specs can be run on it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::Client;
@@ -9,6 +11,7 @@ use super::connect::{Answer, Settings, Surroundings, Unusable, ask};
 use super::engine::ENGINE;
 use super::error::ServerError;
 use super::options::ServerOptions;
+use super::process::ONCE_MORE;
 use crate::config::SUPPORTED_MAJORS;
 
 /// How long it may take until the server has said what it is.
@@ -24,6 +27,8 @@ pub struct GivenServer {
     /// What the names of its databases made by this run begin with.
     pub database_prefix: String,
     preloaded: Vec<String>,
+    /// Whether it has been waited for in vain.
+    pub(super) gone: Arc<AtomicBool>,
     /// `server_version_num`
     pub version_num: u32,
     /// Its configure options.
@@ -54,6 +59,7 @@ impl GivenServer {
             warnings: resolved.warnings,
             database_prefix: format!("mcspec_{}_{now:x}_", std::process::id()),
             preloaded: facts.preloaded,
+            gone: Arc::default(),
             version_num: facts.version_num,
             configure: facts.configure,
             extension_dir: facts.extension_dir,
@@ -63,6 +69,16 @@ impl GivenServer {
     /// Where it is, without password.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Fails if it has been waited for in vain and is not back.
+    pub(super) fn check_is_back(&self) -> Result<(), ServerError> {
+        if self.gone.load(Ordering::Relaxed) {
+            ask(&self.settings, ONCE_MORE, async |client| client.batch_execute("SELECT 1").await)
+                .map_err(|source| ServerError::unreached(&self.settings, source))?;
+            self.gone.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Fails if a library of the options is not preloaded there.

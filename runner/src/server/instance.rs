@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use super::error::{ServerError, ended};
 use super::given::GivenServer;
 use super::options::ServerOptions;
 use super::order;
-use super::process::{self, Kind, Process};
+use super::process::{self, GONE, Kind, Process};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
 use super::template::{SUPERUSER, Template, server_command};
@@ -55,7 +55,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Origin {
     Own(Own),
-    Given { settings: Box<Settings>, claimed: Mutex<Vec<String>> },
+    Given { settings: Box<Settings>, gone: Arc<AtomicBool>, claimed: Mutex<Vec<String>> },
 }
 
 #[derive(Debug)]
@@ -155,8 +155,13 @@ impl Server {
 
     /// Uses a server that somebody else runs, which has to preload these libraries, in whatever order it takes them.
     pub fn given(server: &GivenServer, options: &ServerOptions) -> Result<Self, ServerError> {
+        server.check_is_back()?;
         server.check_preload(options)?;
-        let origin = Origin::Given { settings: Box::new(server.settings.clone()), claimed: Mutex::default() };
+        let origin = Origin::Given {
+            settings: Box::new(server.settings.clone()),
+            gone: server.gone.clone(),
+            claimed: Mutex::default(),
+        };
         let server = Self { name: server.name().to_owned(), origin };
         server.wait_until_accepting()?;
         Ok(server)
@@ -164,8 +169,8 @@ impl Server {
 
     /// Says that a database is about to be made. On a server that somebody else runs, it is dropped in any case.
     pub fn claim_database(&self, name: &str) -> Result<(), ServerError> {
-        if let Origin::Given { settings, claimed } = &self.origin {
-            process::register_database(settings, name)?;
+        if let Origin::Given { settings, gone, claimed } = &self.origin {
+            process::register_database(settings, gone, name)?;
             claimed.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
         }
         Ok(())
@@ -258,8 +263,17 @@ impl Server {
             {
                 return Err(ServerError::Crashed { database: database.to_owned(), crash: Box::new(crash) });
             }
-            let limit = if is_cut_off(&error) { CUT_OFF } else { READY };
+            let limit = match &self.origin {
+                _ if is_cut_off(&error) => CUT_OFF,
+                Origin::Given { gone, .. } if gone.load(Ordering::Relaxed) => Duration::ZERO,
+                // Nobody here knows whether it will be back.
+                Origin::Given { .. } if !is_starting(&error) => GONE,
+                _ => READY,
+            };
             if started.elapsed() >= limit {
+                if let Origin::Given { gone, .. } = &self.origin {
+                    gone.store(true, Ordering::Relaxed);
+                }
                 return Err(if limit == READY && self.own().is_some() { self.not_ready() } else { error });
             }
             thread::sleep(Duration::from_millis(10));
@@ -445,6 +459,11 @@ fn write_conf(data: &Path, lines: &[String]) -> Result<(), ServerError> {
 /// Whether a server that is starting or restarting may answer so.
 fn is_transient(error: &ServerError) -> bool {
     matches!(error, ServerError::Connect { source, .. } if source.is_transient())
+}
+
+/// Whether a server answers that it will be there soon.
+fn is_starting(error: &ServerError) -> bool {
+    matches!(error, ServerError::Connect { source, .. } if source.is_starting())
 }
 
 /// Whether a connection ended before the server has said anything.

@@ -16,7 +16,6 @@ use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpid, getppid};
-use tokio_postgres::error::SqlState;
 
 use super::account::Account;
 use super::children::{is_running, until};
@@ -52,6 +51,9 @@ const FAST_SHUTDOWN: Duration = Duration::from_secs(5);
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(7);
 pub(super) const KILL: Duration = Duration::from_secs(2);
 
+/// How long a job may take to end when it is told to.
+const TERMINATED: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Register {
     closed: bool,
@@ -64,11 +66,17 @@ struct Register {
 #[derive(Clone)]
 struct Database {
     server: Settings,
+    /// Whether the server has been waited for in vain.
+    gone: Arc<AtomicBool>,
     name: String,
 }
 
-/// How long a server that restarts after a crash is waited for before its databases are left behind.
+/// How long a server that restarts is waited for before its databases are left behind, and one that is not there.
 const RESTART: Duration = Duration::from_secs(20);
+pub(super) const GONE: Duration = Duration::from_secs(5);
+
+/// How long one that was waited for in vain is asked once more.
+pub(super) const ONCE_MORE: Duration = Duration::from_secs(2);
 
 /// How long dropping one of them may take.
 const DROPPED: Duration = Duration::from_secs(30);
@@ -83,9 +91,14 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// them.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
-    for process in locked(&REGISTER).processes.iter().filter(|process| process.kind == Kind::Job) {
-        process.signal(Signal::SIGKILL);
-    }
+    let jobs: Vec<Arc<Process>> =
+        locked(&REGISTER).processes.iter().filter(|process| process.kind == Kind::Job).cloned().collect();
+    // What initdb has started removes its shared memory then.
+    jobs.iter().for_each(|job| job.signal(Signal::SIGTERM));
+    thread::spawn(move || {
+        thread::sleep(TERMINATED);
+        jobs.iter().filter(|job| job.is_registered()).for_each(|job| job.signal(Signal::SIGKILL));
+    });
 }
 
 /// Whether the run is being interrupted.
@@ -104,7 +117,7 @@ pub fn cleanup_all() {
     register.closed = true;
     for process in &register.processes {
         process.signal(match process.kind {
-            Kind::Job => Signal::SIGKILL,
+            Kind::Job => Signal::SIGTERM,
             Kind::Postmaster { .. } => Signal::SIGQUIT,
         });
     }
@@ -120,12 +133,12 @@ pub fn cleanup_all() {
 }
 
 /// Registers a database that is about to be made on a server that somebody else runs, for removal.
-pub(super) fn register_database(server: &Settings, name: &str) -> Result<(), ServerError> {
+pub(super) fn register_database(server: &Settings, gone: &Arc<AtomicBool>, name: &str) -> Result<(), ServerError> {
     let mut register = locked(&REGISTER);
     if register.closed {
         return Err(ServerError::Interrupted);
     }
-    register.databases.push(Database { server: server.clone(), name: name.to_owned() });
+    register.databases.push(Database { server: server.clone(), gone: gone.clone(), name: name.to_owned() });
     Ok(())
 }
 
@@ -141,15 +154,24 @@ pub(super) fn drop_databases(names: &[String]) {
 impl Database {
     /// Drops it, whoever is still connected, and says so where that is not possible.
     fn drop_it(&self) {
-        let until = Instant::now() + RESTART;
+        let started = Instant::now();
+        let is_gone = || self.gone.load(Ordering::Relaxed);
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         loop {
-            let dropped = ask(&self.server, DROPPED, async |client| client.batch_execute(&sql).await);
+            let limit = if is_gone() { ONCE_MORE } else { DROPPED };
+            let dropped = ask(&self.server, limit, async |client| client.batch_execute(&sql).await);
             let Err(error) = dropped else { return };
-            let refused = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
-            if refused || Instant::now() >= until {
+            let refused = error.code().is_some() && !error.is_starting();
+            let patience = if error.is_starting() { RESTART } else { GONE };
+            if refused || is_gone() || started.elapsed() >= patience {
+                self.gone.store(!refused, Ordering::Relaxed);
+                let hint = if refused { "drop it yourself" } else { "once the server is back" };
+                let said = format!(
+                    "mcspec: warning: could not drop database \"{}\": {error}\nmcspec: hint: {hint}: {sql};\n",
+                    self.name
+                );
                 // Whoever closed the standard error does not want to know.
-                let _ = writeln!(io::stderr(), "mcspec: warning: could not drop database \"{}\": {error}", self.name);
+                let _ = io::stderr().write_all(said.as_bytes());
                 return;
             }
             thread::sleep(Duration::from_millis(100));
@@ -245,6 +267,10 @@ impl Process {
     /// Waits for the end of a job.
     pub(super) fn wait(self: &Arc<Self>) -> Result<ExitStatus, ServerError> {
         let status = locked(&self.child).wait();
+        if is_interrupted() {
+            // What it has started and not ended.
+            self.signal(Signal::SIGKILL);
+        }
         self.forget();
         // When interrupted, it did not end by itself.
         check_interrupts()?;
@@ -261,6 +287,10 @@ impl Process {
         self.forget();
     }
 
+    fn is_registered(self: &Arc<Self>) -> bool {
+        locked(&REGISTER).processes.iter().any(|process| Arc::ptr_eq(process, self))
+    }
+
     fn forget(self: &Arc<Self>) {
         locked(&REGISTER).processes.retain(|process| !Arc::ptr_eq(process, self));
     }
@@ -268,6 +298,8 @@ impl Process {
     fn end_now(&self) {
         match &self.kind {
             Kind::Job => {
+                // Somebody may be waiting for it, and have it locked.
+                until(TERMINATED, || !is_running(self.pid.as_raw()));
                 self.signal(Signal::SIGKILL);
                 let _ = locked(&self.child).wait();
             }

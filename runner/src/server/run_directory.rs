@@ -15,6 +15,9 @@ use super::process;
 /// The longest path of a unix socket, without the terminating zero (`sun_path` in unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
 
+/// Where it is without a TMPDIR, or with one of which no program can make anything.
+const USUAL: &str = "/tmp";
+
 /// The port of the first server; it is only part of the name of a socket.
 const FIRST_PORT: u16 = 5432;
 
@@ -35,6 +38,8 @@ struct Directory {
     /// Sub-directories named so far.
     names: AtomicU16,
     kept: AtomicBool,
+    /// The directory that was asked for, where it is elsewhere.
+    instead_of: Option<PathBuf>,
     /// Claims the directories as long as this process lives.
     _claims: Vec<File>,
 }
@@ -43,12 +48,13 @@ impl RunDirectory {
     /// Creates the directory and decides who the servers in it run as.
     pub fn create() -> Result<Self, ServerError> {
         let parent = std::env::var_os("TMPDIR").filter(|parent| !parent.is_empty());
-        Self::create_in(&parent.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from))
+        Self::create_in(&parent.map_or_else(|| PathBuf::from(USUAL), PathBuf::from))
     }
 
-    fn create_in(parent: &Path) -> Result<Self, ServerError> {
+    fn create_in(wanted: &Path) -> Result<Self, ServerError> {
         let account = Account::for_server()?;
-        let parent = parent.canonicalize().map_err(ServerError::file("use", parent))?;
+        let mut parent = wanted.canonicalize().map_err(ServerError::file("use", wanted))?;
+        let instead_of = (!is_plain(&parent)).then(|| std::mem::replace(&mut parent, PathBuf::from(USUAL)));
         if let Some(closed) = account.closed_directory(&parent) {
             return Err(ServerError::Unreachable { path: parent, closed, account: account.name().to_owned() });
         }
@@ -62,11 +68,12 @@ impl RunDirectory {
             servers: AtomicU16::new(0),
             names: AtomicU16::new(0),
             kept: AtomicBool::new(false),
+            instead_of,
             _claims: vec![claim],
         };
 
         if socket(&directory.sockets, u16::MAX).as_os_str().as_bytes().len() > MAX_SOCKET_PATH {
-            let elsewhere = Path::new("/tmp");
+            let elsewhere = Path::new(USUAL);
             left::remove(elsewhere, &directory.account);
             let (path, claim) = create_private(elsewhere, &directory.account)?;
             directory.sockets = path.join("s");
@@ -85,6 +92,11 @@ impl RunDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// The directory in which it was to be, where that has a name with which nothing can be built.
+    pub fn instead_of(&self) -> Option<&Path> {
+        self.0.instead_of.as_deref()
     }
 
     /// Who the servers run as.
@@ -169,6 +181,11 @@ fn create_for(path: &Path, mode: u32, account: Option<&Account>) -> Result<(), S
     account.map_or(Ok(()), |account| account.own(path))
 }
 
+/// Whether a path passes make, shells and lists of PostgreSQL as it is. PGXS quotes nothing: a blank ends a name in it.
+fn is_plain(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.chars().all(|c| c.is_alphanumeric() || "/-_.+@".contains(c)))
+}
+
 /// The mode that mkdir(2) is given is subject to the umask.
 fn set_mode(path: &Path, mode: u32) -> Result<(), ServerError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(ServerError::file("set the mode of", path))
@@ -221,6 +238,23 @@ mod tests {
         assert!(sockets.starts_with("/tmp") && sockets.is_dir(), "{sockets:?}");
         drop(run);
         assert!(!sockets.parent().expect("has one").exists());
+    }
+
+    #[test]
+    fn a_name_that_make_would_take_apart_is_avoided() {
+        let parent = tempfile::tempdir().expect("temporary directory");
+        set_mode(parent.path(), 0o755).expect("mode");
+        for name in ["my files", "it's", "$HOME", "50%", "a\nb", "a\\b", "a,b", "a\"b", "#1", "a:b", "-x y"] {
+            let odd = parent.path().join(name);
+            create_for(&odd, 0o755, None).expect("created");
+            let run = RunDirectory::create_in(&odd).expect("created");
+            assert!(run.path().starts_with(USUAL) && !run.path().starts_with(parent.path()), "{name}");
+            assert_eq!(run.instead_of(), Some(odd.canonicalize().expect("there").as_path()));
+        }
+        let plain = parent.path().join("-Größe_1.2");
+        create_for(&plain, 0o755, None).expect("created");
+        let run = RunDirectory::create_in(&plain).expect("created");
+        assert!(run.path().starts_with(&plain) && run.instead_of().is_none());
     }
 
     #[test]

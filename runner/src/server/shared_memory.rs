@@ -36,8 +36,9 @@ const ITEMS: usize = 16;
 pub(super) fn remove_of(directory: &Path, account: &Account) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let text = fs::read_to_string(entry.path().join("postmaster.pid")).unwrap_or_default();
-        if let Some(postmaster) = text.lines().next().and_then(|pid| pid.trim().parse().ok()) {
-            remove(postmaster, account);
+        // A server without a postmaster writes it with a sign (miscinit.c, CreateLockFile).
+        if let Some(pid) = text.lines().next().and_then(|pid| pid.trim().parse::<i32>().ok()) {
+            remove(pid.saturating_abs(), account);
         }
     }
 }

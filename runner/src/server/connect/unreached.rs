@@ -115,6 +115,16 @@ impl Unreached {
         }
     }
 
+    /// Whether the server says that it will be there soon.
+    pub(crate) fn is_starting(&self) -> bool {
+        match self.last() {
+            Unreached::Refused(refusal) => refusal
+                .code()
+                .is_some_and(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN),
+            _ => false,
+        }
+    }
+
     /// Whether nobody answers.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self.last(), Unreached::Silent(_))
