@@ -60,8 +60,8 @@ test test-all: lint engine engine-links rust-corpus
 test: ## Pass every test, on PostgreSQL 15 and 18
 test-all: ## Pass every test, on all supported versions
 
-torture: build engine engine-links ## Do to servers and runs what must not harm them, in 10 minutes, on 15 and 18 (docs/torture.md)
-	MCSPEC_TEST_PG="$(PG)" MCSPEC_TORTURE="$(TORTURE)" cargo test -p mcspec --test torture -- --ignored --nocapture
+torture: engine engine-links ## Do to servers and runs what must not harm them, in 10 minutes, on 15 and 18 (docs/torture.md)
+	MCSPEC_TEST_PG="$(PG)" MCSPEC_TORTURE="$(TORTURE)" cargo test -p mcspec --test torture $(if $(TORTURE),,--test memory) -- --ignored --nocapture
 
 try-fresh: ## As root: run and test in a minimal Debian 12, for users with and without privilege (tests/fresh)
 	tests/fresh/run

@@ -5,8 +5,14 @@
 #[path = "torture/case.rs"]
 mod case;
 mod cluster;
+#[path = "torture/dropped.rs"]
+mod dropped;
 #[path = "torture/ended.rs"]
 mod ended;
+#[path = "torture/extension.rs"]
+mod extension;
+#[path = "torture/full_disk.rs"]
+mod full_disk;
 #[path = "torture/interrupted.rs"]
 mod interrupted;
 #[path = "torture/killed.rs"]
@@ -14,8 +20,12 @@ mod killed;
 #[path = "torture/memory.rs"]
 mod memory;
 mod project;
+#[path = "torture/ring.rs"]
+mod ring;
 #[path = "torture/sound.rs"]
 mod sound;
+#[path = "torture/standby.rs"]
+mod standby;
 #[path = "torture/traces.rs"]
 mod traces;
 #[path = "torture/workers.rs"]
@@ -30,11 +40,16 @@ use cluster::{Cluster, clusters};
 type Part = fn(&Cluster, &Choice, &'static str, u32);
 
 /// Each part, and how many cases of it there are in the short form and in the long one.
-const PARTS: [(&str, Part, u32, u32); 5] = [
+const PARTS: [(&str, Part, u32, u32); 10] = [
     ("interrupted", interrupted::part, 0, 50),
+    ("full_disk", full_disk::part, 0, 12),
     ("killed", killed::part, 1, 20),
     ("ended", ended::part, 3, 60),
     ("workers", workers::part, 2, 20),
+    ("ring", ring::part, 1, 10),
+    ("standby", standby::part, 1, 3),
+    ("dropped", dropped::part, 1, 20),
+    ("extension", extension::part, 0, 4),
     ("memory", memory::part, 0, 40),
 ];
 

@@ -84,7 +84,9 @@ fn warn_of_creators() {
                   FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl)
                  WHERE nspname = 'ext_memcheck' AND privilege_type = 'CREATE' AND grantee <> nspowner
                    AND NOT EXISTS (SELECT FROM pg_roles WHERE oid = grantee AND rolsuper)) AS all_of_them (creator)";
-    if let Ok(Some(creators)) = Spi::get_one::<String>(CREATORS) {
+    // Not by what may write, which takes a transaction id: there is none on a standby.
+    let creators = Spi::connect(|client| client.select(CREATORS, Some(1), &[])?.first().get_one::<String>());
+    if let Ok(Some(creators)) = creators {
         warn(
             format!("role {creators} can create functions in schema ext_memcheck"),
             "They may be called in place of the extension's: REVOKE CREATE ON SCHEMA ext_memcheck.",

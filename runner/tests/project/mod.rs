@@ -83,15 +83,7 @@ impl Project {
 
     /// All files but what runs have found, with what is in them.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let is_kept = |entry: &DirEntry| entry.file_name() != "results";
-        let entries = WalkDir::new(self.directory.path()).into_iter().filter_entry(is_kept).flatten();
-        let files = entries.filter(|entry| entry.file_type().is_file());
-        files
-            .map(|file| {
-                let name = file.path().strip_prefix(self.directory.path()).expect("in it").display().to_string();
-                (name, fs::read(file.path()).expect("read"))
-            })
-            .collect()
+        files(self.directory.path())
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -190,6 +182,15 @@ impl Project {
         let left: Vec<PathBuf> = fs::read_dir(self.temporary()).expect("read").flatten().map(|e| e.path()).collect();
         assert!(left.is_empty(), "files are left: {left:?}");
     }
+}
+
+/// The files of a project but what runs have found, with what is in them.
+pub(crate) fn files(project: &Path) -> BTreeMap<String, Vec<u8>> {
+    let is_kept = |entry: &DirEntry| entry.file_name() != "results";
+    let entries = WalkDir::new(project).into_iter().filter_entry(is_kept).flatten();
+    let name = |file: &DirEntry| file.path().strip_prefix(project).expect("in it").display().to_string();
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(|file| (name(&file), fs::read(file.path()).expect("read"))).collect()
 }
 
 /// Runs a command to its end.

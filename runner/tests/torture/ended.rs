@@ -106,6 +106,6 @@ fn end(server: &Server, case: &mut Case) {
         session.gives(FAULTS, "");
         sound::assert_window_finds(&mut session);
     }
-    assert!(server.crashes_since(position).is_empty(), "{:?}", server.crashes_since(position));
+    sound::assert_no_crash(server, position);
     sound::assert_sound(server);
 }

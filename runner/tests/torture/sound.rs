@@ -35,7 +35,11 @@ pub(crate) fn server(cluster: &Cluster, conf: &[&str]) -> Server {
 
 /// A session in which the subject can be called, and parallel workers are started for the least.
 pub(crate) fn session(server: &Server) -> Session {
-    let mut session = Session::open(server);
+    prepared(Session::open(server))
+}
+
+/// The same, of one that there is.
+pub(crate) fn prepared(mut session: Session) -> Session {
     session.gives("SET search_path = mem_corpus, public; SET pg_ext_memcheck.targets = 'mem_corpus'", "");
     session.gives(PARALLEL, "");
     session
@@ -50,15 +54,34 @@ pub(crate) fn send(pid: i32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);
 }
 
-/// Fails unless the server works: it takes connections, a window finds what there is to be found, another process answers,
-/// and what was found is written down. The sessions of others have ended.
+/// Fails where a process has crashed since the log ended there.
+#[track_caller]
+pub(crate) fn assert_no_crash(server: &Server, position: u64) {
+    let crashes = server.crashes_since(position);
+    // The end of the log is of the time before, which may have many lines on contexts.
+    let is_said =
+        |line: &&str| ["ERROR:", "FATAL:", "PANIC:", "WARNING:", "LOG:"].iter().any(|word| line.contains(word));
+    let log = || server.log_tail(5000).lines().filter(is_said).map(str::to_owned).collect::<Vec<_>>().join("\n");
+    assert!(crashes.is_empty(), "{}{:?}\n{}", crashes[0].process, crashes[0].end, log());
+}
+
+/// Fails unless the server works: it takes connections, and [`assert_works`]. The sessions of others have ended.
 #[track_caller]
 pub(crate) fn assert_sound(server: &Server) {
     server.wait_ready().expect("the server is there");
     let mut session = session(server);
     alone(&mut session);
-    assert_window_finds(&mut session);
-    let mut other = Session::open(server);
+    assert_works(&mut session, Session::open(server));
+    session.gives("SELECT ext_memcheck.flush_violations() >= 0", "t");
+    session.gives("SELECT ext_memcheck.clear_violations()", "");
+    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
+    session.gives("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0");
+}
+
+/// Fails unless a window finds what there is to be found, and another process answers.
+#[track_caller]
+pub(crate) fn assert_works(session: &mut Session, mut other: Session) {
+    assert_window_finds(session);
     let other_pid = pid(&mut other);
     session.gives(&format!("SELECT count(*) > 10 FROM ext_memcheck.backend_contexts({other_pid})"), "t");
     session.gives(&format!("SELECT ext_memcheck.begin_in({other_pid})"), "Memory check session started.");
@@ -67,10 +90,6 @@ pub(crate) fn assert_sound(server: &Server) {
     let end = format!("SELECT check_type, source_lib FROM ext_memcheck.end_in({other_pid}) ORDER BY 1");
     session.gives(&end, "context_leak|mem_corpus\nwrong_ctx_alloc|mem_corpus");
     session.gives(FAULTS, "");
-    session.gives("SELECT ext_memcheck.flush_violations() >= 0", "t");
-    session.gives("SELECT ext_memcheck.clear_violations()", "");
-    session.gives("SELECT count(*) FROM ext_memcheck.violation_log", "0");
-    session.gives("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0");
 }
 
 /// Opens a window around a leak of the known size.

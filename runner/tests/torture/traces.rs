@@ -73,13 +73,14 @@ fn processes(places: &[PathBuf]) -> Vec<String> {
     pids().filter(|&pid| pid != this && is_ours(pid)).map(describe).collect()
 }
 
-/// What is in a directory. The logs of servers go with the directory.
+/// What is in a directory. Logs of servers and copies of installations go with the directory.
 fn files(place: &Path) -> Vec<String> {
+    let stays = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        !name.ends_with(".log") && !name.starts_with("pg")
+    };
     let entries = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries
-        .filter(|path| path.extension().is_none_or(|end| end != "log"))
-        .map(|path| path.display().to_string())
-        .collect()
+    entries.filter(stays).map(|path| path.display().to_string()).collect()
 }
 
 /// Segments in /dev/shm that no process has mapped.

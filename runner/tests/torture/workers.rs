@@ -89,7 +89,7 @@ fn die(server: &Server, case: &mut Case) {
         leader.ask("SELECT count(*) FROM ext_memcheck.end()");
         leader.gives(FAULTS, "");
         sound::assert_window_finds(&mut leader);
-        assert!(server.crashes_since(position).is_empty(), "{:?}", server.crashes_since(position));
+        sound::assert_no_crash(server, position);
     } else {
         drop(leader);
     }
