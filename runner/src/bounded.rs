@@ -2,7 +2,7 @@
 //! for somebody who writes.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Most bytes of what people write: specs, what they include, schedules, the configuration.
@@ -10,6 +10,26 @@ pub(crate) const SPEC: u64 = 16 << 20;
 
 /// Most bytes of what runs write: goldens, results.
 pub(crate) const RECORD: u64 = 256 << 20;
+
+/// Most bytes of a log: what is looked for in it comes last.
+const LOG: u64 = 16 << 20;
+
+/// What has been written into a log since it had so many bytes: all of it, or of more the end, from the beginning of a line on.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub(crate) fn log(path: &Path, since: u64) -> io::Result<String> {
+    let mut log = File::open(path)?;
+    let start = log.metadata()?.len().saturating_sub(LOG).max(since);
+    log.seek(SeekFrom::Start(start))?;
+    let mut text = Vec::new();
+    // It may be written to at the same time.
+    log.take(2 * LOG).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    let first = if start == since { 0 } else { text.find('\n').map_or(text.len(), |newline| newline + 1) };
+    Ok(text[first..].to_owned())
+}
 
 /// Reads a file of at most so many bytes.
 ///
@@ -46,6 +66,21 @@ pub(crate) fn text(path: &Path, limit: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_log_the_end_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        assert_eq!(log(&path, 0).unwrap(), "one\ntwo\n");
+        assert_eq!(log(&path, 4).unwrap(), "two\n");
+        assert_eq!(log(&path, 99).unwrap(), "");
+        let lines = "a line of the log\n".repeat(1 << 20) + "last\n";
+        std::fs::write(&path, &lines).unwrap();
+        let end = log(&path, 4).unwrap();
+        assert!(end.len() as u64 <= LOG && end.starts_with("a line") && end.ends_with("\nlast\n"), "{}", end.len());
+        assert_eq!(log(&path, lines.len() as u64 - 5).unwrap(), "last\n");
+    }
 
     #[test]
     fn what_has_no_end_or_is_too_long_is_not_read() {

@@ -12,6 +12,7 @@ use super::installation::Installation;
 use super::process::{Kind, Process};
 use super::run_directory::RunDirectory;
 use super::tree::{self, Placement, Treatment};
+use crate::bounded;
 use crate::config::{Build, ExtensionSource};
 
 /// How much of a failed build's output is shown, in lines.
@@ -150,8 +151,7 @@ pub(super) fn run_logged(
 
 /// The last `lines` lines of a log file; empty where it cannot be read.
 pub(super) fn log_tail(path: &Path, lines: usize) -> String {
-    let log = fs::read(path).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
+    let log = bounded::log(path, 0).unwrap_or_default();
     let all: Vec<_> = log.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }

@@ -1,7 +1,6 @@
 //! A running server.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +25,7 @@ use super::process::{self, GONE, Kind, Process};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
 use super::template::{SUPERUSER, Template, server_command};
+use crate::bounded;
 
 /// How long a server may take until it accepts connections, and a connection until it is usable.
 const READY: Duration = Duration::from_secs(30);
@@ -34,9 +34,6 @@ const READY: Duration = Duration::from_secs(30);
 const CUT_OFF: Duration = Duration::from_secs(5);
 /// How long it may take to ask a server that somebody else runs to end a backend.
 const TERMINATED: Duration = Duration::from_secs(5);
-
-/// So many bytes at the end of a log are read.
-const LOG: u64 = 16 << 20;
 
 /// The database that others are made from.
 const MAINTENANCE: &str = "postgres";
@@ -355,16 +352,8 @@ impl Server {
 
     /// What has come since the log ended there, of those who use the server now; the end of it where that is very much.
     fn log_since(&self, position: u64) -> String {
-        let read = |own: &Own| {
-            let mut log = File::open(&own.log)?;
-            let position = position.max(own.begun.load(Ordering::Relaxed));
-            let position = position.max(log.metadata()?.len().saturating_sub(LOG));
-            log.seek(SeekFrom::Start(position))?;
-            let mut text = Vec::new();
-            log.read_to_end(&mut text)?;
-            Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).into_owned())
-        };
-        self.own().and_then(|own| read(own).ok()).unwrap_or_default()
+        let read = |own: &Own| bounded::log(&own.log, position.max(own.begun.load(Ordering::Relaxed))).ok();
+        self.own().and_then(read).unwrap_or_default()
     }
 
     /// Waits until a backend, whose session is over, has ended and what the postmaster says about it is in the log. False if
@@ -407,7 +396,7 @@ impl Server {
         };
         self.when_ready(database, connects).map_err(|error| match error {
             ServerError::Gone { name, pid, status, .. } => {
-                let log = self.own().map(|own| fs::read_to_string(&own.log).unwrap_or_default());
+                let log = self.own().map(|own| bounded::log(&own.log, 0).unwrap_or_default());
                 let log = complaints(&log.unwrap_or_default());
                 let is_all = status.code().is_some() && !log.is_empty();
                 let reason = || format!(": the postmaster (PID {pid}) {}", ended(status));

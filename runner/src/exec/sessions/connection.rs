@@ -29,8 +29,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// How much is kept until it is handed over.
 const BATCH: usize = 1000;
 
-/// How many rows of a result are kept. Those that follow are counted.
+/// How many rows of a result are kept, and how many bytes of their values. Those that follow are counted.
 const ROWS: usize = 100_000;
+const BYTES: usize = 64 << 20;
 
 /// What arrives at a session, in the order in which the server sent it.
 #[derive(Debug)]
@@ -214,6 +215,7 @@ impl Served {
         let Ok(answers) = self.client.simple_query_raw(sql).await else { return Err(Outcome::Lost) };
         let mut answers = pin!(answers);
         let mut table: Option<Table> = None;
+        let mut bytes = 0;
         let (wire, pulse) = (&mut self.wire, &self.pulse);
         let mut batch = Vec::new();
         // How often the thread was asked to catch up: answered, and seen.
@@ -233,12 +235,14 @@ impl Served {
                         Some(Ok(SimpleQueryMessage::RowDescription(columns))) => {
                             let columns = columns.iter().map(|column| column.name().to_owned()).collect();
                             table = Some(Table { columns, ..Table::default() });
+                            bytes = 0;
                             continue;
                         }
                         Some(Ok(SimpleQueryMessage::Row(row))) => {
                             let value = |i| row.get(i).map(str::to_owned);
                             let table = table.get_or_insert_default();
-                            if table.rows.len() < ROWS {
+                            if table.rows.len() < ROWS && bytes < BYTES {
+                                bytes += (0..row.len()).filter_map(|i| row.get(i)).map(str::len).sum::<usize>();
                                 table.rows.push((0..row.len()).map(value).collect());
                             } else {
                                 table.more += 1;

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::cut::Cut;
+
 /// Why there is no data. The server says "COPY from stdin failed: " before it.
 pub(crate) const NO_DATA: &str = "mcspec sends no data";
 
@@ -13,10 +15,12 @@ pub(crate) const NO_DATA: &str = "mcspec sends no data";
 const HEAD: usize = 5;
 
 /// What to do with a message of the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Pass {
     Yes,
     No,
+    /// What is left of it, when it is over.
+    Cut(Cut),
 }
 
 /// Reads the messages of the server as they come in, in pieces of any size.
@@ -26,6 +30,7 @@ pub(super) struct Incoming {
     /// Bytes that are left of a message.
     left: usize,
     pass: Option<Pass>,
+    kind: u8,
     /// Whether it is a ReadyForQuery, whose content is the state of the transaction.
     is_ready: bool,
     transaction: Arc<AtomicU8>,
@@ -41,13 +46,15 @@ impl Incoming {
     pub(super) fn take(&mut self, mut piece: &[u8], out: &mut Vec<u8>) -> usize {
         let mut asked = 0;
         while !piece.is_empty() {
-            if let Some(pass) = self.pass {
+            if let Some(pass) = &mut self.pass {
                 let (now, later) = piece.split_at(self.left.min(piece.len()));
                 if let (true, &[state, ..]) = (self.is_ready, now) {
                     self.transaction.store(state, Ordering::Relaxed);
                 }
-                if pass == Pass::Yes {
-                    out.extend_from_slice(now);
+                match pass {
+                    Pass::Yes => out.extend_from_slice(now),
+                    Pass::No => {}
+                    Pass::Cut(cut) => cut.take(now),
                 }
                 self.left -= now.len();
                 piece = later;
@@ -58,17 +65,24 @@ impl Incoming {
                 let Ok(&[kind, length @ ..]) = <&[u8; HEAD]>::try_from(self.head.as_slice()) else { continue };
                 self.left = content(length);
                 // CopyOutResponse, CopyData, CopyDone, CopyInResponse (protocol.h).
-                let pass = if matches!(kind, b'H' | b'd' | b'c' | b'G') { Pass::No } else { Pass::Yes };
-                if pass == Pass::Yes {
+                let pass = match Cut::begin(kind, self.left) {
+                    _ if matches!(kind, b'H' | b'd' | b'c' | b'G') => Pass::No,
+                    Some(cut) => Pass::Cut(cut),
+                    None => Pass::Yes,
+                };
+                if let Pass::Yes = pass {
                     out.extend_from_slice(&self.head);
                 }
                 asked += usize::from(kind == b'G');
                 self.is_ready = kind == b'Z';
                 self.pass = Some(pass);
+                self.kind = kind;
                 self.head.clear();
             }
-            if self.left == 0 {
-                self.pass = None;
+            if self.left == 0
+                && let Some(Pass::Cut(cut)) = self.pass.take()
+            {
+                out.extend(cut.end(self.kind));
             }
         }
         asked

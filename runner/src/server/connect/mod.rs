@@ -1,6 +1,7 @@
 //! Connections to a server, none of which waits without end.
 
 mod copy;
+mod cut;
 mod reach;
 mod refusal;
 mod settings;
