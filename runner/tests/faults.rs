@@ -130,3 +130,38 @@ fn files_that_have_no_end_are_refused() {
     let (code, _, err) = mcspec(directory.path(), "", &["check", "specs/one.mcspec"]);
     assert!(code == 2 && err.contains("it is no regular file"), "{err}");
 }
+
+/// The most memory that a process has used so far, in megabytes.
+fn peak(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes >> 10)
+}
+
+#[test]
+fn what_a_step_returns_may_be_larger_than_what_is_kept() {
+    let directory = project();
+    let spec = "session a\nstep value { SELECT repeat('x', 300000000); }\n\
+                step notice { DO $$ BEGIN RAISE NOTICE '%', repeat('x', 100000000); END $$; }\n\
+                step rows { SELECT repeat('x', 1000000) FROM generate_series(1, 300); }\n\
+                permutation value notice rows\n  expect none\n";
+    fs::write(directory.path().join("specs/one.mcspec"), spec).unwrap();
+    let major = std::env::var("MCSPEC_TEST_PG").unwrap_or_else(|_| "15".to_owned());
+    let major = major.split([' ', ',']).next().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mcspec"))
+        .current_dir(directory.path())
+        .args(["run", "one", "--pg", major])
+        .spawn()
+        .unwrap();
+    let mut most = 0;
+    let status = loop {
+        most = most.max(peak(child.id()).unwrap_or_default());
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    assert!(status.success());
+    // Without a limit it is three times the value.
+    assert!(most < 400, "{most} MB");
+}
