@@ -440,6 +440,20 @@ fn an_open_window_is_reported_at_exit() {
     });
 }
 
+/// So that it can be opened on a standby, too.
+#[test]
+fn a_window_takes_no_number_for_the_transaction() {
+    SHARED.each(|server| {
+        let mut session = Session::open(server);
+        session.ask("BEGIN TRANSACTION READ ONLY");
+        session.gives("SELECT ext_memcheck.begin()", "Memory check session started.");
+        session.gives("SELECT ext_memcheck.mark(1)", "");
+        session.ask("SELECT * FROM ext_memcheck.end()");
+        session.gives("SELECT pg_current_xact_id_if_assigned() IS NULL", "t");
+        session.ask("ROLLBACK");
+    });
+}
+
 #[test]
 fn privileges() {
     SHARED.each(|server| {
