@@ -275,6 +275,19 @@ fn directories_may_be_called_as_nobody_should() {
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
+#[test]
+fn a_report_that_cannot_be_written_takes_nothing_from_the_others() {
+    let project = Project::new(&[("specs/good.mcspec", GOOD), ("schedule", "test: good\n")]);
+    let ended = project.run("--report json=/dev/full --report tap --report junit=r.xml");
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert_eq!(
+        ended.stderr.matches("mcspec: error: could not write \"/dev/full\": No space left on device").count(),
+        1
+    );
+    assert!(ended.stdout.contains("\nok 1 - good ") && project.read("r.xml").ends_with("</testsuites>\n"));
+    assert!(project.read("results/run.json").contains("\"good\""));
+}
+
 /// The databases of a server.
 fn databases(server: &Server) -> String {
     let sql = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database";

@@ -1,6 +1,6 @@
 //! `mcspec run`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
@@ -201,7 +201,9 @@ fn end(reported: Option<Reported>, files: Files, unrecorded: Vec<Complaint>) -> 
     let Some((summary, unreported)) = reported else { return Exit::Ok };
     let unreported = unreported.into_iter().map(Complaint::stdout);
     let unwritten: Vec<Complaint> = unrecorded.into_iter().chain(unreported).chain(files.finish()).collect();
-    unwritten.iter().for_each(Complaint::print);
+    // What fails while it is written fails again at the end.
+    let mut said = BTreeSet::new();
+    unwritten.iter().filter(|complaint| said.insert(complaint.to_string())).for_each(|complaint| complaint.print());
     match summary {
         _ if !unwritten.is_empty() => Exit::CouldNotRun,
         Summary { unsupported: 1.., .. } => Exit::CouldNotRun,
