@@ -12,8 +12,11 @@ use super::error::Problem;
 /// The mistakes found so far in one file.
 pub(super) struct Problems<'a> {
     text: &'a str,
-    found: Vec<Problem>,
+    found: Vec<(Range<usize>, String, Option<String>)>,
 }
+
+/// How many are told.
+const TOLD: usize = 100;
 
 impl<'a> Problems<'a> {
     pub(super) fn new(text: &'a str) -> Self {
@@ -21,12 +24,18 @@ impl<'a> Problems<'a> {
     }
 
     pub(super) fn add(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
-        self.found.push(Problem::new(self.text, span, message, hint));
+        self.found.push((span, message, hint));
     }
 
     pub(super) fn into_vec(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| (problem.line, problem.column));
-        self.found
+        self.found.sort_by_key(|(span, ..)| span.start);
+        let more = self.found.len().saturating_sub(TOLD);
+        if more > 1 {
+            self.found.truncate(TOLD + 1);
+            self.found[TOLD].1 = format!("this and {} more errors", more - 1);
+            self.found[TOLD].2 = None;
+        }
+        self.found.into_iter().map(|(span, message, hint)| Problem::new(self.text, span, message, hint)).collect()
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::bounded;
 use crate::language::suggest::{closest, did_you_mean};
 
+/// How many times a schedule may be read for another one.
+const INCLUDED: usize = 1000;
+
 /// The specs of one `test:` line; they may run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -82,6 +85,9 @@ pub enum Fault {
         /// The nearest name there is.
         near: Option<String>,
     },
+    /// Schedules that include others twice, which include others twice.
+    #[error("more than {INCLUDED} schedules are included")]
+    TooMany,
     /// A schedule includes itself.
     #[error("schedule \"{0}\" includes itself")]
     Cycle(String),
@@ -106,7 +112,7 @@ pub fn read_by(
     file: &Path,
     known: &[String],
 ) -> Result<Vec<Group>, ScheduleError> {
-    let mut reader = Reader { read, known, open: Vec::new(), groups: Vec::new() };
+    let mut reader = Reader { read, known, open: Vec::new(), included: 0, groups: Vec::new() };
     reader.file(file)?;
     Ok(reader.groups)
 }
@@ -116,6 +122,8 @@ struct Reader<'a, R> {
     known: &'a [String],
     /// The file being read and those that include it.
     open: Vec<PathBuf>,
+    /// How many have been included.
+    included: usize,
     groups: Vec<Group>,
 }
 
@@ -153,6 +161,10 @@ impl<R: Fn(&Path) -> io::Result<String>> Reader<'_, R> {
                 let path = file.parent().unwrap_or(Path::new("")).join(other);
                 if self.open.contains(&path) {
                     return Err(at(Fault::Cycle(other.to_owned())));
+                }
+                self.included += 1;
+                if self.included > INCLUDED {
+                    return Err(at(Fault::TooMany));
                 }
                 self.file(&path)
             }
@@ -228,6 +240,11 @@ mod tests {
                 None,
             ),
             (&[("s", "include: t\n"), ("t", "include: s\n")], "t:1: schedule \"s\" includes itself", None),
+            (
+                &[("s", "include: t\ninclude: t"), ("t", "include: u\n".repeat(600).leak()), ("u", "")],
+                "t:399: more than 1000 schedules are included",
+                None,
+            ),
             (&[("s", "include: t\n")], "could not read schedule \"t\": No such file or directory (os error 2)", None),
         ];
         for &(files, message, hint) in table {
