@@ -39,6 +39,7 @@ pub extern "C-unwind" fn _PG_init() {
     heap::at_the_end(pg::errors::out_of_memory);
     pg::errors::keep_frames_out();
     fit::require();
+    pg::copied::prepare();
     if !pg::process::is_preloading() {
         return;
     }

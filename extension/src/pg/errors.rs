@@ -37,9 +37,24 @@ impl Raised {
 /// What the server has begun to do is not undone: either the ERROR is raised again, or a subtransaction is rolled back.
 ///
 /// # Safety
+/// As for [`completed`].
+pub(super) unsafe fn caught<R: Copy>(call: impl FnOnce() -> R + Copy) -> Result<R, Raised> {
+    // SAFETY: by the caller's promise. The copy is made where the caller's caller catches what it raises.
+    unsafe {
+        completed(call).ok_or_else(|| {
+            let raised = server::__real_CopyErrorData();
+            server::FlushErrorState();
+            Raised(raised)
+        })
+    }
+}
+
+/// Calls the server. None if it raises an ERROR, which is then the server's current one (`errordata` in elog.c).
+///
+/// # Safety
 /// `call` is left by longjmp when the server raises an ERROR: it must own nothing that has to be dropped, must not call Rust
 /// code that does, and calls the server's functions without pgrx's boundary.
-pub(super) unsafe fn caught<R: Copy>(call: impl FnOnce() -> R + Copy) -> Result<R, Raised> {
+pub(super) unsafe fn completed<R: Copy>(call: impl FnOnce() -> R + Copy) -> Option<R> {
     let mut result = MaybeUninit::<R>::uninit();
     // SAFETY: what is current is put back before this frame is left, and by the caller's promise the frames that a longjmp
     // skips hold nothing to drop.
@@ -55,13 +70,11 @@ pub(super) unsafe fn caught<R: Copy>(call: impl FnOnce() -> R + Copy) -> Result<
         pg_sys::PG_exception_stack = exceptions;
         pg_sys::error_context_stack = contexts;
         if jumped == 0 {
-            return Ok(result.assume_init());
+            return Some(result.assume_init());
         }
         // It is ErrorContext by now.
         pg_sys::CurrentMemoryContext = memory;
-        let raised = server::CopyErrorData();
-        server::FlushErrorState();
-        Err(Raised(raised))
+        None
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod build;
 pub(crate) mod catcache;
+pub(crate) mod copied;
 pub(crate) mod dsm;
 pub(crate) mod dumps;
 pub(crate) mod errors;

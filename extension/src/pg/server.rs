@@ -56,7 +56,8 @@ unsafe extern "C-unwind" {
     pub(crate) fn errdetail_internal(format: *const c_char, ...) -> c_int;
     pub(crate) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(crate) fn pg_re_throw() -> !;
-    pub(crate) fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    /// CopyErrorData. That name stands for [`super::copied`] when this library is linked.
+    pub(crate) fn __real_CopyErrorData() -> *mut pg_sys::ErrorData;
     pub(crate) fn FlushErrorState();
     pub(crate) fn FreeErrorData(error: *mut pg_sys::ErrorData);
     pub(crate) fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
@@ -94,6 +95,11 @@ unsafe extern "C-unwind" {
         is_null: *mut bool,
     ) -> pg_sys::Datum;
     pub(crate) fn ReleaseSysCache(tuple: pg_sys::HeapTuple);
+
+    // mcxt.c
+    pub(crate) fn MemoryContextReset(context: pg_sys::MemoryContext);
+    pub(crate) fn palloc0(bytes: usize) -> *mut c_void;
+    pub(crate) fn pstrdup(text: *const c_char) -> *mut c_char;
 
     // latch.c
     pub(crate) fn SetLatch(latch: *mut pg_sys::Latch);

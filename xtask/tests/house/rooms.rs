@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 28] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -63,6 +63,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 28] = [
         "which requests for memory fail in tests, written by hooks of parameters; the allocator has no argument to carry it",
     ),
     ("pg/build.rs", &["MARK"], "what the library says about itself to whoever reads its file; never written"),
+    (
+        "pg/copied.rs",
+        &["COPIES"],
+        "memory for an ERROR that pgrx catches, which calls it without an argument; written at the start",
+    ),
     (
         "pg/errors.rs",
         &["IS_LEAVING"],

@@ -1,0 +1,70 @@
+//! An ERROR that pgrx catches while there is no memory.
+//!
+//! pgrx takes over an ERROR by CopyErrorData, and is still the one who catches what is raised (`pg_guard_ffi_boundary_impl` in its
+//! ffi.rs). Where the copy finds no memory that raises another ERROR, which is caught in the same place, and so on, until the
+//! server's stack of errors is full: a PANIC (`get_error_stack_entry` in elog.c), which ends all processes. So the linker has
+//! pgrx call [`__wrap_CopyErrorData`] instead (`--wrap` in build.rs), which raises nothing and has memory that is there
+//! beforehand. [`super::errors::caught`] has given the catching back before it copies, and calls the server's own.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::errcodes::PgSqlErrorCode;
+
+use super::errors::completed;
+use super::server;
+use super::thread::ServerThread;
+
+/// Bytes that a copy has for certain: more than the message, DETAIL, HINT and CONTEXT of most ERRORs take. A longer one may
+/// still get the rest from malloc.
+const BYTES: usize = 32 * 1024;
+
+/// Where copies are made.
+static COPIES: ServerThread<Cell<pg_sys::MemoryContext>> = ServerThread::new(Cell::new(std::ptr::null_mut()));
+
+/// Provides the memory. In the postmaster: its children inherit it, untouched.
+pub(crate) fn prepare() {
+    if COPIES.get().is_null() {
+        // SAFETY: a constant name and the context that lives as long as the process. An ERROR refuses the library, and leaves no
+        // frame that owns anything.
+        COPIES.set(unsafe {
+            server::AllocSetContextCreateInternal(
+                pg_sys::TopMemoryContext,
+                c"pg_ext_memcheck errors".as_ptr(),
+                BYTES,
+                BYTES,
+                BYTES,
+            )
+        });
+    }
+}
+
+/// Called in place of CopyErrorData, and like it to be given back by FreeErrorData, before another is caught: pgrx does so at
+/// once.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn __wrap_CopyErrorData() -> *mut pg_sys::ErrorData {
+    let copies = COPIES.get();
+    // SAFETY: the last copy has been given back. The closure owns nothing; the context has room for what is made where the
+    // copy had none, since it is empty again and keeps its first block (`AllocSetReset` in aset.c).
+    unsafe {
+        if copies.is_null() {
+            return server::__real_CopyErrorData();
+        }
+        let memory = pg_sys::CurrentMemoryContext;
+        server::MemoryContextReset(copies);
+        pg_sys::CurrentMemoryContext = copies;
+        let copy = completed(|| server::__real_CopyErrorData()).unwrap_or_else(|| {
+            server::FlushErrorState();
+            server::MemoryContextReset(copies);
+            let copy: *mut pg_sys::ErrorData = server::palloc0(size_of::<pg_sys::ErrorData>()).cast();
+            (*copy).elevel = pgrx::PgLogLevel::ERROR as c_int;
+            (*copy).sqlerrcode = PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int;
+            (*copy).message = server::pstrdup(c"out of memory".as_ptr());
+            (*copy).assoc_context = copies;
+            copy
+        });
+        pg_sys::CurrentMemoryContext = memory;
+        copy
+    }
+}
