@@ -51,8 +51,8 @@ const FAST_SHUTDOWN: Duration = Duration::from_secs(5);
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(7);
 pub(super) const KILL: Duration = Duration::from_secs(2);
 
-/// How long a job may take to end when it is told to.
-const TERMINATED: Duration = Duration::from_secs(1);
+/// How long a job and what it has started may take to end when it is told to: initdb's server writes a checkpoint.
+const TERMINATED: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 struct Register {
@@ -93,8 +93,7 @@ pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
     let jobs: Vec<Arc<Process>> =
         locked(&REGISTER).processes.iter().filter(|process| process.kind == Kind::Job).cloned().collect();
-    // What initdb has started removes its shared memory then.
-    jobs.iter().for_each(|job| job.signal(Signal::SIGTERM));
+    jobs.iter().for_each(|job| job.tell_to_end());
     thread::spawn(move || {
         thread::sleep(TERMINATED);
         jobs.iter().filter(|job| job.is_registered()).for_each(|job| job.signal(Signal::SIGKILL));
@@ -116,10 +115,7 @@ pub fn cleanup_all() {
     let mut register = locked(&REGISTER);
     register.closed = true;
     for process in &register.processes {
-        process.signal(match process.kind {
-            Kind::Job => Signal::SIGTERM,
-            Kind::Postmaster { .. } => Signal::SIGQUIT,
-        });
+        process.tell_to_end();
     }
     for process in register.processes.drain(..) {
         process.end_now();
@@ -268,8 +264,7 @@ impl Process {
     pub(super) fn wait(self: &Arc<Self>) -> Result<ExitStatus, ServerError> {
         let status = locked(&self.child).wait();
         if is_interrupted() {
-            // What it has started and not ended.
-            self.signal(Signal::SIGKILL);
+            self.end_group();
         }
         self.forget();
         // When interrupted, it did not end by itself.
@@ -299,9 +294,11 @@ impl Process {
         match &self.kind {
             Kind::Job => {
                 // Somebody may be waiting for it, and have it locked.
-                until(TERMINATED, || !is_running(self.pid.as_raw()));
-                self.signal(Signal::SIGKILL);
+                if !until(TERMINATED, || !is_running(self.pid.as_raw())) {
+                    self.signal(Signal::SIGKILL);
+                }
                 let _ = locked(&self.child).wait();
+                self.end_group();
             }
             Kind::Postmaster { cluster, account } => {
                 if self.status().is_none() {
@@ -314,6 +311,24 @@ impl Process {
                 kill_backends(cluster);
                 shared_memory::remove(self.pid.as_raw(), account);
             }
+        }
+    }
+
+    /// Tells it to end, which looks after its children itself: make hands the signal on, and what initdb has started sees the end of
+    /// its input and leaves in good order. That one must not get the signal: it ends by it at once, and leaves its shared memory
+    /// (`bootstrap_signals` in bootstrap.c).
+    fn tell_to_end(&self) {
+        let _ = match self.kind {
+            Kind::Job => kill(self.pid, Signal::SIGTERM),
+            Kind::Postmaster { .. } if self.status().is_some() => Ok(()),
+            Kind::Postmaster { .. } => kill(self.pid, Signal::SIGQUIT),
+        };
+    }
+
+    /// Waits for what a job has started, and ends what stays.
+    fn end_group(&self) {
+        if !until(TERMINATED, || killpg(self.pid, None) == Err(Errno::ESRCH)) {
+            self.signal(Signal::SIGKILL);
         }
     }
 
