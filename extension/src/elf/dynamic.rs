@@ -1,7 +1,5 @@
 //! The dynamic section of an object (gABI, "Dynamic Section").
 
-use std::ffi::{CStr, c_char};
-
 use super::module::Module;
 
 pub(super) const DT_NEEDED: i64 = 1;
@@ -13,28 +11,17 @@ pub(super) const DT_RELASZ: i64 = 8;
 pub(super) const DT_JMPREL: i64 = 23;
 pub(super) const DT_GNU_HASH: i64 = 0x6fff_fef5;
 
-/// Entries of a dynamic section: tag and value.
-///
-/// # Safety
-/// The object is loaded.
-pub(super) unsafe fn dynamic_entries(module: &Module) -> impl Iterator<Item = (i64, usize)> {
-    let mut at = module.dynamic as *const [usize; 2];
+/// Entries of a dynamic section: tag and value. It ends with a null tag.
+pub(super) fn dynamic_entries(module: &Module) -> impl Iterator<Item = (i64, usize)> {
+    let mut at = module.dynamic;
     std::iter::from_fn(move || {
-        if at.is_null() {
-            return None;
-        }
-        // SAFETY: by the caller's promise; the section ends with a null tag, behind which nothing is read.
-        let [tag, value] = unsafe { at.read() };
-        at = at.wrapping_add(1);
+        let [tag, value]: [usize; 2] = module.read(at)?;
+        at += size_of::<[usize; 2]>();
         (tag != 0).then_some((tag as i64, value))
     })
 }
 
-/// An entry's string.
-///
-/// # Safety
-/// `strings` and `offset` come from the dynamic section of a loaded object.
-pub(super) unsafe fn string<'a>(strings: usize, offset: usize) -> &'a CStr {
-    // SAFETY: by the caller's promise.
-    unsafe { CStr::from_ptr((strings + offset) as *const c_char) }
+/// The value of the first entry with a tag; 0 if there is none.
+pub(super) fn dynamic_entry(module: &Module, wanted: i64) -> usize {
+    dynamic_entries(module).find(|&(tag, _)| tag == wanted).map_or(0, |(_, value)| value)
 }

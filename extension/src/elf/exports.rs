@@ -2,43 +2,44 @@
 
 use std::ffi::CStr;
 
-use super::dynamic::{DT_GNU_HASH, DT_STRTAB, DT_SYMTAB, dynamic_entries, string};
+use super::dynamic::{DT_GNU_HASH, DT_STRTAB, DT_SYMTAB, dynamic_entry};
 use super::module::Module;
 
 /// Whether an object has a symbol of its own with this name. Objects without a GNU hash table, which linkers write by
 /// default, export nothing.
 pub(super) fn exports(module: &Module, name: &CStr) -> bool {
-    // SAFETY: the object is loaded.
-    let of = |wanted| unsafe { dynamic_entries(module) }.find(|&(tag, _)| tag == wanted).map_or(0, |(_, value)| value);
-    let (table, symbols, strings) = (of(DT_GNU_HASH), of(DT_SYMTAB), of(DT_STRTAB));
-    if [table, symbols, strings].iter().any(|address| !module.all.contains(address)) {
-        return false;
-    }
+    find(module, name).unwrap_or(false)
+}
+
+/// The same; none where the tables lead out of the object. They are laid out as in `_dl_setup_hash` of glibc: four words, a filter of
+/// as many addresses as the third says, a word for each bucket, and a word for each symbol from the second on.
+fn find(module: &Module, name: &CStr) -> Option<bool> {
+    let of = |tag| Some(dynamic_entry(module, tag)).filter(|address| *address != 0);
+    let (table, symbols, strings) = (of(DT_GNU_HASH)?, of(DT_SYMTAB)?, of(DT_STRTAB)?);
     let hash = hash(name.to_bytes());
-    // SAFETY: the tables are mapped with the object, and laid out as in `_dl_setup_hash` of glibc: four words, a filter of
-    // as many addresses as the third says, a word for each bucket, and a word for each symbol from the second on.
-    unsafe {
-        let words = table as *const u32;
-        let (buckets, first, filter) = (words.read(), words.add(1).read(), words.add(2).read());
-        let bucket = words.add(4).cast::<usize>().add(filter as usize).cast::<u32>();
-        let chain = bucket.add(buckets as usize);
-        if buckets == 0 {
-            return false;
-        }
-        let mut number = bucket.add((hash % buckets) as usize).read();
-        while number >= first {
-            let other = chain.add((number - first) as usize).read();
-            let symbol = (symbols as *const libc::Elf64_Sym).add(number as usize);
-            if other | 1 == hash | 1 && string(strings, (*symbol).st_name as usize) == name {
-                return true;
-            }
-            if other & 1 == 1 {
-                break;
-            }
-            number += 1;
-        }
-        false
+    let [buckets, first, filter, _]: [u32; 4] = module.read(table)?;
+    if buckets == 0 {
+        return None;
     }
+    let word = |at: usize, number: u32| at.checked_add(number as usize * size_of::<u32>());
+    let bucket = table.checked_add(16 + filter as usize * size_of::<usize>())?;
+    let chain = word(bucket, buckets)?;
+    let mut number: u32 = module.read(word(bucket, hash % buckets)?)?;
+    while number >= first {
+        let other: u32 = module.read(word(chain, number - first)?)?;
+        if other | 1 == hash | 1 {
+            let symbol: libc::Elf64_Sym =
+                module.read(symbols.checked_add(number as usize * size_of::<libc::Elf64_Sym>())?)?;
+            if module.text(strings.checked_add(symbol.st_name as usize)?)? == name {
+                return Some(true);
+            }
+        }
+        if other & 1 == 1 {
+            break;
+        }
+        number = number.checked_add(1)?;
+    }
+    Some(false)
 }
 
 /// `_dl_new_hash` of glibc.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::module::Module;
+use super::module::{Module, Plain};
 
 /// An entry of the table: a function's start and its description, both relative to the header.
 #[repr(C)]
@@ -12,10 +12,14 @@ struct Entry {
     description: i32,
 }
 
+impl Plain for Entry {}
+
 /// The functions of one object.
 pub(crate) struct Functions {
     header: usize,
     entries: &'static [Entry],
+    /// Where their descriptions are.
+    frames: Range<usize>,
 }
 
 impl Functions {
@@ -23,19 +27,15 @@ impl Functions {
     pub(crate) fn of(module: &Module) -> Option<Self> {
         /// Version 1; addresses relative to their own place, a count of 4 bytes, a table relative to the header.
         const FORM: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
-        let header = module.unwind.as_ref()?.0.clone();
-        // SAFETY: the header is mapped with the object, which stays loaded; the count says how long the table is.
-        unsafe {
-            if (header.start as *const [u8; 4]).read() != FORM {
-                return None;
-            }
-            let count = (header.start as *const u32).add(2).read() as usize;
-            if 12 + count * size_of::<Entry>() > header.len() {
-                return None;
-            }
-            let entries = std::slice::from_raw_parts((header.start + 12) as *const Entry, count);
-            Some(Functions { header: header.start, entries })
+        let (header, frames) = module.unwind.clone()?;
+        if module.read::<[u8; 4]>(header.start)? != FORM {
+            return None;
         }
+        let count: u32 = module.read(header.start + 8)?;
+        let entries: &[Entry] = module.table(header.start + 12, count as usize)?;
+        // SAFETY: the table is mapped with the object, which stays loaded.
+        let entries = unsafe { std::slice::from_raw_parts(entries.as_ptr(), entries.len()) };
+        Some(Functions { header: header.start, entries, frames })
     }
 
     /// The function that begins at an address.
@@ -49,9 +49,13 @@ impl Functions {
         let entry = self.entries.partition_point(|entry| entry.start <= offset).checked_sub(1)?;
         let start = self.header.checked_add_signed(self.entries[entry].start as isize)?;
         let description = self.header.checked_add_signed(self.entries[entry].description as isize)?;
-        // SAFETY: a description has length, link, start and size, 4 bytes each in this form, and is mapped.
-        let size = unsafe { (description as *const u32).add(3).read() };
-        Some(start..start + size as usize).filter(|function| function.contains(&address))
+        // It has length, link, start and size, 4 bytes each in this form.
+        if description < self.frames.start || description.checked_add(16)? > self.frames.end {
+            return None;
+        }
+        // SAFETY: the descriptions are mapped.
+        let size = unsafe { (description as *const u32).add(3).read_unaligned() };
+        Some(start..start.checked_add(size as usize)?).filter(|function| function.contains(&address))
     }
 }
 

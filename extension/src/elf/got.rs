@@ -6,8 +6,8 @@
 
 use std::ffi::CStr;
 
-use super::dynamic::{DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELASZ, DT_STRTAB, DT_SYMTAB, dynamic_entries, string};
-use super::module::Module;
+use super::dynamic::{DT_JMPREL, DT_PLTRELSZ, DT_RELA, DT_RELASZ, DT_STRTAB, DT_SYMTAB, dynamic_entries};
+use super::module::{Module, Plain};
 
 /// A slot, the name of the symbol it was filled by, and what is in it.
 pub(crate) struct Slot<'a> {
@@ -31,8 +31,7 @@ pub(crate) enum Kind {
 /// Whether an object calls a function of another object.
 pub(crate) fn imports(module: &Module, function: &CStr) -> bool {
     let mut found = false;
-    // SAFETY: a loaded object that is relocated already.
-    unsafe { for_each_slot(module, |_, slot| found |= slot.name == function) };
+    for_each_slot(module, |_, slot| found |= slot.name == function);
     found
 }
 
@@ -45,6 +44,7 @@ struct Dynamic {
 }
 
 /// An entry of a table of relocations (gABI, "Relocation").
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Relocation {
     offset: usize,
@@ -52,19 +52,17 @@ struct Relocation {
     addend: i64,
 }
 
-/// Shows each slot of an object: its address, and what is in it.
-///
-/// # Safety
-/// The object is loaded and relocated.
-pub(crate) unsafe fn for_each_slot(module: &Module, mut show: impl FnMut(usize, Slot)) {
+impl Plain for Relocation {}
+
+/// Shows each slot of an object that is loaded and relocated: its address, and what is in it.
+pub(crate) fn for_each_slot(module: &Module, mut show: impl FnMut(usize, Slot)) {
     const R_X86_64_64: u32 = 1;
     const R_X86_64_COPY: u32 = 5;
     const R_X86_64_GLOB_DAT: u32 = 6;
     const R_X86_64_JUMP_SLOT: u32 = 7;
 
     let mut dynamic = Dynamic::default();
-    // SAFETY: by the caller's promise, here and below.
-    for (tag, value) in unsafe { dynamic_entries(module) } {
+    for (tag, value) in dynamic_entries(module) {
         match tag {
             DT_PLTRELSZ => dynamic.relocations[0].1 = value,
             DT_JMPREL => dynamic.relocations[0].0 = value,
@@ -75,19 +73,9 @@ pub(crate) unsafe fn for_each_slot(module: &Module, mut show: impl FnMut(usize, 
             _ => {}
         }
     }
-    // The loader has made addresses of offsets, but not in an object of the kernel's.
-    let is_mapped = |address: usize| module.all.contains(&address);
-    if !is_mapped(dynamic.symbols) || !is_mapped(dynamic.strings) {
-        return;
-    }
+    // The loader has made addresses of offsets, but not in an object of the kernel's, where they lead nowhere.
     for (start, size) in dynamic.relocations {
-        if !is_mapped(start) {
-            continue;
-        }
-        // SAFETY: the table of relocations is mapped with the object.
-        let relocations =
-            unsafe { std::slice::from_raw_parts(start as *const Relocation, size / size_of::<Relocation>()) };
-        for relocation in relocations {
+        for relocation in module.table::<Relocation>(start, size / size_of::<Relocation>()).unwrap_or_default() {
             let symbol = (relocation.info >> 32) as usize;
             let kind = match relocation.info as u32 {
                 R_X86_64_JUMP_SLOT => Kind::Call,
@@ -95,19 +83,24 @@ pub(crate) unsafe fn for_each_slot(module: &Module, mut show: impl FnMut(usize, 
                 R_X86_64_COPY => Kind::Copy,
                 _ => continue,
             };
-            let address = module.base + relocation.offset;
+            let Some(address) = module.base.checked_add(relocation.offset) else { continue };
             if symbol == 0 || relocation.addend != 0 || !address.is_multiple_of(size_of::<usize>()) {
                 continue;
             }
-            // SAFETY: the symbol is in the object's table, its name in the object's strings; the slots are mapped.
-            unsafe {
-                let symbol = (dynamic.symbols as *const libc::Elf64_Sym).add(symbol);
-                let name = string(dynamic.strings, (*symbol).st_name as usize);
-                let words = if kind == Kind::Copy { (*symbol).st_size as usize / size_of::<usize>() } else { 1 };
-                for address in (address..).step_by(size_of::<usize>()).take(words) {
-                    show(address, Slot { name, value: (address as *const usize).read(), kind });
-                }
+            let Some((size, name)) = named(module, &dynamic, symbol) else { continue };
+            let words = if kind == Kind::Copy { size / size_of::<usize>() } else { 1 };
+            for address in (address..).step_by(size_of::<usize>()).take(words) {
+                let Some(value) = module.read(address).filter(|_| module.writable.contains(&address)) else { break };
+                show(address, Slot { name, value, kind });
             }
         }
     }
+}
+
+/// The size and the name of a symbol.
+fn named<'m>(module: &'m Module, dynamic: &Dynamic, symbol: usize) -> Option<(usize, &'m CStr)> {
+    let entry = dynamic.symbols.checked_add(symbol * size_of::<libc::Elf64_Sym>())?;
+    let symbol: libc::Elf64_Sym = module.read(entry)?;
+    let name = module.text(dynamic.strings.checked_add(symbol.st_name as usize)?)?;
+    Some((usize::try_from(symbol.st_size).ok()?, name))
 }

@@ -1,8 +1,18 @@
 //! A loaded object: the executable or a library.
 
+use std::ffi::CStr;
 use std::ops::Range;
 
 use memcheck_core::targets::Library;
+
+/// Types of which any bytes are a value.
+pub(super) trait Plain: Copy {}
+
+impl Plain for u8 {}
+impl Plain for u32 {}
+impl Plain for usize {}
+impl Plain for libc::Elf64_Sym {}
+impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// A loaded object.
 #[derive(Clone)]
@@ -15,6 +25,8 @@ pub(crate) struct Module {
     pub(crate) code: Range<usize>,
     /// Where everything of it is mapped.
     pub(crate) all: Range<usize>,
+    /// What of that can be read. Between its parts may be nothing.
+    pub(crate) loads: Vec<Range<usize>>,
     /// Where what may change is mapped.
     pub(crate) writable: Range<usize>,
     /// `.eh_frame_hdr` and `.eh_frame`, if there are.
@@ -33,7 +45,36 @@ pub(crate) struct Module {
     pub(crate) is_module: bool,
 }
 
+/// Reading what is mapped. Sizes, counts and offsets that stand in an object are whoever's who has made it: they are held
+/// against what is there, also where the dynamic linker has not looked at them.
 impl Module {
+    /// What is mapped from an address on.
+    fn from(&self, at: usize) -> Option<&[u8]> {
+        let load = self.loads.iter().find(|load| load.contains(&at))?;
+        // SAFETY: mapped to be read as long as the object is loaded, as is whoever has described it.
+        Some(unsafe { std::slice::from_raw_parts(at as *const u8, load.end - at) })
+    }
+
+    /// A value.
+    pub(super) fn read<T: Plain>(&self, at: usize) -> Option<T> {
+        let bytes = self.from(at)?.get(..size_of::<T>())?;
+        // SAFETY: there are as many bytes, and any are a value.
+        Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    }
+
+    /// So many values, one behind the other.
+    pub(super) fn table<T: Plain>(&self, at: usize, count: usize) -> Option<&[T]> {
+        let bytes = self.from(at)?.get(..count.checked_mul(size_of::<T>())?)?;
+        let start = bytes.as_ptr().cast::<T>();
+        // SAFETY: as above, and aligned.
+        start.is_aligned().then(|| unsafe { std::slice::from_raw_parts(start, count) })
+    }
+
+    /// A text that ends in a null byte.
+    pub(super) fn text(&self, at: usize) -> Option<&CStr> {
+        CStr::from_bytes_until_nul(self.from(at)?).ok()
+    }
+
     /// As far as it matters for targets.
     pub(crate) fn library(&self) -> Library<'_> {
         Library { name: &self.name, is_module: self.is_module }

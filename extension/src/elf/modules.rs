@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 
-use super::dynamic::{DT_NEEDED, DT_STRTAB, dynamic_entries, string};
+use super::dynamic::{DT_NEEDED, DT_STRTAB, dynamic_entries, dynamic_entry};
 use super::exports::exports;
 use super::got;
 use super::module::Module;
@@ -52,41 +52,37 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Option<Module> {
     };
     let base = info.dlpi_addr as usize;
     let range = |header: &libc::Elf64_Phdr| {
-        let start = base + header.p_vaddr as usize;
-        start..start + header.p_memsz as usize
+        let start = base.wrapping_add(header.p_vaddr as usize);
+        start..start.saturating_add(header.p_memsz as usize)
     };
     let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
     let code = loads().filter(|header| header.p_flags & libc::PF_X != 0).map(range).reduce(join)?;
     let all = loads().map(range).reduce(join)?;
     let writable = loads().filter(|header| header.p_flags & libc::PF_W != 0).map(range).reduce(join).unwrap_or(0..0);
     let find = |kind| headers.iter().find(|header| header.p_type == kind).map(range);
-    let unwind = find(libc::PT_GNU_EH_FRAME).and_then(|header| {
-        // SAFETY: the segment is mapped with the object.
-        let frames = unsafe { eh_frame(header.start) }?;
-        let end = loads().map(range).find(|load| load.contains(&frames))?.end;
-        Some((header, frames..end))
-    });
     let mut module = Module {
         name: without_suffix(&path).to_owned(),
         base,
         code,
         all,
+        loads: loads().filter(|header| header.p_flags & libc::PF_R != 0).map(range).collect(),
         writable,
-        unwind,
+        unwind: None,
         relro: find(libc::PT_GNU_RELRO).unwrap_or(0..0),
-        // SAFETY: note segments are mapped with the object.
-        build_id: headers
-            .iter()
-            .filter(|header| header.p_type == libc::PT_NOTE)
-            .find_map(|header| unsafe { build_id(range(header)) })
-            .unwrap_or_default(),
+        build_id: String::new(),
         dynamic: find(libc::PT_DYNAMIC).map_or(0, |section| section.start),
         needed: Vec::new(),
         unwinds: false,
         is_module: false,
     };
-    // SAFETY: the object is loaded.
-    module.needed = unsafe { needed(&module) };
+    module.unwind = find(libc::PT_GNU_EH_FRAME).and_then(|header| {
+        let frames = eh_frame(&module, header.start)?;
+        let end = module.loads.iter().find(|load| load.contains(&frames))?.end;
+        Some((header, frames..end))
+    });
+    let notes = headers.iter().filter(|header| header.p_type == libc::PT_NOTE).map(range);
+    module.build_id = notes.filter_map(|notes| build_id(&module, notes)).next().unwrap_or_default();
+    module.needed = needed(&module);
     module.unwinds = got::imports(&module, c"_Unwind_Resume");
     module.is_module = exports(&module, c"Pg_magic_func");
     Some(module)
@@ -98,18 +94,13 @@ fn without_suffix(path: &str) -> &str {
     name.find(".so").map_or(name, |suffix| &name[..suffix])
 }
 
-/// # Safety
-/// The object is loaded.
-unsafe fn needed(module: &Module) -> Vec<String> {
-    // SAFETY: by the caller's promise.
-    let entries = || unsafe { dynamic_entries(module) };
-    let strings = entries().find(|&(tag, _)| tag == DT_STRTAB).map_or(0, |(_, value)| value);
-    if !module.all.contains(&strings) {
-        return Vec::new();
-    }
-    // SAFETY: as above; the strings are mapped with the object.
-    let name = |(_, offset)| without_suffix(&unsafe { string(strings, offset) }.to_string_lossy()).to_owned();
-    entries().filter(|&(tag, _)| tag == DT_NEEDED).map(name).collect()
+fn needed(module: &Module) -> Vec<String> {
+    let strings = dynamic_entry(module, DT_STRTAB);
+    let name = |(_, offset)| {
+        let name = module.text(strings.checked_add(offset)?)?.to_string_lossy();
+        Some(without_suffix(&name).to_owned())
+    };
+    dynamic_entries(module).filter(|&(tag, _)| tag == DT_NEEDED).filter_map(name).collect()
 }
 
 fn join(a: Range<usize>, b: Range<usize>) -> Range<usize> {
@@ -118,45 +109,31 @@ fn join(a: Range<usize>, b: Range<usize>) -> Range<usize> {
 
 /// Where `.eh_frame` is, from the header's encoded pointer (LSB, "Exception Frame Header"). Only the encoding that linkers
 /// write is read: relative to its own place, 4 bytes, signed.
-///
-/// # Safety
-/// `header` is the address of a mapped `.eh_frame_hdr`.
-unsafe fn eh_frame(header: usize) -> Option<usize> {
+fn eh_frame(module: &Module, header: usize) -> Option<usize> {
     const PCREL_SDATA4: u8 = 0x1b;
-    let at = header as *const u8;
-    // SAFETY: by the caller's promise; the fixed part has 8 bytes.
-    unsafe {
-        if at.read() != 1 || at.add(1).read() != PCREL_SDATA4 {
-            return None;
-        }
-        let offset = at.add(4).cast::<i32>().read_unaligned();
-        (header + 4).checked_add_signed(offset as isize)
-    }
+    let [version, encoding, _, _, offset @ ..]: [u8; 8] = module.read(header)?;
+    let offset = i32::from_le_bytes(offset);
+    (version == 1 && encoding == PCREL_SDATA4).then(|| (header + 4).checked_add_signed(offset as isize)).flatten()
 }
 
 /// The build ID in a segment of notes.
-///
-/// # Safety
-/// The segment is mapped.
-unsafe fn build_id(notes: Range<usize>) -> Option<String> {
+fn build_id(module: &Module, notes: Range<usize>) -> Option<String> {
     const NT_GNU_BUILD_ID: u32 = 3;
     let mut at = notes.start;
-    while at + 12 <= notes.end {
-        // SAFETY: by the caller's promise, and inside the segment.
-        let (name_size, size, kind) = unsafe {
-            let words = at as *const u32;
-            (words.read() as usize, words.add(1).read() as usize, words.add(2).read())
-        };
-        let content = at + 12 + name_size.next_multiple_of(4);
-        if kind == NT_GNU_BUILD_ID && name_size == 4 && content + size <= notes.end {
-            // SAFETY: inside the segment.
-            let bytes = unsafe { std::slice::from_raw_parts(content as *const u8, size) };
+    while at < notes.end {
+        let [name_size, size, kind]: [u32; 3] = module.read(at)?;
+        let content = at + 12 + (name_size as usize).next_multiple_of(4);
+        if kind == NT_GNU_BUILD_ID && name_size == 4 {
+            let bytes = module.table::<u8>(content, (size as usize).min(LONGEST_ID))?;
             return Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
         }
-        at = content + size.next_multiple_of(4);
+        at = content + (size as usize).next_multiple_of(4);
     }
     None
 }
+
+/// Bytes of the longest build ID that is told.
+const LONGEST_ID: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -170,5 +147,82 @@ mod tests {
         assert!(program.code.contains(&(loaded_objects_are_described as *const () as usize)));
         assert!(program.unwinds);
         assert!(program.needed.iter().any(|name| name == "libc"), "{:?}", program.needed);
+    }
+
+    /// Numbers without a pattern, the same in every run (xorshift64).
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn next(&mut self) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 as usize
+        }
+    }
+
+    /// An object of one page, behind which nothing can be read, that says of itself what it likes.
+    #[test]
+    fn nothing_is_read_beyond_what_is_mapped() {
+        const PAGE: usize = 4096;
+        // SAFETY: a new mapping, of which the second page is closed.
+        let start = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let start = libc::mmap(std::ptr::null_mut(), 2 * PAGE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+            assert!(start != libc::MAP_FAILED);
+            assert_eq!(libc::mprotect(start.byte_add(PAGE), PAGE, libc::PROT_NONE), 0);
+            start.addr()
+        };
+        let page = start..start + PAGE;
+        let mut module = Module {
+            name: "hostile".to_owned(),
+            base: start,
+            code: page.clone(),
+            all: start..start + 2 * PAGE,
+            loads: vec![page.clone()],
+            writable: page.clone(),
+            unwind: Some((page.clone(), page.clone())),
+            relro: 0..0,
+            build_id: String::new(),
+            dynamic: start,
+            needed: Vec::new(),
+            unwinds: false,
+            is_module: false,
+        };
+        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+        for _ in 0..20_000 {
+            // SAFETY: the first page, to which nobody else refers now.
+            let words = unsafe { std::slice::from_raw_parts_mut(start as *mut usize, PAGE / 8) };
+            for word in words.iter_mut() {
+                // Small, near the page's end, or anything.
+                *word = match numbers.next() % 6 {
+                    0 => numbers.next() % 64,
+                    1 => start + PAGE - numbers.next() % 64,
+                    2 => start + numbers.next() % PAGE,
+                    3 => (numbers.next() % 8) | ((numbers.next() % 256) << 32),
+                    4 => usize::MAX - numbers.next() % 64,
+                    _ => numbers.next(),
+                };
+            }
+            for (entry, tag) in [DT_STRTAB, DT_NEEDED, 2, 6, 7, 8, 23, 0x6fff_fef5].into_iter().enumerate() {
+                words[2 * entry] = tag as usize;
+            }
+            let header = page.end - 8 * (1 + numbers.next() % 64);
+            if numbers.next().is_multiple_of(2) {
+                words[(header - start) / 8] = 0x3b03_1b01;
+            }
+            module.unwind = Some((header..page.end, start + numbers.next() % PAGE..page.end));
+            needed(&module);
+            exports(&module, c"Pg_magic_func");
+            got::for_each_slot(&module, |address, _| assert!(page.contains(&address)));
+            build_id(&module, header..page.end + PAGE);
+            eh_frame(&module, header);
+            if let Some(functions) = super::super::Functions::of(&module) {
+                for _ in 0..8 {
+                    functions.around(start + numbers.next() % PAGE);
+                }
+            }
+            super::super::tails(&module);
+        }
     }
 }

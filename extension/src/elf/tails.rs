@@ -21,10 +21,9 @@ pub(crate) struct Tail {
 /// All such jumps of a loaded object; those through registers are not seen.
 pub(crate) fn tails(module: &Module) -> Vec<Tail> {
     let mut slots = HashMap::new();
-    // SAFETY: a loaded object that is relocated already.
-    unsafe { got::for_each_slot(module, |address, slot| slots.extend([(address, slot.kind)])) };
-    // SAFETY: code of a loaded object.
-    let code = unsafe { std::slice::from_raw_parts(module.code.start as *const u8, module.code.len()) };
+    got::for_each_slot(module, |address, slot| slots.extend([(address, slot.kind)]));
+    // In one piece, which linkers make of it.
+    let code = module.table(module.code.start, module.code.len()).unwrap_or_default();
     find(code, module.code.start, &slots, Functions::of(module).as_ref())
 }
 

@@ -55,6 +55,7 @@ mod tests {
             base: 0,
             code: 0..0,
             all: 0..0,
+            loads: Vec::new(),
             writable: 0..0,
             unwind: None,
             relro: 0..0,

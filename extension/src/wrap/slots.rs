@@ -168,15 +168,12 @@ impl Changes {
     pub(super) fn apply(&mut self, module: &Module, mut replace: impl FnMut(usize, &Slot) -> Option<usize>) {
         let protected = protected_pages(module);
         let mut slots = [const { Vec::new() }; 2];
-        // SAFETY: a loaded object that is relocated already; its dynamic section stays mapped.
-        unsafe {
-            got::for_each_slot(module, |address, slot| {
-                if let Some(after) = replace(address, &slot).filter(|&after| after != slot.value) {
-                    let change = Change { slot: address, before: slot.value, after };
-                    slots[usize::from(!protected.contains(&address))].push(change);
-                }
-            });
-        }
+        got::for_each_slot(module, |address, slot| {
+            if let Some(after) = replace(address, &slot).filter(|&after| after != slot.value) {
+                let change = Change { slot: address, before: slot.value, after };
+                slots[usize::from(!protected.contains(&address))].push(change);
+            }
+        });
         let changed = Changed { name: module.name.clone(), all: module.all.clone(), slots, protected };
         changed.write(|change| (change.before, change.after));
         self.0.push(changed);
