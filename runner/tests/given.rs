@@ -206,6 +206,7 @@ fn servers_are_reached_as_libpq_reaches_them() {
         (format!("{at} user=scram passfile={passfile} channel_binding=require"), ""),
         (format!("{at} user=scram sslmode=require"), "set PGPASSWORD"),
         (format!("{at} user=scram sslmode=require password=wrong"), "authentication failed for user \"scram\" (28P01)"),
+        (format!("{at} user=scram password=wrong"), "hint: check the password"),
         (format!("{at} user=expired password=hush"), "VALID UNTIL 'infinity'"),
         (format!("{at} user=rejected"), "a line \"reject\" of its pg_hba.conf fits"),
         (format!("{at} user=postgres dbname=nonesuch"), "hint: CREATE DATABASE \"nonesuch\""),

@@ -75,16 +75,22 @@ impl Unreached {
         }
     }
 
-    /// The one by which it is known what to do.
-    fn last(&self) -> &Self {
+    /// The one by which it is known what to do: of several the one that came as far as the password, or else the last.
+    fn telling(&self) -> &Self {
         match self {
-            Unreached::Each(attempts) => attempts.last().map_or(self, |attempt| attempt.error.last()),
+            Unreached::Each(attempts) => {
+                let errors = || attempts.iter().map(|attempt| attempt.error.telling());
+                errors()
+                    .find(|error| error.code() == Some(&SqlState::INVALID_PASSWORD))
+                    .or(errors().next_back())
+                    .unwrap_or(self)
+            }
             other => other,
         }
     }
 
     fn refusal(&self) -> Option<&Refusal> {
-        match self.last() {
+        match self.telling() {
             Unreached::Refused(refusal) => Some(refusal),
             _ => None,
         }
@@ -97,7 +103,7 @@ impl Unreached {
 
     /// Whether a server that is starting or restarting may answer so.
     pub(crate) fn is_transient(&self) -> bool {
-        match self.last() {
+        match self.telling() {
             Unreached::Refused(refusal) => refusal.code().map_or(!refusal.is_ours(), |code| {
                 *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN
             }),
@@ -108,7 +114,7 @@ impl Unreached {
 
     /// Whether the connection ended before the server has said anything.
     pub(crate) fn is_cut_off(&self) -> bool {
-        match self.last() {
+        match self.telling() {
             Unreached::Refused(refusal) => refusal.is_cut_off(),
             Unreached::Socket(error) => error.kind() == io::ErrorKind::ConnectionReset,
             _ => false,
@@ -117,7 +123,7 @@ impl Unreached {
 
     /// Whether the server says that it will be there soon.
     pub(crate) fn is_starting(&self) -> bool {
-        match self.last() {
+        match self.telling() {
             Unreached::Refused(refusal) => refusal
                 .code()
                 .is_some_and(|code| *code == SqlState::CANNOT_CONNECT_NOW || *code == SqlState::CRASH_SHUTDOWN),
@@ -127,12 +133,12 @@ impl Unreached {
 
     /// Whether nobody answers.
     pub(crate) fn is_silent(&self) -> bool {
-        matches!(self.last(), Unreached::Silent(_))
+        matches!(self.telling(), Unreached::Silent(_))
     }
 
     /// Whether it may be otherwise with encryption or without.
     pub(super) fn is_about_encryption(&self) -> bool {
-        match self.last() {
+        match self.telling() {
             // Who was let in so is let in the other way, or not at all.
             Unreached::Refused(refusal) => refusal.code().is_some_and(|code| code.code().starts_with("28")),
             Unreached::Local(_) => true,
@@ -149,7 +155,7 @@ impl Unreached {
 
     /// What to do about it, for whoever connects with these settings.
     pub(crate) fn hint(&self, settings: &Settings) -> Option<String> {
-        match self.last() {
+        match self.telling() {
             Unreached::Refused(refusal) => match refusal.server() {
                 Some(said) => of_server(said, settings),
                 None => of_client(&refusal.reason(), settings),
