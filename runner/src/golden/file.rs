@@ -181,7 +181,7 @@ impl FromStr for Golden {
                 return Err(at(title_line, Fault::Repeated(title.to_owned())));
             }
             let (mut trace, mut rows): (Vec<String>, Vec<Row>) = (Vec::new(), Vec::new());
-            let mut previous = "";
+            let mut previous = String::new();
             loop {
                 let (line, text) = lines.next().ok_or_else(|| at(title_line, Fault::CutShort(title.to_owned())))?;
                 if text.starts_with('(') {
@@ -195,11 +195,14 @@ impl FromStr for Golden {
                     trace.push(text.to_owned());
                     continue;
                 }
-                rows.push(text.parse().map_err(|bad: BadRow| at(line, bad.into()))?);
-                if text < previous {
+                let row: Row = text.parse().map_err(|bad: BadRow| at(line, bad.into()))?;
+                // As it is written, not as somebody has typed it: a control character may stand for itself there.
+                let written = row.to_string();
+                if written < previous {
                     return Err(at(line, Fault::Order));
                 }
-                previous = text;
+                previous = written;
+                rows.push(row);
             }
             blocks.push(Block { title: title.to_owned(), trace, rows });
         }
