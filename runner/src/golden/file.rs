@@ -154,7 +154,8 @@ impl FromStr for Golden {
     type Err = BadGolden;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line));
+        // What is written has no carriage return of its own: those at the end of a line are some editor's.
+        let mut lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim_end_matches('\r')));
         let at = |line: usize, fault: Fault| BadGolden { line, fault };
         match lines.next() {
             Some((_, FORMAT_LINE)) => {}
