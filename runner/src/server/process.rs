@@ -207,8 +207,14 @@ pub(super) fn forget_directory(path: &Path) {
     locked(&REGISTER).directories.retain(|directory| directory != path);
 }
 
-/// A file that appears while the tree is being removed makes the first attempt fail.
+/// A file that appears while the tree is being removed makes the first attempt fail. The directory's own files go last: the lock among
+/// them tells the next run whose it was, if this one is killed meanwhile.
 pub(super) fn remove_tree(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
     for _ in 0..3 {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => thread::sleep(Duration::from_millis(20)),
