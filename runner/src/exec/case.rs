@@ -67,7 +67,11 @@ fn on_servers(
             Ok(Left::Lost) => slot.discard(),
             Err(failure) if is_lost(failure) => {}
             // What a process that was started here does later is not the next case's doing, nor is that waited for.
-            Ok(Left::Done) | Err(_) if leaves_processes(server.server(), &processes) => slot.discard(),
+            Ok(Left::Done) | Err(_)
+                if !server.server().is_stopped() && leaves_processes(server.server(), &processes) =>
+            {
+                slot.discard();
+            }
             Ok(Left::Done) | Err(_) => match slot.leave(&case.database) {
                 Ok(changed) => outcome.changed = changed.or(outcome.changed.take()),
                 Err(failure) => add(&mut outcome.failure, told(failure)),

@@ -109,6 +109,10 @@ impl Slot {
         let Some(before) = &running.condition else {
             return administer(&running.server, &drop, LIMIT).map(|()| None);
         };
+        if running.server.is_stopped() {
+            self.discard();
+            return Err(unusable("the postmaster is stopped (SIGSTOP)"));
+        }
         let left = administer(&running.server, &drop, DROP_LIMIT)
             .and_then(|()| condition(&running.server))
             .map(|now| now.and_then(|now| before.change(&now)));

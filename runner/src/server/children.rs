@@ -18,6 +18,11 @@ pub(super) fn is_running(pid: i32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
 }
 
+/// Whether somebody has stopped a process (SIGSTOP), which does nothing then until it is told to go on.
+pub(super) fn is_stopped(pid: i32) -> bool {
+    matches!(state(pid), Some('T' | 't'))
+}
+
 /// Waits until a process has ended and its postmaster, which reports it, has nothing more to do. False if it still runs.
 ///
 /// The postmaster reaps it first and writes to the log then (postmaster.c, process_pm_child_exit), in one go: once it sleeps
@@ -54,6 +59,9 @@ pub(super) fn children(pid: i32) -> Vec<i32> {
 mod tests {
     use std::process::Command;
 
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
     use super::*;
 
     #[test]
@@ -63,6 +71,9 @@ mod tests {
         let pid = i32::try_from(child.id()).expect("a pid");
         assert!(is_running(pid));
         assert!(!wait_ended(pid, this, Duration::ZERO));
+        assert!(!is_stopped(pid));
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("sent");
+        assert!(until(NOTED, || is_stopped(pid)) && is_running(pid));
         child.kill().expect("killed");
         assert!(until(NOTED, || !is_running(pid)), "it is a zombie");
         child.wait().expect("waited for");

@@ -367,6 +367,11 @@ impl Server {
         self.own().map_or(Vec::new(), |own| children::children(own.process.pid().cast_signed()))
     }
 
+    /// Whether somebody has stopped the postmaster, which lets nobody in then.
+    pub fn is_stopped(&self) -> bool {
+        self.own().is_some_and(|own| children::is_stopped(own.process.pid().cast_signed()))
+    }
+
     /// That the postmaster is gone, if it is.
     pub fn gone(&self) -> Option<ServerError> {
         let (own, status) = self.own().zip(self.ended())?;

@@ -282,6 +282,8 @@ impl Process {
     pub(super) fn stop(self: &Arc<Self>) {
         if self.status().is_none() {
             self.signal(Signal::SIGINT);
+            // One that somebody has stopped acts on it then.
+            self.signal(Signal::SIGCONT);
             self.ended_within(FAST_SHUTDOWN);
         }
         self.end_now();

@@ -40,6 +40,7 @@ fn a_damaged_server_is_replaced_and_whoever_did_it_is_told() {
             "could not access file \"nonesuch\"",
         ),
         (program("kill -9 $(head -1 postmaster.pid)"), "not ok", "the postmaster (PID "),
+        (program("cat >/dev/null; kill -STOP $(head -1 postmaster.pid)"), "not ok", "the postmaster is stopped"),
         // What it has added is in nobody's way.
         ("CREATE ROLE more SUPERUSER".to_owned(), "ok", ""),
     ];

@@ -40,6 +40,8 @@ struct Disk<'a> {
     project: &'a Project,
     old: Files,
     new: Files,
+    /// What the run has found whose goldens `bless` writes.
+    results: Files,
     /// Where a small file system is mounted.
     place: TempDir,
 }
@@ -67,13 +69,22 @@ impl<'a> Disk<'a> {
         assert_eq!(formatted.code, 0, "{}", formatted.stderr);
         let mut new = project.files();
         new.extend(blessed.into_iter().filter(|(name, _)| name.ends_with(".out")));
-        let disk = Disk { project, old, new, place: open_directory() };
+        let files = fs::read_dir(project.path("results")).expect("it has run").flatten();
+        let results = files
+            .map(|file| (file.file_name().to_string_lossy().into_owned(), fs::read(file.path()).expect("read")))
+            .collect();
+        let disk = Disk { project, old, new, results, place: open_directory() };
         disk.put_back();
         disk
     }
 
-    /// Makes the project's files what they were.
+    /// Makes the project's files what they were, and what the last run has found.
     fn put_back(&self) {
+        fs::remove_dir_all(self.project.path("results")).expect("removed");
+        fs::create_dir(self.project.path("results")).expect("created");
+        for (name, text) in &self.results {
+            fs::write(self.project.path("results").join(name), text).expect("written");
+        }
         for (name, text) in &self.old {
             fs::write(self.project.path(name), text).expect("written");
         }
