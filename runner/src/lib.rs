@@ -13,6 +13,7 @@ pub mod explain;
 pub mod golden;
 pub mod judge;
 pub mod language;
+pub mod observe;
 mod panicked;
 pub mod plan;
 pub mod report;

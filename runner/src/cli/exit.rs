@@ -17,6 +17,8 @@ pub enum Exit {
     Broken,
     /// A signal ended it: its number.
     Interrupted(u8),
+    /// As the program that it has run: its exit status.
+    As(u8),
 }
 
 impl Exit {
@@ -38,6 +40,7 @@ impl Exit {
             Exit::NothingSelected => 4,
             Exit::Broken => 70,
             Exit::Interrupted(signal) => 128 + signal,
+            Exit::As(status) => status,
         }
     }
 
@@ -49,6 +52,7 @@ impl Exit {
             Exit::CouldNotRun => "bad input, no server, no engine, or a spec that asks for what is not supported",
             Exit::NothingSelected => "no spec was selected",
             Exit::Broken => "an internal error of mcspec, reported beside what became of everything else",
+            Exit::As(_) => "the exit status of the command that \"mcspec exec\" has run, where that has failed",
             Exit::Interrupted(_) => "interrupted (143 by SIGTERM, 129 by SIGHUP); servers and temporary files are gone",
         }
     }

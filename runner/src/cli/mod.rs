@@ -7,6 +7,7 @@ mod complaint;
 mod completions;
 mod diff;
 mod doctor;
+mod exec;
 mod exit;
 mod explain;
 mod fmt;
@@ -20,6 +21,8 @@ mod results;
 mod review;
 mod run;
 mod select;
+mod served;
+mod shell;
 mod signals;
 mod terminal;
 mod transcript;
@@ -48,6 +51,8 @@ enum Command {
     Bless(bless::Arguments),
     Review(review::Arguments),
     Diff(diff::Arguments),
+    Exec(Box<exec::Arguments>),
+    Shell(Box<shell::Arguments>),
     /// Say what `mcspec run` needs, what of it is missing, and the command that mends it
     Doctor,
     Explain(explain::Arguments),
@@ -99,6 +104,8 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Bless(arguments) => bless::bless(&arguments, &config?),
         Command::Review(arguments) => review::review(&arguments, &config?),
         Command::Diff(arguments) => diff::diff(&arguments, &config?),
+        Command::Exec(arguments) => exec::exec(&arguments, &config?),
+        Command::Shell(arguments) => shell::shell(&arguments, &config?),
         // The others are of use where the configuration is not.
         Command::Doctor => doctor::doctor(config),
         Command::Explain(arguments) => explain::explain(&arguments),

@@ -73,7 +73,8 @@ impl FromOutside {
     }
 }
 
-fn lines(file: &Path) -> Result<Vec<ConfLine>, Complaint> {
+/// The lines of a file for postgresql.conf.
+pub(super) fn lines(file: &Path) -> Result<Vec<ConfLine>, Complaint> {
     let source = SourceFile::read(file).map_err(|error| Complaint::Argument {
         message: format!("could not read \"{}\": {error}", file.display()),
         hint: None,

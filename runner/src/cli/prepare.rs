@@ -131,18 +131,25 @@ pub(super) fn install(
     needs_engine: bool,
 ) -> Result<Vec<Installed>, Complaint> {
     let extensions = extensions(cases, config);
-    let mut installed = Vec::new();
-    for installation in installations {
-        let find = || {
-            let engine = EngineFiles::find(installation.version.major(), config)?;
-            engine.check(installation).map(|()| engine)
-        };
-        let engine = needs_engine.then(find).transpose()?;
-        let stage = Stage::build(installation, run, engine.as_ref(), &extensions)?;
-        let template = Template::create(&stage)?;
-        installed.push(Installed { stage, template });
-    }
-    Ok(installed)
+    installations.iter().map(|installation| stage(installation, run, &extensions, config, needs_engine)).collect()
+}
+
+/// Stages an installation with these extensions and, where it is needed, the engine.
+pub(super) fn stage(
+    installation: &Installation,
+    run: &RunDirectory,
+    extensions: &[ExtensionSource],
+    config: &Config,
+    needs_engine: bool,
+) -> Result<Installed, Complaint> {
+    let find = || {
+        let engine = EngineFiles::find(installation.version.major(), config)?;
+        engine.check(installation).map(|()| engine)
+    };
+    let engine = needs_engine.then(find).transpose()?;
+    let stage = Stage::build(installation, run, engine.as_ref(), extensions)?;
+    let template = Template::create(&stage)?;
+    Ok(Installed { stage, template })
 }
 
 /// The configured extensions that cases name. `cascade` may ask for any.

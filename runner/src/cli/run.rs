@@ -91,7 +91,8 @@ pub(super) struct Arguments {
     outside: FromOutside,
 }
 
-fn major(text: &str) -> Result<u32, String> {
+/// A major version that is supported.
+pub(super) fn major(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| SUPPORTED_MAJORS.contains(number));
     let (first, last) = (SUPPORTED_MAJORS.start(), SUPPORTED_MAJORS.end());
     number.ok_or_else(|| format!("supported versions are {first} to {last}"))
@@ -248,7 +249,8 @@ fn dry_run(plan: &Plan) -> Result<Exit, Complaint> {
     Ok(Exit::Ok)
 }
 
-fn note(text: &str) {
+/// Tells the user something.
+pub(super) fn note(text: &str) {
     // Somebody who closed the standard error does not want to know.
     let _ = writeln!(io::stderr(), "mcspec: {text}");
 }

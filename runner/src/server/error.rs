@@ -84,6 +84,14 @@ pub enum ServerError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A statement that makes the server ready fails.
+    #[error("{sql}: {reason}")]
+    Statement {
+        /// The statement.
+        sql: String,
+        /// What the server says.
+        reason: Unreached,
+    },
     /// The copy of an installation would install files outside of itself.
     #[error("the staged {variable} of \"{}\" is \"{}\", outside of the staged tree", pg_config.display(), directory.display())]
     NotRelocatable {

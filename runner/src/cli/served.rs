@@ -1,0 +1,108 @@
+//! The server of `mcspec exec` and `mcspec shell`, as the command line has it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::complaint::Complaint;
+use super::outside::lines;
+use super::prepare;
+use super::run::{major, note};
+use crate::config::{Config, ExtensionSource};
+use crate::exec::Installed;
+use crate::observe::Options;
+use crate::plan::ConfLine;
+use crate::server::RunDirectory;
+
+/// What the server has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub(super) struct Served {
+    /// Build and install only this extension of mcspec.toml, and not all of them; repeatable
+    #[arg(long, value_name = "NAME")]
+    extension: Vec<String>,
+
+    /// Create an extension in the database first; repeatable
+    #[arg(long, value_name = "NAME")]
+    create: Vec<String>,
+
+    /// Preload a library, after the engine; repeatable
+    #[arg(long, value_name = "LIBRARY")]
+    preload: Vec<String>,
+
+    /// Preload a library before the engine; repeatable
+    #[arg(long, value_name = "LIBRARY")]
+    preload_first: Vec<String>,
+
+    /// Charge this library, and not all that extensions have brought; a name or a LIKE pattern; repeatable
+    #[arg(long, value_name = "LIBRARY")]
+    target: Vec<String>,
+
+    /// Add the lines of a file to the server's postgresql.conf; repeatable
+    #[arg(long, value_name = "FILE", visible_alias = "temp-config")]
+    conf: Vec<PathBuf>,
+
+    /// Major version of PostgreSQL; default: the first of the configured ones, or the first one found
+    #[arg(long, value_name = "N", value_parser = major, conflicts_with = "pg_config")]
+    pg: Option<u32>,
+
+    /// Run on the installation that this pg_config describes
+    #[arg(long, value_name = "PATH")]
+    pg_config: Option<PathBuf>,
+
+    /// Keep the temporary directory: server log, data directory, the staged tree
+    #[arg(long)]
+    keep: bool,
+}
+
+/// An installation that is ready to start a server from.
+pub(super) struct Ready {
+    pub(super) installed: Installed,
+    pub(super) options: Options,
+    /// Goes last: what else is here is in it.
+    pub(super) directory: RunDirectory,
+}
+
+impl Served {
+    /// Builds and stages everything.
+    pub(super) fn prepare(&self, config: &Config) -> Result<Ready, Complaint> {
+        let mut conf = Vec::new();
+        for file in &self.conf {
+            conf.extend(lines(file)?.into_iter().map(|ConfLine { text, .. }| text));
+        }
+        let extensions = self.extensions(config)?;
+        let majors = self.pg.or_else(|| config.profile.pg.first().copied());
+        let wanted: Vec<u32> = majors.into_iter().collect();
+        let mut found = prepare::installations(&wanted, self.pg_config.as_ref(), config)?;
+        let installation = found.swap_remove(0);
+        let directory = RunDirectory::create()?;
+        if self.keep {
+            directory.keep();
+            note(&format!("kept \"{}\"", directory.path().display()));
+        }
+        let installed = prepare::stage(&installation, &directory, &extensions, config, true)?;
+        let options = Options {
+            preload_first: self.preload_first.clone(),
+            preload: self.preload.clone(),
+            conf,
+            targets: self.target.clone(),
+            create: self.create.clone(),
+        };
+        Ok(Ready { installed, options, directory })
+    }
+
+    /// Those that are asked for, or all.
+    fn extensions(&self, config: &Config) -> Result<Vec<ExtensionSource>, Complaint> {
+        if self.extension.is_empty() {
+            return Ok(config.extensions.values().cloned().collect());
+        }
+        let named = |name: &String| {
+            let known = || config.extensions.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            config.extensions.get(name).cloned().ok_or_else(|| Complaint::Argument {
+                message: format!("there is no [extension.{name}] in mcspec.toml"),
+                hint: (!config.extensions.is_empty()).then(|| format!("it has {}", known())),
+            })
+        };
+        self.extension.iter().map(named).collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! Somebody else's program on a private server whose sessions are all observed: what they have left behind is told by each
+//! when it ends.
+
+mod command;
+mod frame;
+
+pub use command::{Ended, run};
+pub use frame::{Frame, Options};
