@@ -8,6 +8,7 @@ mod atomic;
 mod bounded;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod exec;
 pub mod explain;
 pub mod golden;

@@ -288,7 +288,7 @@ fn a_server_of_another_product_is_refused_by_the_engine() {
     for words in [
         "FATAL:  pg_ext_memcheck cannot check this server",
         "it calls itself \"PostgresXL ",
-        "Build it with the pg_config of this server: cargo run -p xtask -- engine",
+        "Build it with the pg_config of this server: mcspec engine build --pg-config",
     ] {
         assert!(error.contains(words), "{error}");
     }

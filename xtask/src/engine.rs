@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{self, Error};
@@ -89,9 +89,15 @@ const FRAME_POINTERS: [&str; 2] = ["-C", "force-frame-pointers=yes"];
 /// Between the flags in `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\u{1f}";
 
-/// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and scripts to its layout.
-/// Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
-pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, profile: Profile) -> Result<(), Error> {
+/// Builds a package for the PostgreSQL of `pg_config` and writes library, control file and scripts to `output`, or to its
+/// layout. Whether anything has to be compiled is cargo's decision; a file is written only when it differs.
+pub(crate) fn build(
+    workspace: &Workspace,
+    package: &Package,
+    pg_config: &Path,
+    profile: Profile,
+    output: Option<PathBuf>,
+) -> Result<(), Error> {
     let name = package.name;
     let major = major_version(pg_config)?;
     let mut cargo = cargo(workspace, package, pg_config, major, "rustc")?;
@@ -105,7 +111,8 @@ pub(crate) fn build(workspace: &Workspace, package: &Package, pg_config: &Path, 
     let sql = script::generate(&built, &control, name)?;
     let library = fs::read(&built).map_err(Error::file("read", &built))?;
 
-    let directory = workspace.root().join(package.layout).join(major.to_string());
+    let layout = || workspace.root().join(package.layout).join(major.to_string());
+    let directory = output.unwrap_or_else(layout);
     fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
     write_if_different(&directory.join(format!("{name}.so")), &library)?;
     write_if_different(&directory.join(format!("{name}.control")), control.as_bytes())?;

@@ -38,6 +38,12 @@ enum Chore {
         /// Build it with the links of the allocator chain that only tests ask for, and lay it out in target/engine-links/MAJOR
         #[arg(long, conflicts_with = "release")]
         test_links: bool,
+        /// Lay its files out in this directory instead
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// The directory for what cargo builds, instead of target/engine-build
+        #[arg(long, value_name = "DIR")]
+        target_dir: Option<PathBuf>,
     },
     /// Build the Rust extension with known memory bugs for one PostgreSQL and lay it out in target/rust_corpus/MAJOR
     RustCorpus {
@@ -79,16 +85,20 @@ fn main() -> ExitCode {
 }
 
 fn run(chore: Chore) -> Result<(), Error> {
-    let workspace = Workspace::locate();
+    let mut workspace = Workspace::locate();
     match chore {
-        Chore::Engine { pg_config, test_links: true, .. } => {
-            engine::build(&workspace, &ENGINE_WITH_TEST_LINKS, &pg_config, Profile::Checked)
+        Chore::Engine { pg_config, release, test_links, output, target_dir } => {
+            if let Some(directory) = target_dir {
+                workspace.build_in(directory);
+            }
+            let (package, profile) = match (test_links, release) {
+                (true, _) => (ENGINE_WITH_TEST_LINKS, Profile::Checked),
+                (false, true) => (ENGINE, Profile::Release),
+                (false, false) => (ENGINE, Profile::Debug),
+            };
+            engine::build(&workspace, &package, &pg_config, profile, output)
         }
-        Chore::Engine { pg_config, release, .. } => {
-            let profile = if release { Profile::Release } else { Profile::Debug };
-            engine::build(&workspace, &ENGINE, &pg_config, profile)
-        }
-        Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, Profile::Release),
+        Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, Profile::Release, None),
         Chore::LintEngine { pg_config } => [ENGINE, ENGINE_WITH_TEST_LINKS, RUST_CORPUS]
             .iter()
             .try_for_each(|package| engine::lint(&workspace, package, &pg_config)),

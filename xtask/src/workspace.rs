@@ -5,13 +5,20 @@ use std::path::{Path, PathBuf};
 /// The checkout that this binary was built from.
 pub(crate) struct Workspace {
     root: PathBuf,
+    engine_target: PathBuf,
 }
 
 impl Workspace {
     /// The workspace of the running `cargo run -p xtask`.
     pub(crate) fn locate() -> Self {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Self { root: manifest.parent().expect("xtask lies in the workspace").to_owned() }
+        let root = manifest.parent().expect("xtask lies in the workspace").to_owned();
+        Self { engine_target: root.join("target/engine-build"), root }
+    }
+
+    /// Has what is loaded into a server built in another directory.
+    pub(crate) fn build_in(&mut self, directory: PathBuf) {
+        self.engine_target = directory;
     }
 
     /// The top of the checkout.
@@ -21,8 +28,8 @@ impl Workspace {
 
     /// Cargo's target directory for what is loaded into a server. It is apart from the runner's, whose artefacts would otherwise be
     /// rebuilt whenever the features change, and common to all majors, which share every crate but the bindings.
-    pub(crate) fn engine_target(&self) -> PathBuf {
-        self.root.join("target/engine-build")
+    pub(crate) fn engine_target(&self) -> &Path {
+        &self.engine_target
     }
 
     /// A fetched server.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use crate::config::ConfigError;
+use crate::engine::EngineError;
 use crate::golden::GoldenError;
 use crate::language::{Diagnostic, SourceFile};
 use crate::panicked::{self, Panicked};
@@ -28,6 +29,9 @@ pub(super) enum Complaint {
     /// No server.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// No engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// A golden.
     #[error(transparent)]
     Golden(#[from] GoldenError),
@@ -132,6 +136,7 @@ impl Complaint {
         match self {
             Complaint::Schedule(error) => error.hint(),
             Complaint::Server(error) => error.hint(),
+            Complaint::Engine(error) => error.hint(),
             Complaint::Golden(error) => error.hint().map(str::to_owned),
             Complaint::Results(error) => error.hint().map(str::to_owned),
             Complaint::Argument { hint, .. } | Complaint::Nothing { hint, .. } => hint.clone(),

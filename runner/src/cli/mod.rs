@@ -7,6 +7,7 @@ mod complaint;
 mod completions;
 mod diff;
 mod doctor;
+mod engine;
 mod exec;
 mod exit;
 mod explain;
@@ -56,6 +57,7 @@ enum Command {
     /// Say what `mcspec run` needs, what of it is missing, and the command that mends it
     Doctor,
     Explain(explain::Arguments),
+    Engine(engine::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -106,6 +108,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Diff(arguments) => diff::diff(&arguments, &config?),
         Command::Exec(arguments) => exec::exec(&arguments, &config?),
         Command::Shell(arguments) => shell::shell(&arguments, &config?),
+        Command::Engine(arguments) => engine::engine(&arguments, &config?),
         // The others are of use where the configuration is not.
         Command::Doctor => doctor::doctor(config),
         Command::Explain(arguments) => explain::explain(&arguments),

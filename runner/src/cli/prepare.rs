@@ -142,11 +142,7 @@ pub(super) fn stage(
     config: &Config,
     needs_engine: bool,
 ) -> Result<Installed, Complaint> {
-    let find = || {
-        let engine = EngineFiles::find(installation.version.major(), config)?;
-        engine.check(installation).map(|()| engine)
-    };
-    let engine = needs_engine.then(find).transpose()?;
+    let engine = needs_engine.then(|| EngineFiles::find(installation, config)).transpose()?;
     let stage = Stage::build(installation, run, engine.as_ref(), extensions)?;
     let template = Template::create(&stage)?;
     Ok(Installed { stage, template })

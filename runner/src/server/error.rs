@@ -13,6 +13,9 @@ use thiserror::Error;
 use super::connect::{Settings, Unreached};
 use super::crash::{Crash, End};
 
+/// The subcommands that work everywhere.
+const SERVERLESS: &str = "mcspec check, fmt, list, explain, diff, review";
+
 /// Why there is no server to run on. Where PostgreSQL, a compiler or make has said why, the message ends in their words.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -40,6 +43,8 @@ pub enum ServerError {
     NoEngine {
         /// The major version.
         major: u32,
+        /// The server's `pg_config`.
+        pg_config: PathBuf,
         /// The directories tried.
         looked_in: Vec<PathBuf>,
     },
@@ -52,6 +57,12 @@ pub enum ServerError {
         reason: String,
         /// The server's `pg_config`.
         pg_config: PathBuf,
+    },
+    /// There is no engine for such a machine.
+    #[error("extensions are checked on Linux with glibc on x86_64 only, and this is mcspec for {name}")]
+    Platform {
+        /// What kind of machine it is.
+        name: String,
     },
     /// Started as root, and there is no unprivileged account to run the server as.
     #[error("PostgreSQL refuses to run as root, and neither the user \"postgres\" nor \"nobody\" exists")]
@@ -240,10 +251,10 @@ impl ServerError {
             | Self::NotStarted { hint, .. }
             | Self::Connect { hint, .. }
             | Self::Settings { hint, .. } => hint.clone(),
-            Self::NoEngine { major, .. } => Some(format!(
-                "run \"make engine\", or cargo run -p xtask -- engine --release --pg-config PATH with the pg_config of PostgreSQL {major}"
-            )),
-            Self::Misfit { pg_config, .. } => Some(rebuild(&pg_config.display().to_string())),
+            Self::NoEngine { pg_config, .. } | Self::Misfit { pg_config, .. } => {
+                Some(rebuild(&pg_config.display().to_string()))
+            }
+            Self::Platform { .. } => Some(format!("what needs no server works here: {SERVERLESS}")),
             Self::NoAccount => Some("useradd --system postgres".to_owned()),
             Self::Unreachable { account, .. } => {
                 Some(format!("set TMPDIR to a directory that \"{account}\" can enter, such as /tmp"))

@@ -12,8 +12,8 @@ impl Installation {
     /// Returns one installation for each of the `wanted` major versions, in their order; with none wanted, the first
     /// installation of any supported version.
     ///
-    /// Looked at in this order: `pg_config` of the configuration, Debian's directories, what `cargo pgrx init` has
-    /// registered, servers fetched into the project, `pg_config` in `PATH`.
+    /// Looked at in this order: `pg_config` of the configuration, the directories of packages, what `cargo pgrx init` has
+    /// registered or built, what pgenv, asdf and mise have, servers fetched into the project, `pg_config` in `PATH`.
     pub fn find(wanted: &[u32], config: &Config) -> Result<Vec<Self>, ServerError> {
         // No version at all asks for any.
         let slots: Vec<_> = if wanted.is_empty() { vec![None] } else { wanted.iter().copied().map(Some).collect() };
@@ -45,21 +45,70 @@ fn best(found: &[Installation], major: Option<u32>) -> Option<&Installation> {
     right().find(|installation| installation.can_build_extensions()).or_else(|| right().next())
 }
 
+/// All places where a `pg_config` may be, the better ones first; most of them are not there.
 fn candidates(config: &Config) -> Vec<PathBuf> {
     let mut candidates = config.profile.pg_config.clone();
-    for major in SUPPORTED_MAJORS {
-        candidates.push(format!("/usr/lib/postgresql/{major}/bin/pg_config").into());
-    }
-    if let Some(home) = std::env::home_dir() {
-        let text = fs::read_to_string(home.join(".pgrx/config.toml")).unwrap_or_default();
-        candidates.extend(registered_by_pgrx(&text));
-    }
-    for major in SUPPORTED_MAJORS {
-        candidates.push(fetched(config, major));
+    candidates.extend(in_layouts(Path::new("/"), std::env::home_dir().as_deref()));
+    candidates.extend(SUPPORTED_MAJORS.map(|major| fetched(config, major)));
+    if let Some(root) = std::env::var_os("PGENV_ROOT") {
+        candidates.extend(versions(Path::new(&root)));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     candidates.extend(std::env::split_paths(&path).map(|directory| directory.join("pg_config")));
     candidates
+}
+
+/// Where those who package or build PostgreSQL put it.
+fn in_layouts(root: &Path, home: Option<&Path>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for major in SUPPORTED_MAJORS {
+        // Debian, Ubuntu and PGDG for them; PGDG for RHEL, Fedora and SUSE, and openSUSE's own; Alpine; Gentoo.
+        for bin in [
+            format!("usr/lib/postgresql/{major}/bin"),
+            format!("usr/pgsql-{major}/bin"),
+            format!("usr/lib/postgresql{major}/bin"),
+            format!("usr/libexec/postgresql{major}"),
+            format!("usr/lib64/postgresql-{major}/bin"),
+        ] {
+            found.push(root.join(bin).join("pg_config"));
+        }
+        // Homebrew: on Linux, on a Mac with Apple's processor, on one with Intel's.
+        for prefix in ["home/linuxbrew/.linuxbrew", "opt/homebrew", "usr/local"] {
+            found.push(root.join(format!("{prefix}/opt/postgresql@{major}/bin/pg_config")));
+        }
+        found.push(root.join(format!("Applications/Postgres.app/Contents/Versions/{major}/bin/pg_config")));
+    }
+    if let Some(home) = home {
+        let text = fs::read_to_string(home.join(".pgrx/config.toml")).unwrap_or_default();
+        found.extend(registered_by_pgrx(&text));
+        // pgenv: ~/.pgenv/pgsql-16.4; pgrx: ~/.pgrx/16.4/pgrx-install; asdf and mise.
+        found.extend(versions(&home.join(".pgenv")));
+        found.extend(sorted(&home.join(".pgrx")).map(|version| version.join("pgrx-install/bin/pg_config")));
+        for manager in [".asdf/installs/postgres", ".local/share/mise/installs/postgres"] {
+            found.extend(sorted(&home.join(manager)).map(|version| version.join("bin/pg_config")));
+        }
+    }
+    // What was made from sources.
+    found.push(root.join("usr/local/pgsql/bin/pg_config"));
+    found
+}
+
+/// The versions that pgenv has built.
+fn versions(pgenv: &Path) -> impl Iterator<Item = PathBuf> {
+    let is_version = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgsql-"));
+    sorted(pgenv).filter(is_version).map(|version| version.join("bin/pg_config"))
+}
+
+/// What is in a directory, the newest version first: `16.10` before `16.9`.
+fn sorted(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    entries.sort_by_key(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let numbers = name.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse::<u32>().ok());
+        std::cmp::Reverse(numbers.collect::<Vec<_>>())
+    });
+    entries.into_iter()
 }
 
 fn fetched(config: &Config, major: u32) -> PathBuf {
@@ -137,6 +186,55 @@ mod tests {
         for text in ["", "[configs]", "configs = 1", "not toml", "[configs]\npg15 = 15"] {
             assert_eq!(registered_by_pgrx(text), Vec::<PathBuf>::new(), "{text}");
         }
+    }
+
+    #[test]
+    fn layouts() {
+        let top = tempfile::tempdir().expect("temporary directory");
+        let home = top.path().join("home/user");
+        let places = [
+            "usr/lib/postgresql/15/bin",
+            "usr/pgsql-16/bin",
+            "usr/lib/postgresql17/bin",
+            "usr/libexec/postgresql18",
+            "usr/lib64/postgresql-18/bin",
+            "home/linuxbrew/.linuxbrew/opt/postgresql@16/bin",
+            "opt/homebrew/opt/postgresql@17/bin",
+            "usr/local/opt/postgresql@18/bin",
+            "Applications/Postgres.app/Contents/Versions/17/bin",
+            "home/user/.pgenv/pgsql-16.4/bin",
+            "home/user/.pgrx/18.1/pgrx-install/bin",
+            "home/user/.asdf/installs/postgres/17.2/bin",
+            "home/user/.local/share/mise/installs/postgres/15.9/bin",
+            "usr/local/pgsql/bin",
+        ];
+        for place in places {
+            let directory = top.path().join(place);
+            fs::create_dir_all(&directory).expect("created");
+            fs::write(directory.join("pg_config"), "").expect("written");
+        }
+        for other in ["home/user/.pgenv/src", "home/user/.pgenv/pgsql", "home/user/.pgrx/data-16"] {
+            fs::create_dir_all(top.path().join(other).join("bin")).expect("created");
+        }
+        let found = in_layouts(top.path(), Some(&home));
+        for place in places {
+            let program = top.path().join(place).join("pg_config");
+            assert_eq!(found.iter().filter(|path| **path == program).count(), 1, "{place}");
+        }
+        let there: Vec<_> = found.iter().filter(|path| path.is_file()).collect();
+        assert_eq!(there.len(), places.len(), "{there:?}");
+        assert!(in_layouts(&top.path().join("nothing"), None).iter().all(|path| !path.is_file()));
+    }
+
+    #[test]
+    fn newer_versions_come_first() {
+        let top = tempfile::tempdir().expect("temporary directory");
+        for name in ["pgsql-16.9", "pgsql-16.10", "pgsql-15.1"] {
+            fs::create_dir(top.path().join(name)).expect("created");
+        }
+        let names = ["pgsql-16.10", "pgsql-16.9", "pgsql-15.1"].map(|name| top.path().join(name).join("bin/pg_config"));
+        assert_eq!(versions(top.path()).collect::<Vec<_>>(), names);
+        assert_eq!(versions(&top.path().join("nothing")).count(), 0);
     }
 
     #[test]

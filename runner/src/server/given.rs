@@ -165,8 +165,8 @@ impl Facts {
             return Err(("it is a standby, on which no database can be made".to_owned(), hint.to_owned()));
         }
         let install = format!(
-            "build the engine for PostgreSQL {major} with cargo run -p xtask -- engine --release --pg-config PATH and install its files \
-             there: the library in pg_config --pkglibdir, the others in the directory \"extension\" of pg_config --sharedir"
+            "install the files of its engine there, which \"mcspec engine list\" names, or \"mcspec engine build --pg {major}\" builds: \
+             the library in pg_config --pkglibdir, the others in the directory \"extension\" of pg_config --sharedir"
         );
         let Some(engine) = &self.engine else {
             return Err((format!("it does not have the extension \"{ENGINE}\""), install));

@@ -140,7 +140,12 @@ impl Installation {
 
     /// Whether extensions can be built for it: some distributions have the headers in a package of their own.
     pub fn can_build_extensions(&self) -> bool {
-        self.pgxs.is_file() && self.include_server_dir.join("postgres.h").is_file()
+        self.pgxs.is_file() && self.has_headers()
+    }
+
+    /// Whether it has the server's headers, which the engine is built with.
+    pub fn has_headers(&self) -> bool {
+        self.include_server_dir.join("postgres.h").is_file()
     }
 
     /// Where control files and scripts are.

@@ -158,7 +158,8 @@ fn clusters_by(extensions: &[&str], config: Config, built_by: &str) -> Vec<Clust
         .filter(is_wanted)
         .filter_map(|major| {
             let installation = Installation::find(&[major], &config).ok()?.pop()?;
-            Some((installation, EngineFiles::find(major, &config).ok()?))
+            let engine = EngineFiles::find(&installation, &config).ok()?;
+            Some((installation, engine))
         })
         .collect();
     assert!(!built.is_empty(), "the engine is not built\nHINT: run \"{built_by}\"");

@@ -44,8 +44,8 @@ impl Project {
         let is_wanted =
             |major: &u32| wanted.as_ref().is_none_or(|majors| majors.split(' ').any(|word| word == major.to_string()));
         let installation = SUPPORTED_MAJORS.filter(is_wanted).find_map(|major| {
-            EngineFiles::find(major, &config).ok()?;
-            Installation::find(&[major], &config).ok()?.pop()
+            let installation = Installation::find(&[major], &config).ok()?.pop()?;
+            EngineFiles::find(&installation, &config).ok().map(|_| installation)
         });
         Self::of(&installation.expect("the engine is built: run \"make engine\""), files)
     }
@@ -127,8 +127,7 @@ impl Project {
     pub(crate) fn stage(&self, with_engine: bool) -> (Stage, RunDirectory) {
         let installation = Installation::from_pg_config(&self.pg_config).expect("an installation");
         let run = RunDirectory::create().expect("a run directory");
-        let engine =
-            with_engine.then(|| EngineFiles::find(installation.version.major(), &self.config).expect("the engine"));
+        let engine = with_engine.then(|| EngineFiles::find(&installation, &self.config).expect("the engine"));
         let subject = self.config.extensions["leak_shapes"].clone();
         (Stage::build(&installation, &run, engine.as_ref(), &[subject]).expect("a stage"), run)
     }
