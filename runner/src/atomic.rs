@@ -107,12 +107,13 @@ pub(crate) enum Draft {
 }
 
 impl Draft {
-    /// Begins a file.
+    /// Begins a file, and makes the directories that it is in.
     ///
     /// # Errors
     ///
     /// It could not be written, as far as that can be known before.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory(path))?;
         match place(path)? {
             Place::Stream => Ok(Draft::Stream(io::BufWriter::new(stream(path)?))),
             Place::File(path) => {

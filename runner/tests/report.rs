@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "report/junit_schema.rs"]
-mod junit_schema;
+#[path = "report/readers.rs"]
+mod readers;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -204,8 +204,14 @@ fn run(versions: &[&str]) -> (tempfile::TempDir, Vec<Case>, Vec<Verdict>) {
 /// Reports all verdicts, the last ones first, and returns the text.
 fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) -> String {
     let (directory, all, verdicts) = run(versions);
+    let text = report_of(&all, verdicts, reporter);
+    text.replace(&format!("{}/", directory.path().display()), "specs/")
+}
+
+/// Reports these verdicts, one for each case.
+fn report_of(all: &[Case], verdicts: Vec<Verdict>, reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) -> String {
     let out = Shared::default();
-    let mut reports = Reports::new(vec![reporter(out.clone())], &all);
+    let mut reports = Reports::new(vec![reporter(out.clone())], all);
     let mut ended = InOrder::default();
     for (case, verdict) in verdicts.into_iter().enumerate().rev() {
         let outcome = Box::new(outcome(&verdict));
@@ -219,8 +225,30 @@ fn report(versions: &[&str], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>)
         }
     }
     assert!(reports.end(Duration::from_millis(67_400)).unwrap().1.is_empty());
-    let text = String::from_utf8(out.0.borrow().clone()).unwrap();
-    text.replace(&format!("{}/", directory.path().display()), "specs/")
+    String::from_utf8(out.0.borrow().clone()).unwrap()
+}
+
+/// Names and texts that a reader might take for something else, each a case of its own, ended in each of these ways.
+fn report_nasty(statuses: &[Status], reporter: impl FnOnce(Shared) -> Box<dyn Reporter>) -> String {
+    const NASTY: [&str; 7] =
+        ["a # SKIP b", "a # TODO", "back\\slash", "größe", "ok 2\nBail out!", "1..3 {", "\u{1b}[31m\0 <&>\u{ffff}"];
+    let (_directory, all, _) = run(&[""]);
+    let (mut cases, mut judged) = (Vec::new(), Vec::new());
+    for status in statuses {
+        for name in NASTY {
+            let with = |status: &Status| match status {
+                Status::Skipped(_) => Status::Skipped(name.into()),
+                Status::ExpectedFailure(_) => Status::ExpectedFailure(name.into()),
+                Status::Interrupted(_) => Status::Interrupted(name.into()),
+                other => other.clone(),
+            };
+            let fault = Fault::Passed { reason: format!("{name}\nok 7\r\n{name}") };
+            let faults = if verdict(status.clone(), vec![], 0).is_bad() { vec![fault] } else { vec![] };
+            cases.push(Case { name: name.into(), label: format!("{name}@pg{}", cases.len()), ..all[0].clone() });
+            judged.push(Verdict { notes: vec![name.into()], ..verdict(with(status), faults, 1234) });
+        }
+    }
+    report_of(&cases, judged, reporter)
 }
 
 /// A place that allocates, with callers that take more than a line.
@@ -300,7 +328,7 @@ fn compare(name: &str, text: &str) {
 
 #[test]
 fn tap() {
-    check("tap.txt", |out| Box::new(Tap::new(out)));
+    check("tap.txt", |out| Box::new(Tap::new(out, false)));
 }
 
 #[test]
@@ -381,7 +409,103 @@ fn json_is_read_back_as_it_was_written() {
 fn junit() {
     let text = report(&["pg15", "pg18"], |out| Box::new(Junit::new(out)));
     compare("junit.xml", &text);
-    junit_schema::check(&text);
+    readers::validate_xml(&text, "junit-10.xsd");
+}
+
+fn skipped() -> Status {
+    Status::Skipped(String::new())
+}
+
+fn known() -> Status {
+    Status::ExpectedFailure(String::new())
+}
+
+fn interrupted() -> Status {
+    Status::Interrupted(String::new())
+}
+
+#[test]
+fn jenkins_reads_every_ending_and_every_character() {
+    for statuses in
+        [vec![Status::Passed, Status::Failed, Status::Unsupported, skipped(), known(), interrupted()], vec![]]
+    {
+        let text = report_nasty(&statuses, |out| Box::new(Junit::new(out)));
+        readers::validate_xml(&text, "junit-10.xsd");
+        // What a reader adds up is what is declared.
+        for (element, attribute) in [("<testcase ", "tests"), ("<failure ", "failures"), ("<error ", "errors")] {
+            let number = text.matches(element).count();
+            assert!(statuses.is_empty() || text.contains(&format!("{attribute}=\"{number}\"")), "{text}");
+        }
+    }
+}
+
+/// Results of whole runs: how their cases end, and whether that is good.
+fn tap_runs() -> [(Vec<Status>, bool); 5] {
+    [
+        (vec![Status::Passed, skipped(), known()], true),
+        (vec![Status::Passed, Status::Failed, Status::Unsupported], false),
+        (vec![skipped()], true),
+        (vec![Status::Passed, interrupted()], false),
+        (vec![], true),
+    ]
+}
+
+#[test]
+fn prove_of_perl_reads_tap() {
+    for quiet in [false, true] {
+        for (statuses, is_good) in tap_runs() {
+            let tap = report_nasty(&statuses, |out| Box::new(Tap::new(out, quiet)));
+            let Some(proved) = readers::prove(&tap) else { return };
+            assert_eq!(proved.is_ok, is_good, "{statuses:?}, quiet {quiet}: {}", proved.said);
+            let shown = if quiet { statuses.iter().filter(|&status| is_bad(status)).count() } else { statuses.len() };
+            assert!(
+                proved.said.contains(&format!("Tests={},", 7 * shown)) || statuses.contains(&interrupted()),
+                "{}",
+                proved.said
+            );
+        }
+    }
+}
+
+fn is_bad(status: &Status) -> bool {
+    matches!(status, Status::Failed | Status::Unsupported)
+}
+
+#[test]
+fn a_parser_of_version_14_reads_tap() {
+    for quiet in [false, true] {
+        for (statuses, is_good) in tap_runs() {
+            let tap = report_nasty(&statuses, |out| Box::new(Tap::new(out, quiet)));
+            let Some(events) = readers::tap_parser(&tap) else { return };
+            let of = |name: &str| {
+                events.iter().filter(|event| event[0] == name).map(|event| event[1].clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(of("version"), [13]);
+            assert_eq!(of("extra"), Vec::<serde_json::Value>::new(), "{tap}");
+            assert_eq!(of("child").len(), 0, "{tap}");
+            assert_eq!(of("bailout").len(), usize::from(statuses.contains(&interrupted())), "{tap}");
+            let complete = &of("complete")[0];
+            assert_eq!(complete["ok"], is_good, "{tap}");
+            let of_shown = statuses.iter().filter(|&status| !quiet || is_bad(status));
+            let expected: Vec<Status> = of_shown.flat_map(|status| std::iter::repeat_n(status.clone(), 7)).collect();
+            let asserts = of("assert");
+            assert_eq!(asserts.len(), expected.len(), "{tap}");
+            for (seen, status) in asserts.iter().zip(&expected) {
+                assert_eq!(
+                    seen["ok"],
+                    matches!(status, Status::Passed | Status::Skipped(_) | Status::Interrupted(_)),
+                    "{seen}"
+                );
+                assert_eq!(
+                    seen["skip"] != false,
+                    matches!(status, Status::Skipped(_) | Status::Interrupted(_)),
+                    "{seen}"
+                );
+                assert_eq!(seen["todo"] != false, matches!(status, Status::ExpectedFailure(_)), "{seen}");
+                assert_eq!(seen["time"] == 1234, matches!(status, Status::Passed) || is_bad(status), "{seen}");
+            }
+        }
+    }
 }
 
 /// The keys of all objects and the kinds of all faults.

@@ -11,6 +11,7 @@ use super::results::{describe, last_run};
 use crate::config::Config;
 use crate::golden::{self, Directory};
 use crate::report::fault::difference_lines;
+use crate::report::{Tone, tone};
 use crate::results::ResultsError;
 use crate::results::schema::CaseResult;
 
@@ -25,7 +26,7 @@ pub(super) struct Arguments {
 /// Runs the subcommand.
 pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     let (index, results) = last_run(&arguments.names, config)?;
-    let mut out = Stdout::new();
+    let mut out = Stdout::colored();
     writeln!(out, "{}", describe(&index)).map_err(Complaint::stdout)?;
     let mut exit = Exit::Ok;
     let goldens = Directory::of(&config.project);
@@ -38,7 +39,7 @@ pub(super) fn diff(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     Ok(exit)
 }
 
-/// How a case differs from the golden there is now.
+/// How a case differs from the golden there is now, in the colors of `mcspec review`.
 fn differences(result: &CaseResult, goldens: &Directory, config: &Config) -> Result<Vec<String>, Complaint> {
     let recorded = golden::look_up(&goldens.path, &result.case, &result.server.axes())?;
     let path = recorded.as_ref().map_or("no golden".to_owned(), |recorded| recorded.path.display().to_string());
@@ -48,8 +49,12 @@ fn differences(result: &CaseResult, goldens: &Directory, config: &Config) -> Res
         let block = recorded.as_ref().and_then(|recorded| recorded.golden.block(&seen.title));
         let found = golden::differences(block, &seen);
         if !found.is_empty() {
-            lines.push(format!("{}: {path}: {}", result.label, seen.title));
-            lines.extend(difference_lines(&found).into_iter().map(|line| line.text));
+            let bold = tone(Tone::Headline);
+            lines.push(format!("{bold}{}: {path}: {}{bold:#}", result.label, seen.title));
+            lines.extend(difference_lines(&found).into_iter().map(|line| {
+                let style = tone(line.tone);
+                format!("{style}{}{style:#}", line.text)
+            }));
         }
     }
     Ok(lines)

@@ -24,6 +24,16 @@ impl Stdout {
         Stdout { gone: false }
     }
 
+    /// The standard output with the colors that are written to it, where it takes any.
+    pub(super) fn colored() -> Box<dyn Write> {
+        match anstream::AutoStream::choice(&io::stdout()) {
+            anstream::ColorChoice::Never => {
+                Box::new(anstream::StripStream::new(Box::new(Stdout::new()) as Box<dyn Write>))
+            }
+            _ => Box::new(Stdout::new()),
+        }
+    }
+
     fn unless_gone<T>(&mut self, otherwise: T, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if self.gone {
             return Ok(otherwise);
@@ -52,7 +62,7 @@ impl Write for Stdout {
 struct To {
     out: Box<dyn Write>,
     is_stdout: bool,
-    /// Show only what went wrong, to people.
+    /// Show only what went wrong, in the formats that are shown as specs end.
     quiet: bool,
 }
 
@@ -68,8 +78,8 @@ struct Format {
 const FORMATS: &[Format] = &[
     // For people.
     Format { name: PRETTY, open: |to| Ok(pretty(to)) },
-    // Test Anything Protocol, version 14.
-    Format { name: TAP, open: |to| Ok(Box::new(Tap::new(to.out))) },
+    // Test Anything Protocol, version 13.
+    Format { name: TAP, open: |to| Ok(Box::new(Tap::new(to.out, to.quiet))) },
     // Everything, for programs.
     Format { name: "json", open: |to| Ok(Box::new(Json::new(to.out))) },
     // The XML that CI systems read.
@@ -171,11 +181,7 @@ fn pretty(To { out, is_stdout, quiet }: To) -> Box<dyn Reporter> {
         return Box::new(Pretty::new(anstream::StripStream::new(out), quiet, ProgressBar::hidden()));
     }
     let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let out: Box<dyn Write> = match anstream::AutoStream::choice(&io::stdout()) {
-        anstream::ColorChoice::Never => Box::new(anstream::StripStream::new(out)),
-        _ => out,
-    };
-    Box::new(Pretty::new(out, quiet, ProgressBar::with_draw_target(None, target)))
+    Box::new(Pretty::new(Stdout::colored(), quiet, ProgressBar::with_draw_target(None, target)))
 }
 
 /// The file that a step of GitHub Actions adds its part of the job's summary to; none elsewhere.

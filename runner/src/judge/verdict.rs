@@ -80,6 +80,11 @@ impl Status {
         }
     }
 
+    /// Whether a case does not speak against what was run.
+    pub const fn is_ok(&self) -> bool {
+        matches!(self, Status::Passed | Status::Skipped(_) | Status::Interrupted(_))
+    }
+
     /// Why a case was skipped, or not run to its end, or expected to fail.
     pub fn reason(&self) -> Option<&str> {
         match self {
@@ -90,6 +95,11 @@ impl Status {
 }
 
 impl Verdict {
+    /// Whether something went wrong that nobody has excused.
+    pub fn is_bad(&self) -> bool {
+        matches!(self.status, Status::Failed | Status::Unsupported)
+    }
+
     /// Why the case is known to be flaky: its runs did not all end in the same way.
     pub fn flaky(&self) -> Option<String> {
         match self.repeats {

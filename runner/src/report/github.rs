@@ -10,7 +10,7 @@ use super::fault::{describe, place};
 use super::markdown::Document;
 use super::{Reporter, Summary, unrecorded};
 use crate::exec::outcome::Outcome;
-use crate::judge::{Status, Verdict};
+use crate::judge::Verdict;
 use crate::plan::{Case, Place};
 
 /// The longest summary of a step, in bytes; a longer one is not shown at all.
@@ -51,7 +51,7 @@ impl<W: Write, S: Write> Reporter for Github<W, S> {
         if let Some(unrecorded) = unrecorded(verdict) {
             self.command("notice", case, None, &unrecorded)?;
         }
-        if matches!(verdict.status, Status::Failed | Status::Unsupported) {
+        if verdict.is_bad() {
             for fault in &verdict.faults {
                 let described = describe(fault, verdict);
                 let details = described.details.iter().map(|line| line.text.trim_end());

@@ -1,8 +1,11 @@
-//! The XML that CI systems read: a test suite for each version, a test case for each spec.
+//! The XML that CI systems read, as Jenkins' schema has it (junit-10.xsd of its xUnit plugin): a test suite for each version, a
+//! test case for each spec.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::fault::{describe, lines};
 use super::matrix::version;
@@ -17,7 +20,75 @@ const NAME: &str = "mcspec";
 /// Writes JUnit's XML when the run is over.
 pub struct Junit<W> {
     out: W,
-    suites: Vec<TestSuite>,
+    suites: Vec<Suite>,
+}
+
+/// The cases of a version.
+struct Suite {
+    name: String,
+    cases: Vec<TestCase>,
+}
+
+/// A spec.
+struct TestCase {
+    name: String,
+    time: Duration,
+    ending: Ending,
+    /// What is worth knowing besides.
+    output: String,
+}
+
+/// How a spec ended.
+enum Ending {
+    Passed,
+    Skipped {
+        message: String,
+    },
+    /// It found something else than it should.
+    Failure(Message),
+    /// It did not come to its end.
+    Error(Message),
+}
+
+/// What is wrong.
+struct Message {
+    kind: &'static str,
+    headline: String,
+    text: String,
+}
+
+/// How many cases ended how.
+struct Counts {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    time: Duration,
+}
+
+impl Counts {
+    fn of(cases: &[TestCase]) -> Self {
+        let count = |is: fn(&Ending) -> bool| cases.iter().filter(|case| is(&case.ending)).count();
+        Counts {
+            tests: cases.len(),
+            failures: count(|ending| matches!(ending, Ending::Failure(_))),
+            errors: count(|ending| matches!(ending, Ending::Error(_))),
+            skipped: count(|ending| matches!(ending, Ending::Skipped { .. })),
+            time: cases.iter().map(|case| case.time).sum(),
+        }
+    }
+
+    /// The attributes of a suite.
+    fn attributes(&self, name: &str) -> [(&'static str, String); 6] {
+        [
+            ("name", name.to_owned()),
+            ("tests", self.tests.to_string()),
+            ("failures", self.failures.to_string()),
+            ("errors", self.errors.to_string()),
+            ("skipped", self.skipped.to_string()),
+            ("time", seconds(self.time)),
+        ]
+    }
 }
 
 impl<W: Write> Junit<W> {
@@ -25,66 +96,148 @@ impl<W: Write> Junit<W> {
     pub fn new(out: W) -> Self {
         Junit { out, suites: Vec::new() }
     }
+
+    fn suite(&mut self, name: &str) -> &mut Suite {
+        let position = self.suites.iter().position(|suite| suite.name == name).unwrap_or_else(|| {
+            self.suites.push(Suite { name: name.to_owned(), cases: Vec::new() });
+            self.suites.len() - 1
+        });
+        &mut self.suites[position]
+    }
 }
 
 impl<W: Write> Reporter for Junit<W> {
     fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         let name = if case.label == case.name { NAME } else { version(case) };
-        let position = self.suites.iter().position(|suite| suite.name.as_str() == name).unwrap_or_else(|| {
-            let mut suite = TestSuite::new(name);
-            suite.set_time(std::time::Duration::ZERO);
-            self.suites.push(suite);
-            self.suites.len() - 1
-        });
-        let suite = &mut self.suites[position];
-        suite.set_time(suite.time.unwrap_or_default() + verdict.elapsed);
-        let mut test_case = TestCase::new(case.name.as_str(), status(case, verdict));
-        test_case.set_classname(name).set_time(verdict.elapsed);
-        let notes = notes(case, verdict);
-        if !notes.is_empty() {
-            test_case.set_system_out(notes.join("\n"));
-        }
-        suite.add_test_case(test_case);
+        let test_case = TestCase {
+            name: case.name.clone(),
+            time: verdict.elapsed,
+            ending: ending(case, verdict),
+            output: notes(case, verdict).join("\n"),
+        };
+        self.suite(name).cases.push(test_case);
         Ok(())
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let mut report = quick_junit::Report::new(NAME);
-        report.set_time(summary.elapsed).add_test_suites(std::mem::take(&mut self.suites));
-        let text = report.to_string().map_err(io::Error::other)?;
-        self.out.write_all(text.as_bytes())?;
+        let all: Vec<Counts> = self.suites.iter().map(|suite| Counts::of(&suite.cases)).collect();
+        let sum = |of: fn(&Counts) -> usize| all.iter().map(of).sum::<usize>().to_string();
+        let attributes = [
+            ("name", NAME.to_owned()),
+            ("tests", sum(|counts| counts.tests)),
+            ("failures", sum(|counts| counts.failures)),
+            ("errors", sum(|counts| counts.errors)),
+            ("time", seconds(summary.elapsed)),
+        ];
+        let mut xml = Writer::new_with_indent(&mut self.out, b' ', 4);
+        xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+        element(&mut xml, "testsuites", &attributes, |xml| {
+            self.suites.iter().zip(&all).try_for_each(|(suite, counts)| {
+                element(xml, "testsuite", &counts.attributes(&suite.name), |xml| {
+                    suite.cases.iter().try_for_each(|case| write_case(xml, &suite.name, case))
+                })
+            })
+        })?;
+        writeln!(self.out)?;
         self.out.flush()
     }
 }
 
-fn status(case: &Case, verdict: &Verdict) -> TestCaseStatus {
+fn write_case<W: Write>(xml: &mut Writer<W>, suite: &str, case: &TestCase) -> io::Result<()> {
+    let attributes = [("name", case.name.clone()), ("classname", suite.to_owned()), ("time", seconds(case.time))];
+    element(xml, "testcase", &attributes, |xml| {
+        match &case.ending {
+            Ending::Passed => {}
+            Ending::Skipped { message } => {
+                let attribute = ("message", &*characters(message));
+                xml.create_element("skipped").with_attribute(attribute).write_empty()?;
+            }
+            Ending::Failure(message) => write_message(xml, "failure", message)?,
+            Ending::Error(message) => write_message(xml, "error", message)?,
+        }
+        if !case.output.is_empty() {
+            element(xml, "system-out", &[], |xml| text(xml, &case.output))?;
+        }
+        Ok(())
+    })
+}
+
+fn write_message<W: Write>(xml: &mut Writer<W>, name: &str, message: &Message) -> io::Result<()> {
+    let attributes = [("message", message.headline.clone()), ("type", message.kind.to_owned())];
+    element(xml, name, &attributes, |xml| text(xml, &message.text))
+}
+
+/// Writes an element and what is in it.
+fn element<W: Write>(
+    xml: &mut Writer<W>,
+    name: &str,
+    attributes: &[(&str, String)],
+    inner: impl FnOnce(&mut Writer<W>) -> io::Result<()>,
+) -> io::Result<()> {
+    let attributes: Vec<(&str, String)> = attributes.iter().map(|(name, value)| (*name, characters(value))).collect();
+    let attributes = attributes.iter().map(|(name, value)| (*name, value.as_str()));
+    xml.create_element(name).with_attributes(attributes).write_inner_content(inner)?;
+    Ok(())
+}
+
+fn text<W: Write>(xml: &mut Writer<W>, text: &str) -> io::Result<()> {
+    xml.write_event(Event::Text(BytesText::new(&characters(text))))
+}
+
+/// A text in which every character is one that XML 1.0 has (`Char`); others are written as escapes.
+fn characters(text: &str) -> String {
+    let is_one = |c: char| matches!(c, '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'..);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\r' => out.push_str("\\r"),
+            c if is_one(c) => out.push(c),
+            c => out.extend(c.escape_unicode()),
+        }
+    }
+    out
+}
+
+/// `67.683`
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
+}
+
+fn ending(case: &Case, verdict: &Verdict) -> Ending {
     match &verdict.status {
-        Status::Passed => TestCaseStatus::success(),
-        Status::Skipped(reason) | Status::Interrupted(reason) => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(reason.as_str());
-            status
+        Status::Passed => Ending::Passed,
+        Status::Skipped(reason) | Status::Interrupted(reason) => Ending::Skipped { message: reason.clone() },
+        Status::ExpectedFailure(reason) => Ending::Skipped { message: format!("failed as expected: {reason}") },
+        Status::Failed | Status::Unsupported => {
+            let stopped = |fault: &Fault| matches!(fault, Fault::Failure(_) | Fault::Unsupported(_));
+            let message = message(case, verdict);
+            if verdict.faults.iter().any(stopped) { Ending::Error(message) } else { Ending::Failure(message) }
         }
-        Status::ExpectedFailure(reason) => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(format!("failed as expected: {reason}"));
-            status
-        }
-        Status::Failed | Status::Unsupported => non_success(case, verdict),
     }
 }
 
-/// A case that did not come to its end is an error, one that found something else than it should is a failure.
-fn non_success(case: &Case, verdict: &Verdict) -> TestCaseStatus {
-    let stopped = |fault: &Fault| matches!(fault, Fault::Failure(_) | Fault::Unsupported(_));
-    let kind = if verdict.faults.iter().any(stopped) { NonSuccessKind::Error } else { NonSuccessKind::Failure };
-    let mut status = TestCaseStatus::non_success(kind);
-    if let Some(first) = verdict.faults.first() {
+fn message(case: &Case, verdict: &Verdict) -> Message {
+    let (kind, headline) = verdict.faults.first().map_or(("failed", String::new()), |first| {
         let first = describe(first, verdict);
         let place = first.place.map_or(String::new(), |place| format!("{place}: "));
-        status.set_type(first.kind).set_message(format!("{place}{}", first.message));
-    }
+        (first.kind, format!("{place}{}", first.message))
+    });
     let lines: Vec<String> = lines(verdict, &case.name).into_iter().map(|line| line.text).collect();
-    status.set_description(lines.join("\n"));
-    status
+    Message { kind, headline, text: lines.join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_is_one_of_xml() {
+        for (text, expected) in [
+            ("a\tb\nc", "a\tb\nc"),
+            ("\u{1b}[31m\r", "\\u{1b}[31m\\r"),
+            ("\0\u{fffe}\u{ffff}\u{10ffff}", "\\u{0}\\u{fffe}\\u{ffff}\u{10ffff}"),
+        ] {
+            assert_eq!(characters(text), expected);
+        }
+    }
 }

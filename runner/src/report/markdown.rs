@@ -55,7 +55,7 @@ impl Document {
         if !remark.is_empty() {
             self.remarks += &format!("* {}: {}\n", text(&case.label), text(&remark));
         }
-        if matches!(verdict.status, Status::Failed | Status::Unsupported) {
+        if verdict.is_bad() {
             let lines: Vec<String> =
                 fault::lines(verdict, &case.name).into_iter().map(|line| line.text.trim_end().to_owned()).collect();
             let lines = lines.join("\n");

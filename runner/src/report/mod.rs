@@ -24,6 +24,7 @@ use crate::run::Event;
 pub use github::Github;
 pub use json::Json;
 pub use junit::Junit;
+pub(crate) use line::Tone;
 pub use markdown::Markdown;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
@@ -117,10 +118,7 @@ pub(crate) fn duration(time: Duration) -> String {
 
 /// The line that says how a case ended, without color: pg_regress's, with the directives of TAP.
 fn result_line(number: usize, case: &Case, verdict: &Verdict) -> String {
-    let ok = match verdict.status {
-        Status::Passed | Status::Skipped(_) | Status::Interrupted(_) => "ok",
-        Status::Failed | Status::ExpectedFailure(_) | Status::Unsupported => "not ok",
-    };
+    let ok = if verdict.status.is_ok() { "ok" } else { "not ok" };
     let head = format!("{ok} {number} - {}", case.label);
     match &verdict.status {
         Status::Skipped(reason) | Status::Interrupted(reason) => format!("{head} # SKIP {reason}"),

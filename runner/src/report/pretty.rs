@@ -78,7 +78,7 @@ impl<W: Write> Reporter for Pretty<W> {
     fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.matrix.add(case, verdict);
         self.cases += 1;
-        let bad = matches!(verdict.status, Status::Failed | Status::Unsupported);
+        let bad = verdict.is_bad();
         if self.quiet && !bad {
             return Ok(());
         }
