@@ -8,6 +8,7 @@ use memcheck_core::golden::row::Policy;
 
 use super::catalog::catalog;
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run, without_version};
@@ -21,7 +22,7 @@ use crate::results::schema::{CaseResult, RunIndex};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Names of specs, or globs; without any, all specs of the last run
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 
     /// Instead remove the goldens that no spec uses, and variants that equal what stands in for them; after a run of all

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::catalog::{Entry, catalog};
 use super::complaint::{Complaint, SHOWN, guarded, not_shown};
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::config::{Config, SUPPORTED_MAJORS};
@@ -18,7 +19,7 @@ use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Spec files; without any, all specs and the schedule
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", add = complete::spec_files())]
     files: Vec<PathBuf>,
 
     /// Give a variable a value, whatever the spec says; repeatable

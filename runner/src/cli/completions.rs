@@ -2,25 +2,29 @@
 
 use std::io::Write;
 
-use clap::{Args, Command};
+use clap::Args;
 use clap_complete::Shell;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 
-/// Print a script that completes mcspec's arguments in a shell
+/// Print a script that completes mcspec's arguments in a shell: options, and specs, tags and words of the project at hand
 #[derive(Debug, Args)]
-#[command(after_help = "For bash: mcspec completions bash >~/.local/share/bash-completion/completions/mcspec")]
+#[command(
+    after_help = "For this session:\n  bash, zsh:  source <(mcspec completions bash)\n  fish:       mcspec completions fish | source"
+)]
 pub(super) struct Arguments {
     /// The shell
     shell: Shell,
 }
 
 /// Runs the subcommand.
-pub(super) fn completions(arguments: &Arguments, mut command: Command) -> Result<Exit, Complaint> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, "mcspec", &mut script);
-    Stdout::new().write_all(&script).map_err(Complaint::stdout)?;
+pub(super) fn completions(arguments: &Arguments) -> Result<Exit, Complaint> {
+    let shell = arguments.shell.to_string();
+    let script = complete::script(&shell)
+        .ok_or_else(|| Complaint::Argument { message: format!("there are no completions for {shell}"), hint: None })?;
+    Stdout::new().write_all(&script.map_err(Complaint::stdout)?).map_err(Complaint::stdout)?;
     Ok(Exit::Ok)
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::results::{describe, last_run};
@@ -19,7 +20,7 @@ use crate::results::schema::CaseResult;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Names of specs, or globs; without any, all specs of the last run
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 }
 

@@ -1,11 +1,12 @@
 //! `mcspec engine`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::prepare;
@@ -35,7 +36,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Building {
     /// The major versions to build for, such as 15,18; default: those of mcspec.toml, or the first one found
-    #[arg(long, value_name = "MAJOR", value_delimiter = ',', value_parser = major)]
+    #[arg(long, value_name = "MAJOR", value_delimiter = ',', value_parser = major, add = complete::majors())]
     pg: Vec<u32>,
     /// The server to build for
     #[arg(long, value_name = "PATH", conflicts_with = "pg")]
@@ -90,6 +91,6 @@ fn list(config: &Config) -> Result<Exit, Complaint> {
     Ok(Exit::Ok)
 }
 
-fn shown(path: &PathBuf) -> String {
-    format!("\"{}\"", path.display())
+fn shown(path: impl AsRef<Path>) -> String {
+    format!("\"{}\"", path.as_ref().display())
 }

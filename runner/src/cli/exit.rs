@@ -57,10 +57,15 @@ impl Exit {
         }
     }
 
+    /// All of them, with what they mean.
+    pub(super) fn all() -> [(u8, &'static str); 6] {
+        Exit::ALL.map(|exit| (exit.code(), exit.meaning()))
+    }
+
     /// All of them, for `--help`.
     pub(super) fn help() -> String {
-        let line = |exit: Exit| format!("\n  {:>3}  {}", exit.code(), exit.meaning());
-        format!("Exit codes:{}", Exit::ALL.map(line).concat())
+        let line = |(code, meaning): (u8, &str)| format!("\n  {code:>3}  {meaning}");
+        format!("Exit codes:{}", Exit::all().map(line).concat())
     }
 }
 

@@ -6,37 +6,51 @@ use std::io::Write;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::explain::Topic;
 use crate::language::suggest;
+use crate::plan::{UNBUILT, Unbuilt};
 
 /// Say what a check, a scenario or a lint means, where it comes from and what to do
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// A check such as context_leak, a kind of scenario, or the code of a lint; without any, all of them are listed
-    #[arg(value_name = "CODE|CHECK")]
-    word: Option<String>,
+    #[arg(value_name = "CODE|CHECK", num_args = 1.., add = complete::topics())]
+    words: Vec<String>,
 }
 
+/// What is said of what is in the language and not in this version.
+const NOT_BUILT: &str = "not yet supported";
+
 /// Runs the subcommand.
-pub(super) fn explain(arguments: &Arguments) -> Result<Exit, Complaint> {
-    let text = match &arguments.word {
-        Some(word) => about(word)?,
-        None => list(),
+pub(super) fn explain(arguments: &Arguments, commands: &clap::Command) -> Result<Exit, Complaint> {
+    let text = match arguments.words.join(" ") {
+        word if word.is_empty() => list(),
+        word => about(&word, commands)?,
     };
     Stdout::new().write_all(text.as_bytes()).map_err(Complaint::stdout)?;
     Ok(Exit::Ok)
 }
 
 /// All there is about a word.
-fn about(word: &str) -> Result<String, Complaint> {
-    let texts: Vec<String> = Topic::all().filter(|topic| topic.word().eq_ignore_ascii_case(word)).map(text).collect();
+fn about(word: &str, commands: &clap::Command) -> Result<String, Complaint> {
+    let topics = Topic::all().filter(|topic| topic.word().eq_ignore_ascii_case(word)).map(text);
+    let clauses = UNBUILT.iter().filter(|unbuilt| unbuilt.clause.eq_ignore_ascii_case(word));
+    let clauses = clauses.map(|Unbuilt { clause, instead }| {
+        format!("# {clause}\n\nA clause of specs that is {NOT_BUILT}: {instead}.\n")
+    });
+    let texts: Vec<String> = topics.chain(clauses).collect();
     if !texts.is_empty() {
         return Ok(texts.join("\n"));
     }
-    let near = suggest::closest(word, Topic::all().map(Topic::word));
-    let hint = near.map_or_else(|| "\"mcspec explain\" lists what there is".to_owned(), suggest::did_you_mean);
+    let words = || Topic::all().map(Topic::word).chain(UNBUILT.iter().map(|unbuilt| unbuilt.clause));
+    let hint = match suggest::closest(word, words()) {
+        _ if commands.find_subcommand(word).is_some() => format!("it is a command: \"mcspec help {word}\""),
+        Some(near) => suggest::did_you_mean(near),
+        None => "\"mcspec explain\" lists what there is".to_owned(),
+    };
     Err(Complaint::Argument { message: format!("\"{word}\" is no check, scenario or lint"), hint: Some(hint) })
 }
 
@@ -45,9 +59,11 @@ fn text(topic: Topic) -> String {
     if let Topic::Scenario(kind) = topic {
         let checks: Vec<&str> = kind.checks().iter().map(|check| check.as_str()).collect();
         text += &format!("\nIt finds {}: {}.\n", kind.description().catches, checks.join(", "));
-        if !kind.is_built() {
-            text += "\nThis version of mcspec cannot run it yet.\n";
-        }
+    }
+    match topic {
+        _ if topic.is_built() => {}
+        Topic::Check(_) => text += &format!("\nThe scenarios that find it are {NOT_BUILT}.\n"),
+        Topic::Scenario(_) | Topic::Lint(_) => text += "\nThis version of mcspec cannot run it yet.\n",
     }
     text
 }
@@ -61,8 +77,12 @@ fn list() -> String {
             Topic::Scenario(_) => "Scenarios",
             Topic::Lint(_) => "Warnings of \"mcspec check\"",
         };
-        let title = topic.text().lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, title)| title);
-        *lists.entry(list).or_default() += &format!("  {:20}  {title}\n", topic.word());
+        let title = topic.title();
+        let mark = if topic.is_built() { String::new() } else { format!(" ({NOT_BUILT})") };
+        *lists.entry(list).or_default() += &format!("  {:20}  {title}{mark}\n", topic.word());
+    }
+    for Unbuilt { clause, instead } in UNBUILT {
+        *lists.entry("Clauses").or_default() += &format!("  {clause:20}  ({NOT_BUILT}; {instead})\n");
     }
     lists.into_iter().map(|(name, list)| format!("{name}:\n{list}")).collect::<Vec<_>>().join("\n")
 }

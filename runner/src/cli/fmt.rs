@@ -8,6 +8,7 @@ use similar::TextDiff;
 
 use super::catalog::files;
 use super::complaint::{Complaint, guarded};
+use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::atomic;
@@ -23,7 +24,7 @@ const SUFFIXES: [&str; 2] = [".mcspec", ".mcspec.inc"];
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Spec files, included files, isolationtester's .spec files; without any, all specs of the project
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", add = complete::spec_files())]
     files: Vec<PathBuf>,
 
     /// Write nothing; show what would change, and exit with 1 if anything would

@@ -3,7 +3,9 @@
 mod bless;
 mod catalog;
 mod check;
+mod color;
 mod complaint;
+mod complete;
 mod completions;
 mod diff;
 mod doctor;
@@ -12,7 +14,9 @@ mod exec;
 mod exit;
 mod explain;
 mod fmt;
+mod help;
 mod list;
+mod man;
 mod narrow;
 mod output;
 mod outside;
@@ -30,6 +34,7 @@ mod transcript;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::color::Color;
 use self::complaint::Complaint;
 pub use self::exit::Exit;
 use crate::config::Config;
@@ -39,6 +44,11 @@ use crate::panicked;
 #[derive(Debug, Parser)]
 #[command(name = "mcspec", version, about, after_help = Exit::help(), disable_help_subcommand = true)]
 struct Arguments {
+    /// Color what is written: auto is on a terminal, unless NO_COLOR or TERM=dumb is set
+    // Before this is parsed, `color::decide` has looked for it.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_default_value = true)]
+    color: Color,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -59,11 +69,17 @@ enum Command {
     Explain(explain::Arguments),
     Engine(engine::Arguments),
     Completions(completions::Arguments),
+    Help(help::Arguments),
+    Man(man::Arguments),
 }
 
 /// Does what the command line says. Messages go to the standard error.
 pub fn main() -> Exit {
+    if complete::answer(Arguments::command) {
+        return Exit::Ok;
+    }
     signals::survive_limits();
+    color::decide(std::env::args_os());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -111,7 +127,9 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Engine(arguments) => engine::engine(&arguments, &config?),
         // The others are of use where the configuration is not.
         Command::Doctor => doctor::doctor(config),
-        Command::Explain(arguments) => explain::explain(&arguments),
-        Command::Completions(arguments) => completions::completions(&arguments, Arguments::command()),
+        Command::Explain(arguments) => explain::explain(&arguments, &Arguments::command()),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Help(arguments) => help::help(&arguments, Arguments::command()),
+        Command::Man(arguments) => man::man(&arguments, Arguments::command()),
     }
 }

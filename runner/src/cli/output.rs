@@ -90,6 +90,11 @@ const FORMATS: &[Format] = &[
     Format { name: "markdown", open: |to| Ok(Box::new(Markdown::new(to.out))) },
 ];
 
+/// What the formats are called.
+pub(super) fn format_names() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
+
 /// The formats that a run is reported in where none is asked for: on a terminal, and elsewhere.
 const PRETTY: &str = "pretty";
 const TAP: &str = "tap";
@@ -109,7 +114,7 @@ impl std::str::FromStr for ReportTo {
             Some((format, file)) => (format, Some(file.to_owned())),
             None => (text, None),
         };
-        let known = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+        let known = || format_names().collect::<Vec<_>>().join(", ");
         let named = FORMATS.iter().find(|known| known.name == format);
         let format = named.ok_or_else(|| format!("unknown format \"{format}\"; formats are {}", known()))?;
         Ok(ReportTo { format, file })

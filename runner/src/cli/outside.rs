@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use crate::config::Config;
 use crate::language::SourceFile;
 use crate::plan::{Case, ConfLine, Outside, conf_lines, is_isolation_spec};
@@ -14,19 +15,19 @@ use crate::plan::{Case, ConfLine, Outside, conf_lines, is_isolation_spec};
 #[command(next_help_heading = "Isolation specs (NAME.spec)")]
 pub(super) struct FromOutside {
     /// Create an extension in the database of every isolation spec that does not name one; repeatable
-    #[arg(long, value_name = "NAME", visible_alias = "load-extension")]
+    #[arg(long, value_name = "NAME", visible_alias = "load-extension", add = complete::extensions())]
     extension: Vec<String>,
 
     /// Preload a library, after the engine, for every isolation spec that does not say so itself; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     preload: Vec<String>,
 
     /// Preload a library before the engine; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     preload_first: Vec<String>,
 
     /// Charge a library in every isolation spec that does not name one; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     target: Vec<String>,
 
     /// Add the lines of a file to the postgresql.conf of every isolation spec that has none; repeatable

@@ -6,6 +6,7 @@ use anstyle::Style;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::results::{describe, last_run};
 use super::terminal::Keys;
@@ -23,7 +24,7 @@ const REJECTED: &str = "it was rejected in review";
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Names of specs, or globs; without any, all specs of the last run
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::exit::Exit;
 use super::narrow::Narrowing;
 use super::output::{Files, ReportTo, Stdout, reporters};
@@ -39,7 +40,7 @@ pub(super) struct Arguments {
     narrowing: Narrowing,
 
     /// Major versions of PostgreSQL to run on; default: the configured ones, or the first one found
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, conflicts_with = "pg_config")]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
     pg: Vec<u32>,
 
     /// Run on the installation that this pg_config describes
@@ -73,7 +74,7 @@ pub(super) struct Arguments {
 
     /// Report as pretty, tap, json, junit, github or markdown, also into a file; default: pretty on a terminal, tap
     /// elsewhere; repeatable
-    #[arg(long, value_name = "FORMAT[=FILE]")]
+    #[arg(long, value_name = "FORMAT[=FILE]", add = complete::formats())]
     report: Vec<ReportTo>,
 
     /// Show only what went wrong

@@ -9,6 +9,7 @@ use globset::{Glob, GlobMatcher};
 
 use super::catalog::{Entry, catalog, is_spec_file, named, place};
 use super::complaint::{Complaint, guarded};
+use super::complete;
 use crate::config::Config;
 use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
@@ -17,15 +18,15 @@ use crate::plan::{Loaded, load};
 #[derive(Debug, Args)]
 pub(super) struct Selection {
     /// Schedules, names of specs, globs over names, or spec files; without any, the schedule
-    #[arg(value_name = "SPEC")]
+    #[arg(value_name = "SPEC", add = complete::specs())]
     specs: Vec<OsString>,
 
     /// Only specs with this tag, or with '!TAG' only those without it; repeatable
-    #[arg(short, long, value_name = "TAG")]
+    #[arg(short, long, value_name = "TAG", add = complete::tags())]
     tag: Vec<String>,
 
     /// Leave out specs whose names match; repeatable
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", add = complete::names())]
     skip: Vec<String>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::complaint::Complaint;
+use super::complete;
 use super::outside::lines;
 use super::prepare;
 use super::run::{major, note};
@@ -19,23 +20,23 @@ use crate::server::RunDirectory;
 #[command(next_help_heading = "Server")]
 pub(super) struct Served {
     /// Build and install only this extension of mcspec.toml, and not all of them; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::extensions())]
     extension: Vec<String>,
 
     /// Create an extension in the database first; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::extensions())]
     create: Vec<String>,
 
     /// Preload a library, after the engine; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     preload: Vec<String>,
 
     /// Preload a library before the engine; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     preload_first: Vec<String>,
 
     /// Charge this library, and not all that extensions have brought; a name or a LIKE pattern; repeatable
-    #[arg(long, value_name = "LIBRARY")]
+    #[arg(long, value_name = "LIBRARY", add = complete::extensions())]
     target: Vec<String>,
 
     /// Add the lines of a file to the server's postgresql.conf; repeatable
@@ -43,7 +44,7 @@ pub(super) struct Served {
     conf: Vec<PathBuf>,
 
     /// Major version of PostgreSQL; default: the first of the configured ones, or the first one found
-    #[arg(long, value_name = "N", value_parser = major, conflicts_with = "pg_config")]
+    #[arg(long, value_name = "N", value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
     pg: Option<u32>,
 
     /// Run on the installation that this pg_config describes

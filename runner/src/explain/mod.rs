@@ -33,6 +33,29 @@ impl Topic {
         }
     }
 
+    /// What it is.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Topic::Check(_) => "check",
+            Topic::Scenario(_) => "scenario",
+            Topic::Lint(_) => "warning of \"mcspec check\"",
+        }
+    }
+
+    /// Whether this version has it: runs the scenario, or one that finds the violation.
+    pub fn is_built(self) -> bool {
+        match self {
+            Topic::Check(check) => ScenarioKind::built().any(|kind| kind.checks().contains(&check)),
+            Topic::Scenario(kind) => kind.is_built(),
+            Topic::Lint(_) => true,
+        }
+    }
+
+    /// What it means, in a few words.
+    pub fn title(self) -> &'static str {
+        self.text().lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, title)| title)
+    }
+
     /// The explanation, in Markdown.
     pub fn text(self) -> &'static str {
         match self {

@@ -40,6 +40,7 @@ pub use name::hash;
 pub use outside::{Outside, is_isolation_spec};
 pub use problem::{Place, Problem};
 pub use sessions::{Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step};
+pub use unsupported::{UNBUILT, Unbuilt};
 pub use variables::Overrides;
 
 /// One spec file on one installation.

@@ -6,6 +6,28 @@ use super::tracing::trace;
 use crate::language::Diagnostic;
 use crate::language::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
 
+/// A clause that is in the language and not in this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unbuilt {
+    /// How it begins.
+    pub clause: &'static str,
+    /// What a spec does without it.
+    pub instead: &'static str,
+}
+
+/// Those clauses, besides the scenarios that are not built ([`ScenarioKind::is_built`]).
+pub const UNBUILT: [&Unbuilt; 2] = [&GUARD, &CRASH];
+
+const GUARD: Unbuilt = Unbuilt { clause: "guard", instead: "remove the clause to run the scenario without it" };
+const CRASH: Unbuilt = Unbuilt { clause: "expect crash", instead: "a backend that dies fails the scenario" };
+
+impl Unbuilt {
+    fn at(&self, span: &Span) -> Diagnostic {
+        let message = format!("\"{}\" is not yet supported", self.clause);
+        Diagnostic::new(span.clone(), message).with_hint(self.instead.to_owned())
+    }
+}
+
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -16,10 +38,6 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
         expectation(expect, trace(spec, None), &mut found);
     }
     found
-}
-
-fn clause(name: &str, span: &Span, hint: &str) -> Diagnostic {
-    Diagnostic::new(span.clone(), format!("\"{name}\" is not yet supported")).with_hint(hint.to_owned())
 }
 
 fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic>) {
@@ -34,7 +52,7 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
     }
     // Clauses of some scenarios only are theirs: one that is built knows them.
     if let Some(guard) = &scenario.guard {
-        found.push(clause("guard", &guard.span, "remove the clause to run the scenario without it"));
+        found.push(GUARD.at(&guard.span));
     }
     for expect in &scenario.expects {
         expectation(expect, trace(spec, Some(scenario)), found);
@@ -43,9 +61,7 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
 
 fn expectation(expect: &Expect, trace: Trace, found: &mut Vec<Diagnostic>) {
     match &expect.what {
-        Expectation::Crash => {
-            found.push(clause("expect crash", &expect.span, "a backend that dies fails the scenario"))
-        }
+        Expectation::Crash => found.push(CRASH.at(&expect.span)),
         Expectation::Violation(violation) => {
             let sites = [("from", &violation.from), ("at", &violation.at)];
             for (name, site) in sites.into_iter().filter(|_| trace == Trace::Off) {
