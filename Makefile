@@ -3,7 +3,7 @@
 # The PostgreSQL versions that a target works with; "make test PG=17" chooses others.
 PG = 15
 test bench torture: PG = 15 18
-test-all: PG = 15 16 17 18
+test-all image install dist: PG = 15 16 17 18
 
 comma = ,
 empty =
@@ -12,7 +12,8 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run silence test test-all torture try-fresh lint fuzz bench clean
+.PHONY: help setup build engine engine-links rust-corpus run image install uninstall dist try-dist silence test test-all torture \
+	try-fresh lint fuzz bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
@@ -41,6 +42,24 @@ rust-corpus: setup
 
 run: build engine rust-corpus ## Run the schedule on a private server
 	target/release/mcspec run schedule --pg $(PG_LIST)
+
+# What is installed, as a tree
+image: build engine
+	scripts/image.sh target/image target/release/mcspec target/engine $(PG)
+
+PREFIX = /usr/local
+
+install: image ## Install mcspec and engines for all versions below PREFIX, such as ~/.local (docs/installing.md)
+	DESTDIR="$(DESTDIR)" target/image/share/mcspec/install $(PREFIX)
+
+uninstall: ## Remove what was installed below PREFIX
+	DESTDIR="$(DESTDIR)" scripts/install.sh --uninstall $(PREFIX)
+
+dist: setup ## Make a tarball of that for x86_64 Linux, which needs no Rust
+	scripts/dist.sh $(PG)
+
+try-dist: ## As root: try the tarball in a minimal Debian 11, 12 and 13 (tests/dist)
+	tests/dist/run
 
 silence: build engine ## Run clean core work beside two libraries that lose nothing (tests/silence)
 	tests/silence/run --pg $(PG_LIST)

@@ -44,6 +44,11 @@ for package in "$new"/debs/*.deb; do
     dpkg-deb -x "$package" "$new"
 done
 rm -rf "$new/apt" "$new/debs"
+# Links that lead out of it lead to this system's own library.
+find "$new" -type l | while read -r link; do
+    to=$(readlink "$link")
+    case "$to" in /*) ln -srf "$new$to" "$link" ;; esac
+done
 touch "$new/complete"
 mv "$new" "$directory"
 echo "$directory"

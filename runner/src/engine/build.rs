@@ -48,7 +48,10 @@ impl Builder {
             return Err(EngineError::NoHeaders { major, pg_config });
         }
         let to = EngineFiles::built_in(installation, config).ok_or(EngineError::NoHome)?;
-        let (program, pg_config) = ("cargo", absolute(&installation.pg_config)?);
+        // A name alone is one that was found in PATH.
+        let named = &installation.pg_config;
+        let pg_config = if named.is_file() { absolute(named)? } else { installation.bin_dir.join("pg_config") };
+        let program = "cargo";
         let mut cargo = Command::new(program);
         cargo.args(["run", "-p", "xtask", "--", "engine", "--release", "--pg-config"]).arg(pg_config);
         cargo.arg("--output").arg(absolute(&to)?).current_dir(&self.sources).stdin(Stdio::null());

@@ -127,8 +127,8 @@ fn common(major: u32, config: &Config) -> Vec<PathBuf> {
         return vec![path.join(name)];
     }
     let mut directories: Vec<PathBuf> = of_user().map(|base| built_by_user(&base, major)).unwrap_or_default();
-    if let Some(directory) = executable_directory() {
-        directories.extend(["../engine", "../lib/mcspec/engine"].map(|base| directory.join(base).join(&name)));
+    if let Some(prefix) = executable_directory().as_deref().and_then(Path::parent) {
+        directories.extend(["engine", "lib/mcspec/engine"].map(|base| prefix.join(base).join(&name)));
     }
     directories
 }
@@ -206,7 +206,7 @@ mod tests {
         let own = EngineFiles::built_in(&server, &config).expect("there is a home directory");
         assert!(own.ends_with("15-opt-pg-15-with-assertions-BINDIR"), "{}", own.display());
         assert_eq!(directories.first(), Some(&own));
-        let beside = directories.iter().filter(|path| path.ends_with("../lib/mcspec/engine/15"));
+        let beside = directories.iter().filter(|path| path.ends_with("lib/mcspec/engine/15"));
         assert_eq!(beside.count(), 1, "{directories:?}");
     }
 
