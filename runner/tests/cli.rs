@@ -17,7 +17,7 @@ const SLOW: &str = "tags slow\nscenario window\n  workload { SELECT 1 }\n  expec
 /// A project with these files besides `mcspec.toml`, which keeps one further up from being found.
 fn project(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    for (name, text) in files.iter().chain(&[("mcspec.toml", "")]) {
+    for (name, text) in [("mcspec.toml", "")].iter().chain(files) {
         let path = directory.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -36,8 +36,13 @@ fn usual() -> TempDir {
 
 /// Exit code, standard output and standard error.
 fn mcspec(directory: &Path, arguments: &str) -> (i32, String, String) {
+    mcspec_with(directory, &arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+/// The same, of arguments with blanks in them.
+fn mcspec_with(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
-    let output = command.current_dir(directory).args(arguments.split_whitespace()).output().unwrap();
+    let output = command.current_dir(directory).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -97,8 +102,8 @@ fn list_has_a_form_for_programs() {
     assert_eq!((code, stderr.as_str()), (0, ""));
     let groups: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let expected = serde_json::json!([[
-        {"name": "sub/slow", "path": "specs/sub/slow.mcspec", "title": null, "tags": ["slow"]},
-        {"name": "good", "path": "specs/good.mcspec", "title": "good", "tags": ["fast", "demo"]},
+        {"name": "sub/slow", "path": "specs/sub/slow.mcspec", "title": null, "tags": ["slow"], "scenarios": ["scenario window"]},
+        {"name": "good", "path": "specs/good.mcspec", "title": "good", "tags": ["fast", "demo"], "scenarios": ["scenario window"]},
     ]]);
     assert_eq!(groups, expected);
 }
@@ -182,10 +187,81 @@ fn schedules_are_checked() {
         // What is named needs no schedule.
         assert_eq!(mcspec(project.path(), "list good").0, 0);
     }
-    let without = project(&[("specs/good.mcspec", GOOD)]);
-    let (code, _, stderr) = mcspec(without.path(), "run");
-    assert_eq!(code, 2);
-    assert!(stderr.starts_with("mcspec: error: could not read schedule \"schedule\": No such file"), "{stderr}");
+    // One that is asked for has to be there.
+    for (toml, arguments) in [("", "run schedule"), ("[project]\nschedule = \"schedule\"\n", "run")] {
+        let without = project(&[("specs/good.mcspec", GOOD), ("mcspec.toml", toml)]);
+        let (code, _, stderr) = mcspec(without.path(), arguments);
+        assert_eq!(code, 2);
+        assert!(stderr.starts_with("mcspec: error: could not read schedule \"schedule\": No such file"), "{stderr}");
+        assert!(stderr.ends_with("mcspec: hint: \"mcspec run '*'\" runs all specs, without a schedule\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn without_a_schedule_all_specs_run_at_the_same_time() {
+    let without = project(&[("specs/b.mcspec", GOOD), ("specs/a.mcspec", GOOD), ("specs/sub/c.mcspec", GOOD)]);
+    // Groups have an empty line between them.
+    for (arguments, expected) in
+        [("list", &["a", "b", "sub/c"][..]), ("list sub/c a", &["a", "sub/c"]), ("list --skip b", &["a", "sub/c"])]
+    {
+        let (code, stdout, stderr) = mcspec(without.path(), arguments);
+        let names: Vec<&str> = stdout.lines().map(|line| line.split("  ").next().unwrap()).collect();
+        assert_eq!((code, names.as_slice(), stderr.as_str()), (0, expected, ""), "{arguments}");
+    }
+    let none = project(&[]);
+    let (code, _, stderr) = mcspec(none.path(), "run");
+    assert_eq!((code, stderr.as_str()), (4, "mcspec: error: there are no specs in \"specs\"\n"));
+}
+
+#[test]
+fn a_scenario_is_selected_by_its_name() {
+    const SEVERAL: &str = "scenario window one\n  workload { SELECT 1 }\n  expect none\nscenario window two\n  \
+                           workload { SELECT 1 }\n  expect none\nscenario growth_benchmark\n  workload { SELECT 1 }\n  \
+                           expect none\n";
+    const SESSIONS: &str = "session s1\nstep a { SELECT 1 }\nsession s2\nstep b { SELECT 1 }\n";
+    let project = project(&[
+        ("specs/several.mcspec", SEVERAL),
+        ("specs/several/two.mcspec", GOOD),
+        ("specs/sub/several.mcspec", SEVERAL),
+        ("specs/sessions.mcspec", SESSIONS),
+        ("x.spec", SESSIONS),
+    ]);
+    let one = "several\n  scenario window one\n";
+    for (arguments, expected) in [
+        (&["several/one"][..], one),
+        (&["several/window one"], one),
+        (&["specs/several.mcspec/one"], one),
+        // A spec comes before a scenario.
+        (&["several/two"], "several/two\n"),
+        (&["several/growth_benchmark"], "several\n  scenario growth_benchmark\n"),
+        (&["several/window"], "several\n  scenario window one\n  scenario window two\n"),
+        (&["several/o*", "several/growth*"], "several\n  scenario window one\n  scenario growth_benchmark\n"),
+        (&["several/one", "several"], "several\n"),
+        (&["sub/several/one"], "sub/several\n  scenario window one\n"),
+        (&["*several/one"], "several\n  scenario window one\nsub/several\n  scenario window one\n"),
+        (&["sessions/a b"], "sessions\n  permutation a b\n"),
+        (&["x.spec/b a"], "x\n  permutation b a\n"),
+        (&["x.spec/permutation*"], "x\n"),
+    ] {
+        let run = |command: &[&str]| mcspec_with(project.path(), &[command, arguments].concat());
+        let dry_run = run(&["run", "--dry-run"]);
+        assert_eq!(dry_run, (0, expected.to_owned(), String::new()), "{arguments:?}");
+        let (code, stdout, stderr) = run(&["list"]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+        let scenarios = |text: &str| text.lines().filter(|line| line.starts_with("  ")).collect::<Vec<_>>().join("\n");
+        assert_eq!(scenarios(&stdout), scenarios(expected), "{arguments:?}");
+    }
+    for (arguments, message) in [
+        ("run several/tow", "spec \"several\" has no scenario \"tow\"\nmcspec: hint: did you mean \"two\"?\n"),
+        ("list several/x", "spec \"several\" has no scenario \"x\"\nmcspec: hint: it has one, two, growth_benchmark\n"),
+        ("run several/one several/x", "spec \"several\" has no scenario \"x\""),
+        ("run sessions/c", "spec \"sessions\" has no scenario \"c\"\nmcspec: hint: it has a b, b a\n"),
+        ("run nosuch/one", "no spec matches \"nosuch/one\""),
+    ] {
+        let (code, _, stderr) = mcspec(project.path(), arguments);
+        assert_eq!(code, 4, "{arguments}");
+        assert!(stderr.starts_with(&format!("mcspec: error: {message}")), "{stderr}");
+    }
 }
 
 #[test]
@@ -313,6 +389,14 @@ fn a_spec_that_the_schedule_does_not_have_is_missed() {
         stderr.contains("WARNING[W013]") && stderr.contains("HINT: add a line \"test: sub/two\" to the schedule"),
         "{stderr}"
     );
+    // So does a run of all there is, and no other.
+    let missing = "warning: schedule \"schedule\" does not have spec \"sub/two\"\n";
+    for (arguments, warns) in
+        [("run -n", true), ("run -n schedule", true), ("run -n one", false), ("run -n more", false)]
+    {
+        let (code, _, stderr) = mcspec(project.path(), arguments);
+        assert_eq!((code, stderr.matches(missing).count()), (0, usize::from(warns)), "{arguments}\n{stderr}");
+    }
     // Without a schedule nothing is missed, nor of files that are named.
     assert_eq!(mcspec(project.path(), "check specs/sub/two.mcspec").1, "1 spec, no errors\n");
     fs::remove_file(project.path().join("schedule")).unwrap();

@@ -12,6 +12,8 @@ mod damage;
 mod interrupt;
 #[path = "run/isolation.rs"]
 mod isolation;
+#[path = "run/part.rs"]
+mod part;
 mod project;
 #[path = "run/sessions.rs"]
 mod sessions;

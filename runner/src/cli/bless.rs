@@ -21,7 +21,7 @@ use crate::results::schema::{CaseResult, RunIndex};
 /// Accept what the last run found: write it into the goldens
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Names of specs, or globs; without any, all specs of the last run
+    /// Names of specs, or globs; NAME/SCENARIO for one scenario; without any, all specs of the last run
     #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 
@@ -115,6 +115,9 @@ fn all_cases(config: &Config) -> Result<Vec<Case>, Complaint> {
 fn not_full_or_not_green(cases: &[Case], index: &RunIndex, results: &[CaseResult]) -> Option<String> {
     if let Some(failed) = results.iter().find(|result| result.status == "failed") {
         return Some(format!("spec \"{}\" failed", failed.label));
+    }
+    if let Some(part) = results.iter().find(|result| !result.not_selected.is_empty()) {
+        return Some(format!("not all of spec \"{}\" was run", part.label));
     }
     let seen = |case: &&Case| {
         results.iter().any(|result| result.case == case.name)

@@ -19,7 +19,7 @@ use crate::results::schema::CaseResult;
 /// Show how what the last run found differs from the goldens
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Names of specs, or globs; without any, all specs of the last run
+    /// Names of specs, or globs; NAME/SCENARIO for one scenario; without any, all specs of the last run
     #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 }

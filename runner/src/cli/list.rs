@@ -31,6 +31,8 @@ struct Entry<'a> {
     path: Cow<'a, str>,
     title: Option<&'a str>,
     tags: Vec<&'a str>,
+    /// Titles of the scenarios and permutations that would run.
+    scenarios: Vec<String>,
 }
 
 /// Runs the subcommand.
@@ -46,9 +48,13 @@ pub(super) fn list(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
             writeln!(out).map_err(Complaint::stdout)?;
         }
         for loaded in group {
-            let Entry { name, tags, title, .. } = entry(loaded);
+            let Entry { name, tags, title, scenarios, .. } = entry(loaded);
             let line = format!("{name:width$}  [{}]  {}", tags.join(", "), title.unwrap_or_default());
             writeln!(out, "{}", line.trim_end()).map_err(Complaint::stdout)?;
+            let is_part = scenarios.len() < loaded.titles().len();
+            for title in scenarios.iter().filter(|_| is_part) {
+                writeln!(out, "  {title}").map_err(Complaint::stdout)?;
+            }
         }
     }
     Ok(Exit::Ok)
@@ -60,6 +66,7 @@ fn entry(loaded: &Loaded) -> Entry<'_> {
         path: loaded.source.path.to_string_lossy(),
         title: loaded.spec.title.as_ref().map(|title| title.value.as_str()),
         tags: loaded.spec.tags.iter().map(|tag| tag.value.as_str()).collect(),
+        scenarios: loaded.titles().into_iter().filter(|title| loaded.part.has(title)).collect(),
     }
 }
 

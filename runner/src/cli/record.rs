@@ -89,6 +89,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
         scenarios: results::scenarios(case, outcome, &verdict.seen),
         not_run: outcome.not_run(case).map(str::to_owned).collect(),
         left_out: case.left_out.clone(),
+        not_selected: case.not_selected.clone(),
     }
 }
 

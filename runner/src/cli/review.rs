@@ -23,7 +23,7 @@ const REJECTED: &str = "it was rejected in review";
 /// Decide scenario by scenario whether what the last run found goes into the goldens
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Names of specs, or globs; without any, all specs of the last run
+    /// Names of specs, or globs; NAME/SCENARIO for one scenario; without any, all specs of the last run
     #[arg(value_name = "NAME", add = complete::last_run())]
     names: Vec<String>,
 }

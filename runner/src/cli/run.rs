@@ -113,6 +113,7 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     signals::handle()?;
     let specs = arguments.selection.load(config)?;
+    warn_of_missing(&arguments.selection.not_scheduled(config)?, config);
     let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
     for warning in given.iter().flat_map(|server| &server.warnings) {
         note(&format!("warning: {warning}"));
@@ -246,8 +247,25 @@ fn dry_run(plan: &Plan) -> Result<Exit, Complaint> {
             None => String::new(),
         };
         writeln!(out, "{}{note}", case.label).map_err(Complaint::stdout)?;
+        let scenarios = case.scenarios.iter().map(|scenario| &scenario.title);
+        let titles = scenarios.chain(case.sessions.permutations.iter().map(|permutation| &permutation.title));
+        for title in titles.filter(|_| case.is_part()) {
+            writeln!(out, "  {title}").map_err(Complaint::stdout)?;
+        }
     }
     Ok(Exit::Ok)
+}
+
+/// Says which specs are not in the schedule, so that nobody takes them for checked.
+fn warn_of_missing(specs: &[String], config: &Config) {
+    if specs.is_empty() {
+        return;
+    }
+    let schedule = config.project.schedule.display();
+    let names = specs.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let which = if specs.len() == 1 { "spec" } else { "specs" };
+    note(&format!("warning: schedule \"{schedule}\" does not have {which} {names}"));
+    note(&format!("hint: \"mcspec run '*'\" runs all specs; without \"{schedule}\", \"mcspec run\" does"));
 }
 
 /// Tells the user something.

@@ -1,6 +1,7 @@
 //! Which specs a command is about.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,12 @@ use super::complete;
 use crate::config::Config;
 use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
-use crate::plan::{Loaded, load};
+use crate::plan::{Loaded, Part, load, short_name, splits};
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
-    /// Schedules, names of specs, globs over names, or spec files; without any, the schedule
+    /// Schedules, names of specs, globs over names, or spec files; NAME/SCENARIO for one scenario of a spec; without any, the
+    /// schedule, or where there is none all specs
     #[arg(value_name = "SPEC", add = complete::specs())]
     specs: Vec<OsString>,
 
@@ -30,20 +32,53 @@ pub(super) struct Selection {
     skip: Vec<String>,
 }
 
+/// How many scenarios are named where another one was asked for.
+const NAMED: usize = 20;
+
+/// What of a spec is wanted: these parts of it, or without any all of it.
+type Parts = Vec<String>;
+
+/// What is wanted, by the names of the specs.
+#[derive(Debug, Default)]
+struct Wanted(BTreeMap<String, Parts>);
+
+impl Wanted {
+    /// Wants a part of a spec, or all of it. Who wants all of it wants every part.
+    fn add(&mut self, spec: &str, part: Option<&str>) {
+        match (self.0.entry(spec.to_owned()), part) {
+            (Slot::Vacant(entry), part) => drop(entry.insert(part.map(str::to_owned).into_iter().collect())),
+            (Slot::Occupied(mut entry), None) => entry.get_mut().clear(),
+            (Slot::Occupied(entry), Some(_)) if entry.get().is_empty() => {}
+            (Slot::Occupied(mut entry), Some(part)) => entry.get_mut().push(part.to_owned()),
+        }
+    }
+}
+
+/// A spec that was selected, as it is.
+struct Selected {
+    entry: Entry,
+    parts: Parts,
+}
+
 impl Selection {
     /// The selected specs as they are, group by group in the order of the schedule.
     ///
     /// A name or glob that fits no spec selects nothing. Specs that the schedule groups stay in their groups, whichever
-    /// way they were selected; others run one at a time.
-    pub(super) fn groups(&self, config: &Config) -> Result<Vec<Vec<Entry>>, Complaint> {
+    /// way they were selected; others run one at a time. Without a schedule all run at the same time.
+    fn groups(&self, config: &Config) -> Result<Vec<Vec<Selected>>, Complaint> {
         let mut catalog = catalog(&config.project.specs)?;
         let default = &config.project.schedule;
+        let has_schedule = config.project.has_schedule();
         let mut scheduled: Vec<Group> = Vec::new();
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        let mut files: Vec<PathBuf> = Vec::new();
+        let mut wanted = Wanted::default();
+        let mut files: Vec<(PathBuf, Option<String>)> = Vec::new();
         let mut are_named = false;
         if self.specs.is_empty() {
-            scheduled = read_schedule(default, &catalog)?;
+            match has_schedule {
+                true => scheduled = read_schedule(default, &catalog)?,
+                false if catalog.is_empty() => return Err(no_specs(config)),
+                false => catalog.iter().for_each(|entry| wanted.add(&entry.name, None)),
+            }
         }
         for argument in &self.specs {
             if is_schedule(argument, default, &catalog) {
@@ -52,58 +87,92 @@ impl Selection {
                 continue;
             }
             are_named = true;
-            if !is_spec_file(argument) {
-                names.extend(matching(&argument.to_string_lossy(), &catalog)?);
-                continue;
-            }
-            let path = Path::new(argument);
+            let (path, part) = match file_and_part(argument) {
+                Some(found) => found,
+                None => {
+                    let (names, part) = matching(&argument.to_string_lossy(), &catalog)?;
+                    names.iter().for_each(|name| wanted.add(name, part.as_deref()));
+                    continue;
+                }
+            };
             if !path.is_file() {
                 let message = format!("spec file \"{}\" does not exist", path.display());
                 return Err(Complaint::Argument { message, hint: None });
             }
-            let is_it = |other: &Path| place(other) == place(path);
+            let is_it = |other: &Path| place(other) == place(&path);
             match catalog.iter().find(|entry| is_it(&entry.path)) {
-                Some(entry) => drop(names.insert(entry.name.clone())),
-                None if files.iter().any(|file| is_it(file)) => {}
-                None => files.push(path.to_owned()),
+                Some(entry) => wanted.add(&entry.name, part.as_deref()),
+                None => files.push((path, part)),
             }
         }
 
-        let mut wanted: BTreeSet<String> =
-            scheduled.iter().flat_map(|group| group.names.clone()).chain(names).collect();
-        let selected: Vec<Entry> = catalog.iter().filter(|entry| wanted.contains(&entry.name)).cloned().collect();
-        let files = named(config, &files, &selected)?;
+        scheduled.iter().flat_map(|group| &group.names).for_each(|name| wanted.add(name, None));
+        let selected: Vec<Entry> = catalog.iter().filter(|entry| wanted.0.contains_key(&entry.name)).cloned().collect();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for (path, _) in &files {
+            if !paths.iter().any(|other| place(other) == place(path)) {
+                paths.push(path.clone());
+            }
+        }
+        let outside = named(config, &paths, &selected)?;
         // One of the project that is not to run gives its name away.
-        catalog.retain(|entry| files.iter().all(|file| file.name != entry.name));
-        wanted.extend(files.iter().map(|file| file.name.clone()));
-        catalog.extend(files);
-        if are_named {
+        catalog.retain(|entry| outside.iter().all(|file| file.name != entry.name));
+        for (path, part) in &files {
+            let entry = outside.iter().find(|entry| place(&entry.path) == place(path)).expect("it was named");
+            wanted.add(&entry.name, part.as_deref());
+        }
+        catalog.extend(outside);
+        if are_named && has_schedule {
             // For the order and the groups of what was named. If the schedule cannot be read, there are none.
             scheduled.extend(read_schedule(default, &catalog).unwrap_or_default());
         }
-        let mut left = wanted;
-        let mut groups: Vec<Vec<String>> = Vec::new();
+        let mut left = wanted.0;
+        let mut groups: Vec<Vec<(String, Parts)>> = Vec::new();
         for group in scheduled {
-            groups.push(group.names.into_iter().filter(|name| left.remove(name)).collect());
+            groups.push(group.names.into_iter().filter_map(|name| left.remove_entry(&name)).collect());
         }
-        groups.extend(left.into_iter().map(|name| vec![name]));
+        match has_schedule {
+            true => groups.extend(left.into_iter().map(|named| vec![named])),
+            false => groups.push(left.into_iter().collect()),
+        }
 
         let skip: Vec<GlobMatcher> = self.skip.iter().map(|text| glob(text)).collect::<Result<_, _>>()?;
-        let find = |name: String| catalog.iter().find(|entry| entry.name == name).cloned();
-        let not_skipped = |name: &String| !skip.iter().any(|glob| glob.is_match(name));
-        let entries = |names: Vec<String>| names.into_iter().filter(not_skipped).filter_map(find).collect();
-        Ok(groups.into_iter().map(entries).collect())
+        let find = |name: &String| catalog.iter().find(|entry| entry.name == *name).cloned();
+        let is_skipped = |name: &String| skip.iter().any(|glob| glob.is_match(name));
+        let selected = |group: Vec<(String, Parts)>| {
+            let left = group.into_iter().filter(|(name, _)| !is_skipped(name));
+            left.filter_map(|(name, parts)| Some(Selected { entry: find(&name)?, parts })).collect()
+        };
+        Ok(groups.into_iter().map(selected).collect())
+    }
+
+    /// Specs that a run of everything leaves out, since the schedule does not have them; none where no run of everything is meant.
+    pub(super) fn not_scheduled(&self, config: &Config) -> Result<Vec<String>, Complaint> {
+        let default = &config.project.schedule;
+        let catalog = catalog(&config.project.specs)?;
+        let is_all = |arguments: &[OsString]| match arguments {
+            [] => true,
+            [one] => is_schedule(one, default, &catalog) && (one == "schedule" || Path::new(one) == default),
+            _ => false,
+        };
+        if !is_all(&self.specs) || !config.project.has_schedule() {
+            return Ok(Vec::new());
+        }
+        let scheduled: BTreeSet<String> =
+            read_schedule(default, &catalog)?.into_iter().flat_map(|group| group.names).collect();
+        Ok(catalog.into_iter().map(|entry| entry.name).filter(|name| !scheduled.contains(name)).collect())
     }
 
     /// The selected specs, read.
     pub(super) fn load(&self, config: &Config) -> Result<Vec<Vec<Loaded>>, Complaint> {
         let mut problems = Vec::new();
         let mut groups: Vec<Vec<Loaded>> = Vec::new();
+        let mut narrowing = Narrowing::default();
         for group in self.groups(config)? {
             let mut loaded = Vec::new();
-            for entry in group {
+            for Selected { entry, parts } in group {
                 match guarded(&entry.path, || load(&entry.name, &entry.path)) {
-                    Some(Ok(spec)) => loaded.push(spec),
+                    Some(Ok(spec)) => loaded.extend(narrowing.narrow(spec, &parts)),
                     Some(Err(found)) => problems.extend(found),
                     None => {}
                 }
@@ -113,6 +182,7 @@ impl Selection {
         if !problems.is_empty() {
             return Err(Complaint::Specs(problems));
         }
+        narrowing.end()?;
         for group in &mut groups {
             group.retain(|loaded| self.has_tags(loaded));
         }
@@ -153,17 +223,80 @@ fn glob(text: &str) -> Result<GlobMatcher, Complaint> {
     Ok(Glob::new(text).map_err(invalid)?.compile_matcher())
 }
 
-/// The names that an argument stands for, at least one.
-fn matching(argument: &str, catalog: &[Entry]) -> Result<Vec<String>, Complaint> {
-    let glob = glob(argument)?;
-    let fits = |entry: &&Entry| entry.name == argument || glob.is_match(&entry.name);
-    let found: Vec<String> = catalog.iter().filter(fits).map(|entry| entry.name.clone()).collect();
-    if found.is_empty() {
-        let near = suggest::closest(argument, catalog.iter().map(|entry| entry.name.as_str()));
-        return Err(Complaint::Nothing {
-            message: format!("no spec matches \"{argument}\""),
-            hint: near.map(suggest::did_you_mean),
-        });
+/// A spec file that an argument names, with the part of it that is meant; none for the name of a spec.
+fn file_and_part(argument: &OsStr) -> Option<(PathBuf, Option<String>)> {
+    if is_spec_file(argument) {
+        return Some((argument.into(), None));
     }
-    Ok(found)
+    let files = splits(argument.to_str()?).filter(|(file, _)| is_spec_file(OsStr::new(file)));
+    files.map(|(file, part)| (file.into(), Some(part.to_owned()))).last()
+}
+
+/// The names that an argument stands for, at least one, and the part that is meant of each.
+fn matching(argument: &str, catalog: &[Entry]) -> Result<(Vec<String>, Option<String>), Complaint> {
+    let fitting = |argument: &str| -> Result<Vec<String>, Complaint> {
+        let glob = glob(argument)?;
+        let fits = |entry: &&Entry| entry.name == argument || glob.is_match(&entry.name);
+        Ok(catalog.iter().filter(fits).map(|entry| entry.name.clone()).collect())
+    };
+    let found = fitting(argument)?;
+    if !found.is_empty() {
+        return Ok((found, None));
+    }
+    for (spec, part) in splits(argument) {
+        let found = fitting(spec)?;
+        if !found.is_empty() {
+            return Ok((found, Some(part.to_owned())));
+        }
+    }
+    let near = suggest::closest(argument, catalog.iter().map(|entry| entry.name.as_str()));
+    Err(Complaint::Nothing {
+        message: format!("no spec matches \"{argument}\""),
+        hint: near.map(suggest::did_you_mean),
+    })
+}
+
+/// Narrows specs to the parts that are wanted of them.
+#[derive(Debug, Default)]
+struct Narrowing {
+    /// The parts that a spec had.
+    had: BTreeSet<String>,
+    /// Those that one did not have, with what to say if no other had it: one that fits a glob over specs need not.
+    missed: Vec<(String, Complaint)>,
+}
+
+impl Narrowing {
+    /// A spec without the rest; none where it has nothing of what is wanted.
+    fn narrow(&mut self, mut loaded: Loaded, parts: &[String]) -> Option<Loaded> {
+        if parts.is_empty() {
+            return Some(loaded);
+        }
+        let titles = loaded.titles();
+        let (had, missed): (Vec<&String>, Vec<&String>) =
+            parts.iter().partition(|&name| titles.iter().any(|title| Part::of([name.as_str()]).has(title)));
+        self.missed.extend(missed.into_iter().map(|name| (name.clone(), no_part(&loaded.name, name, &titles))));
+        self.had.extend(had.iter().map(|&name| name.clone()));
+        loaded.part = Part::of(had.into_iter().map(String::as_str));
+        (!loaded.part.is_whole()).then_some(loaded)
+    }
+
+    /// Complains of the first part that no spec had.
+    fn end(self) -> Result<(), Complaint> {
+        match self.missed.into_iter().find(|(name, _)| !self.had.contains(name)) {
+            Some((_, complaint)) => Err(complaint),
+            None => Ok(()),
+        }
+    }
+}
+
+fn no_part(spec: &str, name: &str, titles: &[String]) -> Complaint {
+    let known = || titles.iter().map(|title| short_name(title));
+    let near = suggest::closest(name, known()).map(suggest::did_you_mean);
+    let hint = near.unwrap_or_else(|| format!("it has {}", known().take(NAMED).collect::<Vec<_>>().join(", ")));
+    Complaint::Nothing { message: format!("spec \"{spec}\" has no scenario \"{name}\""), hint: Some(hint) }
+}
+
+fn no_specs(config: &Config) -> Complaint {
+    let message = format!("there are no specs in \"{}\"", config.project.specs.display());
+    Complaint::Nothing { message, hint: None }
 }

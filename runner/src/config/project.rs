@@ -17,14 +17,17 @@ pub struct Project {
     pub is_in_file: bool,
     /// The directory that a run writes to.
     pub results: PathBuf,
-    /// The schedule that `mcspec run` runs without arguments.
+    /// The schedule that `mcspec run` runs without arguments, if there is one.
     pub schedule: PathBuf,
+    /// Whether the file says which; that one has to be there.
+    pub says_schedule: bool,
 }
 
 impl Project {
     pub(super) fn apply(&mut self, mut section: Section, problems: &mut Problems) {
         self.is_in_file = true;
         self.says_expected = section.has("expected");
+        self.says_schedule = section.has("schedule");
         for (key, field) in [
             ("specs", &mut self.specs),
             ("expected", &mut self.expected),
@@ -40,7 +43,12 @@ impl Project {
 
     /// Forgets that a section was read: it was that of the defaults.
     pub(super) fn is_default(&mut self) {
-        (self.is_in_file, self.says_expected) = (false, false);
+        (self.is_in_file, self.says_expected, self.says_schedule) = (false, false, false);
+    }
+
+    /// Whether there is a schedule. Without one, all specs run.
+    pub fn has_schedule(&self) -> bool {
+        self.says_schedule || self.schedule.exists()
     }
 
     /// What to write into the file to have the goldens in a directory of that name.

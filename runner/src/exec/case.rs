@@ -22,6 +22,8 @@ const LEAVING: Duration = Duration::from_millis(500);
 enum Left {
     /// Everything was run.
     Done,
+    /// A scenario has failed, and may have left what stands in the way of the rest. That is run in another database.
+    Failed,
     /// A session is gone, and perhaps the server; or a permutation or the teardown has failed, and may have left what stands in the
     /// way of the rest. That is run on another server.
     Lost,
@@ -67,12 +69,12 @@ fn on_servers(
             Ok(Left::Lost) => slot.discard(),
             Err(failure) if is_lost(failure) => {}
             // What a process that was started here does later is not the next case's doing, nor is that waited for.
-            Ok(Left::Done) | Err(_)
+            Ok(Left::Done | Left::Failed) | Err(_)
                 if !server.server().is_stopped() && leaves_processes(server.server(), &processes) =>
             {
                 slot.discard();
             }
-            Ok(Left::Done) | Err(_) => match slot.leave(&case.database) {
+            Ok(Left::Done | Left::Failed) | Err(_) => match slot.leave(&case.database) {
                 Ok(changed) => outcome.changed = changed.or(outcome.changed.take()),
                 Err(failure) => add(&mut outcome.failure, told(failure)),
             },
@@ -126,7 +128,7 @@ fn in_database(
             add(&mut outcome.failure, told(failure));
             return Ok(Left::Lost);
         }
-        if matches!(left, Left::Lost) {
+        if !matches!(left, Left::Done) {
             return Ok(left);
         }
     }
@@ -235,10 +237,14 @@ fn scenarios(
             add(&mut found.failure, Failure::at(Step::Scenario, Some(place), cause));
         }
         found.failure = found.failure.map(told);
-        let lost = found.failure.as_ref().is_some_and(is_lost);
+        let left = match &found.failure {
+            None => Left::Done,
+            Some(failure) if is_lost(failure) => Left::Lost,
+            Some(_) => Left::Failed,
+        };
         outcome.scenarios.push(found);
-        if lost {
-            return Left::Lost;
+        if !matches!(left, Left::Done) {
+            return left;
         }
     }
     Left::Done

@@ -30,7 +30,7 @@ pub enum Blessed {
 }
 
 /// Writes the goldens of these results. Rows that still record what was found stay as they are, and so do the blocks of
-/// scenarios that are not for this server.
+/// scenarios that are not for this server or were not selected.
 ///
 /// Results of several servers for one golden have to agree; where they do not, nothing is written for the case.
 ///
@@ -137,7 +137,14 @@ fn merged(old: Option<&Golden>, result: &CaseResult, observed: &[Seen]) -> Golde
             Block::new(seen.title.clone(), seen.trace.clone(), rows)
         })
         .collect();
-    blocks.extend(result.left_out.iter().filter_map(|title| old_block(title)).cloned());
+    let old_blocks = old.map_or(&[][..], |golden| &golden.blocks);
+    let is_kept = |block: &Block| result.left_out.contains(&block.title) || result.not_selected.contains(&block.title);
+    for (position, kept) in old_blocks.iter().enumerate().filter(|(_, block)| is_kept(block)) {
+        // Behind the one that it is behind of, as far as that is still there.
+        let place = |before: &Block| blocks.iter().position(|block| block.title == before.title);
+        let after = old_blocks[..position].iter().rev().find_map(place);
+        blocks.insert(after.map_or(0, |after| after + 1), kept.clone());
+    }
     Golden { spec: result.case.clone(), blocks }
 }
 
@@ -178,6 +185,7 @@ mod tests {
             }],
             not_run: vec![],
             left_out: vec!["scenario window only15".into()],
+            not_selected: vec![],
         }
     }
 
@@ -223,6 +231,26 @@ mod tests {
         let old = OLD.replace("\nscenario window gone\n(0 violations)\n", "");
         let found = result("knn", 18, &[("ctx_bloat|INFO|a|128B..256B/iter|-|-", 140.0)]);
         assert_eq!(run(Some(&old), &[found]), ("unchanged".to_owned(), Some(old.clone())));
+    }
+
+    #[test]
+    fn what_was_not_selected_stays_where_it_is() {
+        let block =
+            |name: &str, row: &str| format!("\nscenario window {name}\nctx_bloat|INFO|{row}|-|-|-\n(1 violation)\n");
+        let head = "mcspec golden 1\nspec knn\n";
+        let old = format!("{head}{}{}{}", block("v", "1"), block("w", "2"), block("x", "3"));
+        let rest = ["scenario window v".to_owned(), "scenario window x".to_owned(), "scenario window new".to_owned()];
+        let found = CaseResult {
+            not_selected: rest.to_vec(),
+            left_out: vec![],
+            ..result("knn", 18, &[("ctx_bloat|INFO|b|-|-|-", 1.0)])
+        };
+        let (done, text) = run(Some(&old), std::slice::from_ref(&found));
+        assert_eq!(done, "updated");
+        assert_eq!(text.unwrap(), format!("{head}{}{}{}", block("v", "1"), block("w", "b"), block("x", "3")));
+        // What neither the run nor the spec knows goes.
+        let other = CaseResult { not_selected: rest[..1].to_vec(), ..found };
+        assert_eq!(run(Some(&old), &[other]).1.unwrap(), format!("{head}{}{}", block("v", "1"), block("w", "b")));
     }
 
     #[test]

@@ -137,6 +137,7 @@ mod tests {
             scenarios,
             not_run: vec![],
             left_out: vec![],
+            not_selected: vec![],
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) fn untraced(case: &Case, outcome: &Outcome) -> Option<String> {
 }
 
 /// A clause for each kind of it.
-pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
+pub(super) fn notes(case: &Case, outcome: &Outcome) -> Vec<String> {
     let windows = || outcome.scenarios.iter().flat_map(|scenario| &scenario.windows);
     let confirmations = || windows().filter_map(|window| window.confirmation.as_ref());
     let taken_back: usize = confirmations().map(|confirmation| confirmation.taken_back.len()).sum();
@@ -38,7 +38,9 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
     let left = outcome.scenarios.iter().flat_map(|scenario| &scenario.left).collect::<BTreeSet<_>>();
     let left = left.into_iter().map(|&what| what.to_owned());
     let changed = outcome.changed.clone();
-    taken_back.into_iter().chain(unconfirmed).chain(arenas).chain(left).chain(changed).collect()
+    let selected = case.scenarios.len() + case.sessions.permutations.len();
+    let part = case.is_part().then(|| format!("only {selected} of {} selected", selected + case.not_selected.len()));
+    part.into_iter().chain(taken_back).chain(unconfirmed).chain(arenas).chain(left).chain(changed).collect()
 }
 
 /// `2 violations`

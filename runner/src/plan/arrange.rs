@@ -114,43 +114,33 @@ impl Planner<'_> {
     /// Every interleaving of the steps, unless there are too many.
     fn all(&mut self, planned: &Sessions, known: &Steps) -> Vec<Permutation> {
         let spec = &self.loaded.spec;
-        let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
-        let count = interleavings(&lengths);
         let (most, hint) = match self.defaults.all_permutations {
             true => (MOST, "name the ones to run with \"permutation\""),
             false => (MANY, "name the ones to run with \"permutation\", or run with --all-permutations"),
         };
-        if count > most {
-            let span = spec.sessions[0].name.span.clone();
-            let message = match count {
-                u128::MAX => format!("the sessions have more than {most} interleavings"),
-                count => format!("the sessions have {count} interleavings, more than {most}"),
-            };
-            self.complain(span, &message, Some(hint));
-            return Vec::new();
-        }
-        let permute = |order: Vec<usize>| {
-            let mut next = vec![0; lengths.len()];
-            let steps: Vec<ast::PermutedStep> = order
-                .into_iter()
-                .map(|session| {
-                    let step = &spec.sessions[session].steps[next[session]];
-                    next[session] += 1;
-                    ast::PermutedStep { name: step.name.clone(), markers: Vec::new() }
-                })
-                .collect();
-            Permutation {
-                title: title(&steps),
-                launches: steps
-                    .iter()
-                    .flat_map(|step| launches(planned, &known.positions(&step.name.value), &[]))
-                    .collect(),
-                repeat: 1,
-                timeout: self.step_timeout(),
-                expects: Vec::new(),
+        let interleaved = match interleaved(spec, most) {
+            Ok(interleaved) => interleaved,
+            Err(count) => {
+                let span = spec.sessions[0].name.span.clone();
+                let message = match count {
+                    u128::MAX => format!("the sessions have more than {most} interleavings"),
+                    count => format!("the sessions have {count} interleavings, more than {most}"),
+                };
+                self.complain(span, &message, Some(hint));
+                return Vec::new();
             }
         };
-        interleave(&lengths).into_iter().map(permute).collect()
+        let permute = |steps: Vec<ast::PermutedStep>| Permutation {
+            title: title(&steps),
+            launches: steps
+                .iter()
+                .flat_map(|step| launches(planned, &known.positions(&step.name.value), &[]))
+                .collect(),
+            repeat: 1,
+            timeout: self.step_timeout(),
+            expects: Vec::new(),
+        };
+        interleaved.into_iter().map(permute).collect()
     }
 
     fn named(&mut self, planned: &mut Sessions, known: &Steps) -> Vec<Permutation> {
@@ -223,6 +213,25 @@ impl Planner<'_> {
         let positions = known.positions(&named.value).into_iter();
         positions.map(|step| count.map_or(Marker::After(step), |count| Marker::Notices(step, count))).collect()
     }
+}
+
+/// Every interleaving of the steps of a spec; their number where there are more than `most`.
+pub(super) fn interleaved(spec: &ast::Spec, most: u128) -> Result<Vec<Vec<ast::PermutedStep>>, u128> {
+    let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
+    let count = interleavings(&lengths);
+    if count > most {
+        return Err(count);
+    }
+    let steps = |order: Vec<usize>| {
+        let mut next = vec![0; lengths.len()];
+        let steps = order.into_iter().map(|session| {
+            let step = &spec.sessions[session].steps[next[session]];
+            next[session] += 1;
+            ast::PermutedStep { name: step.name.clone(), markers: Vec::new() }
+        });
+        steps.collect()
+    };
+    Ok(interleave(&lengths).into_iter().map(steps).collect())
 }
 
 /// The steps of a spec by name.

@@ -65,7 +65,8 @@ pub fn cases(
         let name = name(&loaded.name, &loaded.spec.matrix, &cell);
         let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment));
         let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
-        let case = planner.case(name, &normalize);
+        let mut case = planner.case(name, &normalize);
+        case.narrow(&loaded.part);
         // The cells differ in values only: what is wrong with one is wrong with all.
         if !planner.problems.is_empty() {
             problems = planner.problems;
@@ -158,6 +159,7 @@ impl Planner<'_> {
             normalize: normalize.to_vec(),
             scenarios,
             left_out,
+            not_selected: Vec::new(),
         }
     }
 
@@ -260,10 +262,7 @@ impl Planner<'_> {
 
     fn scenario(&mut self, scenario: &ast::Scenario, timeout: Duration) -> Scenario {
         let kind = scenario.kind.value;
-        let title = match &scenario.name {
-            Some(name) => one_line(&format!("scenario {kind} {}", name.value)),
-            None => format!("scenario {kind}"),
-        };
+        let title = title(scenario);
         let description = kind.description();
         let warmup = if description.warms_up { self.defaults.warmup } else { 0 };
         let phases = match scenario.abort.as_ref().map(|abort| abort.value) {
@@ -386,6 +385,15 @@ impl Planner<'_> {
                 self.complain(protocol.span.clone(), "with \"iterate server\" no statement is sent", None);
             }
         }
+    }
+}
+
+/// `scenario KIND [NAME]`, as goldens write it.
+pub(super) fn title(scenario: &ast::Scenario) -> String {
+    let kind = scenario.kind.value;
+    match &scenario.name {
+        Some(name) => one_line(&format!("scenario {kind} {}", name.value)),
+        None => format!("scenario {kind}"),
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Problem;
+use super::arrange::interleaved;
+use super::case::title;
+use super::sessions::{self, MOST};
+use super::{Part, Problem};
 use crate::language::ast::{Spanned, Spec, WorkloadSource};
 use crate::language::lint::{Surroundings, Warning, lint};
 use crate::language::sql::copies_from_client;
@@ -20,6 +23,8 @@ pub struct Loaded {
     pub source: Arc<SourceFile>,
     /// Its tree.
     pub spec: Spec,
+    /// What of it is to run.
+    pub part: Part,
     /// Included files, in the order in which what they hold applies.
     pub(super) included: Vec<(Arc<SourceFile>, Spec)>,
     /// The files of `workload file '...'`, by what the spec calls them.
@@ -27,6 +32,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The titles of its scenarios and of its permutations, also where it has all there are. Of more than can be run, none.
+    pub fn titles(&self) -> Vec<String> {
+        let scenarios = self.spec.scenarios.iter().map(title);
+        let has_all = self.spec.permutations.is_empty() && !self.spec.sessions.is_empty();
+        let permutations = match has_all {
+            true => interleaved(&self.spec, MOST).unwrap_or_default(),
+            false => self.spec.permutations.iter().map(|permutation| permutation.steps.clone()).collect(),
+        };
+        scenarios.chain(permutations.iter().map(|steps| sessions::title(steps))).collect()
+    }
+
     /// The included files and then the spec itself.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<SourceFile>, &Spec)> {
         let included = self.included.iter().map(|(source, spec)| (source, spec));
@@ -96,7 +112,7 @@ pub fn load_source(name: &str, source: SourceFile) -> Result<Loaded, Vec<Problem
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Loaded { name: name.to_owned(), source, spec, included, workload_files })
+    Ok(Loaded { name: name.to_owned(), source, spec, part: Part::default(), included, workload_files })
 }
 
 fn located(source: &Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Vec<Problem> {

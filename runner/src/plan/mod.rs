@@ -11,6 +11,7 @@ mod conf;
 mod load;
 mod name;
 mod outside;
+mod part;
 mod problem;
 pub mod schedule;
 mod sessions;
@@ -38,6 +39,7 @@ pub use conf::{ConfLine, conf_lines};
 pub use load::{Loaded, load, load_source};
 pub use name::hash;
 pub use outside::{Outside, is_isolation_spec};
+pub use part::{Part, short_name, splits};
 pub use problem::{Place, Problem};
 pub use sessions::{Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step};
 pub use unsupported::{UNBUILT, Unbuilt};
@@ -95,6 +97,8 @@ pub struct Case {
     pub sessions: Sessions,
     /// Titles of scenarios whose `when` does not hold here.
     pub left_out: Vec<String>,
+    /// Titles of scenarios and permutations that are not in the part of the spec that is to run.
+    pub not_selected: Vec<String>,
 }
 
 /// `set name = value`
@@ -169,6 +173,27 @@ pub struct Worker {
 }
 
 impl Case {
+    /// Leaves out what is not in the part. Where nothing of that is for this server, the case is not run.
+    fn narrow(&mut self, part: &Part) {
+        let not_selected = &mut self.not_selected;
+        let mut is_in = |title: &str| {
+            let is_in = part.has(title);
+            not_selected.extend((!is_in).then(|| title.to_owned()));
+            is_in
+        };
+        self.scenarios.retain(|scenario| is_in(&scenario.title));
+        self.sessions.permutations.retain(|permutation| is_in(&permutation.title));
+        let is_empty = self.scenarios.is_empty() && self.sessions.permutations.is_empty();
+        if is_empty && !part.is_whole() {
+            self.skip.get_or_insert_with(|| "nothing that was selected of it is for this server".to_owned());
+        }
+    }
+
+    /// Whether only a part of the spec is to run.
+    pub fn is_part(&self) -> bool {
+        !self.not_selected.is_empty()
+    }
+
     /// All libraries to preload, in order.
     pub fn preloaded(&self) -> impl Iterator<Item = &String> {
         self.preload_first.iter().chain(&self.preload)

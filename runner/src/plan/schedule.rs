@@ -53,6 +53,9 @@ impl ScheduleError {
             ScheduleError::Line { fault: Fault::Syntax(_), .. } => {
                 Some("a line is \"test: NAME ...\", \"include: FILE\" or a comment".to_owned())
             }
+            ScheduleError::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                Some("\"mcspec run '*'\" runs all specs, without a schedule".to_owned())
+            }
             _ => None,
         }
     }
@@ -245,7 +248,11 @@ mod tests {
                 "t:399: more than 1000 schedules are included",
                 None,
             ),
-            (&[("s", "include: t\n")], "could not read schedule \"t\": No such file or directory (os error 2)", None),
+            (
+                &[("s", "include: t\n")],
+                "could not read schedule \"t\": No such file or directory (os error 2)",
+                Some("\"mcspec run '*'\" runs all specs, without a schedule"),
+            ),
         ];
         for &(files, message, hint) in table {
             assert_eq!(read_all(files), Err((message.to_owned(), hint.map(str::to_owned))), "{files:?}");

@@ -46,6 +46,7 @@ impl<W: Write> Reporter for Json<W> {
             scenarios: results::scenarios(case, outcome, &verdict.seen),
             not_run: verdict.axes.iter().flat_map(|_| outcome.not_run(case)).map(str::to_owned).collect(),
             left_out: case.left_out.clone(),
+            not_selected: case.not_selected.clone(),
         });
         Ok(())
     }

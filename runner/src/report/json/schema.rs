@@ -85,6 +85,9 @@ pub struct CaseRecord {
     pub not_run: Vec<String>,
     /// Titles of scenarios that are not for this server.
     pub left_out: Vec<String>,
+    /// Titles of scenarios and permutations that are not in the part of the spec that was run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_selected: Vec<String>,
 }
 
 /// How often a case was run on purpose, and how often it failed.
