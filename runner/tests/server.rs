@@ -145,7 +145,12 @@ fn answer(directory: &Path) -> ExtensionSource {
     ] {
         fs::write(directory.join(name), text).expect("written");
     }
-    ExtensionSource { name: "answer".into(), path: directory.into(), build: Build::Make { arguments: vec![] } }
+    ExtensionSource {
+        name: "answer".into(),
+        path: directory.into(),
+        provides: vec![],
+        build: Build::Make { arguments: vec![] },
+    }
 }
 
 #[test]
@@ -174,8 +179,9 @@ fn an_extension_is_built_into_the_stage_only() {
             library: vec!["libanswer.so".into()],
             control: vec!["answer.control".into()],
             sql: vec!["answer--*.sql".into()],
+            tree: vec![],
         };
-        let source = ExtensionSource { name: "answer".into(), path: sources.path().into(), build };
+        let source = ExtensionSource { name: "answer".into(), path: sources.path().into(), provides: vec![], build };
         let stage = Stage::build(&original, &cluster.run, None, &[source]).unwrap_or_else(|error| panic!("{error}"));
         assert!(installed(stage.installation()).iter().all(|file| file.is_file()));
     }

@@ -478,10 +478,12 @@ fn without_preload() {
         let engine = ExtensionSource {
             name: "pg_ext_memcheck".to_owned(),
             path: cluster.engine.clone(),
+            provides: vec![],
             build: Build::Files {
                 library: vec!["*.so".to_owned()],
                 control: vec!["*.control".to_owned()],
                 sql: vec!["*.sql".to_owned()],
+                tree: vec![],
             },
         };
         let stage = Stage::build(&cluster.installation, &cluster.run, None, &[engine])

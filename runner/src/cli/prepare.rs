@@ -130,8 +130,8 @@ pub(super) fn install(
     config: &Config,
     needs_engine: bool,
 ) -> Result<Vec<Installed>, Complaint> {
-    let extensions = extensions(cases, config);
-    installations.iter().map(|installation| stage(installation, run, &extensions, config, needs_engine)).collect()
+    let stage = |installation| stage(installation, run, &extensions(cases, installation, config), config, needs_engine);
+    installations.iter().map(stage).collect()
 }
 
 /// Stages an installation with these extensions and, where it is needed, the engine.
@@ -148,8 +148,9 @@ pub(super) fn stage(
     Ok(Installed { stage, template })
 }
 
-/// The configured extensions that cases name. `cascade` may ask for any.
-fn extensions(cases: &[Case], config: &Config) -> Vec<ExtensionSource> {
+/// The configured extensions that cases name. Any may be asked for by `cascade`, and one that nobody is known to provide may come
+/// with any.
+fn extensions(cases: &[Case], installation: &Installation, config: &Config) -> Vec<ExtensionSource> {
     let named: BTreeSet<&str> = cases
         .iter()
         .flat_map(|case| {
@@ -158,6 +159,8 @@ fn extensions(cases: &[Case], config: &Config) -> Vec<ExtensionSource> {
         })
         .collect();
     let cascade = cases.iter().flat_map(|case| &case.extensions).any(|extension| extension.cascade);
-    let wanted = |source: &&ExtensionSource| cascade || named.contains(source.name.as_str());
+    let is_provided = |name: &str| config.extensions.values().any(|source| source.has(name));
+    let any = cascade || named.iter().any(|name| !is_provided(name) && !installation.has(name));
+    let wanted = |source: &&ExtensionSource| any || named.iter().any(|name| source.has(name));
     config.extensions.values().filter(wanted).cloned().collect()
 }

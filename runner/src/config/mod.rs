@@ -16,7 +16,7 @@ use toml::de::DeTable;
 
 pub use engine::Engine;
 pub use error::{ConfigError, Problem};
-pub use extension::{Build, ExtensionSource};
+pub use extension::{Build, Crate, ExtensionSource};
 pub use isolation::Isolation;
 pub use profile::{Profile, SUPPORTED_MAJORS};
 pub use project::Project;
@@ -145,7 +145,10 @@ mod tests {
             |line: &&str| line.starts_with("# [") || line.split_once(" = ").is_some_and(|(k, _)| k.starts_with("# "));
         let text: Vec<_> = REFERENCE.lines().map(|line| if key(&line) { &line[2..] } else { line }).collect();
         let config = Config::parse(&text.join("\n"), Path::new("mcspec.toml")).expect("valid");
-        assert_eq!(config.extensions.keys().collect::<Vec<_>>(), ["my_ext", "my_rust_ext"]);
+        assert_eq!(
+            config.extensions.keys().collect::<Vec<_>>(),
+            ["my_built_ext", "my_cmake_ext", "my_ext", "my_packaged_ext", "my_rust_ext"]
+        );
         assert_eq!(config.profile.jobs, Some(4));
         assert_eq!(config.engine.path.as_deref(), Some(Path::new("engine")));
     }
@@ -161,9 +164,8 @@ mod tests {
                 "c.toml:2:1: unknown key \"mke\" in [extension.x]\nHINT: did you mean \"make\"?",
             ),
             (
-                "[extension.x]\nbuild = \"cargo\"",
-                "c.toml:2:9: unknown build \"cargo\"\nHINT: valid values are \"make\" and \"files\"; what cargo has built is \
-                 \"files\"",
+                "[extension.x]\nbuild = \"cmake\"",
+                "c.toml:2:9: unknown build \"cmake\"\nHINT: valid values are \"make\", \"cargo\", \"command\" and \"files\"",
             ),
             ("[project]\nspecs = 1", "c.toml:2:9: expected a string, found a whole number"),
             ("project = 1", "c.toml:1:11: expected a table, found a whole number"),

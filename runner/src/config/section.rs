@@ -100,6 +100,20 @@ impl<'a> Section<'a> {
         Some(texts.collect())
     }
 
+    /// The same, and where it stands.
+    pub(super) fn string_or_strings(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<(Vec<String>, Range<usize>)> {
+        Some((self.strings(key, problems)?, self.span(key)?))
+    }
+
+    /// Where the value of a key stands.
+    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.table.get(key).map(Spanned::span)
+    }
+
     /// A whole number.
     pub(super) fn integer(
         &mut self,

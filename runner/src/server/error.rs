@@ -130,15 +130,19 @@ pub enum ServerError {
         extension: String,
         /// What is missing.
         reason: String,
+        /// What to do about it.
+        hint: Option<String>,
     },
     /// An extension does not build.
-    #[error("extension \"{extension}\" does not build: make failed with {status}\n{output}")]
+    #[error("extension \"{extension}\" does not build: {program} failed with {status}\n{output}")]
     Build {
         /// The extension.
         extension: String,
-        /// How make ended.
+        /// What builds it.
+        program: &'static str,
+        /// How that ended.
         status: ExitStatus,
-        /// The end of what make and the compiler said.
+        /// The end of what it and the compiler said.
         output: String,
     },
     /// initdb failed.
@@ -248,6 +252,7 @@ impl ServerError {
         match self {
             Self::NotFound { hint, .. } => Some(hint.clone()),
             Self::Given { hint, .. }
+            | Self::Source { hint, .. }
             | Self::NotStarted { hint, .. }
             | Self::Connect { hint, .. }
             | Self::Settings { hint, .. } => hint.clone(),
@@ -264,6 +269,12 @@ impl ServerError {
                 "if \"{}\" is on a file system mounted noexec, set TMPDIR to a directory on another one",
                 program.display()
             )),
+            Self::Spawn { program, .. } if program == Path::new("cargo") => {
+                Some("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh".to_owned())
+            }
+            Self::Build { output, .. } if output.contains("libclang") => {
+                Some("apt-get install libclang-dev".to_owned())
+            }
             Self::Spawn { program, .. } if program == Path::new("make") => {
                 Some("apt-get install make gcc libc6-dev".to_owned())
             }

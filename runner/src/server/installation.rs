@@ -148,6 +148,12 @@ impl Installation {
         self.include_server_dir.join("postgres.h").is_file()
     }
 
+    /// Whether it has an extension or a library of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.extension_dir().join(format!("{name}.control")).is_file()
+            || self.pkglib_dir.join(format!("{}.so", name.strip_prefix("$libdir/").unwrap_or(name))).is_file()
+    }
+
     /// Where control files and scripts are.
     pub fn extension_dir(&self) -> PathBuf {
         self.share_dir.join("extension")

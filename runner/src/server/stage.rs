@@ -6,7 +6,7 @@ use walkdir::DirEntry;
 
 use super::engine::{ENGINE, EngineFiles};
 use super::error::ServerError;
-use super::extension;
+use super::extension::{self, Site};
 use super::installation::Installation;
 use super::run_directory::RunDirectory;
 use super::tree::{self, Placement, Treatment};
@@ -36,8 +36,9 @@ impl Stage {
         if let Some(engine) = engine {
             install_engine(engine, &installation)?;
         }
+        let site = Site { original, staged: &installation, top: &top, run };
         for source in extensions {
-            extension::install(source, &installation, run)?;
+            extension::install(source, site)?;
         }
         if run.account().switch().is_some() {
             tree::open_to_all(&top)?;

@@ -47,7 +47,7 @@ impl Template {
             .args(["--username", SUPERUSER, "--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"])
             .args(["--auth-local", "trust", "--auth-host", "reject", "--pgdata"])
             .arg(&path);
-        let status = run_logged(initdb, Some(run.account()), &log)?;
+        let status = run_logged(initdb, Some(run.account()), &log, None)?;
         if !status.success() {
             return Err(ServerError::Initdb { status, output: log_tail(&log, 10) });
         }

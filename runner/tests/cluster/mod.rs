@@ -93,10 +93,12 @@ impl Cluster {
         let engine = ExtensionSource {
             name: "pg_ext_memcheck".to_owned(),
             path: files.path().to_owned(),
+            provides: vec![],
             build: Build::Files {
                 library: vec!["*.so".to_owned()],
                 control: vec!["*.control".to_owned()],
                 sql: vec!["*.sql".to_owned()],
+                tree: vec![],
             },
         };
         let stage =

@@ -1,0 +1,58 @@
+//! Extensions that are built by commands: those of cmake, meson, autoconf or anything else.
+
+use std::path::Path;
+
+use walkdir::DirEntry;
+
+use super::super::error::ServerError;
+use super::super::tree::Treatment;
+use super::place::Places;
+use super::{Site, shell, unusable};
+use crate::config::ExtensionSource;
+
+/// What compilers are told where the caller's environment says nothing: with flags of our own, autoconf would not add its.
+const USUAL: &str = "-O2";
+
+/// Runs the lines in one shell, which ends with the first that fails, and stages what is in `DESTDIR` then. What they install
+/// by the staged `pg_config` without a word of `DESTDIR` is in its place already.
+pub(super) fn build(source: &ExtensionSource, path: &Path, lines: &[String], site: Site) -> Result<(), ServerError> {
+    let copy = shell::copy(source, path, site.run, treatment)?;
+    let destination = site.run.subdirectory(&format!("destination-{}", source.name))?;
+    let mut sh = shell::program("sh", &copy, site);
+    sh.args(["-e", "-x", "-c", &lines.join("\n")])
+        .env("PG_CONFIG", &site.staged.pg_config)
+        .env("DESTDIR", &destination)
+        .env("COPT", shell::debug_flags("COPT", "", &copy, &source.path));
+    for variable in ["CFLAGS", "CXXFLAGS"] {
+        sh.env(variable, shell::debug_flags(variable, USUAL, &copy, &source.path));
+    }
+    shell::run(sh, source, &copy.with_extension("log"), "the command")?;
+    let placed = Places::of(site).install(&destination)?;
+    let control = site.staged.extension_dir().join(format!("{}.control", source.name));
+    if placed == 0 && !control.is_file() {
+        return Err(unusable(
+            source,
+            "its command has installed nothing; what is to be staged has to be below $DESTDIR, in the directories that \
+             $PG_CONFIG names"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What another build has left, which may know where it was, and what is no source at all, stays behind.
+fn treatment(entry: &DirEntry) -> Treatment {
+    let name = entry.file_name().to_string_lossy();
+    let holds = |file: &str| entry.path().join(file).exists();
+    let skipped = match entry.file_type().is_dir() {
+        true => {
+            matches!(&*name, ".git" | ".libs" | ".deps" | "CMakeFiles")
+                || ["CACHEDIR.TAG", "CMakeCache.txt", "meson-private"].iter().any(|file| holds(file))
+        }
+        false => {
+            matches!(&*name, "CMakeCache.txt" | "config.status" | "config.cache")
+                || [".o", ".lo", ".la", ".bc"].iter().any(|suffix| name.ends_with(suffix))
+        }
+    };
+    if skipped { Treatment::Skip } else { Treatment::Each }
+}

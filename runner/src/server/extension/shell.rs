@@ -1,0 +1,92 @@
+//! What programs that build an extension are given, and the copy of the sources that they work on.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use walkdir::DirEntry;
+
+use super::super::error::ServerError;
+use super::super::run_directory::RunDirectory;
+use super::super::tree::{self, Placement, Treatment};
+use super::{OUTPUT_LINES, Site, log_tail, run_logged};
+use crate::config::ExtensionSource;
+
+/// What this run may have been started by, whose settings are not for a build of its own.
+const OF_MAKE: [&str; 5] = ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "DESTDIR"];
+
+/// A copy of the sources: the checkout gets no files of another user or another version, and two runs do not get in each
+/// other's way.
+pub(super) fn copy(
+    source: &ExtensionSource,
+    path: &Path,
+    run: &RunDirectory,
+    treatment: fn(&DirEntry) -> Treatment,
+) -> Result<PathBuf, ServerError> {
+    let copy = run.subdirectory(&format!("build-{}", source.name))?;
+    tree::rebuild(path, &copy, Placement::Copy, None, treatment)?;
+    Ok(copy)
+}
+
+/// A program that builds an extension in `directory`.
+pub(super) fn bare(program: impl AsRef<OsStr>, directory: &Path, site: Site) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory).env("LC_ALL", "C").env("TMPDIR", site.run.temporary());
+    for variable in OF_MAKE {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// The same; it finds the staged programs of the server first.
+pub(super) fn program(name: &str, directory: &Path, site: Site) -> Command {
+    let mut command = bare(name, directory, site);
+    let mut path = site.staged.bin_dir.clone().into_os_string();
+    if let Some(others) = std::env::var_os("PATH") {
+        path.push(":");
+        path.push(others);
+    }
+    command.env("PATH", path);
+    command
+}
+
+/// Runs what builds an extension. Its output is shown where it fails.
+pub(super) fn run(
+    command: Command,
+    source: &ExtensionSource,
+    log: &Path,
+    what: &'static str,
+) -> Result<(), ServerError> {
+    let status = run_logged(command, None, log, None)?;
+    if status.success() {
+        return Ok(());
+    }
+    let output = log_tail(log, OUTPUT_LINES);
+    Err(ServerError::Build { extension: source.name.clone(), program: what, status, output })
+}
+
+/// The caller's flags in that variable, or `usual` ones, and debug information that names the sources instead of the copy.
+pub(super) fn debug_flags(variable: &str, usual: &str, copy: &Path, sources: &Path) -> OsString {
+    with_debug(&std::env::var(variable).unwrap_or_else(|_| usual.to_owned()), copy, sources).into()
+}
+
+fn with_debug(flags: &str, copy: &Path, sources: &Path) -> String {
+    let map = format!("-fdebug-prefix-map={}={}", copy.display(), sources.display());
+    let is_plain = map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
+    let map = if is_plain { map } else { String::new() };
+    format!("{flags} -g {map}").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_information_names_the_sources() {
+        let flags = |flags: &str, sources: &str| with_debug(flags, Path::new("/tmp/run/build-x"), Path::new(sources));
+        assert_eq!(flags("", "src/x"), "-g -fdebug-prefix-map=/tmp/run/build-x=src/x");
+        assert_eq!(flags("-O0", "src/x"), "-O0 -g -fdebug-prefix-map=/tmp/run/build-x=src/x");
+        // The shell of a recipe would take it apart.
+        assert_eq!(flags("-O2", "my sources"), "-O2 -g");
+    }
+}
