@@ -113,7 +113,9 @@ impl Draft {
     ///
     /// It could not be written, as far as that can be known before.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(directory(path))?;
+        if !directory(path).exists() {
+            fs::create_dir_all(directory(path))?;
+        }
         match place(path)? {
             Place::Stream => Ok(Draft::Stream(io::BufWriter::new(stream(path)?))),
             Place::File(path) => {
@@ -417,8 +419,8 @@ mod tests {
         fs::write(path("file"), OLD).unwrap();
         symlink("loop", path("loop")).unwrap();
         let long = "x".repeat(300);
+        assert_eq!(write(&path("none/file"), b"").unwrap_err().kind(), io::ErrorKind::NotFound);
         for (name, kind) in [
-            ("none/file", io::ErrorKind::NotFound),
             ("file/file", io::ErrorKind::NotADirectory),
             ("directory", io::ErrorKind::IsADirectory),
             (&long, io::ErrorKind::InvalidFilename),

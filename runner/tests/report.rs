@@ -65,6 +65,7 @@ fn verdict(status: Status, faults: Vec<Fault>, ms: u64) -> Verdict {
         attempts: 1,
         repeats: None,
         unrecorded: Vec::new(),
+        allowances: Vec::new(),
         notes: Vec::new(),
         elapsed,
     }
@@ -307,7 +308,7 @@ fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
     let of = |found: &ScenarioOutcome| {
         let findings = found.findings.iter().map(|finding| (None, finding));
         let rows = golden::observe(findings, &case.normalize, Policy::Auto);
-        Seen { title: case.scenarios[found.scenario].title.clone(), trace: Vec::new(), rows }
+        Seen { title: case.scenarios[found.scenario].title.clone(), rows, ..Seen::default() }
     };
     outcome.scenarios.iter().map(of).collect()
 }

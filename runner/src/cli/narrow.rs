@@ -24,6 +24,11 @@ pub(super) struct Narrowing {
 }
 
 impl Narrowing {
+    /// Whether it leaves out nothing.
+    pub(super) fn is_none(&self) -> bool {
+        !self.failed && self.shard.is_none()
+    }
+
     /// Leaves out the other cases. A shard may be empty; that nothing has failed is an empty selection.
     pub(super) fn apply(
         &self,

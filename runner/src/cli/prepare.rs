@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::complaint::{Complaint, guarded};
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
-use crate::plan::{Case, Defaults, Environment, Loaded, Outside, Overrides, cases};
+use crate::language::day::{BadDay, Day, TODAY};
+use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, Outside, Overrides, cases};
 use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, Stage, Template};
 
 /// The installations a run is for.
@@ -78,7 +80,9 @@ pub(super) fn plan(
     all_permutations: bool,
 ) -> Result<Plan, Complaint> {
     let (warmup, timeout) = (config.engine.warmup.into(), config.profile.timeout);
-    let defaults = Defaults { warmup, timeout, all_permutations };
+    let today = today()?;
+    let defaults = Defaults { warmup, timeout, all_permutations, today };
+    let allowances = allowances(config, today);
     let mut plan = Plan { cases: Vec::new(), groups: Vec::new() };
     for (installation, environment) in environments.iter().enumerate() {
         let mut problems = Vec::new();
@@ -94,6 +98,7 @@ pub(super) fn plan(
             for case in &mut plan.cases[first..] {
                 case.installation = installation;
                 outside.apply(case);
+                case.allowances.extend(allowances.iter().cloned());
                 if environments.len() > 1 {
                     case.label = format!("{}@pg{}", case.name, environment.major());
                 }
@@ -107,6 +112,20 @@ pub(super) fn plan(
     }
     distinct(&plan.cases)?;
     Ok(plan)
+}
+
+/// The day it is, for what is allowed until some day.
+pub(super) fn today() -> Result<Day, Complaint> {
+    Day::today().map_err(|error| Complaint::Argument {
+        message: format!("environment variable {TODAY}: {error}"),
+        hint: Some(BadDay::HINT.to_owned()),
+    })
+}
+
+/// What `mcspec.toml` allows everywhere.
+pub(super) fn allowances(config: &Config, today: Day) -> Vec<Arc<Allowance>> {
+    let of = |clause| Arc::new(Allowance::new(clause, &config.source, today));
+    config.allow.iter().map(of).collect()
 }
 
 /// Results are filed by label: of two specs that would be filed as one, one would not be seen.

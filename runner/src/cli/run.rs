@@ -175,7 +175,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
     let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
     let jobs = jobs.unwrap_or_else(processors);
-    let reports = Reports::new(reporters, &plan.cases);
+    let is_whole = arguments.selection.is_default() && arguments.narrowing.is_none();
+    let reports = Reports::new(reporters, &plan.cases).of_all_specs(is_whole);
     let (reported, recorded) = if transcript {
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
     } else {

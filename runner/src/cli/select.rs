@@ -61,6 +61,11 @@ struct Selected {
 }
 
 impl Selection {
+    /// Whether it is what is run without a word about it.
+    pub(super) fn is_default(&self) -> bool {
+        self.specs.is_empty() && self.tag.is_empty() && self.skip.is_empty()
+    }
+
     /// The selected specs as they are, group by group in the order of the schedule.
     ///
     /// A name or glob that fits no spec selects nothing. Specs that the schedule groups stay in their groups, whichever

@@ -103,6 +103,7 @@ fn verdict(
         attempts: 1,
         repeats: None,
         unrecorded: Vec::new(),
+        allowances: Vec::new(),
         notes: Vec::new(),
         elapsed: transcribed.elapsed,
     });

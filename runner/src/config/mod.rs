@@ -1,5 +1,6 @@
 //! `mcspec.toml`. Every key, its meaning and its default stand in `default.toml`, which is compiled in and read first.
 
+mod allow;
 mod engine;
 mod error;
 mod extension;
@@ -11,6 +12,7 @@ mod section;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -24,6 +26,8 @@ pub use project::Project;
 use section::{Problems, Section};
 
 use crate::bounded;
+use crate::language::SourceFile;
+use crate::language::ast::Allowance;
 
 /// The name of the file.
 pub const FILE_NAME: &str = "mcspec.toml";
@@ -32,7 +36,7 @@ pub const FILE_NAME: &str = "mcspec.toml";
 pub const REFERENCE: &str = include_str!("default.toml");
 
 /// The configuration in force. Its paths lead from the current directory and can be used as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// The file that was read; none means that the defaults are in force.
     pub file: Option<PathBuf>,
@@ -48,6 +52,10 @@ pub struct Config {
     pub engine: Engine,
     /// `[profile.default]`
     pub profile: Profile,
+    /// `[[allow]]`, in order.
+    pub allow: Vec<Allowance>,
+    /// The text that their places are in.
+    pub source: Arc<SourceFile>,
 }
 
 impl Config {
@@ -72,6 +80,7 @@ impl Config {
         let root = path.parent().unwrap_or(Path::new(""));
         let mut config = Self::defaults(root);
         config.file = Some(path.to_owned());
+        config.source = Arc::new(SourceFile::new(path, text));
         match config.apply(text, root) {
             problems if problems.is_empty() => Ok(config),
             problems => Err(ConfigError::Invalid { path: path.to_owned(), problems }),
@@ -115,6 +124,9 @@ impl Config {
                 self.profile.apply(section, &mut problems);
             }
             profiles.finish(&mut problems);
+        }
+        for (section, span) in file.list("allow", &mut problems) {
+            self.allow.extend(allow::read(section, span, &mut problems));
         }
         file.finish(&mut problems);
         problems.into_vec()

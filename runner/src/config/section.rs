@@ -153,6 +153,33 @@ impl<'a> Section<'a> {
         section(value, &name, self.root, problems)
     }
 
+    /// A day, as a date of TOML or as a text; it is not looked at further.
+    pub(super) fn date(&mut self, key: &'static str, problems: &mut Problems) -> Option<(String, Range<usize>)> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Datetime(date) => Some((date.to_string(), value.span())),
+            DeValue::String(text) => Some((text.to_string(), value.span())),
+            _ => {
+                wrong_type(value, "a date", problems);
+                None
+            }
+        }
+    }
+
+    /// The tables of a list, each with its place.
+    pub(super) fn list(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Section<'a>, Range<usize>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        if value.get_ref().is_table() {
+            let hint = format!("write \"[[{key}]]\" above each");
+            let message = "expected a list of tables, found a table".to_owned();
+            problems.add(value.span(), message, Some(hint));
+            return Vec::new();
+        }
+        let name = format!("[{key}]");
+        let Some(items) = items(value, "a list of tables", problems) else { return Vec::new() };
+        items.filter_map(|item| Some((section(item, &name, self.root, problems)?, item.span()))).collect()
+    }
+
     /// The tables in this one, when their names are free.
     pub(super) fn tables(&self, problems: &mut Problems) -> Vec<(&'a str, Section<'a>)> {
         let entries = self.table.iter().filter_map(|(key, value)| {

@@ -56,11 +56,7 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
     let Pairing { recorded_as, mut left } = pair(golden, observed);
     let mut differences = Vec::new();
     for (observed, _) in observed.iter().zip(&recorded_as).filter(|(_, row)| row.is_none()) {
-        let same_place = |row: &usize| {
-            let golden = &golden[*row];
-            let of = |row: &Row| (row.check, row.owner.clone(), row.subject.clone());
-            of(golden) == of(&observed.row)
-        };
+        let same_place = |row: &usize| is_same_place(&golden[*row], &observed.row);
         differences.push(match left.iter().position(same_place) {
             Some(position) => {
                 Difference::Changed { golden: golden[left.remove(position)].clone(), observed: observed.clone() }
@@ -73,11 +69,32 @@ pub fn compare(golden: &[Row], observed: &[Observed]) -> Vec<Difference> {
 }
 
 /// What a scenario or permutation came to against the block that records it. Empty when they agree.
+///
+/// What is allowed may be recorded and may not, as a golden may be older than the clause that allows it.
 pub fn differences(golden: Option<&Block>, seen: &Seen) -> Vec<Difference> {
     let (trace, rows) = golden.map_or((&[][..], &[][..]), |block| (&block.trace, &block.rows));
     let mut differences = compare_traces(trace, &seen.trace);
-    differences.extend(compare(rows, &seen.rows));
+    let is_allowed = |row: &Row, left: u64| {
+        let allowed =
+            seen.allowed.iter().map(|allowed| &allowed.observed.row).filter(|other| is_same_place(row, other));
+        allowed.map(|allowed| allowed.times).sum::<u64>() >= left
+    };
+    differences.extend(compare(rows, &seen.rows).into_iter().filter(|difference| match difference {
+        Difference::Missing(row) => !is_allowed(row, 1),
+        // Of several that are recorded as equal some are allowed.
+        Difference::Changed { golden, observed } => {
+            let without = Row { times: observed.row.times, ..golden.clone() };
+            let left = golden.times.saturating_sub(observed.row.times);
+            left == 0 || !observed.is_recorded_by(&without) || !is_allowed(golden, left)
+        }
+        _ => true,
+    }));
     differences
+}
+
+/// Whether two rows are of the same kind and found in the same place.
+fn is_same_place(one: &Row, other: &Row) -> bool {
+    (one.check, &one.owner, &one.subject) == (other.check, &other.owner, &other.subject)
 }
 
 fn compare_traces(golden: &[String], observed: &[String]) -> Vec<Difference> {

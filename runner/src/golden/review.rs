@@ -114,7 +114,10 @@ mod tests {
             warmup: 10,
             trace: vec![],
             failure: None,
-            rows: rows.iter().map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0, site: None }).collect(),
+            rows: rows
+                .iter()
+                .map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0, site: None, allowed: None })
+                .collect(),
             findings: vec![],
             windows: vec![],
             messages: vec![],

@@ -2,28 +2,26 @@
 
 use memcheck_core::golden::bucket;
 use memcheck_core::like::Like;
-use memcheck_core::targets::without_release;
-use memcheck_core::{ContextPath, Finding, Frame, Site};
+use memcheck_core::{ContextPath, Site};
 use regex::Regex;
 
+use super::Owned;
 use super::note::counted;
 use crate::golden;
 use crate::language::ast::{Expectation, ExpectedViolation, Rate};
-use crate::plan::admits;
+use crate::plan::{admits, functions, is_from};
 
 /// A finding, and what a spec and a golden call it.
 pub(super) struct Found<'a> {
-    /// The session that owns it; none outside permutations.
-    pub(super) owner: Option<&'a str>,
-    pub(super) finding: &'a Finding,
+    pub(super) owned: Owned<'a>,
     /// Its path after the spec's `normalize` rules.
     path: ContextPath,
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn new((owner, finding): (Option<&'a str>, &'a Finding), normalize: &[(Regex, String)]) -> Self {
-        let Ok(path) = golden::subject(finding, normalize).parse();
-        Found { owner, finding, path }
+    pub(super) fn new(owned: Owned<'a>, normalize: &[(Regex, String)]) -> Self {
+        let Ok(path) = golden::subject(owned.finding, normalize).parse();
+        Found { owned, path }
     }
 
     fn is_in(&self, contexts: &[Like]) -> bool {
@@ -47,7 +45,7 @@ impl<'f, 'a> Miss<'f, 'a> {
     }
 
     fn of(found: &Found, closest: String) -> Option<Self> {
-        Some(Miss { closest, site: found.finding.site.clone(), unwanted: Vec::new() })
+        Some(Miss { closest, site: found.owned.finding.site.clone(), unwanted: Vec::new() })
     }
 
     fn unwanted(unwanted: Vec<&'f Found<'a>>) -> Option<Self> {
@@ -59,10 +57,12 @@ impl<'f, 'a> Miss<'f, 'a> {
 /// Why an expectation is not met; none if it is.
 pub(super) fn miss<'f, 'a>(expectation: &Expectation, findings: &'f [Found<'a>]) -> Option<Miss<'f, 'a>> {
     match expectation {
-        Expectation::Nothing => Miss::unwanted(findings.iter().collect()),
+        Expectation::Nothing => Miss::unwanted(findings.iter().filter(|found| !found.owned.is_allowed()).collect()),
         Expectation::No { check, contexts } => {
             let contexts: Vec<Like> = contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
-            let is_bad = |found: &&Found| found.finding.check == check.value && found.is_in(&contexts);
+            let is_bad = |found: &&Found| {
+                !found.owned.is_allowed() && found.owned.finding.check == check.value && found.is_in(&contexts)
+            };
             Miss::unwanted(findings.iter().filter(is_bad).collect())
         }
         Expectation::Violation(expected) => miss_violation(expected, findings),
@@ -75,7 +75,7 @@ fn miss_violation<'f, 'a>(expected: &ExpectedViolation, findings: &'f [Found<'a>
     let contexts: Vec<Like> = expected.contexts.iter().map(|pattern| Like::new(&*pattern.value)).collect();
     let misses: Vec<(&Found, Vec<String>)> = findings
         .iter()
-        .filter(|found| found.finding.check == expected.check.value)
+        .filter(|found| found.owned.finding.check == expected.check.value)
         .map(|found| (found, differing(expected, &contexts, found)))
         .collect();
     let met = misses.iter().filter(|(_, differing)| differing.is_empty()).count();
@@ -102,7 +102,7 @@ fn miss_violation<'f, 'a>(expected: &ExpectedViolation, findings: &'f [Found<'a>
 
 /// The properties of a finding that are not as expected.
 fn differing(expected: &ExpectedViolation, contexts: &[Like], found: &Found) -> Vec<String> {
-    let &Found { owner, finding, ref path } = found;
+    let &Found { owned: Owned { owner, finding, .. }, ref path } = found;
     let mut differing = Vec::new();
     if let Some(by) = &expected.by
         && owner != Some(&by.value)
@@ -133,9 +133,7 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], found: &Found) -> 
         differing.push(finding.shape.map_or("no shape".to_owned(), |shape| format!("shape {shape}")));
     }
     if let Some(from) = &expected.from
-        && ![&*finding.source_lib, without_release(&finding.source_lib)]
-            .iter()
-            .any(|name| Like::new(&*from.value).matches(name))
+        && !is_from(&Like::new(&*from.value), &finding.source_lib)
     {
         let library = if finding.source_lib.is_empty() { "an unknown library" } else { &finding.source_lib };
         differing.push(format!("from {library}"));
@@ -160,15 +158,8 @@ fn differing(expected: &ExpectedViolation, contexts: &[Like], found: &Found) -> 
     differing
 }
 
-/// The function of a site, and those that the compiler made it part of.
-fn functions(site: &Site) -> impl Iterator<Item = String> {
-    let frame = &site.frame;
-    let same_call = move |other: &&Frame| other.offset == frame.offset && other.library == frame.library;
-    std::iter::once(frame).chain(site.stack.iter().filter(same_call)).map(Frame::place)
-}
-
 /// `ctx_bloat ERROR in "TopMemoryContext", 8208 B/iter`
-fn brief(&Found { owner, finding, ref path }: &Found) -> String {
+fn brief(&Found { owned: Owned { owner, finding, .. }, ref path }: &Found) -> String {
     let size = if finding.check.is_counted() {
         format!("x{}", finding.objects)
     } else if finding.iterations > 1 {
@@ -190,10 +181,14 @@ mod tests {
     use super::*;
     use crate::language::{SourceFile, parse};
     use memcheck_core::census::SiteId;
-    use memcheck_core::{CheckKind, ContextPath, Phase, Severity, Shape};
+    use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Phase, Severity, Shape};
+
+    fn owned(finding: &Finding) -> Owned<'_> {
+        Owned { owner: None, finding, allowance: None }
+    }
 
     fn miss(expectation: &Expectation, findings: &[Finding]) -> Option<String> {
-        let found: Vec<Found> = findings.iter().map(|finding| Found::new((None, finding), &[])).collect();
+        let found: Vec<Found> = findings.iter().map(|finding| Found::new(owned(finding), &[])).collect();
         super::miss(expectation, &found).map(|miss| miss.closest)
     }
 
@@ -249,7 +244,7 @@ mod tests {
         ];
         let rules = [("plan [0-9]+", "plan N"), ("^CacheMemoryContext/", "Cache/"), (r"a\\/b", "c")];
         let rules = rules.map(|(pattern, text)| (Regex::new(pattern).unwrap(), text.to_owned()));
-        let found: Vec<Found> = findings.iter().map(|finding| Found::new((None, finding), &rules)).collect();
+        let found: Vec<Found> = findings.iter().map(|finding| Found::new(owned(finding), &rules)).collect();
         let table = [
             ("ctx_bloat in 'plan N'", None),
             ("ctx_bloat in 'Cache/plan N'", None),

@@ -1,5 +1,6 @@
 //! What was expected and recorded against what was found: the verdict on a case.
 
+mod allowed;
 mod expectation;
 mod note;
 mod rehearsal;
@@ -11,23 +12,25 @@ mod tests;
 mod verdict;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memcheck_core::Finding;
 use memcheck_core::golden::row::{Policy, Row};
 use memcheck_core::golden::size::Size;
 
+use self::allowed::findings;
 use self::expectation::{Found, miss};
 use self::note::notes;
-use self::seen::findings;
 use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::outcome::{Outcome, PermutationOutcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
 use crate::panicked::Panicked;
-use crate::plan::Case;
+use crate::plan::{Allowance, Case};
 use crate::results::{Axes, Seen};
 
+pub use allowed::Use;
 pub use memcheck_core::gap::{GAPS, Gap};
 pub use verdict::{Fault, Repeats, Status, Verdict};
 
@@ -56,8 +59,26 @@ impl Record {
     }
 }
 
-/// A finding with the session that owns it; none outside permutations.
-type Owned<'a> = (Option<&'a str>, &'a Finding);
+/// A finding, whose it is, and whether it is known.
+#[derive(Debug, Clone, Copy)]
+struct Owned<'a> {
+    /// The session in whose window it was found; none outside permutations.
+    owner: Option<&'a str>,
+    finding: &'a Finding,
+    /// What allows it, or has allowed it as long as it was in force.
+    allowance: Option<&'a Arc<Allowance>>,
+}
+
+impl<'a> Owned<'a> {
+    /// A finding as `observe` takes it.
+    fn pair(&self) -> (Option<&'a str>, &'a Finding) {
+        (self.owner, self.finding)
+    }
+
+    fn is_allowed(&self) -> bool {
+        self.allowance.is_some_and(|allowance| !allowance.is_over)
+    }
+}
 
 /// The verdict on a case that is not run; none if it is to be run.
 pub fn without_running(case: &Case) -> Option<Verdict> {
@@ -94,6 +115,7 @@ fn not_run(status: Status, faults: Vec<Fault>) -> Verdict {
         attempts: 0,
         repeats: None,
         unrecorded: Vec::new(),
+        allowances: Vec::new(),
         notes: Vec::new(),
         elapsed: Duration::ZERO,
     }
@@ -116,8 +138,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         match &found.failure {
             Some(_) => {}
             None => {
-                let findings: Vec<Owned> = found.findings.iter().map(|finding| (None, finding)).collect();
                 let scenario = &case.scenarios[found.scenario];
+                let findings = allowed::in_scenario(case, scenario, &found.findings);
                 faults.extend(unmet(case, &scenario.title, &scenario.expects, &findings, &record));
                 looked_at(&scenario.title, found.windows.iter().collect(), &mut faults);
             }
@@ -185,6 +207,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         Some(reason) => Status::ExpectedFailure(reason.clone()),
     };
     let unrecorded = if status == Status::Passed { unrecorded } else { Vec::new() };
+    let allowances = allowed::used(case, outcome);
     let untraced = note::untraced(case, outcome);
     let mut notes = notes(case, outcome);
     let of_unrecorded =
@@ -203,6 +226,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
         attempts: 1,
         repeats: None,
         unrecorded,
+        allowances,
         notes,
         untraced,
         elapsed,
@@ -235,7 +259,8 @@ fn unmet(case: &Case, title: &str, expects: &[Expect], findings: &[Owned], recor
     if expects.is_empty() {
         return Vec::new();
     }
-    let rows = |findings: &[Owned]| golden::observe(findings.iter().copied(), &case.normalize, seen::policy(case));
+    let rows =
+        |findings: &[Owned]| golden::observe(findings.iter().map(Owned::pair), &case.normalize, seen::policy(case));
     let found: Vec<Found> = findings.iter().map(|&owned| Found::new(owned, &case.normalize)).collect();
     let failed = |expect: &Expect| {
         let miss = miss(&expect.what, &found)?;
@@ -245,7 +270,7 @@ fn unmet(case: &Case, title: &str, expects: &[Expect], findings: &[Owned], recor
             Expectation::Violation(expected) => &expected.check.span,
             _ => &expect.span,
         };
-        let unwanted: Vec<Owned> = miss.unwanted.iter().map(|found| (found.owner, found.finding)).collect();
+        let unwanted: Vec<Owned> = miss.unwanted.iter().map(|found| found.owned).collect();
         Some(Fault::Unmet {
             title: title.to_owned(),
             place: case.place(span.start),
@@ -260,7 +285,8 @@ fn unmet(case: &Case, title: &str, expects: &[Expect], findings: &[Owned], recor
         && shown.is_empty()
         && !record.has(title)
     {
-        *shown = rows(findings);
+        let counted: Vec<Owned> = findings.iter().filter(|owned| !owned.is_allowed()).copied().collect();
+        *shown = rows(&counted);
     }
     unmet
 }

@@ -1,32 +1,52 @@
 //! What an outcome comes to, in the form in which it is recorded.
 
+use std::sync::Arc;
+
 use memcheck_core::golden::row::Policy;
 
 use super::Owned;
-use crate::exec::outcome::{Outcome, PermutationRun, Window};
+use super::allowed::{findings, in_scenario};
+use crate::exec::outcome::{Outcome, PermutationRun};
 use crate::golden::{self, Block};
-use crate::plan::Case;
-use crate::results::Seen;
+use crate::plan::{Allowance, Case};
+use crate::results::{Allowed, Known, Seen};
 
 /// What is recorded of the scenarios and permutations that ran to their end, in the order of the spec.
 pub(super) fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
-    let policy = policy(case);
     let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none()).map(|found| {
-        let findings = found.findings.iter().map(|finding| (None, finding));
-        let rows = golden::observe(findings, &case.normalize, policy);
-        Seen { title: case.scenarios[found.scenario].title.clone(), trace: Vec::new(), rows }
+        let scenario = &case.scenarios[found.scenario];
+        let findings = in_scenario(case, scenario, &found.findings);
+        observed(case, Seen { title: scenario.title.clone(), ..Seen::default() }, &findings)
     });
     let permutations = outcome.permutations.iter().filter(|permutation| permutation.failure.is_none());
     let permutations = permutations.filter_map(|found| {
         let title = &case.sessions.permutations[found.permutation].title;
-        let see = |run: &PermutationRun| Seen {
-            title: title.clone(),
-            trace: golden::trace(&case.sessions, &run.happenings),
-            rows: golden::observe(findings(case, run), &case.normalize, policy),
+        let see = |run: &PermutationRun| {
+            let trace = golden::trace(&case.sessions, &run.happenings);
+            observed(case, Seen { title: title.clone(), trace, ..Seen::default() }, &findings(case, run))
         };
         usual(found.runs.iter().map(see).collect())
     });
     scenarios.chain(permutations).collect()
+}
+
+/// Enters what was found: what counts, and what is known and allowed, by what allows it.
+fn observed(case: &Case, seen: Seen, findings: &[Owned]) -> Seen {
+    let policy = policy(case);
+    let observe = |findings: &[Owned]| golden::observe(findings.iter().map(Owned::pair), &case.normalize, policy);
+    let (known, counted): (Vec<Owned>, Vec<Owned>) = findings.iter().partition(|owned| owned.is_allowed());
+    let mut by: Vec<(&Arc<Allowance>, Vec<Owned>)> = Vec::new();
+    for (owned, allowance) in known.iter().filter_map(|owned| Some((*owned, owned.allowance?))) {
+        match by.iter_mut().find(|(other, _)| Arc::ptr_eq(other, allowance)) {
+            Some((_, findings)) => findings.push(owned),
+            None => by.push((allowance, vec![owned])),
+        }
+    }
+    let allowed = by.iter().flat_map(|(allowance, findings)| {
+        let by = Known::from(&***allowance);
+        observe(findings).into_iter().map(move |observed| Allowed { observed, by: by.clone() })
+    });
+    Seen { rows: observe(&counted), allowed: allowed.collect(), ..seen }
 }
 
 /// How violations are shown, where nothing is recorded too.
@@ -57,12 +77,4 @@ fn usual(runs: Vec<Seen>) -> Option<Seen> {
         seen.trace.push(format!("{count}/{} runs", runs.len()));
     }
     Some(seen)
-}
-
-/// The findings of a run of a permutation with the sessions that own them.
-pub(super) fn findings<'a>(case: &'a Case, run: &'a PermutationRun) -> Vec<Owned<'a>> {
-    let owner = |session: usize| Some(case.sessions.sessions[session].name.as_str());
-    let of_window =
-        |(session, window): &'a (usize, Window)| window.findings.iter().map(move |finding| (owner(*session), finding));
-    run.windows.iter().flat_map(of_window).collect()
 }

@@ -23,7 +23,8 @@ fn case(text: &str) -> Case {
     std::fs::write(&path, text).unwrap();
     let loaded = load("x", &path).unwrap();
     let environment = Environment::nominal(180_000);
-    cases(&loaded, &environment, &Overrides::default(), Defaults::default()).unwrap().remove(0)
+    let defaults = Defaults { today: "2026-11-27".parse().unwrap(), ..Defaults::default() };
+    cases(&loaded, &environment, &Overrides::default(), defaults).unwrap().remove(0)
 }
 
 fn axes() -> Axes {
@@ -433,4 +434,88 @@ fn some_cases_are_not_run() {
     assert_eq!(verdict.status, Status::Unsupported);
     assert_eq!(faults(&verdict), ["unsupported scenario \"cancel_storm\" is not yet supported"]);
     assert!(without_running(&case(SPEC)).is_none());
+}
+
+/// The rows that count and those that are allowed.
+fn rows(verdict: &Verdict) -> (Vec<String>, Vec<String>) {
+    let counted = verdict.seen.iter().flat_map(|seen| &seen.rows).map(|observed| observed.row.to_string());
+    let allowed = verdict.seen.iter().flat_map(|seen| &seen.allowed);
+    (
+        counted.collect(),
+        allowed.map(|allowed| format!("{}: {}", allowed.observed.row.subject, allowed.by.because)).collect(),
+    )
+}
+
+#[test]
+fn what_is_allowed_makes_nothing_fail() {
+    let allow = |clauses: &str, expect: &str| {
+        case(&format!("{clauses}\nscenario growth_benchmark one\n  workload {{ SELECT 1 }}\n  {expect}\n"))
+    };
+    let golden = |rows: &str| recorded(&format!("scenario growth_benchmark one\n{rows}"));
+    let row = |context: &str| format!("ctx_bloat|INFO|{context}|64B..128B/iter|linear|-\n");
+    let known = "allow 'a' because 'a cache'";
+    let over = "allow 'a' because 'a cache' until 2026-11-27";
+    let table: Vec<(Case, Found, Record, &[&str])> = vec![
+        (allow(known, "expect none"), &[&["a"]], missing(), &[]),
+        (allow(known, "expect none"), &[&["a", "b"]], missing(), &["unmet found 1 violation"]),
+        (allow(known, "expect no ctx_bloat"), &[&["a"]], missing(), &[]),
+        // It is there, so it may be what is expected.
+        (allow(known, "expect ctx_bloat in 'a' count 1"), &[&["a"]], missing(), &[]),
+        // No golden needs to have it, and an older one may.
+        (allow(known, ""), &[&["a"]], golden("(0 violations)\n"), &[]),
+        (allow(known, ""), &[&["a"]], golden(&(row("a") + "(1 violation)\n")), &[]),
+        (allow(known, ""), &[&["a", "b"]], golden(&(row("a") + &row("b") + "(2 violations)\n")), &[]),
+        (
+            allow(known, ""),
+            &[&["a", "b"]],
+            golden(&(row("a") + "(1 violation)\n")),
+            &["1 in scenario growth_benchmark one"],
+        ),
+        (allow(known, ""), &[&[]], golden(&(row("a") + "(1 violation)\n")), &["1 in scenario growth_benchmark one"]),
+        // What is over allows nothing.
+        (allow(over, "expect none"), &[&["a"]], missing(), &["unmet found 1 violation"]),
+        (allow(over, ""), &[&["a"]], golden("(0 violations)\n"), &["1 in scenario growth_benchmark one"]),
+        // One that is in force is enough.
+        (allow(&format!("{over}\nallow '%' because 'all'"), "expect none"), &[&["a"]], missing(), &[]),
+    ];
+    for (case, contexts, record, expected) in table {
+        let verdict = judge(&case, &outcome(contexts), &axes(), record);
+        assert_eq!(faults(&verdict), expected, "{}", case.source.text);
+    }
+}
+
+#[test]
+fn what_allows_is_told_from_what_does_not() {
+    let text = "allow 'a' because 'file'\nallow 'gone' because 'unused'\nallow 'old' because 'over' until 2026-11-01\n\
+                allow 'elsewhere' because 'not here' when pg < 15\n\
+                scenario growth_benchmark one\n  allow 'a' because 'scenario'\n  workload { SELECT 1 }\n  expect none\n\
+                scenario growth_benchmark two\n  workload { SELECT 1 }\n  expect none\n";
+    let case = case(text);
+    let verdict = judge(&case, &outcome(&[&["a", "old"], &["a", "a"]]), &axes(), missing());
+    // Its own clause before that of the file.
+    let (counted, allowed) = rows(&verdict);
+    assert_eq!(counted, ["ctx_bloat|INFO|old|64B..128B/iter|linear|-"]);
+    assert_eq!(allowed, ["a: scenario", "a: file"]);
+    let uses = verdict.allowances.iter().map(|one| (&*one.allowance.because, one.is_used, one.is_unused));
+    let expected = [("file", true, false), ("unused", false, true), ("over", true, false), ("scenario", true, false)];
+    assert_eq!(uses.collect::<Vec<_>>(), expected);
+
+    // Of what was not run to its end nothing is known.
+    let mut outcome = outcome(&[&["a"]]);
+    outcome.scenarios[0].failure = Some(Failure::new(Step::Server, Cause::Server { message: "x".into(), hint: None }));
+    let verdict = judge(&case, &outcome, &axes(), missing());
+    assert!(verdict.allowances.iter().all(|one| !one.is_unused));
+}
+
+#[test]
+fn what_a_session_knows_is_allowed_in_its_windows() {
+    let text = SESSIONS.replace("session s2\n", "session s2\n  allow 'a' because 'known of s2'\n");
+    let case = case(&text);
+    let permutation = |permutation, runs| PermutationOutcome { permutation, runs, ..PermutationOutcome::default() };
+    let runs = || vec![run(&[0, 1], &[1]), run(&[0, 1], &[1]), run(&[0, 1], &[1])];
+    for (owners, expected) in [(&[1][..], &[][..]), (&[0], &["unmet found 1 violation"])] {
+        let permutations = vec![permutation(0, runs()), permutation(1, vec![run(&[1, 0], owners)])];
+        let verdict = judge(&case, &Outcome { permutations, ..Outcome::default() }, &axes(), missing());
+        assert_eq!(faults(&verdict), expected);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use memcheck_core::Site;
 use memcheck_core::golden::row::{Observed, Row};
 
+use super::allowed::Use;
 use crate::exec::failure::Failure;
 use crate::golden::{Difference, GoldenError};
 use crate::plan::{Place, Problem};
@@ -53,6 +54,8 @@ pub struct Verdict {
     pub repeats: Option<Repeats>,
     /// Titles of those that have passed by what they expect alone, since no golden has them.
     pub unrecorded: Vec<String>,
+    /// What is allowed in it, and what came of that.
+    pub allowances: Vec<Use>,
     /// What is worth knowing besides, a clause each.
     pub notes: Vec<String>,
     /// Wall-clock time of the last attempt.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use memcheck_core::golden::row::Policy;
 use memcheck_core::{CheckKind, Phase, ScenarioKind, Severity, Shape};
 
+use super::day::Day;
+
 /// Byte offsets into the file's text, end exclusive.
 pub type Span = std::ops::Range<usize>;
 
@@ -58,6 +60,8 @@ pub struct Spec {
     pub golden: Option<Spanned<Policy>>,
     /// `normalize 'regex' => 'text'`, in order.
     pub normalize: Vec<Normalize>,
+    /// `allow ... because 'reason'`, in order: for every scenario and every session.
+    pub allowances: Vec<Allowance>,
     /// `setup { SQL }`, in order.
     pub setup: Vec<Block>,
     /// `teardown { SQL }`, in order.
@@ -144,6 +148,30 @@ pub struct Normalize {
     pub pattern: Spanned<String>,
     /// The replacement.
     pub replacement: Spanned<String>,
+}
+
+/// `allow [CHECK] ['like' {, 'like'}] [in 'like' {, 'like'}] [from 'like'] [at 'like'] because 'reason' [until DATE] [when COND]`:
+/// violations that are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowance {
+    /// Only those of this check.
+    pub check: Option<Spanned<CheckKind>>,
+    /// Only those whose context, function or check is like one of these; empty means all.
+    pub likes: Vec<Spanned<String>>,
+    /// `in 'like' {, 'like'}`; empty means anywhere.
+    pub contexts: Vec<Spanned<String>>,
+    /// `from 'lib'`
+    pub from: Option<Spanned<String>>,
+    /// `at 'function like'`
+    pub at: Option<Spanned<String>>,
+    /// Why.
+    pub because: Spanned<String>,
+    /// The day from which on it allows nothing any more.
+    pub until: Option<Spanned<Day>>,
+    /// `when COND`
+    pub when: Option<Condition>,
+    /// The whole clause.
+    pub span: Span,
 }
 
 /// One condition: `[not] subject CMP value`, `[not] feature X`, ...
@@ -240,6 +268,8 @@ pub struct Scenario {
     pub watch: Vec<Spanned<String>>,
     /// `allow 'like' {, 'like'}`
     pub allow: Vec<Spanned<String>>,
+    /// `allow ... because 'reason'`, in order.
+    pub allowances: Vec<Allowance>,
     /// `probe 'shmem segment' size N`
     pub probes: Vec<(Spanned<String>, u64)>,
     /// `set guc = value`
@@ -277,6 +307,7 @@ impl Scenario {
             guard: None,
             watch: Vec::new(),
             allow: Vec::new(),
+            allowances: Vec::new(),
             probes: Vec::new(),
             settings: Vec::new(),
             workloads: Vec::new(),
@@ -482,6 +513,8 @@ pub struct Session {
     pub watch: Vec<Spanned<String>>,
     /// `allow 'like'`
     pub allow: Vec<Spanned<String>>,
+    /// `allow ... because 'reason'`, in order.
+    pub allowances: Vec<Allowance>,
     /// `set guc = value`
     pub settings: Vec<Setting>,
     /// `copies N`
@@ -501,6 +534,7 @@ impl Session {
             name,
             watch: Vec::new(),
             allow: Vec::new(),
+            allowances: Vec::new(),
             settings: Vec::new(),
             copies: None,
             setup: Vec::new(),

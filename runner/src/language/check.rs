@@ -267,6 +267,10 @@ impl Checker<'_> {
         let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.expects);
         let of_permutations = spec.permutations.iter().flat_map(|permutation| &permutation.expects);
         let expects = of_scenarios.chain(of_permutations).filter_map(|expect| expect.when.as_ref());
+        let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.allowances);
+        let of_sessions = spec.sessions.iter().flat_map(|session| &session.allowances);
+        let allowances = spec.allowances.iter().chain(of_scenarios).chain(of_sessions);
+        let expects = expects.chain(allowances.filter_map(|allowance| allowance.when.as_ref()));
         let required = spec.requires.iter().filter_map(|condition| match &condition.test {
             Test::Extension(name) => Some(name),
             _ => None,

@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod check;
+pub mod day;
 mod diagnostic;
 mod format;
 pub mod lint;

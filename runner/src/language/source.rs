@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::bounded;
 
 /// A file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceFile {
     /// The path as the user wrote it.
     pub path: PathBuf,

@@ -87,6 +87,7 @@ impl Planner<'_> {
             teardown: batches(&session.teardown),
             watch: session.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: session.allow.iter().map(|pattern| pattern.value.clone()).collect(),
+            allowances: self.allowances(&session.allowances),
             settings,
         });
     }

@@ -16,10 +16,11 @@ use super::sessions::{MANY, MOST, one_line};
 use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
-use super::{Case, Place, Problem, Scenario, Setting, Sql, Worker};
+use super::{Allowance, Case, Place, Problem, Scenario, Setting, Sql, Worker};
 use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
 };
+use crate::language::day::Day;
 use crate::language::sql::Variables;
 use crate::language::{Diagnostic, SourceFile};
 
@@ -32,11 +33,18 @@ pub struct Defaults {
     pub timeout: Duration,
     /// Run every interleaving of sessions and every combination of matrices, up to [`MOST`] instead of [`MANY`].
     pub all_permutations: bool,
+    /// The day it is.
+    pub today: Day,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Defaults { warmup: scenario::WARMUP.into(), timeout: Duration::from_secs(60), all_permutations: false }
+        Defaults {
+            warmup: scenario::WARMUP.into(),
+            timeout: Duration::from_secs(60),
+            all_permutations: false,
+            today: Day::FIRST,
+        }
     }
 }
 
@@ -157,6 +165,7 @@ impl Planner<'_> {
             timeout,
             golden: spec.golden.as_ref().map_or(Policy::Auto, |golden| golden.value),
             normalize: normalize.to_vec(),
+            allowances: self.allowances(&spec.allowances),
             scenarios,
             left_out,
             not_selected: Vec::new(),
@@ -255,6 +264,13 @@ impl Planner<'_> {
         bound
     }
 
+    /// The `allow` clauses that apply here.
+    pub(super) fn allowances(&mut self, clauses: &[ast::Allowance]) -> Vec<Arc<Allowance>> {
+        let (source, today) = (&self.loaded.source, self.defaults.today);
+        let holds = |clause: &&ast::Allowance| clause.when.as_ref().is_none_or(|when| self.holds(when));
+        clauses.iter().filter(holds).map(|clause| Arc::new(Allowance::new(clause, source, today))).collect()
+    }
+
     fn own_blocks(&mut self, blocks: &[Block]) -> Vec<Sql> {
         let source = &self.loaded.source;
         blocks.iter().map(|block| self.bind(source, &block.text, block.span.start, Varying::Nothing)).collect()
@@ -302,6 +318,7 @@ impl Planner<'_> {
             trace: trace(&self.loaded.spec, Some(scenario)),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
+            allowances: self.allowances(&scenario.allowances),
             settings: self.settings(&self.loaded.source, &scenario.settings),
             workload: self.workload(scenario),
             worker: scenario.worker.as_ref().map(|(name, time)| Worker {

@@ -3,6 +3,7 @@
 //! A case is one spec file on one installation (and with one value of each `matrix`). After planning nothing about the
 //! language is left to find out: what a case holds can be sent to a server.
 
+mod allow;
 mod arrange;
 mod bind;
 mod case;
@@ -31,6 +32,8 @@ use regex::Regex;
 use crate::language::SourceFile;
 use crate::language::ast::{Expect, Extension, Growth, Iterate, Mode, Protocol, Trace};
 
+pub use allow::Allowance;
+pub(crate) use allow::{functions, is_from};
 pub use bind::{Sql, Statement, Values};
 pub use case::{Defaults, cases};
 pub use condition::Environment;
@@ -91,6 +94,8 @@ pub struct Case {
     pub golden: Policy,
     /// Replacements in context paths, in order.
     pub normalize: Vec<(Regex, String)>,
+    /// What is known and allowed in every scenario and every session: first that of the spec, then that of `mcspec.toml`.
+    pub allowances: Vec<Arc<Allowance>>,
     /// What to run, in order.
     pub scenarios: Vec<Scenario>,
     /// What to run after the scenarios; no permutation if the spec has no sessions.
@@ -149,6 +154,8 @@ pub struct Scenario {
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
     pub allow: Vec<String>,
+    /// What is known and allowed in it.
+    pub allowances: Vec<Arc<Allowance>>,
     /// Parameters of its session, after the case's.
     pub settings: Vec<Setting>,
     /// What is repeated; nothing where a worker is watched.

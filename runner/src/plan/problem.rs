@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::language::{Diagnostic, SourceFile};
 
 /// A place in a file: written `specs/leaky.mcspec:25:10`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
     pub source: Arc<SourceFile>,

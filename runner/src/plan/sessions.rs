@@ -1,9 +1,10 @@
 //! Sessions and permutations with nothing left to default: every step known by its position, every interleaving spelt out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Place, Setting};
+use super::{Allowance, Place, Setting};
 use crate::language::ast::{self, Expect, Trace};
 
 /// How many interleavings are run without being asked for by name.
@@ -43,6 +44,8 @@ pub struct Session {
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
     pub allow: Vec<String>,
+    /// What is known and allowed in it.
+    pub allowances: Vec<Arc<Allowance>>,
     /// Parameters, after the case's.
     pub settings: Vec<Setting>,
     /// Each sent as one Query message.

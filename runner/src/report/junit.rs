@@ -9,7 +9,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::fault::{describe, lines};
 use super::matrix::version;
-use super::{Reporter, Summary, notes};
+use super::{Reporter, Summary, allowed, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
@@ -109,11 +109,16 @@ impl<W: Write> Junit<W> {
 impl<W: Write> Reporter for Junit<W> {
     fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         let name = if case.label == case.name { NAME } else { version(case) };
+        let allowed = allowed::lines(verdict);
         let test_case = TestCase {
             name: case.name.clone(),
             time: verdict.elapsed,
             ending: ending(case, verdict),
-            output: notes(case, verdict).join("\n"),
+            output: notes(case, verdict)
+                .into_iter()
+                .chain(allowed.iter().map(|line| line.text.clone()))
+                .collect::<Vec<_>>()
+                .join("\n"),
         };
         self.suite(name).cases.push(test_case);
         Ok(())
@@ -129,12 +134,18 @@ impl<W: Write> Reporter for Junit<W> {
             ("errors", sum(|counts| counts.errors)),
             ("time", seconds(summary.elapsed)),
         ];
+        let warnings: Vec<String> =
+            warnings(summary).map(|(place, warning)| format!("{place}: warning: {warning}")).collect();
         let mut xml = Writer::new_with_indent(&mut self.out, b' ', 4);
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         element(&mut xml, "testsuites", &attributes, |xml| {
             self.suites.iter().zip(&all).try_for_each(|(suite, counts)| {
                 element(xml, "testsuite", &counts.attributes(&suite.name), |xml| {
-                    suite.cases.iter().try_for_each(|case| write_case(xml, &suite.name, case))
+                    suite.cases.iter().try_for_each(|case| write_case(xml, &suite.name, case))?;
+                    match warnings.is_empty() {
+                        true => Ok(()),
+                        false => element(xml, "system-err", &[], |xml| text(xml, &warnings.join("\n"))),
+                    }
                 })
             })
         })?;

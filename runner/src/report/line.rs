@@ -13,6 +13,8 @@ pub enum Tone {
     Missing,
     /// A row that is not recorded.
     Unexpected,
+    /// Says what is known and allowed.
+    Allowed,
     /// Where something was allocated.
     Origin,
     /// What to do about it.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::matrix::Matrix;
-use super::{Reporter, Summary, fault, notes};
+use super::{Reporter, Summary, allowed, fault, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
@@ -55,6 +55,11 @@ impl Document {
         if !remark.is_empty() {
             self.remarks += &format!("* {}: {}\n", text(&case.label), text(&remark));
         }
+        for group in allowed::groups(verdict) {
+            self.remarks += &format!("* {}: {}\n", text(&case.label), text(&group.headline()));
+            let rows = group.found.iter().map(|(_, observed)| format!("  * {}\n", text(&observed.row.to_string())));
+            self.remarks.extend(rows);
+        }
         if verdict.is_bad() {
             let lines: Vec<String> =
                 fault::lines(verdict, &case.name).into_iter().map(|line| line.text.trim_end().to_owned()).collect();
@@ -79,8 +84,13 @@ impl Document {
                 out += &format!("|{}\n", " --- |".repeat(row.len()));
             }
         }
-        if !self.remarks.is_empty() {
-            out += &format!("\n{}", self.remarks);
+        let warnings = warnings(summary).map(|(place, warning)| {
+            let (place, warning) = (text(&place.to_string()), text(&warning));
+            format!("* {place}: warning: {warning}\n")
+        });
+        let remarks: String = std::iter::once(self.remarks.clone()).chain(warnings).collect();
+        if !remarks.is_empty() {
+            out += &format!("\n{remarks}");
         }
         out
     }

@@ -1,6 +1,7 @@
 //! What is shown of a run. A reporter sees events, outcomes and verdicts and nothing else, and keeps no more of them than
 //! the end of its report takes; verdicts come in the order of the schedule, whatever the order in which the cases ended.
 
+mod allowed;
 pub mod fault;
 mod github;
 pub mod json;
@@ -14,11 +15,12 @@ mod tap;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
-use crate::plan::Case;
+use crate::plan::{Allowance, Case, Place};
 use crate::run::Event;
 
 pub use github::Github;
@@ -68,6 +70,10 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Why allocations were not traced, of the first case that should have been.
     pub untraced: Option<String>,
+    /// Violations that are known and allowed.
+    pub allowed: u64,
+    /// Clauses that allow nothing that was found.
+    pub unused: Vec<Arc<Allowance>>,
 }
 
 impl Summary {
@@ -77,6 +83,7 @@ impl Summary {
             self.untraced.clone_from(&verdict.untraced);
         }
         self.flaky += usize::from(verdict.flaky().is_some());
+        self.allowed += allowed::groups(verdict).iter().map(allowed::Group::violations).sum::<u64>();
         *match verdict.status {
             Status::Passed => &mut self.passed,
             Status::Failed => &mut self.failed,
@@ -99,6 +106,11 @@ impl fmt::Display for Summary {
         ];
         for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
+        }
+        match self.allowed {
+            0 => {}
+            1 => write!(f, ", 1 violation allowed")?,
+            number => write!(f, ", {number} violations allowed")?,
         }
         write!(f, " in {}", duration(self.elapsed))?;
         match &self.untraced {
@@ -147,9 +159,15 @@ fn notes(case: &Case, verdict: &Verdict) -> Vec<String> {
         (idle, all) => notes.push(format!("no library under test was loaded in {} of {all} scenarios", idle.len())),
     }
     notes.extend(unrecorded(verdict));
+    notes.extend(allowed::over(verdict).map(|allowance| allowed::is_over(allowance)));
     notes.extend(verdict.notes.iter().cloned());
     notes.extend(variant(case, verdict).map(|file| format!("golden {file}")));
     notes
+}
+
+/// What is probably not meant in what was run, each at its place.
+fn warnings(summary: &Summary) -> impl Iterator<Item = (&Place, String)> {
+    summary.unused.iter().map(|allowance| (&allowance.place, allowed::is_unused(allowance)))
 }
 
 /// What has passed and stands in no golden, and what was found there.
@@ -187,6 +205,9 @@ pub struct Reports<'c> {
     cases: &'c [Case],
     state: State,
     summary: Summary,
+    allowances: allowed::Allowances,
+    /// Whether all specs are run, so that what is of no use is of none for any.
+    is_whole: bool,
     failed: Vec<io::Error>,
 }
 
@@ -202,7 +223,20 @@ enum State {
 impl<'c> Reports<'c> {
     /// The reports of a run of these cases.
     pub fn new(reporters: Vec<Box<dyn Reporter>>, cases: &'c [Case]) -> Self {
-        Reports { reporters, cases, state: State::Silent, summary: Summary::default(), failed: Vec::new() }
+        Reports {
+            reporters,
+            cases,
+            state: State::Silent,
+            summary: Summary::default(),
+            allowances: allowed::Allowances::default(),
+            is_whole: false,
+            failed: Vec::new(),
+        }
+    }
+
+    /// The same where these are the cases of all specs: what is allowed everywhere should be found somewhere.
+    pub fn of_all_specs(self, is_whole: bool) -> Self {
+        Reports { is_whole, ..self }
     }
 
     /// Passes an event on.
@@ -217,6 +251,7 @@ impl<'c> Reports<'c> {
     /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.
     pub fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) {
         self.summary.count(verdict);
+        self.allowances.count(verdict);
         match verdict.status {
             Status::Interrupted(_) if self.state == State::Silent => self.state = State::Withheld,
             _ => self.begin(),
@@ -227,6 +262,9 @@ impl<'c> Reports<'c> {
     /// Ends the reports. What could not be written comes with the summary; none where nothing was to be said.
     pub fn end(mut self, elapsed: Duration) -> Option<Reported> {
         self.summary.elapsed = elapsed;
+        let of_spec = |place: &Place| self.cases.iter().any(|case| Arc::ptr_eq(&case.source, &place.source));
+        let unused = self.allowances.unused().filter(|allowance| self.is_whole || of_spec(&allowance.place));
+        self.summary.unused = unused.cloned().collect();
         self.begin();
         let summary = self.summary.clone();
         self.tell(|reporter| reporter.end(&summary));
@@ -280,6 +318,7 @@ mod tests {
             attempts,
             repeats: None,
             unrecorded: Vec::new(),
+            allowances: Vec::new(),
             notes: Vec::new(),
             elapsed: Duration::ZERO,
         };

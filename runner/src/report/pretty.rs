@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::line::Tone;
+use super::line::{Line, Tone};
 use super::matrix::Matrix;
-use super::{Reporter, Summary, fault, result_line};
+use super::{Reporter, Summary, allowed, fault, result_line, warnings};
 use crate::exec::Progress;
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
@@ -45,7 +45,15 @@ pub(crate) fn tone(tone: Tone) -> Style {
         Tone::Missing => AnsiColor::Red.on_default(),
         Tone::Unexpected => AnsiColor::Green.on_default(),
         Tone::Origin => Style::new().bold(),
+        Tone::Allowed => NOTE,
     }
+}
+
+fn write_lines(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
+    lines.iter().try_for_each(|line| {
+        let style = tone(line.tone);
+        writeln!(out, "{style}{}{style:#}", line.text)
+    })
 }
 
 /// How far a case has come, in a line.
@@ -93,11 +101,9 @@ impl<W: Write> Reporter for Pretty<W> {
             writeln!(out, "{style}{line}{style:#}")?;
             // What an xfail excuses is known.
             if bad {
-                for line in fault::lines(verdict, &case.name) {
-                    let style = tone(line.tone);
-                    writeln!(out, "{style}{}{style:#}", line.text)?;
-                }
+                write_lines(out, &fault::lines(verdict, &case.name))?;
             }
+            write_lines(out, &allowed::lines(verdict))?;
             out.flush()
         })
     }
@@ -110,6 +116,9 @@ impl<W: Write> Reporter for Pretty<W> {
                 writeln!(self.out, "{line}")?;
             }
             writeln!(self.out)?;
+        }
+        for (place, warning) in warnings(summary) {
+            writeln!(self.out, "{NOTE}{place}: warning: {warning}{NOTE:#}")?;
         }
         let style = if summary.failed + summary.unsupported > 0 { BAD } else { GOOD };
         writeln!(self.out, "{style}{summary}{style:#}")?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use memcheck_core::line;
 
-use super::{Reporter, Summary, fault, notes};
+use super::{Reporter, Summary, allowed, fault, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
@@ -62,7 +62,7 @@ impl<W: Write> Reporter for Tap<W> {
         if verdict.status.reason().is_none() && !notes.is_empty() {
             self.comment(&format!("  ({notes})"))?;
         }
-        for line in fault::lines(verdict, &case.name) {
+        for line in fault::lines(verdict, &case.name).iter().chain(&allowed::lines(verdict)) {
             self.comment(&line.text)?;
         }
         self.out.flush()
@@ -75,6 +75,9 @@ impl<W: Write> Reporter for Tap<W> {
         }
         if self.quiet {
             self.plan(self.cases, &summary.to_string())?;
+        }
+        for (place, warning) in warnings(summary) {
+            self.comment(&format!(" {place}: warning: {warning}"))?;
         }
         self.comment(&format!(" {summary}"))?;
         self.out.flush()

@@ -75,7 +75,8 @@ fn permutation(case: &Case, found: &PermutationOutcome, seen: Option<&Seen>) -> 
 }
 
 fn rows(seen: Option<&Seen>) -> Vec<RowResult> {
-    seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from).collect()
+    let counted = seen.iter().flat_map(|seen| &seen.rows).map(RowResult::from);
+    counted.chain(seen.iter().flat_map(|seen| &seen.allowed).map(RowResult::from)).collect()
 }
 
 fn window(session: Option<String>, window: &Window) -> WindowResult {

@@ -12,4 +12,4 @@ pub use axes::Axes;
 pub use file::{ResultsError, make_directory, remove_index, write};
 pub use measured::{milliseconds, scenarios, server};
 pub use pending::{Pending, reading};
-pub use seen::Seen;
+pub use seen::{Allowed, Known, Seen};

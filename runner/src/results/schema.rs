@@ -9,7 +9,7 @@ use memcheck_core::wire::{FindingRecord, SiteRecord};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::axes::Axes;
-use super::seen::Seen;
+use super::seen::{Allowed, Known, Seen};
 
 /// Writes the path of a spec, also of one whose name is no text.
 pub(crate) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
@@ -119,6 +119,9 @@ pub struct RowResult {
     /// Where it was allocated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteRecord>,
+    /// What allows it, where it is known; such a row is not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Known>,
 }
 
 /// A window of a scenario.
@@ -174,7 +177,14 @@ impl From<&Observed> for RowResult {
             row: observed.row.to_string(),
             bytes_per_iter: observed.bytes_per_iter,
             site: observed.site.as_ref().map(Into::into),
+            allowed: None,
         }
+    }
+}
+
+impl From<&Allowed> for RowResult {
+    fn from(allowed: &Allowed) -> Self {
+        RowResult { allowed: Some(allowed.by.clone()), ..RowResult::from(&allowed.observed) }
     }
 }
 
@@ -188,15 +198,22 @@ impl CaseResult {
     ///
     /// A row that is none; the position of its scenario.
     pub fn observed(&self) -> Result<Vec<Seen>, String> {
-        let row = |row: &RowResult| {
+        let row = |row: &RowResult| -> Result<Observed, String> {
             let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
             Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter, site: row.site.as_ref().map(Into::into) })
         };
         let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
         ended
             .map(|scenario| {
-                let rows = scenario.rows.iter().map(row).collect::<Result<_, String>>()?;
-                Ok(Seen { title: scenario.title.clone(), trace: scenario.trace.clone(), rows })
+                let mut seen = Seen { title: scenario.title.clone(), trace: scenario.trace.clone(), ..Seen::default() };
+                for result in &scenario.rows {
+                    let observed = row(result)?;
+                    match result.allowed.clone() {
+                        Some(by) => seen.allowed.push(Allowed { observed, by }),
+                        None => seen.rows.push(observed),
+                    }
+                }
+                Ok(seen)
             })
             .collect()
     }

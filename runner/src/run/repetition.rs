@@ -64,6 +64,7 @@ mod tests {
                 attempts: 1,
                 repeats: None,
                 unrecorded: Vec::new(),
+                allowances: Vec::new(),
                 notes: Vec::new(),
                 elapsed,
             };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Subject;
+use crate::language::ast::{Allowance, Spanned};
 use crate::language::diagnostic::Diagnostic;
 
 pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
@@ -22,6 +23,28 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
             found.push(Diagnostic::new(first.span.clone(), message).with_hint(hint));
         }
     }
+    let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.allowances);
+    let of_sessions = spec.sessions.iter().flat_map(|session| &session.allowances);
+    for allowance in spec.allowances.iter().chain(of_scenarios).chain(of_sessions) {
+        if is_about_all(allowance) {
+            let hint = "name what is known: its context, its function or its check".to_owned();
+            let message = "every violation is allowed, so nothing can be found";
+            found.push(Diagnostic::new(allowance.span.clone(), message).with_hint(hint));
+        }
+    }
+}
+
+/// Whether a clause is about every violation.
+fn is_about_all(allowance: &Allowance) -> bool {
+    let admits_all = |patterns: &[Spanned<String>]| {
+        patterns.is_empty() || patterns.iter().any(|pattern| !pattern.value.is_empty() && is_any(&pattern.value))
+    };
+    let one = |pattern: &Option<Spanned<String>>| pattern.as_ref().is_none_or(|pattern| is_any(&pattern.value));
+    allowance.check.is_none()
+        && admits_all(&allowance.likes)
+        && admits_all(&allowance.contexts)
+        && one(&allowance.from)
+        && one(&allowance.at)
 }
 
 fn is_any(pattern: &str) -> bool {

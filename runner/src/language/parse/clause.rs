@@ -120,7 +120,7 @@ pub(super) const CLAUSES: &[Clause] = &[
     clause("trace", Rule::trace, &[Header, Scenario]),
     clause("guard", Rule::guard, &[Scenario]),
     clause("watch", Rule::watch, &[Scenario, Session]),
-    clause("allow", Rule::allow, &[Scenario, Session]),
+    clause("allow", Rule::allow, &[Header, Scenario, Session]),
     clause("probe", Rule::probe, &[Scenario]),
     clause("workload", Rule::workload, &[Scenario]),
     clause("expect", Rule::expect, &[Scenario, Permutation]),

@@ -23,6 +23,7 @@ impl Expected {
         match rule {
             Rule::ABOUT => Literal("about"),
             Rule::AT => Literal("at"),
+            Rule::BECAUSE | Rule::because | Rule::known => Literal("because"),
             Rule::BY => Literal("by"),
             Rule::BYTES => Literal("bytes"),
             Rule::CASCADE => Literal("cascade"),
@@ -51,6 +52,7 @@ impl Expected {
             Rule::SHAPE => Literal("shape"),
             Rule::SIZE => Literal("size"),
             Rule::TO => Literal("to"),
+            Rule::UNTIL | Rule::until => Literal("until"),
             Rule::VERSION => Literal("version"),
             Rule::WHEN => Literal("when"),
             Rule::WITHIN => Literal("within"),
@@ -88,6 +90,7 @@ impl Expected {
             Rule::number => Thing("a number"),
             Rule::range => Thing("a number or a range of numbers"),
             Rule::duration => Thing("a duration such as 60s"),
+            Rule::date => Thing("a date such as 2027-01-31"),
             Rule::percentage => Thing("a percentage"),
             Rule::string => Thing("a quoted string"),
             Rule::like | Rule::likes => Thing("a quoted LIKE pattern"),

@@ -5,13 +5,13 @@ mod schema;
 use std::io::{self, Write};
 
 use super::fault::{describe, place};
-use super::{Reporter, Summary, notes};
+use super::{Reporter, Summary, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Repeats, Verdict};
-use crate::plan::Case;
+use crate::plan::{Case, Place};
 use crate::results::{self, milliseconds};
 
-pub use schema::{BadReport, CaseRecord, FORMAT, FaultRecord, RepeatsRecord, RunReport, SummaryRecord};
+pub use schema::{BadReport, CaseRecord, FORMAT, FaultRecord, RepeatsRecord, RunReport, SummaryRecord, WarningRecord};
 
 /// Writes JSON when the run is over.
 pub struct Json<W> {
@@ -64,13 +64,20 @@ impl<W: Write> Reporter for Json<W> {
                 flaky: summary.flaky,
                 elapsed_ms: milliseconds(summary.elapsed),
                 untraced: summary.untraced.clone(),
+                allowed: summary.allowed,
             },
+            warnings: warnings(summary).map(|(place, message)| warning_record(place, message)).collect(),
             cases: std::mem::take(&mut self.cases),
         };
         serde_json::to_writer_pretty(&mut self.out, &report)?;
         writeln!(self.out)?;
         self.out.flush()
     }
+}
+
+fn warning_record(place: &Place, message: String) -> WarningRecord {
+    let (line, column) = place.source.line_column(place.offset);
+    WarningRecord { file: place.source.path.display().to_string(), line, column, message }
 }
 
 fn fault_record(fault: &Fault, verdict: &Verdict, case: &Case) -> FaultRecord {

@@ -21,6 +21,22 @@ pub struct RunReport {
     pub summary: SummaryRecord,
     /// The cases in the order of the schedule, version by version.
     pub cases: Vec<CaseRecord>,
+    /// What is probably not meant in what was run.
+    #[serde(default)]
+    pub warnings: Vec<WarningRecord>,
+}
+
+/// Something that is probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningRecord {
+    /// The file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its column, from 1.
+    pub column: usize,
+    /// What it is.
+    pub message: String,
 }
 
 /// How many cases ended how.
@@ -43,6 +59,9 @@ pub struct SummaryRecord {
     /// Why allocations were not traced that should have been.
     #[serde(default)]
     pub untraced: Option<String>,
+    /// Violations that are known and allowed.
+    #[serde(default)]
+    pub allowed: u64,
 }
 
 /// A spec on one version.

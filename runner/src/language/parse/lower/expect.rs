@@ -30,7 +30,7 @@ impl Lower<'_> {
         Some(Expect { what, when, span: node.span() })
     }
 
-    fn check(&mut self, node: &Node) -> Option<Spanned<CheckKind>> {
+    pub(super) fn check(&mut self, node: &Node) -> Option<Spanned<CheckKind>> {
         let checks: Vec<_> = CheckKind::ALL.iter().map(|&check| (check.as_str(), check)).collect();
         self.choice(&node.get(Rule::check)?, "check", &checks)
     }

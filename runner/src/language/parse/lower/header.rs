@@ -70,6 +70,7 @@ impl Lower<'_> {
                 lower.choice(&node.get(Rule::policy)?, "golden policy", POLICIES)
             }),
             Rule::normalize => spec.normalize.extend(self.normalize(node)),
+            Rule::allow => self.allow(node, None, &mut spec.allowances),
             Rule::setup => spec.setup.extend(self.block(node)),
             Rule::teardown => spec.teardown.extend(self.block(node)),
             rule => unreachable!("{rule:?} does not belong in the header"),

@@ -1,5 +1,6 @@
 //! From parsed clauses to the syntax tree, with the checks that need no more than the clause and what it is in.
 
+mod allow;
 mod condition;
 mod expect;
 mod header;

@@ -94,7 +94,7 @@ impl Lower<'_> {
                 lower.level(&node.get(Rule::guard_level)?, "guard level", GUARD_LEVELS)
             }),
             Rule::watch => scenario.watch.extend(likes(node)),
-            Rule::allow => scenario.allow.extend(likes(node)),
+            Rule::allow => self.allow(node, Some(&mut scenario.allow), &mut scenario.allowances),
             Rule::probe => scenario.probes.extend(self.probe(node)),
             Rule::set => scenario.settings.extend(self.setting(node)),
             Rule::workload => scenario.workloads.extend(self.workload(node)),

@@ -12,7 +12,7 @@ impl Lower<'_> {
     pub(super) fn session_clause(&mut self, session: &mut Session, node: &Node) {
         match node.rule() {
             Rule::watch => session.watch.extend(likes(node)),
-            Rule::allow => session.allow.extend(likes(node)),
+            Rule::allow => self.allow(node, Some(&mut session.allow), &mut session.allowances),
             Rule::set => session.settings.extend(self.setting(node)),
             Rule::copies => self.once(node, &mut session.copies, Self::positive),
             Rule::setup => session.setup.extend(self.block(node)),
