@@ -41,7 +41,7 @@ type Part = fn(&Cluster, &Choice, &'static str, u32);
 
 /// Each part, and how many cases of it there are in the short form and in the long one.
 const PARTS: [(&str, Part, u32, u32); 10] = [
-    ("interrupted", interrupted::part, 0, 50),
+    ("interrupted", interrupted::part, 0, 16),
     ("full_disk", full_disk::part, 0, 12),
     ("killed", killed::part, 1, 20),
     ("ended", ended::part, 3, 60),
