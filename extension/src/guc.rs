@@ -1,6 +1,8 @@
 //! Configuration parameters.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use memcheck_core::judge::thresholds::Thresholds;
 use memcheck_core::targets::Targets;
@@ -43,6 +45,7 @@ static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(Memcheck
 static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static REPORTERS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static OBSERVE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 #[cfg(feature = "test_links")]
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -113,6 +116,14 @@ pub(crate) fn register() {
         GucContext::Postmaster,
         GucFlags::default(),
     );
+    GucRegistry::define_string_guc(
+        c"pg_ext_memcheck.observe_directory",
+        c"Names a directory into which every session writes what it has seen, when it ends.",
+        c"Where it is empty, none does. All sessions are traced then, whatever they are asked for.",
+        &OBSERVE,
+        GucContext::Postmaster,
+        GucFlags::SUPERUSER_ONLY,
+    );
     #[cfg(feature = "test_links")]
     register_trial();
     parameters::reserve_prefix(PREFIX);
@@ -160,7 +171,15 @@ pub(crate) fn traced_in_windows() -> Option<Traced> {
 
 /// What is traced whether there is a window or not.
 pub(crate) fn traced_always() -> Option<Traced> {
-    matches!(TRACE.get(), TraceMode::on | TraceMode::stacks).then(traced_in_windows).flatten()
+    (matches!(TRACE.get(), TraceMode::on | TraceMode::stacks) || observe_directory().is_some())
+        .then(traced_in_windows)
+        .flatten()
+}
+
+/// Where sessions write what they have seen; none where they are not observed.
+pub(crate) fn observe_directory() -> Option<PathBuf> {
+    let directory = OBSERVE.get().filter(|directory| !directory.is_empty())?;
+    Some(PathBuf::from(OsString::from_vec(directory.into_bytes())))
 }
 
 fn targets() -> Targets {

@@ -32,6 +32,7 @@ fn refusal(message: impl Into<String>, hint: Option<&str>) -> Refusal {
 pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
     match question {
         Question::LiveAllocations => live_allocations(),
+        Question::Look => Ok(json!(session::with(|session| session.look()))),
         Question::Contexts => contexts(),
         Question::Begin { pattern, options, traced, thresholds } => {
             let parsed = options::parse(pattern, Some(options), *thresholds, Place::Elsewhere)

@@ -60,6 +60,8 @@ pub(crate) enum Question {
     },
     /// Close the window that `Begin` opened, and tell what it found.
     End,
+    /// Look at what the statement under way has done so far, where the session is observed.
+    Look,
 }
 
 /// A backend that was asked has its reasons.

@@ -24,6 +24,7 @@ pub(super) fn question(question: &Question) -> Value {
             "min_leak_bytes": thresholds.min_leak_bytes, "bloat_min_bytes": thresholds.bloat_min_bytes,
         }),
         Question::End => json!({"ask": "end"}),
+        Question::Look => json!({"ask": "look"}),
     }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
                 },
             },
             "end" => Question::End,
+            "look" => Question::Look,
             _ => return None,
         })
     };
@@ -144,6 +146,7 @@ mod tests {
                 thresholds: Thresholds::default(),
             },
             Question::End,
+            Question::Look,
         ] {
             assert_eq!(read_question(question(&asked).to_string().as_bytes()), Ok(asked));
         }

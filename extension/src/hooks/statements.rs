@@ -12,6 +12,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, warning};
 
 use super::transactions;
 use crate::guc::MemcheckMode;
+use crate::pg::statements::Text;
 use crate::pg::transactions::is_in_transaction;
 use crate::pg::{ServerThread, guarded, is_top_level, statements};
 use crate::stack::calls;
@@ -85,6 +86,23 @@ fn opens(text: Option<&CStr>) {
     });
 }
 
+/// A statement of an observed session starts: is planned, or `executes`.
+#[inline]
+fn observe(text: Text<'_>, executes: bool) {
+    if session::is_observed() && is_top_level() {
+        guarded(|| {
+            if is_in_transaction() {
+                transactions::watch_end();
+                if session::with(|session| session.lacks_names()) {
+                    let names = session::names();
+                    session::with(|session| session.has_names(names));
+                }
+            }
+            session::with(|session| session.observed_statement(text.own(), executes));
+        });
+    }
+}
+
 /// A statement has ended that was checked, or that has switched checking on.
 fn ended(started: bool) {
     if is_top_level() {
@@ -117,11 +135,12 @@ impl statements::Handler for Statements {
         calls::fence(at)
     }
 
-    fn planner_starts(text: Option<&CStr>) -> bool {
+    fn planner_starts(text: Text<'_>) -> bool {
         follow_parameters();
+        observe(text, false);
         let checked = is_checked_top_level();
         if checked && session::checks_planner() {
-            opens(text);
+            opens(text.message);
         } else if checked {
             guarded(|| session::with(|session| session.planner_called()));
         }
@@ -132,10 +151,11 @@ impl statements::Handler for Statements {
         guarded(|| session::with(|session| session.planner_ends()));
     }
 
-    fn executor_starts(text: Option<&CStr>) {
+    fn executor_starts(text: Text<'_>) {
         follow_parameters();
+        observe(text, true);
         if is_checked_top_level() {
-            opens(text);
+            opens(text.message);
         }
     }
 
@@ -147,11 +167,12 @@ impl statements::Handler for Statements {
         ended(started);
     }
 
-    fn utility_starts(text: Option<&CStr>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool {
+    fn utility_starts(text: Text<'_>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool {
         follow_parameters();
+        observe(text, true);
         let checked = is_checked_top_level();
         if checked {
-            opens(text);
+            opens(text.message);
             if set.is_some_and(|name| name.to_bytes().starts_with(guc::PREFIX.to_bytes())) {
                 session::with(|session| session.is_called());
             }

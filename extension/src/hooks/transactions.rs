@@ -25,6 +25,7 @@ fn ends(end: End) {
                 }
                 session.transaction_without_statements(message_text());
                 session.count_transaction();
+                session.observed_transaction_without_statements();
             });
         }
     }
@@ -34,6 +35,9 @@ fn ends(end: End) {
 pub(super) fn watch_end() {
     transactions::watch_end(|| {
         session::with(|session| session.transaction_ends(is_top_level()));
+        if is_top_level() {
+            session::if_any(|session| session.observed_statement_ends());
+        }
         // Outside of any transaction, so that it cannot be undone again.
         if let Some(mode) = session::with(|session| session.mode_to_restore(true)) {
             guc::set_mode(mode);

@@ -122,3 +122,42 @@ pub(crate) fn wait(time: Duration) -> bool {
     pgrx::check_for_interrupts!();
     woken as u32 & pg_sys::WL_LATCH_SET != 0
 }
+
+/// What a process is, in the server's words; of a background worker with its name.
+pub(crate) fn kind() -> String {
+    // SAFETY: variables of this process; the description is a constant, and the worker's entry lives as long as the process, its
+    // name with a zero at its end (`SanitizeBackgroundWorker` in bgworker.c).
+    unsafe {
+        let kind = super::text(pg_sys::GetBackendTypeDesc(pg_sys::MyBackendType)).unwrap_or_default();
+        let kind = kind.to_string_lossy();
+        match pg_sys::MyBgworkerEntry.as_ref() {
+            Some(entry) => {
+                let name = super::text(entry.bgw_name.as_ptr()).unwrap_or_default();
+                format!("{kind} \"{}\"", name.to_string_lossy())
+            }
+            None => kind.into_owned(),
+        }
+    }
+}
+
+/// `application_name`
+pub(crate) fn application() -> String {
+    // SAFETY: the server's variable, a C string or null.
+    unsafe { super::text(pg_sys::application_name) }.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// When this process was started: microseconds since 2000.
+pub(crate) fn started() -> i64 {
+    // SAFETY: a plain variable.
+    unsafe { pg_sys::MyStartTimestamp }
+}
+
+/// The names of the database and of the role that has logged in; empty where there is none. In a transaction.
+pub(crate) fn database_and_role() -> (String, String) {
+    // SAFETY: looks both up in the catalogs; the names are palloc'ed, or null.
+    unsafe {
+        let database = super::text(pg_sys::get_database_name(pg_sys::MyDatabaseId)).unwrap_or_default();
+        let role = super::text(pg_sys::GetUserNameFromId(pg_sys::GetAuthenticatedUserId(), true)).unwrap_or_default();
+        (database.to_string_lossy().into_owned(), role.to_string_lossy().into_owned())
+    }
+}

@@ -18,6 +18,33 @@ use super::{server, text};
 /// before the innermost call from `memcheck_mode`, not from windows.
 const PLACES: usize = 4;
 
+/// The text of a statement, which may be one of several in the client's message.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// The whole message.
+    pub(crate) message: Option<&'a CStr>,
+    /// Where the statement begins, in bytes; negative where that is not known.
+    location: c_int,
+    /// Its length; 0 for the rest of the message (`PlannedStmt` in plannodes.h).
+    length: c_int,
+}
+
+impl<'a> Text<'a> {
+    /// # Safety
+    /// The message is null or a C string that outlives the result.
+    unsafe fn of(message: *const c_char, location: c_int, length: c_int) -> Self {
+        // SAFETY: by the caller's promise.
+        Text { message: unsafe { text(message) }, location, length }
+    }
+
+    /// The statement's own text.
+    pub(crate) fn own(self) -> &'a [u8] {
+        let message = self.message.map_or(&[][..], CStr::to_bytes);
+        let rest = usize::try_from(self.location).ok().and_then(|from| message.get(from..)).unwrap_or(message);
+        usize::try_from(self.length).ok().filter(|&length| length > 0).and_then(|to| rest.get(..to)).unwrap_or(rest)
+    }
+}
+
 /// What is done around the next hook of a chain. What must not panic or raise an ERROR through a frame of Rust is for
 /// [`super::guarded`] to run.
 ///
@@ -30,18 +57,18 @@ pub(crate) trait Handler {
     /// Told a place on the stack before the server's own function is called, and what it gave, behind it.
     fn fence(at: usize) -> usize;
     /// Before the planner, with the statement's text.
-    fn planner_starts(text: Option<&CStr>) -> bool;
+    fn planner_starts(text: Text<'_>) -> bool;
     /// Behind it, where it gave true.
     fn planner_ends();
     /// Before ExecutorStart, with the statement's text.
-    fn executor_starts(text: Option<&CStr>);
+    fn executor_starts(text: Text<'_>);
     /// Before ExecutorEnd.
     fn executor_ends() -> bool;
     /// Behind it.
     fn executor_ended(started: bool);
     /// Before a utility command, with the statement's text and the parameter that it sets or resets, if it is such a command.
     /// `is_ddl` tells whether it changes the catalogs.
-    fn utility_starts(text: Option<&CStr>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool;
+    fn utility_starts(text: Text<'_>, set: Option<&CStr>, is_ddl: impl FnOnce() -> bool) -> bool;
     /// Behind it.
     fn utility_ends(started: bool);
 }
@@ -142,8 +169,9 @@ unsafe extern "C-unwind" fn planner<H: Handler, const PLACE: usize>(
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
-    // SAFETY: the server's statement text lives as long as the statement.
-    let started = !H::is_idle() && H::planner_starts(unsafe { text(query_string) });
+    // SAFETY: the server's statement and its text live as long as the call.
+    let own = || unsafe { Text::of(query_string, (*parse).stmt_location, (*parse).stmt_len) };
+    let started = !H::is_idle() && H::planner_starts(own());
     let plan = call_next!(H, PLACE.planner, standard_planner(parse, query_string, cursor_options, bound_params));
     if started {
         H::planner_ends();
@@ -156,8 +184,12 @@ unsafe extern "C-unwind" fn executor_start<H: Handler, const PLACE: usize>(
     flags: c_int,
 ) {
     if !H::is_idle() {
-        // SAFETY: the descriptor is valid for the call, its text as long as the statement.
-        H::executor_starts(unsafe { text((*query).sourceText) });
+        // SAFETY: the descriptor is valid for the call, its plan and its text as long as the statement.
+        let own = unsafe {
+            let plan = (*query).plannedstmt;
+            Text::of((*query).sourceText, (*plan).stmt_location, (*plan).stmt_len)
+        };
+        H::executor_starts(own);
     }
     call_next!(H, PLACE.start, standard_ExecutorStart(query, flags));
 }
@@ -222,7 +254,9 @@ unsafe extern "C-unwind" fn utility<H: Handler, const PLACE: usize>(
     let is_ddl =
         || unsafe { server::GetCommandLogLevel((*statement).utilityStmt) } == pg_sys::LogStmtLevel::LOGSTMT_DDL;
     // SAFETY: the server's statement and its text live as long as the call.
-    let started = !H::is_idle() && unsafe { H::utility_starts(text(query_string), parameter_set(statement), is_ddl) };
+    let own = || unsafe { Text::of(query_string, (*statement).stmt_location, (*statement).stmt_len) };
+    // SAFETY: as above.
+    let started = !H::is_idle() && H::utility_starts(own(), unsafe { parameter_set(statement) }, is_ddl);
     call_next!(
         H,
         PLACE.utility,

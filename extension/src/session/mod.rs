@@ -8,6 +8,8 @@ mod calls;
 mod events;
 mod figures;
 mod mode;
+mod observed;
+mod observed_file;
 mod outside;
 mod window;
 mod workers;
@@ -28,6 +30,8 @@ use events::{Events, Key};
 pub(crate) use figures::Figures;
 use mode::Imposed;
 pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching, set_reports};
+use observed::Observed;
+pub(crate) use observed::names;
 use window::Window;
 pub(crate) use window::{BadMark, Closed, Opener, plain_terms};
 use workers::Workers;
@@ -59,6 +63,8 @@ pub(crate) struct Session {
     calls: Calls,
     /// Parallel workers, this process being a leader or one of them.
     workers: Workers,
+    /// The session's statements, where sessions are observed.
+    observed: Option<Box<Observed>>,
 }
 
 /// The session of this backend; none as long as nobody has had anything to do with it.
@@ -84,6 +90,12 @@ pub(crate) fn unless_busy(f: impl FnOnce(&mut Session)) {
         Ok(mut session) => f(session.get_or_insert_default()),
         Err(_) => MISSED.set(MISSED.get() + 1),
     }
+}
+
+/// Whether this session is observed.
+#[inline]
+pub(crate) fn is_observed() -> bool {
+    SESSION.try_borrow().is_ok_and(|session| session.as_ref().is_some_and(|session| session.observed.is_some()))
 }
 
 /// Puts what was found where all sessions see it, if this one may.

@@ -144,6 +144,7 @@ impl Session {
         if self.window.is_none() && !self.is_tracing_worker() {
             let is_checked = self.mode() != MemcheckMode::none;
             let refused = self.trace(if is_checked { guc::traced_in_windows() } else { guc::traced_always() }).err();
+            self.observe();
             return refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true));
         }
         wrap::refresh();
@@ -166,6 +167,7 @@ impl Session {
             wrap::start(targets, by_calls)?;
             let walker = &mut self.walker;
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
+            self.observe_anew();
         }
         Ok(())
     }

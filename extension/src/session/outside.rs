@@ -30,7 +30,7 @@ impl Session {
         let out_of_memory = room::refused();
         self.close_ended();
         let refused = self.trace_for_window(traced.clone());
-        self.events.start();
+        self.count_events();
         let census = self.census(moment(0));
         let mut window = Window::new(terms, census, out_of_memory);
         window.transactions = Some(Transactions { is_older: is_in_transaction(), ended: None, stride: 1 });

@@ -236,7 +236,7 @@ impl Session {
         let moment = self.window_moment();
         let census = self.census(moment);
         self.opens_window(&census);
-        self.events.start();
+        self.count_events();
         self.opened(Window::new(terms, census, out_of_memory), traced);
         refused
     }
@@ -248,6 +248,13 @@ impl Session {
             self.close(&window, Vec::new());
             false
         })
+    }
+
+    /// Has events counted from now on, if they are not.
+    pub(super) fn count_events(&mut self) {
+        if self.observed.is_none() {
+            self.events.start();
+        }
     }
 
     /// A window is open from now on; the parallel workers of the session trace what it does.
@@ -529,9 +536,13 @@ impl Session {
         let figures = self.figures_of(window);
         let loaded = || wrap::with(|chain| chain.stack.targets.loaded());
         let targets = wrap::is_on().then(loaded).flatten().unwrap_or_default();
-        self.events.stop();
         self.stop_leading();
         self.stop_tracing_for_window();
+        if self.observed.is_some() {
+            self.observe_anew();
+        } else {
+            self.events.stop();
+        }
         self.losses_told = room::refused();
         Closed { findings, in_ring: 0, figures, targets }
     }

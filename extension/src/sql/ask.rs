@@ -19,7 +19,7 @@ fn answer_of(pid: i32, question: &Question) -> Value {
     called();
     let may_ask = match question {
         Question::LiveAllocations | Question::Contexts => roles::may_read,
-        Question::Begin { .. } | Question::End => roles::may_interfere,
+        Question::Begin { .. } | Question::End | Question::Look => roles::may_interfere,
     };
     if pid != my_pid() && is_process(pid) && !may_ask(pid) {
         raise(
@@ -29,7 +29,7 @@ fn answer_of(pid: i32, question: &Question) -> Value {
                 Question::LiveAllocations | Question::Contexts => {
                     "It takes the privileges of its role, or those of pg_read_all_stats."
                 }
-                Question::Begin { .. } | Question::End => {
+                Question::Begin { .. } | Question::End | Question::Look => {
                     "It takes the privileges of its role, or those of pg_signal_backend; only superusers may with a superuser's \
                      process and with the server's own."
                 }
@@ -248,4 +248,12 @@ fn end_in(
     let rows = rows_of(&closed.findings, now());
     session::with(|session| session.keep_closed(closed));
     TableIterator::new(rows)
+}
+
+/// Has a backend of an observed session look at what its statement has done so far, which may not end for long. False where it is not
+/// observed, or between statements.
+#[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
+fn look_at(pid: i32) -> bool {
+    answer_of(pid, &Question::Look).as_bool().unwrap_or_else(|| garbled(pid))
 }

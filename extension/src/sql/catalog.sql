@@ -6,7 +6,7 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.window_stats(), ext_memcheck.window_targets(),
     ext_memcheck.run_scenario(text, integer, text, text, integer, integer), ext_memcheck.scenario_descriptions(),
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
-    ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer),
+    ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats()
     FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
@@ -53,6 +53,7 @@ COMMENT ON FUNCTION ext_memcheck.flush_violations()
 COMMENT ON FUNCTION ext_memcheck.clear_violations() IS 'empties violation_log';
 COMMENT ON FUNCTION ext_memcheck.begin_in(integer, text, jsonb) IS 'opens a check window in another process';
 COMMENT ON FUNCTION ext_memcheck.end_in(integer) IS 'closes the check window in another process, and gives its violations';
+COMMENT ON FUNCTION ext_memcheck.look_at(integer) IS 'has an observed session look at what its statement has done so far';
 COMMENT ON FUNCTION ext_memcheck.live_allocations(integer) IS 'what traced libraries hold in a process, by place and context';
 COMMENT ON FUNCTION ext_memcheck.backend_contexts(integer) IS 'memory contexts of a process';
 COMMENT ON FUNCTION ext_memcheck.catcache_stats() IS 'catalog caches of this session';

@@ -280,19 +280,33 @@ impl Book {
         &self.tally
     }
 
-    /// Has the new contexts that have become known since so many others not be counted any more, but for those that targets have
-    /// created. Those are shown: the address, and the site.
-    pub(crate) fn set_aside(&mut self, entered: u32, mut show: impl FnMut(usize, u32)) {
+    /// The numbers of the new contexts that have become known since so many others.
+    fn since(&self, entered: u32) -> impl Iterator<Item = u32> {
+        let some = |number: u32| (number != 0).then_some(number);
+        let numbers = std::iter::successors(some(self.first_new), move |&n| some(self.entries.get(n as usize).next));
+        // The newest are the first, and wrap around far behind those that are meant.
+        let is_meant = move |&n: &u32| (self.entries.get_ref(n as usize).counted.wrapping_sub(entered) as i32) > 0;
+        numbers.take_while(is_meant)
+    }
+
+    /// Shows those of them that targets have created: the address, and the site.
+    pub(crate) fn made_since(&self, entered: u32, mut show: impl FnMut(usize, u32)) {
+        for entry in self.since(entered).map(|number| self.entries.get_ref(number as usize)) {
+            if entry.made_by.site() != 0 {
+                show(entry.address, entry.made_by.site());
+            }
+        }
+    }
+
+    /// Has the others of them not be counted any more.
+    pub(crate) fn set_aside(&mut self, entered: u32) {
         let mut number = self.first_new;
         while number != 0 {
-            let Entry { address, counted, made_by, next, .. } = self.entries.get(number as usize);
-            // The newest are the first, and wrap around far behind those that are meant.
+            let Entry { counted, made_by, next, .. } = self.entries.get(number as usize);
             if (counted.wrapping_sub(entered) as i32) <= 0 {
                 break;
             }
-            if made_by.site() != 0 {
-                show(address, made_by.site());
-            } else {
+            if made_by.site() == 0 {
                 self.unlink(number);
                 self.make_old(number, None);
             }
@@ -450,7 +464,8 @@ mod tests {
         book.strike_out(0x2040);
         book.created(0x3000, 9, 0);
         let mut made = Vec::new();
-        book.set_aside(entered, |address, site| made.push((address, site)));
+        book.made_since(entered, |address, site| made.push((address, site)));
+        book.set_aside(entered);
         assert_eq!((made, book.new_ones().count()), (vec![(0x3000, 9)], before + 1));
         assert_eq!(book.old().map(|(_, count)| count).sum::<u64>(), old.len() as u64);
         // Not counted, and not new either.

@@ -9,48 +9,11 @@ use memcheck_core::{ContextPath, room};
 
 use super::credits::{Open, Serial};
 use super::stacks::Origin;
-use super::tally::{Sum, Tally};
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
 
 /// More contexts than this are not looked at one by one to check the account.
 const MOST_CHECKED: usize = 2048;
-
-/// By how much more the targets hold, and which of their sites hold less.
-#[derive(Debug, Default)]
-pub(crate) struct Aside {
-    pub(crate) grown: Census,
-    pub(crate) shrunk: Vec<(SiteId, Live)>,
-}
-
-impl Aside {
-    fn take(&mut self, sums: Vec<(u32, Sum)>, place: impl Fn(u32) -> Option<PathId>) {
-        for (site, sum) in sums {
-            let live = |sign: i64| Live {
-                bytes: u64::try_from(sign * sum.bytes).unwrap_or(0),
-                allocations: u64::try_from(sign * sum.number).unwrap_or(0),
-            };
-            if let Some(path) = place(site).filter(|_| live(1) != Live::default()) {
-                self.grown.count_traced(path, SiteId(site), live(1));
-            }
-            if live(-1) != Live::default() {
-                self.shrunk.push((SiteId(site), live(-1)));
-            }
-        }
-    }
-}
-
-/// How far the ledger has come.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SoFar {
-    /// The newest allocation from a context.
-    newest: u64,
-    segments: (u64, u64),
-    /// Contexts that have become known.
-    entered: u32,
-    /// What each site holds: allocations from contexts and from the heap, and contexts.
-    held: [Vec<Sum>; 3],
-}
 
 /// What stands in place of something that was given back, by site.
 type Credit = BTreeMap<SiteId, Live>;
@@ -65,7 +28,7 @@ fn one(bytes: u64) -> Live {
 }
 
 /// The context at an address in the ledger.
-fn context<'a>(address: usize) -> Context<'a> {
+pub(super) fn context<'a>(address: usize) -> Context<'a> {
     // SAFETY: contexts are taken out of all tables when they are deleted, and nothing is deleted while the ledger is read.
     unsafe { Context::at(address) }
 }
@@ -269,6 +232,11 @@ impl Booked<'_> {
 
     fn count_outside_contexts(&self, census: &mut Census) {
         self.0.heap.for_each_since(0, |_, _, site, bytes| census.count_traced(PathId::HEAP, SiteId(site), one(bytes)));
+        self.count_mapped(census);
+    }
+
+    /// Adds what the targets have mapped, and segments.
+    pub(super) fn count_mapped(&self, census: &mut Census) {
         self.0.maps.for_each_since(0, |_, site, bytes| census.count_traced(PathId::MAPPED, SiteId(site), one(bytes)));
         self.0.segments.for_each(|origin, bytes| census.count_traced(PathId::DSM, SiteId(origin.site()), one(bytes)));
     }
@@ -316,58 +284,6 @@ impl Booked<'_> {
             None => census.loses(),
         }
         census
-    }
-
-    /// How far it has come; none where there is no room to take note of it.
-    pub(crate) fn so_far(&self) -> Option<SoFar> {
-        let sites = self.0.sites.known();
-        let [live, heap, made] = self.tallies().map(|tally| tally.of_sites(sites));
-        Some(SoFar {
-            newest: self.0.live.serial(),
-            segments: self.0.segments.serials(),
-            entered: self.0.contexts.entered(),
-            held: [live?, heap?, made?],
-        })
-    }
-
-    fn tallies(&self) -> [&Tally; 3] {
-        [self.0.live.tally(), self.0.heap.tally(), self.0.contexts.tally()]
-    }
-
-    /// What the targets hold more than they did, by path and site, and which sites hold less. From now on neither segments that
-    /// have come since are known, nor are contexts counted that others than targets have made.
-    pub(crate) fn set_aside(&mut self, since: &SoFar, walker: &mut Walker) -> Aside {
-        let sites = self.0.sites.known();
-        let [live, heap, made] = &since.held;
-        /// What each of them takes in maps and lists, about (bytes).
-        const OF_SITE: usize = 256;
-        let mut aside = Aside::default();
-        if !room::is_there_for(sites * OF_SITE) {
-            aside.grown.loses();
-            self.0.contexts.set_aside(since.entered, |_, _| {});
-            self.0.segments.forget_since(since.segments);
-            return aside;
-        }
-        // What is new of a site is where it has grown: all of it where the newest is.
-        let mut places: BTreeMap<u32, PathId> = BTreeMap::new();
-        self.0.live.for_each_since(since.newest, |_, address, site, _| {
-            places.entry(site).or_insert_with(|| walker.climb(context(address)));
-        });
-        aside.take(self.0.live.tally().since(live, sites), |site| places.get(&site).copied());
-        aside.take(self.0.heap.tally().since(heap, sites), |_| Some(PathId::HEAP));
-        let mut places: BTreeMap<u32, PathId> = BTreeMap::new();
-        self.0.contexts.set_aside(since.entered, |address, site| {
-            places.entry(site).or_insert_with(|| walker.climb(context(address)));
-        });
-        let made = self.0.contexts.tally().since(made, sites);
-        for &(site, sum) in made.iter().filter(|(_, sum)| sum.number > 0) {
-            if let Some(&path) = places.get(&site) {
-                aside.grown.add(path, Totals { objects: sum.number as u64, ..Totals::default() });
-            }
-        }
-        aside.take(made, |site| places.get(&site).copied());
-        self.0.segments.forget_since(since.segments);
-        aside
     }
 
     /// What was there when the window was opened.

@@ -15,6 +15,7 @@ mod mark;
 pub mod peak;
 mod quarters;
 mod reading;
+pub mod repeated;
 mod rules;
 #[cfg(test)]
 mod tests;
