@@ -24,7 +24,7 @@ fn signatures() {
           WHERE pronamespace = 'ext_memcheck'::regnamespace
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
                             'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
-                            'window_targets')
+                            'look_at', 'window_targets')
           ORDER BY proname",
         "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
          allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
@@ -39,6 +39,7 @@ fn signatures() {
          flush_violations||integer\n\
          live_allocations|pid integer DEFAULT pg_backend_pid()|TABLE(source_lib text, site_symbol text, site_offset \
          bigint, build_id text, context_path text[], allocations bigint, bytes bigint, stack jsonb)\n\
+         look_at|pid integer|boolean\n\
          mark|iteration bigint|void\n\
          run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
          target text DEFAULT ''::text, workers integer DEFAULT '-1'::integer, reset_frequency integer DEFAULT \
@@ -503,6 +504,7 @@ fn without_preload() {
             "catcache_stats()",
             "begin_in(1)",
             "end_in(1)",
+            "look_at(1)",
         ] {
             session.gives(
                 &format!("SELECT ext_memcheck.{function}"),

@@ -24,7 +24,29 @@ pub const OUT_OF_MEMORY: Gap = Gap {
     refusal: "there was not memory enough to look at everything",
 };
 
-/// All of them, in the order in which they are reported.
+/// Observed sessions that have told nothing.
+pub static NOT_HEARD: Gap = Gap {
+    figure: "sessions_not_heard",
+    kind: "incomplete",
+    sentence: [
+        "session was killed or could not be observed: what it has left behind is not known",
+        "sessions were killed or could not be observed: what they have left behind is not known",
+    ],
+    refusal: "sessions have told nothing",
+};
+
+/// Observed sessions of which nothing is known but that they were there.
+pub static NOT_TRACED: Gap = Gap {
+    figure: "sessions_not_traced",
+    kind: "incomplete",
+    sentence: [
+        "session was not traced: what it has left behind is not known",
+        "sessions were not traced: what they have left behind is not known",
+    ],
+    refusal: "sessions were not traced",
+};
+
+/// All of a window, in the order in which they are reported.
 pub static GAPS: [Gap; 7] = [
     Gap {
         figure: "violations_lost",

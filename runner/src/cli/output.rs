@@ -139,6 +139,15 @@ pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<(Vec<Box<dyn
     Ok((reporters, files))
 }
 
+/// The same for a command whose output is somebody else's: without any asked for, for people on the standard error.
+pub(super) fn beside(wanted: &[ReportTo], quiet: bool) -> Result<(Vec<Box<dyn Reporter>>, Files), Complaint> {
+    if !wanted.is_empty() {
+        return reporters(wanted, quiet);
+    }
+    let pretty: Box<dyn Reporter> = Box::new(Pretty::new(anstream::stderr(), quiet, ProgressBar::hidden()));
+    Ok((vec![pretty], Files(Vec::new())))
+}
+
 /// The files of the reports.
 pub(super) struct Files(Vec<ReportFile>);
 

@@ -197,11 +197,11 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));
     }
-    Ok(end(reported, files, recorded))
+    Ok(ended(reported, files, recorded))
 }
 
 /// How a run ends that was reported so. What could not be written is said, and is the worst that can be said.
-fn end(reported: Option<Reported>, files: Files, unrecorded: Vec<Complaint>) -> Exit {
+pub(super) fn ended(reported: Option<Reported>, files: Files, unrecorded: Vec<Complaint>) -> Exit {
     let Some((summary, unreported)) = reported else { return Exit::Ok };
     let unreported = unreported.into_iter().map(Complaint::stdout);
     let unwritten: Vec<Complaint> = unrecorded.into_iter().chain(unreported).chain(files.finish()).collect();

@@ -88,6 +88,7 @@ impl Served {
             conf,
             targets: self.target.clone(),
             create: self.create.clone(),
+            observes: false,
         };
         Ok(Ready { installed, options, directory })
     }

@@ -48,6 +48,8 @@ pub enum Step {
     Renewal,
     /// The same in the second run of a permutation, where the first one came by it.
     Again(Box<Step>),
+    /// A program of the user's on a server for it.
+    Command,
     /// A spec as a whole.
     Spec,
     /// A scenario as a whole.
@@ -80,6 +82,7 @@ impl fmt::Display for Step {
             Step::Renewal => f.write_str("giving back what sessions kept of the permutation"),
             Step::Again(step) => write!(f, "{step}, in the second run of the permutation,"),
             Step::Administration(sql) => f.write_str(sql),
+            Step::Command => f.write_str("the command"),
             Step::Spec => f.write_str("the spec"),
             Step::Scenario => f.write_str("the scenario"),
             Step::AfterScenario => f.write_str("after the scenario"),
@@ -102,6 +105,7 @@ impl Step {
             Step::Again(step) => format!("{}, in the second run of the permutation", step.during()),
             Step::Renewal => format!("while {self}"),
             Step::AfterScenario => self.to_string(),
+            Step::Command => format!("under {self}"),
             Step::Database | Step::Extension(_) | Step::Targets | Step::Setting(_) => format!("while {self}"),
             _ => format!("in {self}"),
         }

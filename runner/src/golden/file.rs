@@ -30,6 +30,9 @@ use crate::results::Seen;
 /// The format of golden files; the number goes up when the meaning of a row changes.
 pub const FORMAT: u32 = 1;
 
+/// What begins the titles of blocks without a trace: of scenarios, and of what was observed.
+const TITLES: [&str; 4] = ["scenario ", "statement ", "running ", "session "];
+
 /// First line of every golden file.
 const FORMAT_LINE: &str = "mcspec golden 1";
 
@@ -175,7 +178,7 @@ impl FromStr for Golden {
                 continue;
             }
             let is_permutation = title.starts_with("permutation ");
-            if !is_permutation && !title.starts_with("scenario ") {
+            if !is_permutation && !TITLES.iter().any(|begin| title.starts_with(begin)) {
                 return Err(at(title_line, Fault::Title(title.to_owned())));
             }
             if blocks.iter().any(|block| block.title == title) {

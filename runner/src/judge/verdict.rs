@@ -120,6 +120,13 @@ impl Verdict {
 /// Something that makes a case fail.
 #[derive(Debug)]
 pub enum Fault {
+    /// Violations of what is not expected to have any.
+    Found {
+        /// Where.
+        title: String,
+        /// What was found.
+        rows: Vec<Observed>,
+    },
     /// The spec asks for something that is not supported.
     Unsupported(Problem),
     /// It did not run to its end.

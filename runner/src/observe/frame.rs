@@ -3,17 +3,36 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use memcheck_core::observed::{SessionRecord, Who};
+
+use super::looks::Looks;
+use super::record::{self, Records};
 use crate::exec::Installed;
+use crate::exec::outcome::REFUSED;
+use crate::server::Crash;
 use crate::server::connect::ask;
-use crate::server::{RunDirectory, SUPERUSER, Server, ServerError, ServerOptions};
+use crate::server::{RunDirectory, SUPERUSER, Server, ServerError, ServerOptions, is_running};
+use crate::symbols::Symbols;
 
 /// The database that the program is connected to unless it says otherwise.
 const DATABASE: &str = "mcspec";
 
 /// Time for a statement that makes the server ready.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long sessions may take to end by themselves when the program has ended, and when they are told to.
+const PATIENCE: Duration = Duration::from_secs(1);
+const TERMINATED: Duration = Duration::from_secs(4);
+
+/// What the server calls a process that works for a client (miscinit.c, GetBackendTypeDesc).
+pub(super) const CLIENT: &str = "client backend";
+
+/// What begins a message about a session that could not be observed.
+const UNOBSERVED: &str = "session could not be observed: ";
 
 /// The server's parameters that are PostgreSQL's own here and not those of other servers of ours: a suite's plans are to be
 /// those that it knows.
@@ -44,14 +63,37 @@ pub struct Options {
     pub targets: Vec<String>,
     /// Extensions that are created in the database beforehand.
     pub create: Vec<String>,
+    /// Whether sessions are observed.
+    pub observes: bool,
+}
+
+/// What has come to light by the time at which everything has ended.
+#[derive(Debug, Default)]
+pub struct Sights {
+    /// What the sessions have handed over.
+    pub sessions: Vec<SessionRecord>,
+    /// Sessions that were killed, and have handed over nothing.
+    pub unheard: Vec<Who>,
+    /// Sessions that were still there when the program had ended.
+    pub left: usize,
+    /// Processes that have crashed.
+    pub crashes: Vec<Crash>,
+    /// Why sessions could not be observed, in the server's words.
+    pub complaints: Vec<String>,
+    /// Why allocations could not be traced, where they could not.
+    pub untraced: Option<String>,
 }
 
 /// A server for programs of others.
 #[derive(Debug)]
 pub struct Frame {
-    server: Server,
+    server: Arc<Server>,
     bin: PathBuf,
+    libraries: PathBuf,
     pg_config: PathBuf,
+    /// Where sessions hand over; none where they are not observed.
+    records: Option<PathBuf>,
+    looks: Option<Looks>,
 }
 
 impl Frame {
@@ -60,10 +102,15 @@ impl Frame {
     /// # Errors
     ///
     /// Why there is none.
-    pub fn start(installed: &Installed, _directory: &RunDirectory, options: &Options) -> Result<Self, ServerError> {
+    pub fn start(installed: &Installed, directory: &RunDirectory, options: &Options) -> Result<Self, ServerError> {
         let mut conf: Vec<String> = USUAL.map(str::to_owned).to_vec();
         if !options.targets.is_empty() {
             conf.push(format!("pg_ext_memcheck.targets = '{}'", options.targets.join(",").replace('\'', "''")));
+        }
+        let records = options.observes.then(|| directory.server_subdirectory("sessions")).transpose()?;
+        if let Some(records) = &records {
+            let path = records.display().to_string().replace('\'', "''");
+            conf.push(format!("pg_ext_memcheck.observe_directory = '{path}'"));
         }
         conf.extend(options.conf.iter().cloned());
         let server = Server::start(
@@ -77,7 +124,16 @@ impl Frame {
             },
         )?;
         let installation = installed.stage.installation();
-        let frame = Frame { server, bin: installation.bin_dir.clone(), pg_config: installation.pg_config.clone() };
+        let server = Arc::new(server);
+        let looks = records.as_ref().map(|_| Looks::begin(Arc::clone(&server)));
+        let frame = Frame {
+            server,
+            bin: installation.bin_dir.clone(),
+            libraries: installation.pkglib_dir.clone(),
+            pg_config: installation.pg_config.clone(),
+            records,
+            looks,
+        };
         frame.administer(frame.server.maintenance_database(), &format!("CREATE DATABASE {DATABASE}"))?;
         for extension in &options.create {
             let name = extension.replace('"', "\"\"");
@@ -102,6 +158,11 @@ impl Frame {
         &self.bin
     }
 
+    /// The symbols of the server and its libraries.
+    pub fn symbols(&self) -> Symbols {
+        Symbols::new(self.libraries.clone(), self.bin.clone())
+    }
+
     /// The staged installation's `pg_config`.
     pub fn pg_config(&self) -> &Path {
         &self.pg_config
@@ -123,6 +184,34 @@ impl Frame {
             .env("PATH", self.path());
     }
 
+    /// Ends what is still there, stops the server, and says what was seen.
+    ///
+    /// # Errors
+    ///
+    /// What sessions have handed over cannot be read.
+    pub fn end(self) -> Result<Sights, ServerError> {
+        if let Some(looks) = self.looks {
+            looks.end();
+        }
+        let Some(records) = self.records else { return Ok(Sights::default()) };
+        let left = remaining(&records, PATIENCE)?;
+        left.iter().for_each(|who| self.server.backend(who.pid).terminate());
+        if !left.is_empty() {
+            remaining(&records, TERMINATED)?;
+        }
+        self.server.shut_down();
+        let Records { sessions, unheard } = record::read(&records)?;
+        let after = |words: &str| self.server.words(words);
+        Ok(Sights {
+            sessions,
+            unheard,
+            left: left.len(),
+            crashes: self.server.crashes_since(0),
+            complaints: after(UNOBSERVED),
+            untraced: after(REFUSED).into_iter().next(),
+        })
+    }
+
     /// Where programs are looked for: first among the server's own.
     fn path(&self) -> OsString {
         let mut path = self.bin.clone().into_os_string();
@@ -131,5 +220,18 @@ impl Frame {
             path.push(others);
         }
         path
+    }
+}
+
+/// The sessions of clients that are there after that time; sooner where there is none.
+fn remaining(records: &Path, limit: Duration) -> Result<Vec<Who>, ServerError> {
+    let started = Instant::now();
+    loop {
+        let mut left = record::read(records)?.unheard;
+        left.retain(|who| who.kind == CLIENT && is_running(who.pid));
+        if left.is_empty() || started.elapsed() >= limit {
+            return Ok(left);
+        }
+        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -3,6 +3,11 @@
 
 mod command;
 mod frame;
+mod looks;
+mod merge;
+mod record;
+mod verdict;
 
 pub use command::{Ended, run};
-pub use frame::{Frame, Options};
+pub use frame::{Frame, Options, Sights};
+pub use verdict::{Told, Wanted, tell};

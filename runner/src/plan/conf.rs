@@ -53,6 +53,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("pg_ext_memcheck.targets", "write \"target 'NAME'\" into the header"),
     ("pg_ext_memcheck.trace", "write \"trace on\", \"trace off\" or \"trace stacks\" into the header or a scenario"),
     ("pg_ext_memcheck.memcheck_mode", "write \"mode executor\" or \"mode all\" into a scenario"),
+    ("pg_ext_memcheck.observe_directory", "\"mcspec exec\" has sessions observed"),
     ("port", REACHED),
     ("listen_addresses", REACHED),
     ("unix_socket_directories", REACHED),

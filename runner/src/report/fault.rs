@@ -87,6 +87,11 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
             details: problem.diagnostic.hint.iter().map(|text| hint(text)).collect(),
         },
         Fault::Failure(failure) => described_failure(failure),
+        Fault::Found { title, rows } => {
+            let number = rows.iter().map(|observed| observed.row.times).sum::<u64>();
+            let message = format!("{title}: {number} violation{}", if number == 1 { "" } else { "s" });
+            with("violation", message, rows.iter().flat_map(found).chain(hints(rows.iter())).collect())
+        }
         Fault::Unmet { title, place, length, closest, site, rows } => {
             let excerpt = excerpt(place, *length, closest).into_iter();
             let site = site.as_ref().filter(|_| rows.is_empty());

@@ -10,3 +10,4 @@ mod verdict;
 pub use event::Event;
 pub use order::InOrder;
 pub use queue::{Run, run};
+pub use verdict::record_of;

@@ -17,14 +17,21 @@ pub(super) fn verdict(case: &Case, outcome: &Outcome, environment: &Environment,
         assertions: outcome.server.as_ref().map_or(environment.assertions, |server| server.assertions),
         arch: environment.arch.to_owned(),
     };
-    let record = match golden::look_up(goldens, &case.name, &axes) {
-        _ if case.golden == Policy::None => Record::NotWanted,
+    let record = match case.golden {
+        Policy::None => Record::NotWanted,
+        _ => record_of(goldens, &case.name, &axes),
+    };
+    judge(case, outcome, &axes, record)
+}
+
+/// What is recorded under a name for a server.
+pub fn record_of(goldens: &Path, name: &str, axes: &Axes) -> Record {
+    match golden::look_up(goldens, name, axes) {
         Ok(Some(recorded)) => Record::Found(recorded),
         Ok(None) => {
-            let path = golden::base_file(goldens, &case.name);
+            let path = golden::base_file(goldens, name);
             Record::Missing { is_taken: golden::is_foreign(&path), path }
         }
         Err(error) => Record::Unusable(error),
-    };
-    judge(case, outcome, &axes, record)
+    }
 }

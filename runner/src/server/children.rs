@@ -14,7 +14,7 @@ fn state(pid: i32) -> Option<char> {
 }
 
 /// Whether a process exists and is no zombie.
-pub(super) fn is_running(pid: i32) -> bool {
+pub(crate) fn is_running(pid: i32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
 }
 

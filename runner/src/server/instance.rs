@@ -387,6 +387,19 @@ impl Server {
         }
     }
 
+    /// Stops the server, and leaves its log to be read.
+    pub fn shut_down(&self) {
+        if let Some(own) = self.own() {
+            own.process.stop();
+        }
+    }
+
+    /// What its log says behind these words, in each line that has them.
+    pub fn words(&self, before: &str) -> Vec<String> {
+        let log = self.log_since(0);
+        log.lines().filter_map(|line| Some(line.split_once(before)?.1.to_owned())).collect()
+    }
+
     /// Stops the server and waits for all of its processes: a fast shutdown, then an immediate one, then by force.
     pub fn stop(self) {
         // By being dropped.

@@ -25,6 +25,7 @@ mod template;
 mod tree;
 
 pub use account::Account;
+pub(crate) use children::is_running;
 pub use condition::{CONDITION, Change, Condition};
 pub use connect::{Attempt, Refusal, Unreached, Unusable};
 pub use crash::{Crash, End};

@@ -137,7 +137,7 @@ impl RunDirectory {
     }
 
     /// Creates a sub-directory `NAME-N` of the server's own, as a data directory has to be.
-    pub(super) fn server_subdirectory(&self, name: &str) -> Result<PathBuf, ServerError> {
+    pub(crate) fn server_subdirectory(&self, name: &str) -> Result<PathBuf, ServerError> {
         let path = self.unused(name)?;
         create_for(&path, 0o700, Some(&self.0.account))?;
         Ok(path)

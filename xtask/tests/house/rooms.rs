@@ -43,6 +43,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
             "MIN_LEAK_BYTES",
             "BLOAT_MIN_BYTES",
             "REPORTERS",
+            "OBSERVE",
             "RING_SIZE",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",

@@ -1,0 +1,234 @@
+//! What was seen, in the form in which reports, results and goldens have it: a case of which each statement is a scenario.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use memcheck_core::gap::{GAPS, Gap, NOT_HEARD, NOT_TRACED};
+use memcheck_core::golden::row::Policy;
+use memcheck_core::observed::SessionRecord;
+use memcheck_core::targets::{Loaded, complaint};
+
+use super::command::Ended;
+use super::frame::{CLIENT, Sights};
+use super::merge::{Block, Merged, merge};
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::outcome::{Message, Outcome, ScenarioOutcome, ServerFacts, Targets, Window};
+use crate::golden::{self, Difference};
+use crate::judge::{Fault, Record, Status, Verdict};
+use crate::language::SourceFile;
+use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
+use crate::results::{Axes, Seen};
+use crate::symbols::Symbols;
+
+/// What a case is made from that stands for a command.
+const SPEC: &str = "scenario growth_benchmark\n  workload { SELECT 1 }\n  expect none\n";
+
+/// The heading of what is left.
+const LEFT: &str = "session left at the end";
+
+/// What is wanted of the sights.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The name of the golden and of the results.
+    pub name: String,
+    /// The libraries that the user names.
+    pub targets: Vec<String>,
+    /// Growth below so many bytes is not reported; none for the usual limits.
+    pub least: Option<u64>,
+    /// Whether what is found is compared with a golden, and not wrong by itself.
+    pub has_golden: bool,
+}
+
+/// A command as a case.
+#[derive(Debug)]
+pub struct Told {
+    /// The case.
+    pub case: Case,
+    /// What was found.
+    pub outcome: Outcome,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// Tells what was seen. `record` is the golden of this name, where one is wanted.
+pub fn tell(
+    sights: &Sights,
+    wanted: &Wanted,
+    server: ServerFacts,
+    axes: &Axes,
+    record: Record,
+    symbols: &mut Symbols,
+    ended: Option<&Ended>,
+    elapsed: Duration,
+) -> Told {
+    let merged = merge(&sights.sessions, wanted.least, symbols);
+    let mut case = case(&wanted.name);
+    let pattern = case.scenarios.remove(0);
+    let title = |title: &str| crate::plan::Scenario { title: title.to_owned(), ..pattern.clone() };
+    case.scenarios = merged.blocks.iter().map(|block| title(&block.title)).chain([title(LEFT)]).collect();
+    let outcome = outcome(sights, wanted, &merged, server, elapsed);
+    let seen: Vec<Seen> = merged.blocks.iter().map(seen).collect();
+    let mut faults: Vec<Fault> = sights.crashes.iter().map(crash).collect();
+    let loaded = loaded(&sights.sessions);
+    if !wanted.targets.is_empty()
+        && !sights.sessions.is_empty()
+        && let Some((message, hint)) = complaint(&loaded)
+    {
+        faults.push(Fault::Unloaded { title: "the sessions".to_owned(), message, hint });
+    }
+    faults.extend(gaps(sights).into_iter().map(|(gap, count)| Fault::Incomplete { gap, count }));
+    let golden = match &record {
+        Record::Found(recorded) => Some(recorded.path.clone()),
+        _ => None,
+    };
+    faults.extend(findings(wanted, &seen, record));
+    let status = if faults.is_empty() { Status::Passed } else { Status::Failed };
+    let verdict = Verdict {
+        status,
+        faults,
+        seen,
+        idle: Vec::new(),
+        untraced: sights.untraced.clone(),
+        golden,
+        axes: Some(axes.clone()),
+        attempts: 1,
+        repeats: None,
+        unrecorded: Vec::new(),
+        notes: notes(sights, &merged, &loaded, ended),
+        elapsed,
+    };
+    Told { case, outcome, verdict }
+}
+
+/// The case that stands for the command.
+fn case(name: &str) -> Case {
+    let loaded = load_source(name, SourceFile::new(Path::new(name), SPEC)).expect("it is one of ours");
+    let planned = cases(&loaded, &Environment::nominal(180_000), &Overrides::default(), Defaults::default());
+    planned.expect("it is one of ours").remove(0)
+}
+
+fn outcome(sights: &Sights, wanted: &Wanted, merged: &Merged, server: ServerFacts, elapsed: Duration) -> Outcome {
+    let of_block = |(scenario, block): (usize, &Block)| ScenarioOutcome {
+        scenario,
+        findings: block.findings.clone(),
+        messages: block
+            .sessions
+            .iter()
+            .map(|session| message(&format!("in session {session}, {} times", block.times)))
+            .collect(),
+        ..ScenarioOutcome::default()
+    };
+    let left = ScenarioOutcome {
+        scenario: merged.blocks.len(),
+        messages: merged.left.iter().map(|line| message(line)).collect(),
+        windows: sights.sessions.iter().map(window).collect(),
+        ..ScenarioOutcome::default()
+    };
+    Outcome {
+        server: Some(server),
+        targets: Targets { names: wanted.targets.clone(), are_named: !wanted.targets.is_empty(), more: Vec::new() },
+        scenarios: merged.blocks.iter().enumerate().map(of_block).chain([left]).collect(),
+        elapsed,
+        ..Outcome::default()
+    }
+}
+
+fn message(text: &str) -> Message {
+    Message { severity: "NOTICE".to_owned(), text: text.to_owned() }
+}
+
+/// What there is to know of a session besides what was found.
+fn window(session: &SessionRecord) -> Window {
+    let statistics: BTreeMap<String, i64> =
+        session.figures.iter().map(|(name, &value)| (name.clone(), i64::try_from(value).unwrap_or(i64::MAX))).collect();
+    Window { statistics, targets: loaded(std::slice::from_ref(session)), ..Window::default() }
+}
+
+/// Which targets were loaded in any of these.
+fn loaded(sessions: &[SessionRecord]) -> Vec<Loaded> {
+    let mut all: Vec<Loaded> = Vec::new();
+    for (target, library) in sessions.iter().flat_map(|session| &session.targets) {
+        let row = Loaded { target: target.clone(), library: library.clone() };
+        if !all.contains(&row) {
+            all.push(row);
+        }
+    }
+    // What was loaded in one session counts.
+    let is_there = |row: &Loaded| all.iter().any(|other| other.target == row.target && other.library.is_some());
+    let missing: Vec<bool> = all.iter().map(|row| row.library.is_none() && is_there(row)).collect();
+    all.iter().zip(missing).filter(|(_, is_superfluous)| !is_superfluous).map(|(row, _)| row.clone()).collect()
+}
+
+fn seen(block: &Block) -> Seen {
+    let policy = if block.is_exact { Policy::Auto } else { Policy::Kind };
+    let rows = golden::observe(block.findings.iter().map(|finding| (None, finding)), &[], policy);
+    Seen { title: block.title.clone(), trace: Vec::new(), rows }
+}
+
+fn crash(crash: &crate::server::Crash) -> Fault {
+    Fault::Failure(Failure::new(Step::Command, Cause::Crash(Box::new(crash.clone()))))
+}
+
+/// What is not known.
+fn gaps(sights: &Sights) -> Vec<(&'static Gap, i64)> {
+    let figure = |name: &str| sights.sessions.iter().filter_map(|session| session.figures.get(name)).sum::<u64>();
+    let untraced = sights.sessions.iter().filter(|session| session.figures.get("traced") == Some(&0)).count();
+    let of_windows = GAPS.iter().map(|gap| (gap, figure(gap.figure)));
+    let of_sessions =
+        [(&NOT_HEARD, (sights.unheard.len() + sights.complaints.len()) as u64), (&NOT_TRACED, untraced as u64)];
+    let all = of_sessions.into_iter().chain(of_windows).filter(|&(_, count)| count > 0);
+    all.map(|(gap, count)| (gap, i64::try_from(count).unwrap_or(i64::MAX))).collect()
+}
+
+/// What is wrong with what was found.
+fn findings(wanted: &Wanted, seen: &[Seen], record: Record) -> Vec<Fault> {
+    let found = || seen.iter().filter(|seen| !seen.rows.is_empty());
+    if !wanted.has_golden {
+        return found().map(|seen| Fault::Found { title: seen.title.clone(), rows: seen.rows.clone() }).collect();
+    }
+    match record {
+        Record::Unusable(error) => vec![Fault::Golden(error)],
+        Record::NotWanted => Vec::new(),
+        Record::Missing { path, is_taken } => {
+            vec![Fault::NotRecorded { path, is_taken, blocks: seen.to_vec() }]
+        }
+        Record::Found(recorded) => {
+            let differs = |seen: &Seen| {
+                let differences = golden::differences(recorded.golden.block(&seen.title), seen);
+                (!differences.is_empty()).then(|| Fault::Differs { title: seen.title.clone(), differences })
+            };
+            let gone = recorded.golden.blocks.iter().filter(|block| !seen.iter().any(|seen| seen.title == block.title));
+            let gone = gone.filter(|block| !block.rows.is_empty()).map(|block| Fault::Differs {
+                title: block.title.clone(),
+                differences: block.rows.iter().cloned().map(Difference::Missing).collect(),
+            });
+            seen.iter().filter_map(differs).chain(gone).collect()
+        }
+    }
+}
+
+fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded], ended: Option<&Ended>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sessions = sights.sessions.iter().filter(|session| session.who.kind == CLIENT).count();
+    let executions: u64 = sights.sessions.iter().map(|session| session.executions).sum();
+    let plural = |number: usize| if number == 1 { "" } else { "s" };
+    notes.push(format!(
+        "{sessions} session{}, {executions} statement{}",
+        plural(sessions),
+        plural(executions as usize)
+    ));
+    if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
+        notes.push(format!("the command ended with status {}", ended.code()));
+    }
+    if loaded.iter().all(|row| row.library.is_none()) {
+        notes.push("no library under test was loaded".to_owned());
+    }
+    if sights.left > 0 {
+        notes.push(format!("{} session{} still there at its end", sights.left, plural(sights.left)));
+    }
+    if merged.small > 0 {
+        notes.push(format!("{} growth{} too small to be reported", merged.small, plural(merged.small)));
+    }
+    notes
+}
