@@ -105,6 +105,7 @@ fn faults(verdict: &Verdict) -> Vec<String> {
         Fault::NotRun { titles } => format!("not run {}", titles.join(", ")),
         Fault::Unloaded { title, message, .. } => format!("{message} in {title}"),
         Fault::Passed { reason } => format!("passed: {reason}"),
+        Fault::Found { title, .. } => format!("found: {title}"),
     };
     verdict.faults.iter().map(name).collect()
 }

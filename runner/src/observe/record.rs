@@ -11,6 +11,9 @@ use crate::server::ServerError;
 /// The name that sessions of mcspec's own have.
 const OWN: &str = "mcspec";
 
+/// What the server has for itself, and loads no extension: its kinds of processes.
+const SERVERS: [&str; 2] = ["background worker \"logical replication launcher\"", "autovacuum launcher"];
+
 /// What was found in the directory of a server.
 #[derive(Debug, Default)]
 pub(super) struct Records {
@@ -44,6 +47,7 @@ pub(super) fn read(directory: &Path) -> Result<Records, ServerError> {
     Ok(records)
 }
 
+/// Whether it is none that the program has to do with.
 fn is_own(who: &Who) -> bool {
-    who.application == OWN
+    who.application == OWN || SERVERS.contains(&who.kind.as_str())
 }

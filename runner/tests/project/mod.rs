@@ -96,6 +96,11 @@ impl Project {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The installation that its runs are on.
+    pub(crate) fn pg_config(&self) -> &Path {
+        &self.pg_config
+    }
+
     /// The major version that its runs are on.
     pub(crate) fn major(&self) -> u32 {
         Installation::from_pg_config(&self.pg_config).expect("an installation").version.major()

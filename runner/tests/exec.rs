@@ -1,0 +1,238 @@
+//! `mcspec exec` and `mcspec shell`, on a real server: what the sessions of a command leave behind.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod project;
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use project::{Ended, Project, end, eventually, send, wait};
+
+/// `mcspec exec` with arguments, and a script for the shell as the command.
+fn exec(project: &Project, arguments: &str, script: &str) -> Command {
+    let mut command = project.mcspec("exec");
+    command.arg("--pg-config").arg(project.pg_config()).args(arguments.split_whitespace());
+    command.args(["--", "sh", "-c", script]).stdin(Stdio::null());
+    command
+}
+
+fn run(project: &Project, arguments: &str, script: &str) -> Ended {
+    let ended = end(exec(project, arguments, script));
+    project.assert_nothing_left();
+    ended
+}
+
+/// These statements so often, in one session.
+fn repeated(times: usize, sql: &str) -> String {
+    format!("for i in $(seq 1 {times}); do echo \"{sql}\"; done | psql -Xqtf - -o /dev/null")
+}
+
+const LEAKS: &str = "--extension leak_shapes --create leak_shapes";
+
+#[test]
+fn a_leak_is_charged_to_its_statement_and_its_twin_is_silent() {
+    let project = Project::new(&[]);
+    let leak = "SELECT leak_shapes.top_100(); SELECT 'decoy', $i; SELECT leak_shapes.top_8k() WHERE $i > 0;";
+    let ended = run(&project, LEAKS, &repeated(40, leak));
+    assert_eq!(ended.code, 1, "{}\n{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.stdout, "");
+    for said in [
+        "  statement SELECT leak_shapes.top_100(): 1 violation\n    + ctx_bloat|INFO|TopMemoryContext|100 x1/iter|linear|leak_shapes\n",
+        "  statement SELECT leak_shapes.top_8k() WHERE $1 > $2: 1 violation\n",
+        "leak_shapes.c:",
+        "0 passed, 1 failed",
+    ] {
+        assert!(ended.stderr.contains(said), "{said}\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("decoy") && !ended.stderr.contains("session statements"), "{}", ended.stderr);
+
+    // Caches that fill once or up to a bound, what is freed, and growth too short to tell.
+    let fixed = "SELECT leak_shapes.top_100_fixed(); SELECT leak_shapes.cache_once(); SELECT leak_shapes.cache_bounded($i); \
+                 SELECT leak_shapes.context_cache_fixed(); SELECT leak_shapes.own_context_fixed();";
+    let ended = run(&project, LEAKS, &repeated(200, fixed));
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ok 1 - exec") && ended.stderr.contains("1000 statements"), "{}", ended.stderr);
+    let once = run(&project, LEAKS, "psql -Xqtc 'SELECT leak_shapes.top_8k()' -o /dev/null");
+    assert_eq!(once.code, 0, "{}", once.stderr);
+    let left = project.read("results/exec.json");
+    assert!(left.contains("8192 bytes in 1 allocation in TopMemoryContext, at allocate_in_top ("), "{left}");
+}
+
+#[test]
+fn growth_over_statements_of_all_kinds_is_the_sessions() {
+    let project = Project::new(&[]);
+    let script =
+        "for i in $(seq 1 60); do echo \"SELECT leak_shapes.top_8k() AS a$i;\"; done | psql -Xqtf - -o /dev/null";
+    let ended = run(&project, LEAKS, script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let said = "  session statements together: 1 violation\n    + ctx_bloat|-|TopMemoryContext|-|-|-\n";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert_eq!(run(&project, &format!("{LEAKS} --min-bytes 10000000"), script).code, 0);
+}
+
+#[test]
+fn the_status_of_the_command_is_respected() {
+    let project = Project::new(&[]);
+    let with = "--extension leak_shapes";
+    let failed = run(&project, with, "echo out; echo err >&2; exit 7");
+    assert_eq!((failed.code, failed.stdout.as_str()), (7, "out\n"));
+    assert!(failed.stderr.starts_with("err\n") || failed.stderr.contains("\nerr\n"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("the command ended with status 7"), "{}", failed.stderr);
+
+    let mut nothing = project.mcspec("exec");
+    nothing.arg("--pg-config").arg(project.pg_config()).args(["--extension", "leak_shapes", "--", "no-such-program"]);
+    let nothing = end(nothing);
+    assert_eq!(nothing.code, 127, "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("could not run \"no-such-program\""), "{}", nothing.stderr);
+
+    let unknown = run(&project, "--extension nosuch", "true");
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("there is no [extension.nosuch] in mcspec.toml"), "{}", unknown.stderr);
+}
+
+#[test]
+fn the_command_has_an_environment_and_databases_of_its_own() {
+    let project = Project::new(&[]);
+    let script = "test \"$(dirname $(command -v psql))\" = \"$(dirname $PG_CONFIG)\" &&
+        test \"$(psql -XAtc 'SHOW work_mem')\" = 7MB &&
+        createdb other && psql -Xqd other -c 'CREATE EXTENSION leak_shapes' &&
+        for i in $(seq 1 30); do echo 'SELECT leak_shapes.top_100();'; done | psql -Xqtd other -f - -o /dev/null &&
+        dropdb other";
+    let mut command = exec(&project, "--extension leak_shapes", script);
+    command.env("PGOPTIONS", "-c work_mem=7MB").env("PGHOSTADDR", "192.0.2.1").env("PGSERVICE", "nosuch");
+    let ended = end(command);
+    project.assert_nothing_left();
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("statement SELECT leak_shapes.top_100(): 1 violation"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_backend_that_is_killed_is_a_gap_and_a_crash() {
+    let project = Project::new(&[]);
+    let script = "psql -Xqc 'SELECT leak_shapes.kill_self()' 2>/dev/null; sleep 1; true";
+    let ended = run(&project, LEAKS, script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    for said in [
+        "was terminated by signal 9",
+        "under the command",
+        "leak_shapes.kill_self()",
+        "1 session was killed or could not be observed",
+    ] {
+        assert!(ended.stderr.contains(said), "{said}\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn sessions_that_stay_are_ended_and_heard() {
+    let project = Project::new(&[]);
+    let stay = "{ for i in $(seq 1 30); do echo 'SELECT leak_shapes.top_100();'; done; sleep 60; } | \
+                psql -Xqtf - -o /dev/null 2>/dev/null & sleep 2";
+    let ended = run(&project, LEAKS, stay);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    for said in ["1 session still there at its end", "statement SELECT leak_shapes.top_100(): 1 violation"] {
+        assert!(ended.stderr.contains(said), "{said}\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn many_clients_are_told_as_one() {
+    let project =
+        Project::new(&[("script.sql", "\\set x random(1, 100000)\nSELECT leak_shapes.top_100() WHERE :x > 0;\n")]);
+    let script = "pgbench -n -f script.sql -c 6 -j 3 -t 40 >/dev/null 2>&1";
+    let ended = run(&project, LEAKS, script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let said = "  statement SELECT leak_shapes.top_100() WHERE $1 > $2: 1 violation\n    + ctx_bloat|INFO|TopMemoryContext|100 x1/iter|linear|leak_shapes\n";
+    assert!(ended.stderr.contains(said) && ended.stderr.contains("240 statements"), "{}", ended.stderr);
+}
+
+#[test]
+fn what_is_found_is_compared_with_a_golden() {
+    let project = Project::new(&[]);
+    let with = format!("{LEAKS} --golden suite");
+    let script = repeated(30, "SELECT leak_shapes.top_100();");
+    let ended = run(&project, &with, &script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("mcspec bless suite"), "{}", ended.stderr);
+    let blessed = end(project.mcspec("bless suite"));
+    assert_eq!(blessed.code, 0, "{}{}", blessed.stdout, blessed.stderr);
+    let golden = project.read("expected/suite.out");
+    let block =
+        "\nstatement SELECT leak_shapes.top_100()\nctx_bloat|INFO|TopMemoryContext|100 x1/iter|linear|leak_shapes\n";
+    assert!(golden.contains(block), "{golden}");
+    let again = run(&project, &with, &repeated(33, "SELECT  leak_shapes.top_100() ;"));
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    let gone = run(&project, &with, "true");
+    assert_eq!(gone.code, 1, "{}", gone.stderr);
+    assert!(gone.stderr.contains("1 missing"), "{}", gone.stderr);
+}
+
+#[test]
+fn an_interrupt_goes_to_the_command_and_ends_in_a_report() {
+    let project = Project::new(&[]);
+    for is_group in [true, false] {
+        let script = "for i in $(seq 1 30); do echo 'SELECT leak_shapes.top_100();'; done | psql -Xqtf - -o /dev/null; \
+                      touch started; exec sleep 100";
+        let mut command = exec(&project, LEAKS, script);
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let started = project.path("started");
+        eventually("the command has started", || started.exists());
+        std::thread::sleep(Duration::from_millis(100));
+        if is_group {
+            killpg(Pid::from_raw(pid), Signal::SIGINT).unwrap();
+        } else {
+            send(Signal::SIGTERM, pid);
+        }
+        let ended = wait(child);
+        assert_eq!(ended.code, if is_group { 130 } else { 143 }, "{}", ended.stderr);
+        assert!(ended.stderr.contains("statement SELECT leak_shapes.top_100(): 1 violation"), "{}", ended.stderr);
+        project.assert_nothing_left();
+        fs::remove_file(started).unwrap();
+    }
+}
+
+/// The server in a function, which never returns, driven from outside.
+const PGWEB: &str = "psql -Xq -c \"CREATE FUNCTION hello(params json) RETURNS text LANGUAGE sql AS
+        'SELECT ''Hello, '' || (params ->> ''name'')'\" &&
+    { psql -Xq -c \"SET pgweb.reset_contexts = SWITCH\" -c \"SELECT pgweb.register_get('/hello', 'hello')\" \
+        -c \"SELECT pgweb.serve('127.0.0.1', 0)\" >log 2>&1 & } &&
+    until grep -q 'listening on' log; do sleep 0.05; done;
+    port=$(sed -n 's/.*listening on 127.0.0.1:\\([0-9]*\\).*/\\1/p' log);
+    sleep 1; for i in $(seq 1 120); do curl -s \"http://127.0.0.1:$port/hello?name=$i\" >/dev/null; sleep 0.05; done";
+
+#[test]
+fn a_statement_that_never_ends_is_seen_to_grow() {
+    let project = Project::new(&[]);
+    let with = "--extension pgweb --create pgweb";
+    let ended = run(&project, with, &PGWEB.replace("SWITCH", "off"));
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let said = "  running SELECT pgweb.serve($1, $2): ";
+    let row = "    + ctx_bloat|-|PGWServerContext/PGWRequestContext|-|-|-\n      allocated at  ";
+    assert!(ended.stderr.contains(said) && ended.stderr.contains(row), "{}", ended.stderr);
+    let ended = run(&project, with, &PGWEB.replace("SWITCH", "on"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_shell_has_the_engine() {
+    let project = Project::new(&[]);
+    let mut command = project.mcspec("shell");
+    command.arg("--pg-config").arg(project.pg_config()).args(["--extension", "leak_shapes", "--create", "leak_shapes"]);
+    command.args(["--", "-XAtc", "SELECT ext_memcheck.begin()", "-c", "SELECT leak_shapes.top_8k()"]);
+    command.args(["-c", "SELECT check_type FROM ext_memcheck.\"end\"() LIMIT 1"]).stdin(Stdio::null());
+    let ended = end(command);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("\ncontext_leak\n") || ended.stdout.contains("\nwrong_ctx_alloc\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stderr.contains("ext_memcheck.begin()"), "{}", ended.stderr);
+    project.assert_nothing_left();
+}
