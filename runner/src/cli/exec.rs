@@ -9,13 +9,15 @@ use clap::Args;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::{ReportTo, beside};
+use super::prepare;
 use super::record::Recorder;
 use super::run::{ended, note};
 use super::served::{Ready, Served};
 use super::signals;
 use crate::config::Config;
+use crate::exec::outcome::ServerFacts;
 use crate::golden::Directory;
-use crate::observe::{Ended, Frame, Told, Wanted, run, tell};
+use crate::observe::{Ended, Frame, Place, Told, Wanted, run, tell};
 use crate::report::Reports;
 use crate::results::{Axes, make_directory};
 use crate::run::record_of;
@@ -90,7 +92,7 @@ fn seen(
     let installation = ready.installed.stage.installation();
     let mut symbols = frame.symbols();
     let sights = frame.end()?;
-    let server = frame_facts(installation);
+    let server = ServerFacts { version: installation.version.text.clone(), ..ServerFacts::default() };
     let axes = Axes {
         major: installation.version.major(),
         assertions: server.assertions,
@@ -101,15 +103,9 @@ fn seen(
         targets: ready.options.targets.clone(),
         least: arguments.min_bytes,
         has_golden: arguments.golden.is_some(),
+        allowances: prepare::allowances(config, prepare::today()?),
     };
     let record = record_of(&Directory::of(&config.project).path, &wanted.name, &axes);
-    Ok(tell(&sights, &wanted, server, &axes, record, &mut symbols, Some(command), begun.elapsed()))
-}
-
-/// The server, as far as results have it.
-fn frame_facts(installation: &crate::server::Installation) -> crate::exec::outcome::ServerFacts {
-    crate::exec::outcome::ServerFacts {
-        version: installation.version.text.clone(),
-        ..crate::exec::outcome::ServerFacts::default()
-    }
+    let place = Place { server, axes, record };
+    Ok(tell(&sights, &wanted, place, &mut symbols, Some(command), begun.elapsed()))
 }

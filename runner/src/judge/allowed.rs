@@ -49,7 +49,7 @@ fn about<'a>(case: &'a Case, own: &'a [Arc<Allowance>], finding: &Finding) -> Op
 }
 
 /// What came of the clauses of a case.
-pub(super) fn used(case: &Case, outcome: &Outcome) -> Vec<Use> {
+pub fn used(case: &Case, outcome: &Outcome) -> Vec<Use> {
     let own = case.scenarios.iter().map(|scenario| &scenario.allowances);
     let own: Vec<_> = own.chain(case.sessions.sessions.iter().map(|session| &session.allowances)).flatten().collect();
     if own.is_empty() && case.allowances.is_empty() {

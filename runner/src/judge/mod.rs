@@ -30,8 +30,9 @@ use crate::panicked::Panicked;
 use crate::plan::{Allowance, Case};
 use crate::results::{Axes, Seen};
 
-pub use allowed::Use;
+pub use allowed::{Use, used};
 pub use memcheck_core::gap::{GAPS, Gap};
+pub use seen::of_scenario;
 pub use verdict::{Fault, Repeats, Status, Verdict};
 
 /// What is recorded for a case, as far as it can be known.

@@ -6,18 +6,15 @@ use memcheck_core::golden::row::Policy;
 
 use super::Owned;
 use super::allowed::{findings, in_scenario};
-use crate::exec::outcome::{Outcome, PermutationRun};
+use crate::exec::outcome::{Outcome, PermutationRun, ScenarioOutcome};
 use crate::golden::{self, Block};
 use crate::plan::{Allowance, Case};
 use crate::results::{Allowed, Known, Seen};
 
 /// What is recorded of the scenarios and permutations that ran to their end, in the order of the spec.
 pub(super) fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
-    let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none()).map(|found| {
-        let scenario = &case.scenarios[found.scenario];
-        let findings = in_scenario(case, scenario, &found.findings);
-        observed(case, Seen { title: scenario.title.clone(), ..Seen::default() }, &findings)
-    });
+    let scenarios = outcome.scenarios.iter().filter(|scenario| scenario.failure.is_none());
+    let scenarios = scenarios.map(|found| of_scenario(case, found));
     let permutations = outcome.permutations.iter().filter(|permutation| permutation.failure.is_none());
     let permutations = permutations.filter_map(|found| {
         let title = &case.sessions.permutations[found.permutation].title;
@@ -28,6 +25,13 @@ pub(super) fn seen(case: &Case, outcome: &Outcome) -> Vec<Seen> {
         usual(found.runs.iter().map(see).collect())
     });
     scenarios.chain(permutations).collect()
+}
+
+/// What is recorded of a scenario.
+pub fn of_scenario(case: &Case, found: &ScenarioOutcome) -> Seen {
+    let scenario = &case.scenarios[found.scenario];
+    let findings = in_scenario(case, scenario, &found.findings);
+    observed(case, Seen { title: scenario.title.clone(), ..Seen::default() }, &findings)
 }
 
 /// Enters what was found: what counts, and what is known and allowed, by what allows it.

@@ -22,7 +22,7 @@ pub(super) struct Block {
     /// The heading.
     pub(super) title: String,
     /// Whether its figures are the same from run to run.
-    pub(super) is_exact: bool,
+    is_exact: bool,
     /// How often the statement was executed in a session, at most.
     pub(super) times: u64,
     /// What was found.
@@ -51,6 +51,13 @@ fn named(session: &SessionRecord) -> String {
         (database, role) => format!(" ({role}@{database})"),
     };
     format!("{name}{place}")
+}
+
+impl Block {
+    /// Whether its figures are the same from run to run.
+    pub(super) fn is_exact(&self) -> bool {
+        self.is_exact
+    }
 }
 
 /// Puts together what sessions have told. Growth below `least` bytes is left out; none for the usual limits.

@@ -10,4 +10,4 @@ mod verdict;
 
 pub use command::{Ended, run};
 pub use frame::{Frame, Options, Sights};
-pub use verdict::{Told, Wanted, tell};
+pub use verdict::{Place, Told, Wanted, tell};

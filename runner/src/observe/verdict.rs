@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memcheck_core::gap::{GAPS, Gap, NOT_HEARD, NOT_TRACED};
@@ -15,9 +16,9 @@ use super::merge::{Block, Merged, merge};
 use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::outcome::{Message, Outcome, ScenarioOutcome, ServerFacts, Targets, Window};
 use crate::golden::{self, Difference};
-use crate::judge::{Fault, Record, Status, Verdict};
+use crate::judge::{self, Fault, Record, Status, Verdict};
 use crate::language::SourceFile;
-use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
+use crate::plan::{Allowance, Case, Defaults, Environment, Overrides, cases, load_source};
 use crate::results::{Axes, Seen};
 use crate::symbols::Symbols;
 
@@ -38,6 +39,19 @@ pub struct Wanted {
     pub least: Option<u64>,
     /// Whether what is found is compared with a golden, and not wrong by itself.
     pub has_golden: bool,
+    /// What is known and allowed.
+    pub allowances: Vec<Arc<Allowance>>,
+}
+
+/// The server that it was seen on.
+#[derive(Debug)]
+pub struct Place {
+    /// As results have it.
+    pub server: ServerFacts,
+    /// As goldens tell it from others.
+    pub axes: Axes,
+    /// The golden that is for it, where one is wanted.
+    pub record: Record,
 }
 
 /// A command as a case.
@@ -51,24 +65,26 @@ pub struct Told {
     pub verdict: Verdict,
 }
 
-/// Tells what was seen. `record` is the golden of this name, where one is wanted.
+/// Tells what was seen.
 pub fn tell(
     sights: &Sights,
     wanted: &Wanted,
-    server: ServerFacts,
-    axes: &Axes,
-    record: Record,
+    place: Place,
     symbols: &mut Symbols,
     ended: Option<&Ended>,
     elapsed: Duration,
 ) -> Told {
+    let Place { server, axes, record } = place;
     let merged = merge(&sights.sessions, wanted.least, symbols);
     let mut case = case(&wanted.name);
+    case.allowances = wanted.allowances.clone();
     let pattern = case.scenarios.remove(0);
     let title = |title: &str| crate::plan::Scenario { title: title.to_owned(), ..pattern.clone() };
     case.scenarios = merged.blocks.iter().map(|block| title(&block.title)).chain([title(LEFT)]).collect();
     let outcome = outcome(sights, wanted, &merged, server, elapsed);
-    let seen: Vec<Seen> = merged.blocks.iter().map(seen).collect();
+    let kinds = Case { golden: Policy::Kind, ..case.clone() };
+    let enter = |(block, found)| judge::of_scenario(if Block::is_exact(block) { &case } else { &kinds }, found);
+    let seen: Vec<Seen> = merged.blocks.iter().zip(&outcome.scenarios).map(enter).collect();
     let mut faults: Vec<Fault> = sights.crashes.iter().map(crash).collect();
     let loaded = loaded(&sights.sessions);
     if !wanted.targets.is_empty()
@@ -91,10 +107,11 @@ pub fn tell(
         idle: Vec::new(),
         untraced: sights.untraced.clone(),
         golden,
-        axes: Some(axes.clone()),
+        axes: Some(axes),
         attempts: 1,
         repeats: None,
         unrecorded: Vec::new(),
+        allowances: judge::used(&case, &outcome),
         notes: notes(sights, &merged, &loaded, ended),
         elapsed,
     };
@@ -158,12 +175,6 @@ fn loaded(sessions: &[SessionRecord]) -> Vec<Loaded> {
     let is_there = |row: &Loaded| all.iter().any(|other| other.target == row.target && other.library.is_some());
     let missing: Vec<bool> = all.iter().map(|row| row.library.is_none() && is_there(row)).collect();
     all.iter().zip(missing).filter(|(_, is_superfluous)| !is_superfluous).map(|(row, _)| row.clone()).collect()
-}
-
-fn seen(block: &Block) -> Seen {
-    let policy = if block.is_exact { Policy::Auto } else { Policy::Kind };
-    let rows = golden::observe(block.findings.iter().map(|finding| (None, finding)), &[], policy);
-    Seen { title: block.title.clone(), trace: Vec::new(), rows }
 }
 
 fn crash(crash: &crate::server::Crash) -> Fault {
