@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run image install uninstall dist try-dist silence test test-all torture \
+.PHONY: help setup build engine engine-links rust-corpus run image install uninstall dist try-dist try-ci silence test test-all torture \
 	try-fresh lint fuzz bench clean
 
 help: ## List the targets
@@ -60,6 +60,10 @@ dist: setup ## Make a tarball of that for x86_64 Linux, which needs no Rust
 
 try-dist: ## As root: try the tarball in a minimal Debian 11, 12 and 13 (tests/dist)
 	tests/dist/run
+
+try-ci: ## Execute the steps of the files for CI (contrib/ci), with the tarball
+	tests/ci/lint
+	tests/ci/run
 
 silence: build engine ## Run clean core work beside two libraries that lose nothing (tests/silence)
 	tests/silence/run --pg $(PG_LIST)

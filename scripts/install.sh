@@ -56,7 +56,7 @@ fi
 
 [ -x "$from/bin/mcspec" ] || die "there is no $from/bin/mcspec" "call it as share/mcspec/install of an unpacked tarball, or make install"
 [ "$(cd "$from" && pwd -P)" != "$(cd "$top" 2>/dev/null && pwd -P)" ] || die "$top is where it is already" "name another PREFIX"
-mkdir -p "$top/lib/mcspec" 2>/dev/null || die "$top cannot be written" "sudo share/mcspec/install $prefix, or a PREFIX such as ~/.local"
+mkdir -p "$top/lib/mcspec" 2>/dev/null || die "$top cannot be written" "sudo $0 $prefix, or a PREFIX such as ~/.local"
 before=
 [ ! -e "$top/$list" ] || before=$(cat "$top/$list")
 files=$(cd "$from" && find bin lib share -type f ! -path "$list" | LC_ALL=C sort)

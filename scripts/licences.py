@@ -2,7 +2,7 @@
 """
 Writes the licences of all crates that are linked into mcspec and the engine to the standard output.
 
-Fails where a crate names a licence and has no text of one with it that could be given, other than those given once for all.
+Of those that have no text with them, authors and the name of the licence are given, and the text of MIT's, which all of these are under.
 """
 
 import json
@@ -13,6 +13,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # What is linked: mcspec, and the engine with the features of one major version, which name the same crates for all.
 LINKED = [["-p", "mcspec"], ["-p", "pg_ext_memcheck", "--no-default-features", "--features", "pg15"]]
+MIT = """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
+files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
+modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software
+is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES
+OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE
+LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR
+IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE."""
 TEXTS = ("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE")
 
 
@@ -52,13 +64,15 @@ def main():
         for text in own:
             given.setdefault(text, []).append(f"{crate['name']} {crate['version']}")
         if not own:
-            lacking.append(f"{crate['name']} {crate['version']}")
+            if "MIT" not in (crate["license"] or ""):
+                sys.exit(f"licences: error: {crate['name']} has no text of its licence, {crate['license']}")
+            lacking.append(f"{crate['name']} {crate['version']}, {', '.join(crate['authors']) or crate['repository']}")
     for text, of in given.items():
         print("=" * 100 + "\n" + ", ".join(of) + "\n" + "=" * 100 + "\n")
         print(text + "\n")
     if lacking:
-        print("=" * 100 + "\n" + ", ".join(lacking) + "\n" + "=" * 100 + "\n")
-        print("These come without a text of the licence that they name above.")
+        print("=" * 100 + "\n" + "\n".join(lacking) + "\n" + "=" * 100 + "\n")
+        print(f"These come without a text of their own. The MIT license:\n\n{MIT}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@
 #[cfg(panic = "abort")]
 compile_error!("PostgreSQL errors cross Rust frames as panics: build with panic = \"unwind\"");
 
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")))]
+compile_error!("pg_ext_memcheck reads stacks and libraries as they are on Linux with glibc on x86_64");
+
 mod ask;
 mod contexts;
 mod elf;

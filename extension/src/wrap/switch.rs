@@ -98,9 +98,6 @@ fn install() -> Result<(), Refused> {
         return Ok(());
     }
     let refused = |what: &str| Refused(what.to_owned());
-    if cfg!(not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))) {
-        return Err(refused("tracing works on x86_64 Linux with glibc only"));
-    }
     let modules = modules::loaded();
     let server = modules.iter().find(|module| module.is_executable()).ok_or_else(|| refused("no executable found"))?;
     let tables = Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
