@@ -12,6 +12,7 @@ pub mod engine;
 pub mod exec;
 pub mod explain;
 pub mod golden;
+mod hint;
 pub mod judge;
 pub mod language;
 pub mod observe;

@@ -49,6 +49,7 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     let overrides = Overrides::new(arguments.variables.iter().cloned().collect::<BTreeMap<_, _>>());
     let (mut problems, mut rendered) = (Vec::new(), Vec::new());
     let (mut warnings, mut broken) = (0, 0);
+    let mut first = None;
     for spec in &specs {
         let checked = guarded(&spec.path, || -> Result<_, Vec<Problem>> {
             let loaded = load(&spec.name, &spec.path)?;
@@ -58,6 +59,7 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
             Some(Ok((found, warned, source))) => {
                 problems.extend(found);
                 warnings += warned.len();
+                first = first.or(warned.first().map(|warning| warning.code));
                 let shown = warned.into_iter().take(SHOWN - rendered.len());
                 let render = |warning: Warning| warning.diagnostic.render_warning(warning.code, &source, true);
                 rendered.extend(shown.map(render));
@@ -66,7 +68,9 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
             None => broken += 1,
         }
     }
-    print(&rendered, warnings);
+    if let Some(code) = first {
+        print(&rendered, warnings, code);
+    }
     if !problems.is_empty() {
         return Err(Complaint::Specs(problems));
     }
@@ -89,13 +93,10 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     Ok(Exit::Ok)
 }
 
-/// Writes warnings to the standard error, and where to read more about them.
-fn print(warnings: &[String], count: usize) {
-    if warnings.is_empty() {
-        return;
-    }
+/// Writes warnings to the standard error, and where to read more about the first of them, as about the others.
+fn print(warnings: &[String], count: usize, first: &str) {
     let (shown, more) = (warnings.join("\n\n"), not_shown(count, "warning"));
-    let text = format!("{shown}\n\n{more}mcspec: hint: \"mcspec explain CODE\" says more\n");
+    let text = format!("{shown}\n\n{more}mcspec: hint: \"mcspec explain {first}\" says more\n");
     // There is nowhere left to report a failure to.
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

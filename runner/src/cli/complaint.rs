@@ -132,7 +132,8 @@ impl Complaint {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    /// What the user can do about it.
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Complaint::Schedule(error) => error.hint(),
             Complaint::Server(error) => error.hint(),

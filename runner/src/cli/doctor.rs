@@ -1,25 +1,50 @@
-//! `mcspec doctor`
+//! `mcspec doctor`: what `mcspec run` does until it has a server, by the same functions, and what becomes of each step.
 
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
-use super::catalog::catalog;
+use clap::Args;
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
+
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::Stdout;
+use super::prepare::{self, Plan};
+use super::run::major;
+use super::select::Selection;
+use super::{complete, signals};
 use crate::config::{Build, Config, ConfigError, ExtensionSource, SUPPORTED_MAJORS};
-use crate::server::{EngineFiles, Installation, RunDirectory, ServerError};
+use crate::exec::Installed;
+use crate::judge::without_running;
+use crate::plan::{Case, Environment, Outside, Overrides};
+use crate::server::{
+    EngineFiles, Installation, Probe, RunDirectory, Server, ServerError, ServerOptions, extension_is_ready,
+};
 
-/// What became of one thing.
-struct Finding {
-    what: String,
-    /// What it is, or why it is not there.
-    result: Result<String, Lack>,
-    /// Whether nothing runs without it, as things are configured.
-    is_needed: bool,
+/// Rehearse `mcspec run`: say what it needs, what of that is missing, and the command that mends it
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+
+    /// Major versions of PostgreSQL, as for run
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
+    pg: Vec<u32>,
+
+    /// The installation that this pg_config describes
+    #[arg(long, value_name = "PATH")]
+    pg_config: Option<PathBuf>,
 }
 
+/// Room that a server takes besides a copy of its first data directory: write-ahead log, statistics, a spec's database.
+const ROOM: u64 = 48 << 20;
+
+/// Dynamic shared memory that parallel workers of a few servers take.
+const SHARED: u64 = 4 << 20;
+
+/// Why something is not as it should be.
 struct Lack {
     why: String,
     hint: Option<String>,
@@ -27,153 +52,314 @@ struct Lack {
 
 impl From<ServerError> for Lack {
     fn from(error: ServerError) -> Self {
-        Lack { why: error.to_string(), hint: error.hint() }
+        Lack { hint: error.hint(), why: error.to_string() }
     }
 }
 
-/// Runs the subcommand: one line for each thing, a hint below each that is missing.
-pub(super) fn doctor(config: Result<Config, ConfigError>) -> Result<Exit, Complaint> {
-    let findings = match &config {
-        Ok(config) => findings(config),
-        Err(error) => vec![needed("mcspec.toml", Err(Lack { why: error.to_string(), hint: None }))],
-    };
-    let mut out = Stdout::new();
-    let mut print = |line: String| writeln!(out, "{line}").map_err(Complaint::stdout);
-    for Finding { what, result, is_needed } in &findings {
-        match result {
-            Ok(text) => print(format!("ok       {what}: {text}"))?,
+impl From<Complaint> for Lack {
+    fn from(complaint: Complaint) -> Self {
+        let hint = match &complaint {
+            Complaint::Specs(_) => Some("\"mcspec check\" shows them".to_owned()),
+            _ => complaint.hint(),
+        };
+        Lack { why: complaint.to_string(), hint }
+    }
+}
+
+/// Whether nothing runs without it, as things are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Needed,
+    Spare,
+}
+
+/// Says what becomes of each thing, and counts what is missing.
+struct Report {
+    out: Stdout,
+    missing: usize,
+    spare: usize,
+}
+
+impl Report {
+    /// One line for a thing, and a hint below it.
+    fn say(&mut self, what: &str, need: Need, result: Result<String, Lack>) -> Result<bool, Complaint> {
+        let is_there = result.is_ok();
+        let text = match result {
+            Ok(text) => format!("ok       {what}: {text}"),
             Err(Lack { why, hint }) => {
-                print(format!("{:7}  {what}: {why}", if *is_needed { "missing" } else { "-" }))?;
-                if let Some(hint) = hint {
-                    print(format!("         HINT: {hint}"))?;
+                *(if need == Need::Needed { &mut self.missing } else { &mut self.spare }) += 1;
+                let mark = if need == Need::Needed { "missing" } else { "-" };
+                let hint = hint.map_or(String::new(), |hint| {
+                    format!("\n         HINT: {}", hint.replace('\n', "\n               "))
+                });
+                format!("{mark:7}  {what}: {why}{hint}")
+            }
+        };
+        writeln!(self.out, "{text}").map_err(Complaint::stdout)?;
+        Ok(is_there)
+    }
+
+    fn needed(&mut self, what: &str, result: Result<String, Lack>) -> Result<bool, Complaint> {
+        self.say(what, Need::Needed, result)
+    }
+
+    fn end(mut self) -> Result<Exit, Complaint> {
+        let text = match (self.missing, self.spare) {
+            (0, 0) => "\"mcspec run\" would start".to_owned(),
+            (0, _) => "\"mcspec run\" would start; \"-\" is for what it would not use".to_owned(),
+            (n, _) => format!(
+                "\"mcspec run\" would not start: {n} of these {}",
+                if n == 1 { "is missing" } else { "are missing" }
+            ),
+        };
+        writeln!(self.out, "\n{text}").map_err(Complaint::stdout)?;
+        Ok(if self.missing == 0 { Exit::Ok } else { Exit::CouldNotRun })
+    }
+}
+
+/// Runs the subcommand.
+pub(super) fn doctor(arguments: &Arguments, config: Result<Config, ConfigError>) -> Result<Exit, Complaint> {
+    signals::handle()?;
+    let mut report = Report { out: Stdout::new(), missing: 0, spare: 0 };
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            report.needed("mcspec.toml", Err(Lack { why: error.to_string(), hint: None }))?;
+            return report.end();
+        }
+    };
+    let file = config.file.as_ref().map_or("there is none; the defaults are in force".to_owned(), shown);
+    report.needed("mcspec.toml", Ok(file))?;
+    let installations = servers(arguments, &config, &mut report)?;
+    let plan = specs(arguments, &installations, &config, &mut report)?;
+    let used = plan.as_ref().filter(|_| !installations.is_empty()).map(|plan| used(plan, &installations, &config));
+    for source in config.extensions.values() {
+        let need = used.as_ref().is_none_or(|used| used.contains(source.name.as_str()));
+        extension(source, need, &installations, &mut report)?;
+    }
+    results(&config, &mut report)?;
+    rehearse(&installations, used.as_ref(), &config, &mut report)?;
+    report.end()
+}
+
+/// The servers that a run would use, and whether there are others.
+fn servers(arguments: &Arguments, config: &Config, report: &mut Report) -> Result<Vec<Installation>, Complaint> {
+    let found = prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config);
+    let mut installations = Vec::new();
+    match found {
+        Ok(found) => installations = found,
+        Err(complaint) => {
+            let wanted = if arguments.pg.is_empty() { &config.profile.pg } else { &arguments.pg };
+            // Each is said by itself, if it is known which.
+            if wanted.is_empty() || arguments.pg_config.is_some() {
+                report.needed("PostgreSQL", Err(complaint.into()))?;
+            }
+            for major in wanted {
+                match Installation::find(&[*major], config) {
+                    Ok(found) => installations.extend(found),
+                    Err(error) => drop(report.needed(&format!("PostgreSQL {major}"), Err(error.into()))?),
                 }
             }
         }
     }
-    let lacks = |needed: bool| findings.iter().filter(|one| one.result.is_err() && one.is_needed == needed).count();
-    match (lacks(true), lacks(false)) {
-        (0, 0) => print("\n\"mcspec run\" has what it needs".to_owned())?,
-        (0, _) => {
-            print("\n\"mcspec run\" has what it needs; \"-\" is for versions that it would not run on".to_owned())?
-        }
-        (n, _) => print(format!("\n\"mcspec run\" lacks {n} of these"))?,
+    for installation in &installations {
+        of_installation(installation, Need::Needed, config, report)?;
     }
-    Ok(if lacks(true) == 0 { Exit::Ok } else { Exit::CouldNotRun })
-}
-
-fn needed(what: impl Into<String>, result: Result<String, Lack>) -> Finding {
-    Finding { what: what.into(), result, is_needed: true }
-}
-
-fn findings(config: &Config) -> Vec<Finding> {
-    let file = config.file.as_ref().map_or("there is none; the defaults are in force".to_owned(), shown);
-    let mut findings = vec![needed("mcspec.toml", Ok(file))];
-    // Without a configured version, the first installation that is found is the one that runs.
-    let mut majors = config.profile.pg.clone();
-    if majors.is_empty() {
-        match Installation::find(&[], config) {
-            Ok(found) => majors.extend(found.iter().map(|installation| installation.version.major())),
-            Err(error) => findings.push(needed("PostgreSQL", Err(error.into()))),
+    if arguments.pg.is_empty() && arguments.pg_config.is_none() {
+        let is_used = |major: u32| installations.iter().any(|used| used.version.major() == major);
+        for major in SUPPORTED_MAJORS.filter(|major| !is_used(*major) && !config.profile.pg.contains(major)) {
+            match Installation::find(&[major], config) {
+                Ok(found) => of_installation(&found[0], Need::Spare, config, report)?,
+                // Nobody asks how to get it.
+                Err(error) => {
+                    let lack = Lack { why: error.to_string(), hint: None };
+                    report.say(&format!("PostgreSQL {major}"), Need::Spare, Err(lack))?;
+                }
+            }
         }
     }
-    let builds = config.extensions.values().any(|source| matches!(source.build, Build::Make { .. }));
-    for major in SUPPORTED_MAJORS {
-        findings.extend(version(major, majors.contains(&major), builds, config));
-    }
-    if builds {
-        findings.push(program("make"));
-        findings.push(program("cc"));
-    }
-    findings.extend(config.extensions.values().filter_map(source));
-    findings.extend(run_directory());
-    findings.push(specs(config));
-    findings
+    Ok(installations)
 }
 
-/// PostgreSQL, the files to build extensions with, and the engine.
-fn version(major: u32, is_needed: bool, builds: bool, config: &Config) -> Vec<Finding> {
-    let what = format!("PostgreSQL {major}");
-    let installation = match Installation::find(&[major], config) {
-        Ok(mut found) => found.remove(0),
-        // Without the server its other files do not matter.
-        Err(error) => return vec![Finding { what, result: Err(error.into()), is_needed }],
-    };
+/// A server, and the engine for it.
+fn of_installation(
+    installation: &Installation,
+    need: Need,
+    config: &Config,
+    report: &mut Report,
+) -> Result<(), Complaint> {
+    let what = format!("PostgreSQL {}", installation.version.major());
     let server = format!("{} of {}", installation.version.text, shown(&installation.pg_config));
-    let headers = installation.can_build_extensions().then(|| shown(&installation.pgxs)).ok_or_else(|| Lack {
-        why: format!("not with {}", shown(&installation.pg_config)),
-        hint: Some(format!("apt-get install postgresql-server-dev-{major}")),
-    });
-    let engine = EngineFiles::find(&installation, config).map(|engine| {
+    report.say(&what, need, Ok(server))?;
+    let engine = EngineFiles::find(installation, config).map(|engine| {
         let built = engine.built_for().map_or(String::new(), |build| format!(", built for {}", build.version));
         format!("{}{built}", shown(&engine.library))
     });
-    let engine = engine.map_err(Lack::from);
-    let part = |part: &str, result, is_needed| Finding { what: format!("{what}{part}"), result, is_needed };
-    vec![
-        part("", Ok(server), is_needed),
-        part(", server headers and PGXS", headers, is_needed && builds),
-        part(", engine", engine, is_needed),
-    ]
+    report.say(&format!("{what}, engine"), need, engine.map_err(Lack::from))?;
+    Ok(())
 }
 
-/// A program that answers `--version`.
-fn program(name: &str) -> Finding {
-    let output = Command::new(name).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let lack = |why| Lack { why, hint: Some("apt-get install make gcc libc6-dev".to_owned()) };
-    needed(
-        name,
-        match output {
-            Ok(output) if output.status.success() => {
-                Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or(name).to_owned())
-            }
-            Ok(output) => Err(lack(format!("\"{name} --version\" failed with {}", output.status))),
-            Err(source) => Err(lack(ServerError::Spawn { program: name.into(), source }.to_string())),
-        },
-    )
-}
-
-/// An extension whose sources are not where they should be.
-fn source(source: &ExtensionSource) -> Option<Finding> {
-    let path = Path::new(".").join(&source.path);
-    let lack = || Lack {
-        why: format!("there is no directory {}", shown(&source.path)),
-        hint: Some("correct its \"path\" in mcspec.toml".to_owned()),
-    };
-    (!path.is_dir()).then(|| needed(format!("extension {}", source.name), Err(lack())))
-}
-
-/// The user that servers run as, the directory of a run, and the sockets in it.
-fn run_directory() -> Vec<Finding> {
-    match RunDirectory::create() {
-        Ok(directory) => {
-            let path = directory.path();
-            let sockets = match directory.sockets().starts_with(path) {
-                true => "sockets in it",
-                false => "too long a path for sockets, which go to /tmp",
-            };
-            let below = format!("below {}, {sockets}", path.parent().map_or(String::new(), shown));
-            vec![
-                needed("user of the servers", Ok(directory.account().name().to_owned())),
-                needed("directory of a run", Ok(below)),
-            ]
+/// The specs that would run, planned for the servers that there are; none where that does not work.
+fn specs(
+    arguments: &Arguments,
+    installations: &[Installation],
+    config: &Config,
+    report: &mut Report,
+) -> Result<Option<Plan>, Complaint> {
+    let planned = arguments.selection.load(config).and_then(|specs| {
+        let environments: Vec<Environment> = match installations {
+            // What is wrong on every server is known without one.
+            [] => vec![Environment::nominal(SUPPORTED_MAJORS.end() * 10_000)],
+            _ => installations.iter().map(|installation| prepare::environment(installation, config)).collect(),
+        };
+        let (overrides, outside) = (Overrides::default(), Outside::default());
+        prepare::plan(&specs, &environments, &overrides, &outside, config, false)
+    });
+    let (plan, result) = match planned {
+        Ok(plan) => {
+            let names: BTreeSet<&str> = plan.cases.iter().map(|case| case.name.as_str()).collect();
+            let count = if names.len() == 1 { "1 spec".to_owned() } else { format!("{} specs", names.len()) };
+            let text = format!("{count} in {}", shown(&config.project.specs));
+            (Some(plan), Ok(text))
         }
-        Err(error @ ServerError::NoAccount) => vec![needed("user of the servers", Err(error.into()))],
-        Err(error) => vec![needed("directory of a run", Err(error.into()))],
-    }
+        Err(complaint) => (None, Err(complaint.into())),
+    };
+    report.needed("specs", result)?;
+    Ok(plan)
 }
 
-fn specs(config: &Config) -> Finding {
-    let directory = shown(&config.project.specs);
-    needed(
-        "specs",
-        match catalog(&config.project.specs).map_or(0, |specs| specs.len()) {
-            0 => Err(Lack {
-                why: format!("none in {directory}"),
-                hint: Some("write one, or correct \"specs\" in mcspec.toml".to_owned()),
-            }),
-            count => Ok(format!("{count} in {directory}")),
-        },
-    )
+/// The names of the configured extensions that the specs use.
+fn used(plan: &Plan, installations: &[Installation], config: &Config) -> BTreeSet<String> {
+    let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
+    let used = installations.iter().flat_map(|installation| prepare::extensions(&to_run, installation, config));
+    used.map(|source| source.name).collect()
+}
+
+/// What an extension is made from, on each server.
+fn extension(
+    source: &ExtensionSource,
+    is_used: bool,
+    installations: &[Installation],
+    report: &mut Report,
+) -> Result<(), Complaint> {
+    let need = if is_used { Need::Needed } else { Need::Spare };
+    let what = format!("extension {}", source.name);
+    let found = installations.iter().try_for_each(|installation| extension_is_ready(source, installation));
+    // The directory is looked at first, and is there or not for all servers.
+    let directory = if source.path.as_os_str().is_empty() { Path::new(".") } else { &source.path };
+    let there = || format!("in {}", shown(directory));
+    let result = found.map(|()| there()).map_err(|error| {
+        let hint = error.hint().or_else(|| match &source.build {
+            _ if !directory.is_dir() => Some("correct its \"path\" in mcspec.toml".to_owned()),
+            Build::Files { .. } => Some("build it first: with build = \"files\" mcspec takes what is there".to_owned()),
+            _ => None,
+        });
+        let text = error.to_string();
+        let why = text.strip_prefix(&format!("extension \"{}\": ", source.name)).unwrap_or(&text).to_owned();
+        Lack { why, hint }
+    });
+    report.say(&what, need, result)?;
+    Ok(())
+}
+
+/// Where a run writes what it has found.
+fn results(config: &Config, report: &mut Report) -> Result<(), Complaint> {
+    let directory = &config.project.results;
+    let wanted = Path::new(".").join(directory);
+    let there = wanted.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+    let result = match access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        _ if !there.is_dir() => Err(format!("{} is no directory", shown(there))),
+        Ok(()) => Ok(format!("go to {}", shown(directory))),
+        Err(error) => Err(format!("{} cannot be written to: {}", shown(there), error.desc())),
+    };
+    let hint = || Some("\"results\" in [project] of mcspec.toml names another directory".to_owned());
+    report.needed("results", result.map_err(|why| Lack { why, hint: hint() }))?;
+    Ok(())
+}
+
+/// Prepares and starts a server of each version, with what would be loaded into it.
+fn rehearse(
+    installations: &[Installation],
+    used: Option<&BTreeSet<String>>,
+    config: &Config,
+    report: &mut Report,
+) -> Result<(), Complaint> {
+    signals::begin();
+    let directory = match RunDirectory::create() {
+        Ok(directory) => directory,
+        Err(error @ ServerError::NoAccount) => {
+            report.needed("user of the servers", Err(error.into()))?;
+            return Ok(());
+        }
+        Err(error) => {
+            report.needed("directory of a run", Err(error.into()))?;
+            return Ok(());
+        }
+    };
+    let path = directory.path();
+    let sockets = match directory.sockets().starts_with(path) {
+        true => "sockets in it",
+        false => "too long a path for sockets, which go to /tmp",
+    };
+    report.needed("user of the servers", Ok(directory.account().name().to_owned()))?;
+    report
+        .needed("directory of a run", Ok(format!("below {}, {sockets}", path.parent().map_or(String::new(), shown))))?;
+    let is_used = |source: &&ExtensionSource| used.is_none_or(|used| used.contains(&source.name));
+    let sources: Vec<&ExtensionSource> = config.extensions.values().filter(is_used).collect();
+    let builds = sources.iter().any(|source| matches!(source.build, Build::Make { .. }));
+    // What is built already is put in its place as a run does; of what takes a build, whether one works at all.
+    let mut extensions: Vec<ExtensionSource> =
+        sources.into_iter().filter(|source| matches!(source.build, Build::Files { .. })).cloned().collect();
+    let probe = builds.then(|| Probe::write(&directory)).transpose()?;
+    extensions.extend(probe.map(|probe| probe.source));
+    let mut largest = 0;
+    for installation in installations {
+        let what = format!("PostgreSQL {}", installation.version.major());
+        if builds {
+            let built = if installation.can_build_extensions() {
+                Ok(format!("by make, {}", shown(&installation.pgxs)))
+            } else {
+                let (major, pg_config) = (installation.version.major(), installation.pg_config.clone());
+                Err(ServerError::NoPgxs { major, pg_config, extension: "of the specs".to_owned() }.into())
+            };
+            // Without, staging fails for the same reason.
+            if !report.needed(&format!("{what}, extensions are built"), built)? {
+                continue;
+            }
+        }
+        // That there is no engine is said already.
+        let needs_engine = EngineFiles::find(installation, config).is_ok();
+        let staged = prepare::stage(installation, &directory, &extensions, config, needs_engine);
+        let result = staged.map_err(Lack::from).and_then(|Installed { stage, template }| {
+            largest = largest.max(template.size());
+            let options = ServerOptions { name: "doctor".to_owned(), ..ServerOptions::default() };
+            let server = Server::start(&stage, &template, &options).map_err(Lack::from)?;
+            drop(server);
+            Ok(if needs_engine { "starts with the engine".to_owned() } else { "starts".to_owned() })
+        });
+        report.needed(&format!("{what}, server"), result)?;
+    }
+    let jobs = prepare::jobs(None, config) as u64;
+    space(path, jobs * (largest + ROOM), "disk space", "set TMPDIR to a directory on a larger file system", report)?;
+    let shm = "mount -o remount,size=256m /dev/shm";
+    space(Path::new("/dev/shm"), SHARED, "shared memory", shm, report)
+}
+
+/// Whether a file system has room. One that does not say how much it has is not asked.
+fn space(path: &Path, wanted: u64, what: &str, hint: &str, report: &mut Report) -> Result<(), Complaint> {
+    let Ok(system) = statvfs(path) else { return Ok(()) };
+    if system.blocks() == 0 {
+        return Ok(());
+    }
+    let free = system.blocks_available() * system.fragment_size();
+    let text =
+        format!("{} MB free in {}", free >> 20, shown(path.parent().filter(|_| what == "disk space").unwrap_or(path)));
+    let result = match free >= wanted {
+        true => Ok(text),
+        false => Err(Lack { why: format!("{text}, it takes {} MB", wanted >> 20), hint: Some(hint.to_owned()) }),
+    };
+    report.needed(what, result)?;
+    Ok(())
 }
 
 fn shown(path: impl AsRef<Path>) -> String {

@@ -30,6 +30,8 @@ mod served;
 mod shell;
 mod signals;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -64,8 +66,7 @@ enum Command {
     Diff(diff::Arguments),
     Exec(Box<exec::Arguments>),
     Shell(Box<shell::Arguments>),
-    /// Say what `mcspec run` needs, what of it is missing, and the command that mends it
-    Doctor,
+    Doctor(doctor::Arguments),
     Explain(explain::Arguments),
     Engine(engine::Arguments),
     Completions(completions::Arguments),
@@ -126,7 +127,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Shell(arguments) => shell::shell(&arguments, &config?),
         Command::Engine(arguments) => engine::engine(&arguments, &config?),
         // The others are of use where the configuration is not.
-        Command::Doctor => doctor::doctor(config),
+        Command::Doctor(arguments) => doctor::doctor(&arguments, config),
         Command::Explain(arguments) => explain::explain(&arguments, &Arguments::command()),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Help(arguments) => help::help(&arguments, Arguments::command()),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 
 use super::complaint::{Complaint, guarded};
 use crate::config::{Config, ExtensionSource};
@@ -141,6 +142,12 @@ fn distinct(cases: &[Case]) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// How many servers there are at the same time: as many as are asked for, as are configured, or as there are processors.
+pub(super) fn jobs(asked: Option<u32>, config: &Config) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, usize::from);
+    asked.or(config.profile.jobs).map_or_else(processors, |jobs| jobs as usize)
+}
+
 /// Stages the installations with the extensions that the cases ask for and, where it is needed, the engine.
 pub(super) fn install(
     installations: &[Installation],
@@ -169,7 +176,7 @@ pub(super) fn stage(
 
 /// The configured extensions that cases name. Any may be asked for by `cascade`, and one that nobody is known to provide may come
 /// with any.
-fn extensions(cases: &[Case], installation: &Installation, config: &Config) -> Vec<ExtensionSource> {
+pub(super) fn extensions(cases: &[Case], installation: &Installation, config: &Config) -> Vec<ExtensionSource> {
     let named: BTreeSet<&str> = cases
         .iter()
         .flat_map(|case| {

@@ -64,7 +64,7 @@ pub(super) fn review(arguments: &Arguments, config: &Config) -> Result<Exit, Com
     let (index, mut results) = last_run(&arguments.names, config)?;
     let terminal = |error| Complaint::Output { what: "to the terminal".to_owned(), error };
     let Some(mut keys) = Keys::open().map_err(terminal)? else {
-        let hint = "\"mcspec diff\" shows what there is to decide, \"mcspec bless NAME\" accepts all of it";
+        let hint = "\"mcspec diff\" shows what there is to decide, \"mcspec bless\" accepts all of it";
         let message = "there is no terminal to ask on".to_owned();
         return Err(Complaint::Argument { message, hint: Some(hint.to_owned()) });
     };

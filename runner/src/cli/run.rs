@@ -172,9 +172,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
 
     // What runs at the same time on one server is in each other's way.
-    let processors = || if given.is_some() { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
-    let jobs = arguments.jobs.or(config.profile.jobs.filter(|_| given.is_none())).map(|jobs| jobs as usize);
-    let jobs = jobs.unwrap_or_else(processors);
+    let jobs = match given {
+        Some(_) => arguments.jobs.map_or(1, |jobs| jobs as usize),
+        None => prepare::jobs(arguments.jobs, config),
+    };
     let is_whole = arguments.selection.is_default() && arguments.narrowing.is_none();
     let reports = Reports::new(reporters, &plan.cases).of_all_specs(is_whole);
     let (reported, recorded) = if transcript {

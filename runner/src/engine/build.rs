@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use super::error::EngineError;
 use super::sources;
 use crate::config::Config;
+use crate::hint::{self, Need};
 use crate::server::{EngineFiles, Installation, supported_platform};
 
 /// What the engine is built by.
@@ -22,14 +23,13 @@ impl Builder {
     /// What is missing.
     pub fn prepare() -> Result<Self, EngineError> {
         supported_platform()?;
-        for (program, hint) in
-            [("cargo", "install Rust by rustup, as https://rustup.rs says"), ("cc", "apt-get install gcc libc6-dev")]
-        {
+        let compiler = || hint::install(&[Need::Compiler]);
+        for (program, hint) in [("cargo", &hint::rust as &dyn Fn() -> String), ("cc", &compiler)] {
             let mut command = Command::new(program);
             command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             // Which toolchain it is, and whether it is there, is known where the sources are.
             if command.status().is_err() {
-                return Err(EngineError::NoProgram { program, hint });
+                return Err(EngineError::NoProgram { program, hint: hint() });
             }
         }
         let cache = cache().ok_or(EngineError::NoHome)?;

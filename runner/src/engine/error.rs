@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 
 use thiserror::Error;
 
-use crate::server::ServerError;
+use crate::server::{ServerError, headers};
 
 /// Why the engine is not built.
 #[derive(Debug, Error)]
@@ -29,7 +29,7 @@ pub enum EngineError {
         /// Its name.
         program: &'static str,
         /// How to get it.
-        hint: &'static str,
+        hint: String,
     },
     /// There is nowhere to put it.
     #[error("there is no home directory to build the engine in")]
@@ -71,8 +71,8 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Server(error) => error.hint(),
-            Self::NoHeaders { major, .. } => Some(format!("apt-get install postgresql-server-dev-{major}")),
-            Self::NoProgram { hint, .. } => Some((*hint).to_owned()),
+            Self::NoHeaders { major, pg_config } => Some(headers(*major, pg_config)),
+            Self::NoProgram { hint, .. } => Some(hint.clone()),
             Self::NoHome => Some("set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME".to_owned()),
             _ => None,
         }

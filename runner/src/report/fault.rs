@@ -10,6 +10,7 @@ use super::line::{Line, Tone};
 use super::origin;
 use crate::exec::failure::Failure;
 use crate::golden::Difference;
+use crate::hint;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
 
@@ -26,7 +27,7 @@ pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
     let recordable = |fault: &Fault| matches!(fault, Fault::Differs { .. } | Fault::NotRecorded { .. });
     let only_record = verdict.faults.iter().all(recordable);
     if only_record && !verdict.faults.is_empty() {
-        lines.push(Line::new(Tone::Hint, 2, format!("HINT:  intended? run \"mcspec bless {name}\"")));
+        lines.push(Line::new(Tone::Hint, 2, format!("HINT:  intended? run \"mcspec bless {}\"", hint::word(name))));
     }
     lines
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::connect::{Settings, Unreached};
 use super::crash::{Crash, End};
+use crate::hint::{self, Need};
 
 /// The subcommands that work everywhere.
 const SERVERLESS: &str = "mcspec check, fmt, list, explain, diff, review";
@@ -256,30 +257,39 @@ impl ServerError {
             | Self::NotStarted { hint, .. }
             | Self::Connect { hint, .. }
             | Self::Settings { hint, .. } => hint.clone(),
-            Self::NoEngine { pg_config, .. } | Self::Misfit { pg_config, .. } => {
-                Some(rebuild(&pg_config.display().to_string()))
-            }
+            Self::NoEngine { pg_config, .. } | Self::Misfit { pg_config, .. } => Some(rebuild(&hint::path(pg_config))),
             Self::Platform { .. } => Some(format!("what needs no server works here: {SERVERLESS}")),
-            Self::NoAccount => Some("useradd --system postgres".to_owned()),
+            Self::NoAccount => Some(hint::make_user()),
             Self::Unreachable { account, .. } => {
                 Some(format!("set TMPDIR to a directory that \"{account}\" can enter, such as /tmp"))
             }
-            Self::NoPgxs { major, .. } => Some(format!("apt-get install postgresql-server-dev-{major}")),
+            Self::NoPgxs { major, pg_config, .. } => Some(headers(*major, pg_config)),
+            Self::Build { output, .. } if lacks_compiler(output) => Some(hint::install(&[Need::Compiler])),
             Self::Spawn { program, source } if source.kind() == io::ErrorKind::PermissionDenied => Some(format!(
                 "if \"{}\" is on a file system mounted noexec, set TMPDIR to a directory on another one",
                 program.display()
             )),
-            Self::Spawn { program, .. } if program == Path::new("cargo") => {
-                Some("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh".to_owned())
-            }
-            Self::Build { output, .. } if output.contains("libclang") => {
-                Some("apt-get install libclang-dev".to_owned())
-            }
-            Self::Spawn { program, .. } if program == Path::new("make") => {
-                Some("apt-get install make gcc libc6-dev".to_owned())
-            }
+            Self::Spawn { program, .. } if program == Path::new("cargo") => Some(hint::rust()),
+            Self::Build { output, .. } if output.contains("libclang") => Some(hint::install(&[Need::Clang])),
+            Self::Spawn { program, .. } if program == Path::new("make") => Some(hint::install(&[Need::Compiler])),
             _ => None,
         }
+    }
+}
+
+/// Whether what make said is that there is no compiler, or one without the C library's headers.
+fn lacks_compiler(output: &str) -> bool {
+    let is_missing = |line: &str| ["not found", "No such file or directory"].iter().any(|end| line.ends_with(end));
+    let program = |line: &str| ["gcc: ", "cc: ", "clang: ", "stdio.h: "].iter().any(|name| line.contains(name));
+    output.lines().any(|line| is_missing(line.trim_end()) && program(line))
+}
+
+/// How an installation gets the files that extensions are built with: by its package, or by whoever has built it.
+pub(crate) fn headers(major: u32, pg_config: &Path) -> String {
+    let is_packaged = pg_config.starts_with("/usr") && !pg_config.starts_with("/usr/local");
+    match is_packaged {
+        true => hint::install(&[Need::Headers(major)]),
+        false => "\"make install\" in the sources that this PostgreSQL was built from installs them too".to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::ServerError;
 use super::installation::Installation;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::hint::{self, Need};
 
 impl Installation {
     /// Returns one installation for each of the `wanted` major versions, in their order; with none wanted, the first
@@ -123,15 +124,17 @@ fn registered_by_pgrx(text: &str) -> Vec<PathBuf> {
 }
 
 fn not_found(majors: Vec<u32>, rejected: Vec<String>, config: &Config) -> ServerError {
-    let wanted = if majors.is_empty() { vec![*SUPPORTED_MAJORS.start()] } else { majors.clone() };
-    let list =
-        |separator: &str, item: &dyn Fn(&u32) -> String| wanted.iter().map(item).collect::<Vec<_>>().join(separator);
+    let any = || hint::native_major().filter(|major| SUPPORTED_MAJORS.contains(major));
+    let wanted = match majors.is_empty() {
+        true => vec![any().unwrap_or(*SUPPORTED_MAJORS.start())],
+        false => majors.clone(),
+    };
     let can_fetch = |major: &u32| config.root.join(format!("tests/servers/requirements-{major}.txt")).is_file();
     let hint = if wanted.iter().all(can_fetch) {
-        format!("cargo run -p xtask -- servers {}", list(" ", &u32::to_string))
+        hint::fetch_servers(&wanted)
     } else {
-        let packages = list(" ", &|major| format!("postgresql-{major} postgresql-server-dev-{major}"));
-        format!("apt-get install {packages}, or name another installation's pg_config with --pg-config")
+        let needs: Vec<Need> = wanted.iter().flat_map(|&major| [Need::Server(major), Need::Headers(major)]).collect();
+        format!("{}\nor name another installation's pg_config with --pg-config", hint::install(&needs))
     };
     ServerError::NotFound { majors, rejected, hint }
 }
@@ -243,13 +246,9 @@ mod tests {
         let config = Config { root: root.path().to_owned(), ..Config::default() };
         let error = not_found(vec![16, 17], vec!["\"/x\" cannot be used: it does not exist".into()], &config);
         assert_eq!(error.to_string(), "PostgreSQL 16, 17 was not found\n  \"/x\" cannot be used: it does not exist");
-        assert_eq!(
-            error.hint().as_deref(),
-            Some(
-                "apt-get install postgresql-16 postgresql-server-dev-16 postgresql-17 postgresql-server-dev-17, or name \
-                 another installation's pg_config with --pg-config"
-            )
-        );
+        let needs = [Need::Server(16), Need::Headers(16), Need::Server(17), Need::Headers(17)];
+        let expected = format!("{}\nor name another installation's pg_config with --pg-config", hint::install(&needs));
+        assert_eq!(error.hint(), Some(expected));
 
         fs::create_dir_all(root.path().join("tests/servers")).expect("directory");
         for major in [16, 17] {

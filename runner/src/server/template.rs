@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use walkdir::WalkDir;
+
 use super::error::ServerError;
 use super::extension::{log_tail, run_logged};
 use super::run_directory::RunDirectory;
@@ -58,6 +60,12 @@ impl Template {
             .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
             .map_err(ServerError::file("write", &configuration))?;
         Ok(Self { path })
+    }
+
+    /// Bytes in its files.
+    pub fn size(&self) -> u64 {
+        let files = WalkDir::new(&self.path).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+        files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
     /// Copies it into a new data directory.

@@ -7,6 +7,7 @@ use globset::{Glob, GlobBuilder};
 use walkdir::WalkDir;
 
 use super::super::error::ServerError;
+use super::super::installation::Installation;
 use super::place::{Places, put};
 use super::{Site, unusable};
 use crate::config::ExtensionSource;
@@ -22,6 +23,31 @@ pub(super) struct Patterns<'a> {
 /// What a part of a pattern is that is no name.
 const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 
+impl Patterns<'_> {
+    /// With the major version in its place.
+    fn expand(patterns: &[String], installation: &Installation) -> Vec<String> {
+        let major = installation.version.major().to_string();
+        patterns.iter().map(|pattern| pattern.replace("{major}", &major)).collect()
+    }
+}
+
+/// Whether everything is there.
+pub(super) fn is_ready(
+    source: &ExtensionSource,
+    path: &Path,
+    patterns: &Patterns,
+    installation: &Installation,
+) -> Result<(), ServerError> {
+    for tree in Patterns::expand(patterns.tree, installation) {
+        if !path.join(&tree).is_dir() {
+            return Err(unusable(source, format!("there is no directory \"{}\"", source.path.join(tree).display())));
+        }
+    }
+    let files = [patterns.library, patterns.control, patterns.sql].concat();
+    let files = Patterns::expand(&files, installation);
+    files.iter().try_for_each(|pattern| matching(source, path, pattern).map(drop))
+}
+
 /// Copies the files to their places. A library that a directory was named for keeps its place in that.
 pub(super) fn install(
     source: &ExtensionSource,
@@ -29,7 +55,6 @@ pub(super) fn install(
     patterns: &Patterns,
     site: Site,
 ) -> Result<(), ServerError> {
-    let major = site.staged.version.major().to_string();
     let places = Places::of(site);
     let mut placed: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     let mut place = |file: PathBuf, to: PathBuf| match placed.insert(to.clone(), file.clone()) {
@@ -39,14 +64,9 @@ pub(super) fn install(
         }
         _ => put(&file, &to, site.top),
     };
-    let expand = |patterns: &[String]| -> Vec<String> {
-        patterns.iter().map(|pattern| pattern.replace("{major}", &major)).collect()
-    };
+    let expand = |patterns: &[String]| Patterns::expand(patterns, site.staged);
     for tree in expand(patterns.tree) {
         let root = path.join(&tree);
-        if !root.is_dir() {
-            return Err(unusable(source, format!("there is no directory \"{}\"", source.path.join(tree).display())));
-        }
         if places.install(&root)? == 0 {
             return Err(unusable(source, format!("no file in \"{}\"", source.path.join(tree).display())));
         }

@@ -5,9 +5,25 @@ use std::path::Path;
 use walkdir::DirEntry;
 
 use super::super::error::ServerError;
+use super::super::installation::Installation;
 use super::super::tree::Treatment;
 use super::{Site, shell, unusable};
 use crate::config::ExtensionSource;
+
+/// Whether there is a Makefile, and what it includes.
+pub(super) fn is_ready(source: &ExtensionSource, path: &Path, installation: &Installation) -> Result<(), ServerError> {
+    if !["GNUmakefile", "makefile", "Makefile"].iter().any(|name| path.join(name).is_file()) {
+        return Err(unusable(source, format!("there is no Makefile in \"{}\"", path.display())));
+    }
+    if !installation.can_build_extensions() {
+        return Err(ServerError::NoPgxs {
+            major: installation.version.major(),
+            pg_config: installation.pg_config.clone(),
+            extension: source.name.clone(),
+        });
+    }
+    Ok(())
+}
 
 /// Builds by `make install`.
 pub(super) fn build(
@@ -16,16 +32,6 @@ pub(super) fn build(
     arguments: &[String],
     site: Site,
 ) -> Result<(), ServerError> {
-    if !["GNUmakefile", "makefile", "Makefile"].iter().any(|name| path.join(name).is_file()) {
-        return Err(unusable(source, format!("there is no Makefile in \"{}\"", source.path.display())));
-    }
-    if !site.staged.can_build_extensions() {
-        return Err(ServerError::NoPgxs {
-            major: site.staged.version.major(),
-            pg_config: site.staged.pg_config.clone(),
-            extension: source.name.clone(),
-        });
-    }
     let copy = shell::copy(source, path, site.run, treatment)?;
     let mut make = shell::program("make", &copy, site);
     make.arg(format!("PG_CONFIG={}", site.staged.pg_config.display()))

@@ -34,13 +34,31 @@ pub(super) struct Site<'a> {
     pub(super) run: &'a RunDirectory,
 }
 
-/// Installs `source` in a staged copy.
-pub(super) fn install(source: &ExtensionSource, site: Site) -> Result<(), ServerError> {
+/// Whether there is what an extension is built from, or what was built already. This is looked at before anything is done.
+///
+/// # Errors
+///
+/// What is missing.
+pub fn is_ready(source: &ExtensionSource, installation: &Installation) -> Result<(), ServerError> {
     // An empty path is the current directory.
     let path = Path::new(".").join(&source.path);
     if !path.is_dir() {
         return Err(unusable(source, format!("there is no directory \"{}\"", source.path.display())));
     }
+    match &source.build {
+        Build::Make { .. } => make::is_ready(source, &path, installation),
+        Build::Command { .. } => Ok(()),
+        Build::Cargo(_) => cargo::is_ready(source, installation),
+        Build::Files { library, control, sql, tree } => {
+            files::is_ready(source, &path, &files::Patterns { library, control, sql, tree }, installation)
+        }
+    }
+}
+
+/// Installs `source` in a staged copy.
+pub(super) fn install(source: &ExtensionSource, site: Site) -> Result<(), ServerError> {
+    is_ready(source, site.original)?;
+    let path = Path::new(".").join(&source.path);
     for name in source.names() {
         remove_installed(name, site.staged)?;
     }

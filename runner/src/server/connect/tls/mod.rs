@@ -28,6 +28,7 @@ use x509_cert::der::{Decode, Encode};
 use self::binding::end_point;
 use self::verify::{Roots, Verifier};
 use super::unusable::Unusable;
+use crate::hint::{self, Need};
 
 pub(super) use self::binding::{Bind, Bound};
 
@@ -204,9 +205,8 @@ fn roots(mode: Mode, files: &Files, provider: &Arc<CryptoProvider>) -> Result<Op
     let certificates = if file == Path::new("system") {
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
-            return Err(
-                Unusable::new("could not load system root certificates").hint("apt-get install ca-certificates")
-            );
+            let reason = "could not load system root certificates";
+            return Err(Unusable::new(reason).hint(hint::install(&[Need::Certificates])));
         }
         found.certs
     } else if file.exists() {

@@ -7,9 +7,10 @@ mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::super::error::ServerError;
+use super::super::installation::Installation;
 use super::place::put;
 use super::{Site, log_tail, run_logged, shell, unusable};
 use crate::config::{Crate, ExtensionSource};
@@ -27,6 +28,20 @@ pub(super) struct Job<'a> {
     site: Site<'a>,
 }
 
+/// Whether there are the headers that bindings are made from, and cargo.
+pub(super) fn is_ready(source: &ExtensionSource, installation: &Installation) -> Result<(), ServerError> {
+    if !installation.include_server_dir.join("postgres.h").is_file() {
+        return Err(ServerError::NoPgxs {
+            major: installation.version.major(),
+            pg_config: installation.pg_config.clone(),
+            extension: source.name.clone(),
+        });
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    cargo.status().map(drop).map_err(|error| ServerError::Spawn { program: "cargo".into(), source: error })
+}
+
 /// Builds the crate in the place where it is, but with all that cargo makes in `target`, which may have some of it already.
 pub(super) fn build(
     source: &ExtensionSource,
@@ -35,13 +50,6 @@ pub(super) fn build(
     target: &Path,
     site: Site,
 ) -> Result<(), ServerError> {
-    if !site.original.include_server_dir.join("postgres.h").is_file() {
-        return Err(ServerError::NoPgxs {
-            major: site.original.version.major(),
-            pg_config: site.original.pg_config.clone(),
-            extension: source.name.clone(),
-        });
-    }
     let metadata = Metadata::of(source, path, target, site)?;
     let package = metadata.package(source, path, wanted)?;
     let job = Job { source, wanted, package, metadata: &metadata, target, site };
