@@ -128,6 +128,39 @@ fn a_backend_that_is_killed_is_a_gap_and_a_crash() {
 }
 
 #[test]
+fn references_and_the_heap_are_looked_at_as_well() {
+    let project = Project::new(&[]);
+    let with = "--extension mem_corpus --create mem_corpus";
+    // The first is called once, and with the one target there is it is that library's.
+    let script = format!(
+        "psql -Xqtc \"SELECT mem_corpus.r01_bad('pg_class')\" -o /dev/null 2>/dev/null; {}",
+        repeated(30, "SELECT mem_corpus.d11_bad(0); SELECT mem_corpus.r01_ok('pg_class');")
+    );
+    let ended = run(&project, with, &script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let said = "statement SELECT mem_corpus.r01_bad($1): 1 violation\n    + resource_leak|WARNING|relation|x1/iter|-|";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    // A statement that fails each time.
+    let said = "statement SELECT mem_corpus.d11_bad($1): 1 violation\n    + malloc_leak|";
+    assert!(ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("r01_ok"), "{}", ended.stderr);
+}
+
+/// A background worker has transactions, and is named.
+#[test]
+fn background_workers_are_observed() {
+    let project = Project::new(&[]);
+    let script = |is_ok: bool| format!("psql -Xqt -c 'SELECT mem_corpus.d05_launch({is_ok})' -o /dev/null; sleep 3");
+    let with = "--extension mem_corpus --create mem_corpus";
+    let bad = run(&project, with, &script(false));
+    let results = project.read("results/exec.json");
+    assert_eq!(bad.code, 1, "{}", bad.stderr);
+    assert!(results.contains("in session background worker "), "{results}");
+    let ok = run(&project, with, &script(true));
+    assert_eq!(ok.code, 0, "{}", ok.stderr);
+}
+
+#[test]
 fn sessions_that_stay_are_ended_and_heard() {
     let project = Project::new(&[]);
     let stay = "{ for i in $(seq 1 30); do echo 'SELECT leak_shapes.top_100();'; done; sleep 60; } | \
@@ -217,6 +250,25 @@ fn a_statement_that_never_ends_is_seen_to_grow() {
     assert!(ended.stderr.contains(said) && ended.stderr.contains(row), "{}", ended.stderr);
     let ended = run(&project, with, &PGWEB.replace("SWITCH", "on"));
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+}
+
+#[test]
+fn a_shell_is_set_up_by_a_spec() {
+    let spec = "extension leak_shapes\nset work_mem = '7MB'\nset search_path = leak_shapes, public\n\
+        setup { CREATE TABLE mine AS SELECT 42 AS answer; }\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+    let project = Project::new(&[("specs/mine.mcspec", spec)]);
+    let shell = |spec: &str| {
+        let mut command = project.mcspec("shell");
+        command.arg("--pg-config").arg(project.pg_config()).args([spec, "--", "-XAt", "-c", "SELECT answer FROM mine"]);
+        command.args(["-c", "SHOW work_mem", "-c", "SELECT top_100()"]).stdin(Stdio::null());
+        end(command)
+    };
+    let ended = shell("mine");
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, "42\n7MB\n\n"), "{}", ended.stderr);
+    let ended = shell("nosuch");
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    assert!(ended.stderr.contains("there is no spec \"nosuch\""), "{}", ended.stderr);
+    project.assert_nothing_left();
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(super) fn exec(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     make_directory(&config.project.results)?;
     let (reporters, files) = beside(&arguments.report, arguments.quiet)?;
     signals::begin();
-    let mut ready = arguments.served.prepare(config)?;
+    let mut ready = arguments.served.prepare(config, None)?;
     ready.options.observes = true;
     let frame = Frame::start(&ready.installed, &ready.directory, &ready.options)?;
     let begun = Instant::now();

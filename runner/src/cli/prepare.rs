@@ -6,11 +6,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
+use super::catalog::catalog;
 use super::complaint::{Complaint, guarded};
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
 use crate::language::day::{BadDay, Day, TODAY};
-use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, Outside, Overrides, cases};
+use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, Outside, Overrides, cases, load};
 use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, Stage, Template};
 
 /// The installations a run is for.
@@ -172,6 +173,20 @@ pub(super) fn stage(
     let stage = Stage::build(installation, run, engine.as_ref(), extensions)?;
     let template = Template::create(&stage)?;
     Ok(Installed { stage, template })
+}
+
+/// The case of a spec of that name on an installation, of one with matrices the first.
+pub(super) fn case_of(name: &str, installation: &Installation, config: &Config) -> Result<Case, Complaint> {
+    let entry = catalog(&config.project.specs)?.into_iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| Complaint::Nothing {
+        message: format!("there is no spec \"{name}\""),
+        hint: Some("\"mcspec list\" shows the specs and their tags".to_owned()),
+    })?;
+    let loaded = load(&entry.name, &entry.path).map_err(Complaint::Specs)?;
+    let environments = [environment(installation, config)];
+    let (overrides, outside) = (Overrides::default(), Outside::default());
+    let mut plan = plan(&[vec![loaded]], &environments, &overrides, &outside, config, true)?;
+    Ok(plan.cases.swap_remove(0))
 }
 
 /// The configured extensions that cases name. Any may be asked for by `cascade`, and one that nobody is known to provide may come

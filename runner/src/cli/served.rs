@@ -12,7 +12,7 @@ use super::run::{major, note};
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
 use crate::observe::Options;
-use crate::plan::ConfLine;
+use crate::plan::{Case, ConfLine};
 use crate::server::RunDirectory;
 
 /// What the server has.
@@ -58,6 +58,8 @@ pub(super) struct Served {
 
 /// An installation that is ready to start a server from.
 pub(super) struct Ready {
+    /// What the spec comes to, where there is one.
+    pub(super) case: Option<Case>,
     pub(super) installed: Installed,
     pub(super) options: Options,
     /// Goes last: what else is here is in it.
@@ -65,24 +67,30 @@ pub(super) struct Ready {
 }
 
 impl Served {
-    /// Builds and stages everything.
-    pub(super) fn prepare(&self, config: &Config) -> Result<Ready, Complaint> {
+    /// Builds and stages everything; what a spec asks for as well, and no other extensions, where there is one.
+    pub(super) fn prepare(&self, config: &Config, spec: Option<&str>) -> Result<Ready, Complaint> {
         let mut conf = Vec::new();
         for file in &self.conf {
             conf.extend(lines(file)?.into_iter().map(|ConfLine { text, .. }| text));
         }
-        let extensions = self.extensions(config)?;
         let majors = self.pg.or_else(|| config.profile.pg.first().copied());
         let wanted: Vec<u32> = majors.into_iter().collect();
         let mut found = prepare::installations(&wanted, self.pg_config.as_ref(), config)?;
         let installation = found.swap_remove(0);
+        let case = spec.map(|name| prepare::case_of(name, &installation, config)).transpose()?;
+        let extensions = match &case {
+            Some(case) if self.extension.is_empty() => {
+                prepare::extensions(std::slice::from_ref(case), &installation, config)
+            }
+            _ => self.extensions(config)?,
+        };
         let directory = RunDirectory::create()?;
         if self.keep {
             directory.keep();
             note(&format!("kept \"{}\"", directory.path().display()));
         }
         let installed = prepare::stage(&installation, &directory, &extensions, config, true)?;
-        let options = Options {
+        let mut options = Options {
             preload_first: self.preload_first.clone(),
             preload: self.preload.clone(),
             conf,
@@ -90,7 +98,13 @@ impl Served {
             create: self.create.clone(),
             observes: false,
         };
-        Ok(Ready { installed, options, directory })
+        if let Some(case) = &case {
+            options.preload_first.extend(case.preload_first.iter().cloned());
+            options.preload.extend(case.preload.iter().cloned());
+            options.conf.extend(case.conf.iter().map(|line| line.text.clone()));
+            options.targets.extend(case.targets.iter().cloned());
+        }
+        Ok(Ready { case, installed, options, directory })
     }
 
     /// Those that are asked for, or all.

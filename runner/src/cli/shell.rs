@@ -16,6 +16,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     served: Served,
 
+    /// A spec, whose extensions are created and whose setup is done first
+    #[arg(value_name = "SPEC")]
+    spec: Option<String>,
+
     /// Arguments for psql
     #[arg(value_name = "ARGUMENT", last = true)]
     arguments: Vec<std::ffi::OsString>,
@@ -25,9 +29,15 @@ pub(super) struct Arguments {
 pub(super) fn shell(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     signals::handle()?;
     signals::begin();
-    let mut ready = arguments.served.prepare(config)?;
+    let mut ready = arguments.served.prepare(config, arguments.spec.as_deref())?;
     ready.options.create.push("pg_ext_memcheck".to_owned());
     let frame = Frame::start(&ready.installed, &ready.directory, &ready.options)?;
+    if let Some(case) = &ready.case {
+        frame.set_up(case).map_err(|failure| Complaint::Argument {
+            message: std::iter::once(failure.headline()).chain(failure.particulars()).collect::<Vec<_>>().join("\n"),
+            hint: None,
+        })?;
+    }
     note("SELECT ext_memcheck.begin(); opens a check window, SELECT * FROM ext_memcheck.end(); closes it");
     let command: Vec<_> = std::iter::once("psql".into()).chain(arguments.arguments.iter().cloned()).collect();
     Ok(match run(&frame, &command, signals::attend).code() {

@@ -8,6 +8,7 @@ use super::failure::{Cause, Failure, Step, Stopped};
 use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
 use super::pool::{Slot, Source};
 use super::progress::Progress;
+use super::quote::quoted;
 use super::scenario;
 use super::session::Session;
 use super::sessions::checked;
@@ -175,6 +176,28 @@ fn prepare(
         outcome.targets = targets::find(control, case)?;
     }
     Ok(())
+}
+
+/// Makes a database as the scenarios of a case find it: extensions, the file's settings as those of the database, its setup.
+///
+/// # Errors
+///
+/// What fails first.
+pub fn set_up(server: &Server, database: &str, case: &Case) -> Result<(), Failure> {
+    let mut control = Session::open(server, database, "", case.timeout)?;
+    let mut all = || {
+        extension::create_all(&mut control, case)?;
+        control.settings(&case.settings)?;
+        for setting in &case.settings {
+            let (database, name) = (quoted(database, '"'), &setting.name);
+            let name: Vec<String> = name.split('.').map(|part| quoted(part, '"')).collect();
+            let sql = format!("ALTER DATABASE {database} SET {} FROM CURRENT", name.join("."));
+            control.simple(&sql, &Step::Setting(setting.name.clone()), Some(&setting.place))?;
+        }
+        control.blocks(&case.setup, &Step::Setup)
+    };
+    let done = all();
+    control.end(done)
 }
 
 /// Runs the file's teardown, where there is still a server.

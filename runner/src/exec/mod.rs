@@ -17,6 +17,6 @@ pub mod sessions;
 mod targets;
 mod workload;
 
-pub use case::run;
+pub use case::{run, set_up};
 pub use pool::{Installed, Slot, Source};
 pub use progress::Progress;

@@ -11,8 +11,10 @@ use memcheck_core::observed::{SessionRecord, Who};
 
 use super::looks::Looks;
 use super::record::{self, Records};
-use crate::exec::Installed;
+use crate::exec::failure::Failure;
 use crate::exec::outcome::REFUSED;
+use crate::exec::{Installed, set_up};
+use crate::plan::Case;
 use crate::server::Crash;
 use crate::server::connect::ask;
 use crate::server::{RunDirectory, SUPERUSER, Server, ServerError, ServerOptions, is_running};
@@ -140,6 +142,15 @@ impl Frame {
             frame.administer(DATABASE, &format!("CREATE EXTENSION \"{name}\" CASCADE"))?;
         }
         Ok(frame)
+    }
+
+    /// Makes the database as the scenarios of a case find it.
+    ///
+    /// # Errors
+    ///
+    /// What fails first.
+    pub fn set_up(&self, case: &Case) -> Result<(), Failure> {
+        set_up(&self.server, DATABASE, case)
     }
 
     fn administer(&self, database: &str, sql: &str) -> Result<(), ServerError> {
