@@ -19,11 +19,12 @@ name=mcspec-$version-linux-x86_64
 dist=target/dist
 
 cargo build -q -p xtask
-# gcc looks into directories of its own before those of the sysroot, for what a program begins with too.
+# gcc looks into directories of its own before those of the sysroot, for what a program begins with too; and -L of others may name
+# this system's, as for a server of its own.
 mkdir -p $dist/bin
 libraries=$sysroot/usr/lib/x86_64-linux-gnu
 for compiler in cc gcc; do
-    printf '#!/bin/sh\nexec %s "$@" -B%s/ -L%s -L%s\n' "$(command -v $compiler)" "$libraries" "$libraries" \
+    printf '#!/bin/sh\nexec %s -B%s/ -L%s -L%s "$@"\n' "$(command -v $compiler)" "$libraries" "$libraries" \
         "$sysroot/lib/x86_64-linux-gnu" >$dist/bin/$compiler
     chmod +x $dist/bin/$compiler
 done
@@ -38,7 +39,7 @@ for major in "$@"; do
         --output "$dist/engine/$major" --target-dir $dist/engine-build
 done
 unset RUSTFLAGS CFLAGS
-COPT="--sysroot=$sysroot -gno-record-gcc-switches" scripts/image.sh "$dist/$name" $dist/build/release/mcspec $dist/engine "$@"
+COPT="--sysroot=$sysroot -ffile-prefix-map=$sysroot= -gno-record-gcc-switches" scripts/image.sh "$dist/$name" $dist/build/release/mcspec $dist/engine "$@"
 tests/dist/check "$dist/$name"
 tar -C $dist --owner=0 --group=0 --numeric-owner --sort=name -czf "$dist/$name.tar.gz.new" "$name"
 mv "$dist/$name.tar.gz.new" "$dist/$name.tar.gz"
