@@ -11,17 +11,18 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
 use mcspec::golden::{self, Difference};
-use mcspec::judge::{Fault, GAPS, Repeats, Status, Verdict};
+use mcspec::judge::{Fault, GAPS, Repeats, Status, Use, Verdict};
 use mcspec::plan::{Case, Defaults, Environment, Overrides, cases, load};
 use mcspec::report::json::{BadReport, RunReport};
-use mcspec::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Tap};
-use mcspec::results::{Axes, Seen};
+use mcspec::report::{Checkout, Github, Json, Junit, Markdown, Pretty, Reporter, Reports, Sarif, Tap};
+use mcspec::results::{Allowed, Axes, Known, Seen};
 use mcspec::run::{Event, InOrder};
 use memcheck_core::census::SiteId;
 use memcheck_core::golden::row::{Observed, Policy};
@@ -33,6 +34,9 @@ scenario growth_benchmark count_companies
   iterations 1000
   workload { SELECT count(*) FROM companies; }
   expect ctx_bloat error in 'TopMemoryContext'
+  allow 'MyCache' because 'a cache, see #12' until 2027-01-31
+  allow 'Gone%' because 'mended: 50%, long ago' until 2026-01-31
+  allow 'Nowhere' because 'of no use'
 ";
 
 /// A writer whose text can be read back.
@@ -155,6 +159,21 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         incomplete("workers_not_traced", 1),
         incomplete("inconsistencies", 2),
     ];
+    let [cache, gone, nowhere] = case.scenarios[0].allowances.as_slice() else {
+        panic!("{:?}", case.scenarios[0].allowances)
+    };
+    let allowed = |context: &str, site| Allowed {
+        observed: found(&format!("ctx_bloat|INFO|{context}|100 x1/iter|linear|buggy_pg_ext"), site),
+        by: Known::from(&**cache),
+    };
+    let seen = vec![Seen {
+        title: title.clone(),
+        allowed: vec![allowed("MyCache", Some(site())), allowed("MyCache/of another", None)],
+        ..Seen::default()
+    }];
+    let used = |allowance: &Arc<_>, is_used| Use { allowance: Arc::clone(allowance), is_used, is_unused: !is_used };
+    let known = vec![used(cache, true), used(gone, false), used(nowhere, false)];
+    let over = vec![used(cache, false), used(gone, true), used(nowhere, false)];
     let later = verdict(Status::Skipped("requires pg >= 19".into()), vec![], 0);
     let repeats = Some(Repeats { runs: 10, failed: 3 });
     vec![
@@ -177,6 +196,8 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
             "known",
             verdict(Status::ExpectedFailure("upstream bug 7".into()), vec![incomplete("violations_lost", 2)], 10),
         ),
+        ("allowed", Verdict { seen, allowances: known, ..verdict(Status::Passed, vec![], 7) }),
+        ("over", Verdict { allowances: over, ..verdict(Status::Failed, vec![incomplete("violations_lost", 3)], 7) }),
         ("mended", verdict(Status::Failed, vec![Fault::Passed { reason: "upstream bug 8".into() }], 10)),
     ]
 }
@@ -187,7 +208,8 @@ fn run(versions: &[&str]) -> (tempfile::TempDir, Vec<Case>, Vec<Verdict>) {
     let path = directory.path().join("leaky.mcspec");
     fs::write(&path, SPEC).unwrap();
     let loaded = load("leaky", &path).unwrap();
-    let planned = cases(&loaded, &Environment::nominal(180_006), &Overrides::default(), Defaults::default());
+    let defaults = Defaults { today: "2026-11-27".parse().unwrap(), ..Defaults::default() };
+    let planned = cases(&loaded, &Environment::nominal(180_006), &Overrides::default(), defaults);
     let case = planned.unwrap().remove(0);
     let (mut all, mut judged) = (Vec::new(), Vec::new());
     for (i, version) in versions.iter().enumerate() {
@@ -216,7 +238,8 @@ fn report_of(all: &[Case], verdicts: Vec<Verdict>, reporter: impl FnOnce(Shared)
     let mut ended = InOrder::default();
     for (case, verdict) in verdicts.into_iter().enumerate().rev() {
         let outcome = Box::new(outcome(&verdict));
-        let verdict = Box::new(Verdict { seen: seen(&all[case], &outcome), ..verdict });
+        let seen = if verdict.seen.is_empty() { seen(&all[case], &outcome) } else { verdict.seen.clone() };
+        let verdict = Box::new(Verdict { seen, ..verdict });
         let event = Event::Finished { case, outcome, verdict };
         reports.event(&event);
         let Event::Finished { case, outcome, verdict } = event else { unreachable!() };
@@ -365,11 +388,10 @@ fn markdown() {
 fn github() {
     let summary = Shared::default();
     let kept = summary.clone();
-    // The specs of the test are not below the repository's root, which an absolute path shows.
-    let text = report(&[""], |out| Box::new(Github::new(out, Some(kept), "ext".into())));
+    let text = report(&[""], |out| Box::new(Github::new(out, Some(kept), checkout())));
     compare("github.txt", &text);
     let summary = String::from_utf8(summary.0.borrow().clone()).unwrap();
-    assert!(summary.starts_with("## mcspec: 4 passed, "), "{summary}");
+    assert!(summary.starts_with("## mcspec: 5 passed, "), "{summary}");
     assert!(summary.contains("\n### leaky\n"), "{summary}");
 
     // The documented form: one line, known parameters, nothing in them that ends one.
@@ -378,7 +400,7 @@ fn github() {
         let (level, parameters) = head.split_once(' ').unwrap();
         assert!(["error", "warning", "notice"].contains(&level), "{line}");
         let names: Vec<&str> = parameters.split(',').map(|parameter| parameter.split_once('=').unwrap().0).collect();
-        assert_eq!(names, ["file", "line", "col", "title"], "{line}");
+        assert!(names == ["file", "line", "col", "title"] || names == ["file", "line", "title"], "{line}");
         assert!(!message.is_empty() && !parameters.contains(':'), "{line}");
     }
 }
@@ -389,7 +411,7 @@ fn json_is_read_back_as_it_was_written() {
     compare("json.json", &text);
     let read = RunReport::parse(&text).unwrap();
     assert_eq!(serde_json::to_string_pretty(&read).unwrap() + "\n", text);
-    assert_eq!(read.cases.len(), 17);
+    assert_eq!(read.cases.len(), 19);
     assert_eq!(read.cases[0].scenarios[0].findings[0].objects_per_iter, 1.0 / 3.0);
 
     // What there is stands in the manual.
@@ -507,6 +529,57 @@ fn a_parser_of_version_14_reads_tap() {
             }
         }
     }
+}
+
+/// A checkout with the source of the subject.
+fn checkout() -> Checkout {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkout");
+    fs::create_dir_all(root.join("buggy_pg_ext")).unwrap();
+    fs::write(root.join("buggy_pg_ext/buggy_pg_ext.c"), "").unwrap();
+    Checkout::of(&root, root.join("specs"))
+}
+
+#[test]
+fn the_worst_annotations_come_first_and_those_of_sources_with_those_of_specs() {
+    let text = report(&[""], |out| Box::new(Github::new(out, None::<Shared>, checkout())));
+    let levels: Vec<&str> = text.lines().map(|line| line[2..].split(' ').next().unwrap()).collect();
+    assert!(levels.is_sorted_by_key(|level| ["error", "warning", "notice"].iter().position(|other| other == level)));
+    // Two did not run, and one found more than the rest.
+    let first: Vec<&str> = text.lines().take(4).map(|line| line.split(',').next().unwrap()).collect();
+    let (stopped, found) = first.split_at(2);
+    assert!(stopped.iter().all(|line| line.ends_with("specs/leaky.mcspec")), "{first:?}");
+    assert_eq!(found[0], "::error file=buggy_pg_ext/buggy_pg_ext.c");
+    assert!(
+        text.contains("::error file=buggy_pg_ext/buggy_pg_ext.c,line=71,title=mcspec%3A leaky::ctx_bloat|WARNING|"),
+        "{text}"
+    );
+}
+
+#[test]
+fn sarif() {
+    let text = report(&[""], |out| Box::new(Sarif::new(out, checkout())));
+    let text = text.replace(&format!("{}/checkout", env!("CARGO_TARGET_TMPDIR")), "/CHECKOUT");
+    compare("sarif.json", &text);
+    readers::validate_json(&text, "sarif-schema-2.1.0.json");
+    let nasty = report_nasty(
+        &[Status::Passed, Status::Failed, Status::Unsupported, skipped(), known(), interrupted()],
+        |out| Box::new(Sarif::new(out, checkout())),
+    );
+    readers::validate_json(&nasty, "sarif-schema-2.1.0.json");
+    readers::validate_json(&report_nasty(&[], |out| Box::new(Sarif::new(out, checkout()))), "sarif-schema-2.1.0.json");
+
+    // Stable, and what is allowed or excused is suppressed.
+    let fingerprints = |text: &str| -> Vec<serde_json::Value> {
+        let log: serde_json::Value = serde_json::from_str(text).unwrap();
+        log["runs"][0]["results"].as_array().unwrap().iter().map(|one| one["partialFingerprints"].clone()).collect()
+    };
+    assert_eq!(fingerprints(&text), fingerprints(&report(&[""], |out| Box::new(Sarif::new(out, checkout())))));
+    let log: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let suppressed: Vec<&str> = (results.iter().flat_map(|one| one["suppressions"].as_array().unwrap()))
+        .map(|one| one["justification"].as_str().unwrap())
+        .collect();
+    assert_eq!(suppressed, ["a cache, see #12 (until 2027-01-31)"; 2]);
 }
 
 /// The keys of all objects and the kinds of all faults.

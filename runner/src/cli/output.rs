@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::complaint::{Complaint, OfFile};
 use crate::atomic::Draft;
-use crate::report::{Github, Json, Junit, Markdown, Pretty, Reporter, Tap};
+use crate::report::{Checkout, Github, Json, Junit, Markdown, Pretty, Reporter, Sarif, Tap};
 
 /// The standard output. When nobody reads it any more, what is written is dropped: a run goes on, since its results and
 /// its exit code still matter.
@@ -84,8 +84,10 @@ const FORMATS: &[Format] = &[
     Format { name: "json", open: |to| Ok(Box::new(Json::new(to.out))) },
     // The XML that CI systems read.
     Format { name: "junit", open: |to| Ok(Box::new(Junit::new(to.out))) },
+    // What code scanning services and editors read.
+    Format { name: "sarif", open: |to| Ok(Box::new(Sarif::new(to.out, Checkout::here()))) },
     // Annotations and a job summary of GitHub Actions.
-    Format { name: "github", open: |to| Ok(Box::new(Github::new(to.out, job_summary()?, below_workspace()))) },
+    Format { name: "github", open: |to| Ok(Box::new(Github::new(to.out, job_summary()?, Checkout::here()))) },
     // A table and what is wrong, to be pasted or published.
     Format { name: "markdown", open: |to| Ok(Box::new(Markdown::new(to.out))) },
 ];
@@ -208,14 +210,4 @@ fn job_summary() -> Result<Option<Box<dyn Write>>, Complaint> {
         Ok(Box::new(BufWriter::new(file)) as Box<dyn Write>)
     };
     file.map(open).transpose()
-}
-
-/// The way from the root of GitHub's checkout to the current directory, which annotations have to include.
-fn below_workspace() -> PathBuf {
-    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let below = |workspace: PathBuf| {
-        let current = std::env::current_dir().ok()?;
-        current.strip_prefix(workspace.canonicalize().ok()?).ok().map(Path::to_owned)
-    };
-    workspace.and_then(below).unwrap_or_default()
 }

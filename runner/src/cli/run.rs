@@ -72,7 +72,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
 
-    /// Report as pretty, tap, json, junit, github or markdown, also into a file; default: pretty on a terminal, tap
+    /// Report as pretty, tap, json, junit, sarif, github or markdown, also into a file; default: pretty on a terminal, tap
     /// elsewhere; repeatable
     #[arg(long, value_name = "FORMAT[=FILE]", add = complete::formats())]
     report: Vec<ReportTo>,

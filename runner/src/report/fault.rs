@@ -13,6 +13,7 @@ use crate::golden::Difference;
 use crate::hint;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
+use crate::results::Seen;
 
 /// How many scenarios or permutations are named that something holds for.
 const NAMED: usize = 10;
@@ -194,6 +195,25 @@ pub fn place(fault: &Fault, described: &Described, case: &Case) -> Option<Place>
         _ => return described.place.clone(),
     };
     case.scenarios.iter().find(|scenario| scenario.title == *title).map(|scenario| scenario.place.clone())
+}
+
+/// The violations that speak against a case, each with its scenario or permutation.
+pub(super) fn violations<'f>(fault: &'f Fault) -> Vec<(&'f str, &'f Observed)> {
+    match fault {
+        Fault::Unmet { title, rows, .. } => rows.iter().map(|observed| (title.as_str(), observed)).collect(),
+        Fault::Differs { title, differences } => {
+            let of = |difference: &'f Difference| match difference {
+                Difference::Unexpected(observed) | Difference::Changed { observed, .. } => Some(observed),
+                _ => None,
+            };
+            differences.iter().filter_map(of).map(|observed| (title.as_str(), observed)).collect()
+        }
+        Fault::NotRecorded { blocks, .. } => {
+            let of = |block: &'f Seen| block.rows.iter().map(|observed| (block.title.as_str(), observed));
+            blocks.iter().flat_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn described_failure(failure: &Failure) -> Described {

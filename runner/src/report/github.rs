@@ -1,68 +1,149 @@
-//! GitHub Actions: an annotation at the line of the spec for every fault, and the job's summary.
+//! GitHub Actions: annotations at the line of the spec for every fault and at the lines that allocate, and the job's summary.
 //!
 //! The syntax is that of workflow commands: `::error file=F,line=L,col=C,title=T::message`, with `%`, CR and LF escaped
-//! everywhere and `:` and `,` also in the parameters.
+//! everywhere and `:` and `,` also in the parameters. GitHub shows the first ten of each level of a step: the worst come first.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::fault::{describe, place};
+use memcheck_core::Severity;
+use memcheck_core::golden::row::Observed;
+
+use super::fault::{describe, place, violations};
 use super::markdown::Document;
-use super::{Reporter, Summary, unrecorded};
+use super::{Checkout, Reporter, Summary, allowed, unrecorded, warnings};
 use crate::exec::outcome::Outcome;
-use crate::judge::Verdict;
+use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
 
 /// The longest summary of a step, in bytes; a longer one is not shown at all.
 const SUMMARY_LIMIT: usize = 1 << 20;
 
-/// Writes workflow commands, and the summary when the run is over.
+/// Writes workflow commands and the summary when the run is over.
 pub struct Github<W, S> {
     out: W,
     summary: Option<S>,
-    directory: PathBuf,
+    checkout: Checkout,
+    annotations: Vec<Annotation>,
     document: Document,
 }
 
+/// How bad an annotation is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Error(Rank),
+    Warning,
+    Notice,
+}
+
+/// What comes first of several errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// What did not run to its end.
+    Stopped,
+    /// A violation.
+    Violation(std::cmp::Reverse<Severity>),
+    /// What is missing.
+    Other,
+}
+
+/// A workflow command.
+#[derive(Debug)]
+struct Annotation {
+    level: Level,
+    file: String,
+    line: usize,
+    column: Option<usize>,
+    title: String,
+    message: String,
+}
+
 impl<W: Write, S: Write> Github<W, S> {
-    /// Commands to be written to `out`, and the summary, where there is a file for it. `directory` leads from the root
-    /// of the repository to the directory that the paths of specs are relative to.
-    pub fn new(out: W, summary: Option<S>, directory: PathBuf) -> Self {
-        Github { out, summary, directory, document: Document::default() }
+    /// Commands to be written to `out`, about files of that checkout, and the summary, where there is a file for it.
+    pub fn new(out: W, summary: Option<S>, checkout: Checkout) -> Self {
+        Github { out, summary, checkout, annotations: Vec::new(), document: Document::default() }
     }
 
-    /// Annotates the place, or else the first line of the spec.
-    fn command(&mut self, level: &str, case: &Case, place: Option<&Place>, message: &str) -> io::Result<()> {
-        let (source, offset) = place.map_or((&case.source, 0), |place| (&place.source, place.offset));
-        let (line, column) = source.line_column(offset);
-        let file = parameter(&from_root(&self.directory, &source.path).to_string_lossy());
-        let title = parameter(&format!("mcspec: {}", case.label));
-        let message = data(message);
-        writeln!(self.out, "::{level} file={file},line={line},col={column},title={title}::{message}")
+    /// Annotates a place of a spec.
+    fn at_place(&mut self, level: Level, place: &Place, title: String, message: String) {
+        let (line, column) = place.source.line_column(place.offset);
+        let file = self.file(&place.source.path);
+        self.annotations.push(Annotation { level, file, line, column: Some(column), title, message });
+    }
+
+    /// A file as the repository has it.
+    fn file(&self, path: &Path) -> String {
+        self.checkout.file(path).unwrap_or_else(|| path.to_string_lossy().into_owned())
+    }
+
+    /// Annotates what is wrong with a case: lines that allocate, and the clause that they speak against.
+    fn faults(&mut self, case: &Case, verdict: &Verdict) {
+        let title = format!("mcspec: {}", case.label);
+        let mut said = HashSet::new();
+        for fault in &verdict.faults {
+            let found = violations(fault);
+            let rank = rank(fault, &found);
+            for (scenario, observed) in found {
+                let place = observed.site.as_ref().and_then(|site| self.checkout.place(site));
+                let row = observed.row.to_string();
+                if let Some(place) = place.filter(|place| said.insert((place.clone(), row.clone()))) {
+                    self.annotations.push(Annotation {
+                        level: Level::Error(rank_of(observed)),
+                        file: place.file,
+                        line: place.line as usize,
+                        column: None,
+                        title: title.clone(),
+                        message: message(scenario, observed),
+                    });
+                }
+            }
+            let described = describe(fault, verdict);
+            let details = described.details.iter().map(|line| line.text.trim_end());
+            let message: Vec<&str> = std::iter::once(described.message.as_str()).chain(details).collect();
+            let place = place(fault, &described, case).unwrap_or_else(|| case.place(0));
+            self.at_place(Level::Error(rank), &place, title.clone(), message.join("\n"));
+        }
     }
 }
 
 impl<W: Write, S: Write> Reporter for Github<W, S> {
     fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.document.add(case, verdict);
+        let (whole, title) = (case.place(0), format!("mcspec: {}", case.label));
         if let Some(flaky) = verdict.flaky() {
-            self.command("warning", case, None, &format!("flaky: {flaky}"))?;
+            self.at_place(Level::Warning, &whole, title.clone(), format!("flaky: {flaky}"));
         }
         if let Some(unrecorded) = unrecorded(verdict) {
-            self.command("notice", case, None, &unrecorded)?;
+            self.at_place(Level::Notice, &whole, title.clone(), unrecorded);
+        }
+        for allowance in allowed::over(verdict) {
+            self.at_place(Level::Warning, &allowance.place, title.clone(), allowed::is_over(allowance));
+        }
+        for group in allowed::groups(verdict) {
+            let details = group.details();
+            let lines: Vec<&str> = details.iter().map(|line| line.text.trim_end()).collect();
+            let message = format!("{}\n{}", group.headline(), lines.join("\n"));
+            let file = self.file(Path::new(&group.by.file));
+            let (line, column) = (group.by.line, Some(group.by.column));
+            let title = title.clone();
+            self.annotations.push(Annotation { level: Level::Notice, file, line, column, title, message });
         }
         if verdict.is_bad() {
-            for fault in &verdict.faults {
-                let described = describe(fault, verdict);
-                let details = described.details.iter().map(|line| line.text.trim_end());
-                let message: Vec<&str> = std::iter::once(described.message.as_str()).chain(details).collect();
-                self.command("error", case, place(fault, &described, case).as_ref(), &message.join("\n"))?;
-            }
+            self.faults(case, verdict);
         }
-        self.out.flush()
+        Ok(())
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        for (place, warning) in warnings(summary) {
+            self.at_place(Level::Warning, place, "mcspec".to_owned(), warning);
+        }
+        self.annotations.sort_by_key(|annotation| annotation.level);
+        for annotation in &self.annotations {
+            writeln!(self.out, "{}", annotation.command())?;
+        }
+        self.out.flush()?;
         let Some(out) = &mut self.summary else { return Ok(()) };
         let whole = self.document.text(summary);
         let text = if whole.len() > SUMMARY_LIMIT { self.document.table(summary) } else { whole };
@@ -71,9 +152,37 @@ impl<W: Write, S: Write> Reporter for Github<W, S> {
     }
 }
 
-/// A spec's path as the repository has it.
-fn from_root(directory: &Path, path: &Path) -> PathBuf {
-    directory.join(path.strip_prefix(".").unwrap_or(path))
+impl Annotation {
+    /// The workflow command for it.
+    fn command(&self) -> String {
+        let level = match self.level {
+            Level::Error(_) => "error",
+            Level::Warning => "warning",
+            Level::Notice => "notice",
+        };
+        let (file, title, message) = (parameter(&self.file), parameter(&self.title), data(&self.message));
+        let column = self.column.map_or(String::new(), |column| format!(",col={column}"));
+        format!("::{level} file={file},line={}{column},title={title}::{message}", self.line)
+    }
+}
+
+/// How bad a violation is, of those that speak against a case.
+fn rank_of(observed: &Observed) -> Rank {
+    Rank::Violation(std::cmp::Reverse(observed.row.severity.map_or(Severity::Warning, |(_, high)| high)))
+}
+
+fn rank(fault: &Fault, found: &[(&str, &Observed)]) -> Rank {
+    match fault {
+        Fault::Failure(_) | Fault::Unsupported(_) => Rank::Stopped,
+        _ => found.iter().map(|(_, observed)| rank_of(observed)).min().unwrap_or(Rank::Other),
+    }
+}
+
+/// What is said at the line that allocates.
+fn message(scenario: &str, observed: &Observed) -> String {
+    let lines = observed.site.iter().flat_map(|site| super::origin::lines(site, 0));
+    let lines: Vec<String> = lines.map(|line| line.text).collect();
+    format!("{}\n{scenario}\n{}", observed.row, lines.join("\n"))
 }
 
 /// Escapes a message.
@@ -97,11 +206,17 @@ mod tests {
     }
 
     #[test]
-    fn paths_begin_at_the_root_of_the_repository() {
-        for (directory, path, expected) in
-            [("", "specs/a.mcspec", "specs/a.mcspec"), ("ext", "./specs/a.mcspec", "ext/specs/a.mcspec")]
-        {
-            assert_eq!(from_root(Path::new(directory), Path::new(path)), Path::new(expected));
-        }
+    fn the_worst_comes_first() {
+        let violation = |severity| Level::Error(Rank::Violation(std::cmp::Reverse(severity)));
+        let levels = [
+            Level::Error(Rank::Stopped),
+            violation(Severity::Error),
+            violation(Severity::Warning),
+            violation(Severity::Info),
+            Level::Error(Rank::Other),
+            Level::Warning,
+            Level::Notice,
+        ];
+        assert!(levels.is_sorted());
     }
 }

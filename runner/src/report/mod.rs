@@ -2,6 +2,7 @@
 //! the end of its report takes; verdicts come in the order of the schedule, whatever the order in which the cases ended.
 
 mod allowed;
+mod checkout;
 pub mod fault;
 mod github;
 pub mod json;
@@ -11,6 +12,7 @@ mod markdown;
 mod matrix;
 mod origin;
 mod pretty;
+mod sarif;
 mod tap;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use crate::judge::{Repeats, Status, Verdict};
 use crate::plan::{Allowance, Case, Place};
 use crate::run::Event;
 
+pub use checkout::Checkout;
 pub use github::Github;
 pub use json::Json;
 pub use junit::Junit;
@@ -30,6 +33,7 @@ pub(crate) use line::Tone;
 pub use markdown::Markdown;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
+pub use sarif::Sarif;
 pub use tap::Tap;
 
 /// Shows a run in one format.
@@ -91,6 +95,17 @@ impl Summary {
             Status::Skipped(_) | Status::Interrupted(_) => &mut self.skipped,
             Status::Unsupported => &mut self.unsupported,
         } += 1;
+    }
+}
+
+impl Summary {
+    /// The exit code of such a run, where it was not interrupted and everything could be written.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Summary { unsupported: 1.., .. } => 2,
+            Summary { failed: 1.., .. } => 1,
+            _ => 0,
+        }
     }
 }
 

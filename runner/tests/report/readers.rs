@@ -80,3 +80,13 @@ pub(crate) fn tap_parser(tap: &str) -> Option<Vec<serde_json::Value>> {
     let ended = Command::new(program).arg("--json").stdin(fs::File::open(text.path()).unwrap()).output().unwrap();
     Some(serde_json::from_slice(&ended.stdout).unwrap())
 }
+
+/// Panics where a document is not as a JSON schema says.
+pub(crate) fn validate_json(document: &str, schema_name: &str) {
+    let schema = serde_json::from_str(&fs::read_to_string(schema(schema_name)).unwrap()).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let document = serde_json::from_str(document).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
