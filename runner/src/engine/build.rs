@@ -55,6 +55,8 @@ impl Builder {
         let mut cargo = Command::new(program);
         cargo.args(["run", "-p", "xtask", "--", "engine", "--release", "--pg-config"]).arg(pg_config);
         cargo.arg("--output").arg(absolute(&to)?).current_dir(&self.sources).stdin(Stdio::null());
+        // What was built is looked for where cargo puts it by itself.
+        cargo.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_BUILD_TARGET_DIR").env_remove("CARGO_BUILD_TARGET");
         let status = cargo.status().map_err(|source| EngineError::Spawn { program, source })?;
         if !status.success() {
             return Err(EngineError::Failed { status, directory: self.sources.clone() });
