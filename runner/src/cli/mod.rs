@@ -15,6 +15,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod help;
+mod init;
 mod list;
 mod man;
 mod narrow;
@@ -57,6 +58,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Arguments),
     Run(Box<run::Arguments>),
     Check(check::Arguments),
     Fmt(fmt::Arguments),
@@ -116,6 +118,7 @@ pub fn main() -> Exit {
 fn dispatch(command: Command) -> Result<Exit, Complaint> {
     let config = Config::load();
     match command {
+        Command::Init(arguments) => init::init(&arguments, &config?),
         Command::Run(arguments) => run::run(&arguments, &config?),
         Command::Check(arguments) => check::check(&arguments, &config?),
         Command::Fmt(arguments) => fmt::fmt(&arguments, &config?),

@@ -303,5 +303,8 @@ fn no_part(spec: &str, name: &str, titles: &[String]) -> Complaint {
 
 fn no_specs(config: &Config) -> Complaint {
     let message = format!("there are no specs in \"{}\"", config.project.specs.display());
-    Complaint::Nothing { message, hint: None }
+    Complaint::Nothing {
+        message,
+        hint: Some("\"mcspec init\" writes first ones for the extensions of a repository".to_owned()),
+    }
 }

@@ -20,3 +20,4 @@ mod workload;
 pub use case::{run, set_up};
 pub use pool::{Installed, Slot, Source};
 pub use progress::Progress;
+pub(crate) use session::Session;

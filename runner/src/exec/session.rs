@@ -28,7 +28,7 @@ const SEE_LOG: &str = "Consult recent messages in the server log for details.";
 const MESSAGES: usize = 1000;
 
 /// A session with a time limit.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     server: &'a Server,
     // Dropped before the client: what is no longer watched is not stopped.
     deadline: Deadline,
@@ -43,7 +43,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Connects to a database with options of the server's command line. The session has that long from now on.
-    pub(super) fn open(server: &'a Server, database: &str, options: &str, limit: Duration) -> Result<Self, Failure> {
+    pub(crate) fn open(server: &'a Server, database: &str, options: &str, limit: Duration) -> Result<Self, Failure> {
         let messages = Arc::new(Mutex::new(Vec::new()));
         let collected = Arc::clone(&messages);
         let collect = move |notice: DbError| {
@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
     }
 
     /// Makes the session fit for more after something in it has failed, and gives it that long from now on.
-    pub(super) fn recover(&mut self, limit: Duration) -> Result<(), Failure> {
+    pub(crate) fn recover(&mut self, limit: Duration) -> Result<(), Failure> {
         self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
         self.client.give_up_at(self.deadline.gives_up());
         let messages = self.take_messages();
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the session after what was done in it, as [`Self::close`] does.
-    pub(super) fn end<T>(self, done: Result<T, Failure>) -> Result<T, Failure> {
+    pub(crate) fn end<T>(self, done: Result<T, Failure>) -> Result<T, Failure> {
         match done {
             Ok(done) => self.close().map(|()| done),
             Err(failure) if failure.all().any(Failure::lost_the_session) => Err(failure),
@@ -125,12 +125,12 @@ impl<'a> Session<'a> {
     }
 
     /// Sends one Query message and ignores its rows.
-    pub(super) fn simple(&mut self, sql: &str, step: &Step, place: Option<&Place>) -> Result<(), Failure> {
+    pub(crate) fn simple(&mut self, sql: &str, step: &Step, place: Option<&Place>) -> Result<(), Failure> {
         self.run(step, place, |client| client.batch_execute(sql))
     }
 
     /// Sends a query with text parameters, as an unnamed statement.
-    pub(super) fn query(
+    pub(crate) fn query(
         &mut self,
         sql: &str,
         parameters: &[&str],

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::case::Planner;
 use super::sessions::{
-    Batch, Launch, MANY, MOST, MOST_SESSIONS, Marker, Permutation, Session, Sessions, Step, interleave, interleavings,
-    number_titles, title, trim,
+    Batch, Launch, MANY, MOST, MOST_SESSIONS, Marker, Permutation, Session, Sessions, Step, interleaved, number_titles,
+    title, trim,
 };
 use super::tracing::trace;
 use super::{Place, Problem};
@@ -214,25 +214,6 @@ impl Planner<'_> {
         let positions = known.positions(&named.value).into_iter();
         positions.map(|step| count.map_or(Marker::After(step), |count| Marker::Notices(step, count))).collect()
     }
-}
-
-/// Every interleaving of the steps of a spec; their number where there are more than `most`.
-pub(super) fn interleaved(spec: &ast::Spec, most: u128) -> Result<Vec<Vec<ast::PermutedStep>>, u128> {
-    let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
-    let count = interleavings(&lengths);
-    if count > most {
-        return Err(count);
-    }
-    let steps = |order: Vec<usize>| {
-        let mut next = vec![0; lengths.len()];
-        let steps = order.into_iter().map(|session| {
-            let step = &spec.sessions[session].steps[next[session]];
-            next[session] += 1;
-            ast::PermutedStep { name: step.name.clone(), markers: Vec::new() }
-        });
-        steps.collect()
-    };
-    Ok(interleave(&lengths).into_iter().map(steps).collect())
 }
 
 /// The steps of a spec by name.

@@ -12,7 +12,7 @@ use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
 use super::name::name;
-use super::sessions::{MANY, MOST, one_line};
+use super::sessions::{MANY, MOST, scenario_title};
 use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
@@ -278,7 +278,7 @@ impl Planner<'_> {
 
     fn scenario(&mut self, scenario: &ast::Scenario, timeout: Duration) -> Scenario {
         let kind = scenario.kind.value;
-        let title = title(scenario);
+        let title = scenario_title(scenario);
         let description = kind.description();
         let warmup = if description.warms_up { self.defaults.warmup } else { 0 };
         let phases = match scenario.abort.as_ref().map(|abort| abort.value) {
@@ -402,15 +402,6 @@ impl Planner<'_> {
                 self.complain(protocol.span.clone(), "with \"iterate server\" no statement is sent", None);
             }
         }
-    }
-}
-
-/// `scenario KIND [NAME]`, as goldens write it.
-pub(super) fn title(scenario: &ast::Scenario) -> String {
-    let kind = scenario.kind.value;
-    match &scenario.name {
-        Some(name) => one_line(&format!("scenario {kind} {}", name.value)),
-        None => format!("scenario {kind}"),
     }
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::arrange::interleaved;
-use super::case::title;
-use super::sessions::{self, MOST};
+use super::sessions::{MOST, interleaved, scenario_title, title};
 use super::{Part, Problem};
 use crate::language::ast::{Spanned, Spec, WorkloadSource};
 use crate::language::lint::{Surroundings, Warning, lint};
@@ -34,13 +32,13 @@ pub struct Loaded {
 impl Loaded {
     /// The titles of its scenarios and of its permutations, also where it has all there are. Of more than can be run, none.
     pub fn titles(&self) -> Vec<String> {
-        let scenarios = self.spec.scenarios.iter().map(title);
+        let scenarios = self.spec.scenarios.iter().map(scenario_title);
         let has_all = self.spec.permutations.is_empty() && !self.spec.sessions.is_empty();
         let permutations = match has_all {
             true => interleaved(&self.spec, MOST).unwrap_or_default(),
             false => self.spec.permutations.iter().map(|permutation| permutation.steps.clone()).collect(),
         };
-        scenarios.chain(permutations.iter().map(|steps| sessions::title(steps))).collect()
+        scenarios.chain(permutations.iter().map(|steps| title(steps))).collect()
     }
 
     /// The included files and then the spec itself.

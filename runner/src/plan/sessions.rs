@@ -164,6 +164,34 @@ pub(super) fn one_line(text: &str) -> String {
     memcheck_core::line::escaped(text, &[])
 }
 
+/// Every interleaving of the steps of a spec; their number where there are more than `most`.
+pub(super) fn interleaved(spec: &ast::Spec, most: u128) -> Result<Vec<Vec<ast::PermutedStep>>, u128> {
+    let lengths: Vec<usize> = spec.sessions.iter().map(|session| session.steps.len()).collect();
+    let count = interleavings(&lengths);
+    if count > most {
+        return Err(count);
+    }
+    let steps = |order: Vec<usize>| {
+        let mut next = vec![0; lengths.len()];
+        let steps = order.into_iter().map(|session| {
+            let step = &spec.sessions[session].steps[next[session]];
+            next[session] += 1;
+            ast::PermutedStep { name: step.name.clone(), markers: Vec::new() }
+        });
+        steps.collect()
+    };
+    Ok(interleave(&lengths).into_iter().map(steps).collect())
+}
+
+/// `scenario KIND [NAME]`, as goldens write it.
+pub(super) fn scenario_title(scenario: &ast::Scenario) -> String {
+    let kind = scenario.kind.value;
+    match &scenario.name {
+        Some(name) => one_line(&format!("scenario {kind} {}", name.value)),
+        None => format!("scenario {kind}"),
+    }
+}
+
 /// Tells equal titles apart.
 pub(super) fn number_titles(permutations: &mut [Permutation]) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();

@@ -1,0 +1,13 @@
+//! The first spec of a repository: what it has is found, tried on a private server, and written down.
+
+pub mod calls;
+pub mod catalog;
+pub mod draft;
+pub mod harvest;
+mod hooks;
+mod literals;
+mod makefile;
+pub mod repository;
+pub mod surroundings;
+pub mod trial;
+mod values;

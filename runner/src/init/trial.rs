@@ -1,0 +1,202 @@
+//! A private server on which statements are tried: what works, what is refused and why, and what takes the server down.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Row;
+
+use crate::exec::failure::{Cause, Failure, Step};
+use crate::exec::{Installed, Session};
+use crate::server::{Server, ServerOptions};
+
+/// How long a statement may take, for the server.
+const STATEMENT: &str = "3s";
+
+/// The same for whoever waits for one that does not see to interrupts.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// Time for making a database, or an extension in it.
+const PREPARE: Duration = Duration::from_secs(60);
+
+/// SQLSTATE of a statement that was cancelled (query_canceled).
+const CANCELED: &str = "57014";
+
+/// Why something did not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The server's words, or what became of it.
+    pub message: String,
+    /// Its HINT.
+    pub hint: String,
+    /// What it did.
+    pub how: How,
+}
+
+/// How a statement came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By an error.
+    Error,
+    /// It did not come back in time.
+    Late,
+    /// It ended its session.
+    Session,
+    /// A process crashed.
+    Crash,
+    /// There was no server to ask.
+    NoServer,
+}
+
+/// A server and a session in a database of its own.
+pub struct Trial<'a> {
+    installed: &'a Installed,
+    options: ServerOptions,
+    /// The extensions that the database has.
+    created: Vec<String>,
+    server: Option<Server>,
+}
+
+/// The database in which everything is tried.
+const DATABASE: &str = "mcspec_init";
+
+impl<'a> Trial<'a> {
+    /// A trial on servers that preload these libraries and have these lines in their configuration. No server as yet.
+    pub fn new(installed: &'a Installed, preload: &[String], conf: &[String]) -> Self {
+        let conf = conf.iter().map(|line| line.replace(":'database'", &format!("'{DATABASE}'"))).collect();
+        let options =
+            ServerOptions { preload: preload.to_vec(), conf, name: "init".to_owned(), ..ServerOptions::default() };
+        Trial { installed, options, created: Vec::new(), server: None }
+    }
+
+    /// Starts the server and makes the database, and an extension with all that it needs in it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn create(&mut self, extensions: &[&str]) -> Result<(), Refused> {
+        self.created = extensions.iter().map(|&name| name.to_owned()).collect();
+        self.server = None;
+        self.ready().map(drop)
+    }
+
+    /// The server, started where there is none that lives.
+    fn ready(&mut self) -> Result<&Server, Refused> {
+        if self.server.as_ref().is_some_and(Server::is_alive) {
+            return Ok(self.server.as_ref().expect("it lives"));
+        }
+        let no_server = |error: crate::server::ServerError| Refused {
+            message: error.to_string(),
+            hint: error.hint().unwrap_or_default(),
+            how: How::NoServer,
+        };
+        let server =
+            Server::start(&self.installed.stage, &self.installed.template, &self.options).map_err(no_server)?;
+        let server = self.server.insert(server);
+        let make = || {
+            once(server, server.maintenance_database(), &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
+            for name in &self.created {
+                once(server, DATABASE, &format!("CREATE EXTENSION \"{}\" CASCADE", name.replace('"', "\"\"")))?;
+            }
+            Ok::<(), Failure>(())
+        };
+        match make() {
+            Ok(()) => Ok(server),
+            Err(failure) => Err(refused(&failure)),
+        }
+    }
+
+    /// Asks the catalogs, with a parameter.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub fn query(&mut self, sql: &str, parameter: &str) -> Result<Vec<Row>, Refused> {
+        let server = self.ready()?;
+        let mut session = Session::open(server, DATABASE, "", PREPARE).map_err(|failure| refused(&failure))?;
+        let parameters = if sql.contains("$1") { vec![parameter] } else { Vec::new() };
+        let rows = session.query(sql, &parameters, &Step::Database, None);
+        session.end(rows).map_err(|failure| refused(&failure))
+    }
+
+    /// Tries what is sent one after the other, each in a transaction that is rolled back, until `enough` of it works; and what became
+    /// of the last that did not. After what ends its session, nothing more is tried.
+    pub fn those_that_work(&mut self, tries: &[Vec<String>], enough: usize) -> (Vec<(usize, Works)>, Option<Refused>) {
+        let (mut found, mut why): (Vec<(usize, Works)>, Option<Refused>) = (Vec::new(), None);
+        let opened = self
+            .ready()
+            .and_then(|server| Session::open(server, DATABASE, "", LIMIT).map_err(|failure| refused(&failure)));
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(refused) => return (found, Some(refused)),
+        };
+        for (position, statements) in tries.iter().enumerate() {
+            match attempt(&mut session, statements) {
+                Ok(works) => found.push((position, works)),
+                Err(failure) => {
+                    let refused = refused(&failure);
+                    let is_over = refused.how != How::Error;
+                    why = Some(refused);
+                    if is_over {
+                        break;
+                    }
+                }
+            }
+            if found.len() >= enough {
+                break;
+            }
+        }
+        (found, why)
+    }
+}
+
+fn once(server: &Server, database: &str, sql: &str) -> Result<(), Failure> {
+    let mut session = Session::open(server, database, "", PREPARE)?;
+    let done = session.simple(sql, &Step::Database, None);
+    session.end(done)
+}
+
+/// How something works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Works {
+    /// Again and again.
+    Repeatedly(Duration),
+    /// Once; after that it has to be rolled back.
+    Once(Duration),
+}
+
+/// Tries statements twice in a transaction that is rolled back.
+fn attempt(session: &mut Session, statements: &[String]) -> Result<Works, Failure> {
+    let step = Step::Spec;
+    session.recover(LIMIT)?;
+    session.simple(&format!("BEGIN; SET LOCAL statement_timeout = '{STATEMENT}'"), &step, None)?;
+    let started = Instant::now();
+    for sql in statements {
+        session.simple(sql, &step, None)?;
+    }
+    let took = started.elapsed();
+    for sql in statements {
+        match session.simple(sql, &step, None) {
+            Ok(()) => {}
+            Err(failure) if failure.lost_the_session() => return Err(failure),
+            Err(_) => return Ok(Works::Once(took)),
+        }
+    }
+    Ok(Works::Repeatedly(took))
+}
+
+fn refused(failure: &Failure) -> Refused {
+    let how = match &failure.cause {
+        Cause::Sql(error) if error.is_fatal() => How::Session,
+        Cause::Sql(error) if error.code == CANCELED => How::Late,
+        Cause::Sql(_) => How::Error,
+        Cause::Timeout { .. } => How::Late,
+        Cause::Crash(_) | Cause::PostmasterGone(_) => How::Crash,
+        Cause::ConnectionLost { .. } => How::Session,
+        _ => How::Error,
+    };
+    let (message, hint) = match &failure.cause {
+        Cause::Crash(crash) => (format!("its process {}", crash.end), String::new()),
+        Cause::Sql(error) => (error.message.clone(), error.hint.clone().unwrap_or_default()),
+        _ => (failure.headline(), String::new()),
+    };
+    Refused { message, hint, how }
+}
