@@ -65,8 +65,9 @@ pub fn used(case: &Case, outcome: &Outcome) -> Vec<Use> {
         let is_used = found.iter().any(|other| Arc::ptr_eq(other, allowance));
         Use { allowance: Arc::clone(allowance), is_used, is_unused: is_whole && !is_used }
     };
-    // What is left out on this server may be what a clause of the file is for.
-    let of_file = case.allowances.iter().map(|allowance| of(allowance, is_whole && case.left_out.is_empty()));
+    // What is left out, on this server or in this run, may be what a clause of the file is for.
+    let is_all = is_whole && case.left_out.is_empty() && case.not_selected.is_empty();
+    let of_file = case.allowances.iter().map(|allowance| of(allowance, is_all));
     let mut uses: Vec<Use> = of_file.collect();
     for allowance in own {
         // Copies of a session have the same.
