@@ -90,6 +90,10 @@ fn the_status_of_the_command_is_respected() {
     assert_eq!(nothing.code, 127, "{}", nothing.stderr);
     assert!(nothing.stderr.contains("could not run \"no-such-program\""), "{}", nothing.stderr);
 
+    let unmade = run(&project, "--extension leak_shapes --create nosuch", "true");
+    assert_eq!(unmade.code, 2, "{}", unmade.stderr);
+    assert!(unmade.stderr.contains("CREATE EXTENSION \"nosuch\" CASCADE: "), "{}", unmade.stderr);
+
     let unknown = run(&project, "--extension nosuch", "true");
     assert_eq!(unknown.code, 2, "{}", unknown.stderr);
     assert!(unknown.stderr.contains("there is no [extension.nosuch] in mcspec.toml"), "{}", unknown.stderr);
@@ -158,6 +162,17 @@ fn background_workers_are_observed() {
     assert!(results.contains("in session background worker "), "{results}");
     let ok = run(&project, with, &script(true));
     assert_eq!(ok.code, 0, "{}", ok.stderr);
+}
+
+/// Silence is no answer where nothing was looked at.
+#[test]
+fn a_session_that_is_not_traced_is_a_gap() {
+    let project = Project::new(&[]);
+    let script =
+        format!("export PGOPTIONS='-c pg_ext_memcheck.trace=off'; {}", repeated(30, "SELECT leak_shapes.top_100();"));
+    let ended = run(&project, LEAKS, &script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 session was not traced"), "{}", ended.stderr);
 }
 
 #[test]

@@ -75,9 +75,7 @@ pub(crate) fn follow_parameters() -> Option<Refused> {
     if parameters::have_changed() {
         return match SESSION.try_borrow_mut() {
             // As most backends: they ask for nothing, and never have.
-            Ok(session) if session.is_none() && heeded() == MemcheckMode::none && guc::traced_always().is_none() => {
-                None
-            }
+            Ok(session) if session.is_none() && !is_asked_for() => None,
             Ok(mut session) => session.get_or_insert_default().follow_parameters(),
             Err(_) => {
                 parameters::touch();
@@ -87,6 +85,11 @@ pub(crate) fn follow_parameters() -> Option<Refused> {
     }
     wrap::refresh();
     None
+}
+
+/// Whether the parameters ask for anything.
+fn is_asked_for() -> bool {
+    heeded() != MemcheckMode::none || guc::traced_always().is_some() || guc::observe_directory().is_some()
 }
 
 /// The mode that the engine has set itself, in a transaction that may yet be rolled back.

@@ -201,9 +201,7 @@ impl Frame {
     ///
     /// What sessions have handed over cannot be read.
     pub fn end(self) -> Result<Sights, ServerError> {
-        if let Some(looks) = self.looks {
-            looks.end();
-        }
+        drop(self.looks);
         let Some(records) = self.records else { return Ok(Sights::default()) };
         let left = remaining(&records, PATIENCE)?;
         left.iter().for_each(|who| self.server.backend(who.pid).terminate());
@@ -238,7 +236,7 @@ impl Frame {
 fn remaining(records: &Path, limit: Duration) -> Result<Vec<Who>, ServerError> {
     let started = Instant::now();
     loop {
-        let mut left = record::read(records)?.unheard;
+        let mut left = record::registered(records)?;
         left.retain(|who| who.kind == CLIENT && is_running(who.pid));
         if left.is_empty() || started.elapsed() >= limit {
             return Ok(left);

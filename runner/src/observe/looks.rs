@@ -21,12 +21,12 @@ const LONG: &str = "\
     WHERE state = 'active' AND pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'parallel worker'
       AND query_start < pg_catalog.clock_timestamp() - interval '1 second'";
 
-/// A thread that looks at them, until it is told to end.
+/// A thread that looks at them, as long as this is there.
 #[derive(Debug)]
 pub(super) struct Looks {
     /// Closed to end it.
-    goes_on: Sender<()>,
-    thread: JoinHandle<()>,
+    goes_on: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Looks {
@@ -42,14 +42,18 @@ impl Looks {
                 }
             }
         });
-        Looks { goes_on, thread }
+        Looks { goes_on: Some(goes_on), thread: Some(thread) }
     }
+}
 
-    /// Ends.
-    pub(super) fn end(self) {
-        drop(self.goes_on);
-        // It has nothing to say.
-        let _ = self.thread.join();
+/// Waits for it: it has the server as well, which is stopped by whoever lets go of it last.
+impl Drop for Looks {
+    fn drop(&mut self) {
+        self.goes_on = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say.
+            let _ = thread.join();
+        }
     }
 }
 

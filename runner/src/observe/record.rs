@@ -23,27 +23,41 @@ pub(super) struct Records {
     pub(super) unheard: Vec<Who>,
 }
 
-/// Reads all files of a directory.
-pub(super) fn read(directory: &Path) -> Result<Records, ServerError> {
-    let mut records = Records::default();
+/// The texts of the files in a directory whose names end so.
+fn texts(directory: &Path, end: &str) -> Result<Vec<String>, ServerError> {
     let failed = |error| ServerError::File { action: "read", path: directory.to_owned(), source: error };
+    let mut texts = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let Ok(text) = bounded::text(&path, bounded::RECORD) else { continue };
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some(COMPLETE) => match serde_json::from_str(&text) {
-                Ok(session) => records.sessions.push(session),
-                Err(_) => records.unheard.push(Who::default()),
-            },
-            // Killed while it wrote it, it has not said who it is.
-            Some(REGISTERED) => records.unheard.push(serde_json::from_str(&text).unwrap_or_default()),
-            _ => {}
+        if path.extension().is_some_and(|extension| extension == end) {
+            // One that has just gone has been replaced.
+            texts.extend(bounded::text(&path, bounded::RECORD).ok());
+        }
+    }
+    Ok(texts)
+}
+
+/// The sessions that have registered themselves, and have handed over nothing yet.
+pub(super) fn registered(directory: &Path) -> Result<Vec<Who>, ServerError> {
+    // Killed while it wrote it, it has not said who it is.
+    let who = |text: String| serde_json::from_str(&text).unwrap_or_default();
+    let mut registered: Vec<Who> = texts(directory, REGISTERED)?.into_iter().map(who).collect();
+    registered.retain(|who| !is_own(who));
+    registered.sort_by_key(|who| (who.started, who.pid));
+    Ok(registered)
+}
+
+/// Reads everything, when all sessions have ended.
+pub(super) fn read(directory: &Path) -> Result<Records, ServerError> {
+    let mut records = Records { unheard: registered(directory)?, ..Records::default() };
+    for text in texts(directory, COMPLETE)? {
+        match serde_json::from_str::<SessionRecord>(&text) {
+            Ok(session) => records.sessions.push(session),
+            Err(_) => records.unheard.push(Who::default()),
         }
     }
     records.sessions.retain(|session| !is_own(&session.who));
-    records.unheard.retain(|who| !is_own(who));
     records.sessions.sort_by_key(|session| (session.who.started, session.who.pid));
-    records.unheard.sort_by_key(|who| (who.started, who.pid));
     Ok(records)
 }
 
