@@ -151,13 +151,15 @@ fn review_needs_a_terminal() {
     assert!(!project.path().join("expected/good.out").exists());
 }
 
-/// A review of one new block on a terminal: what happens after these keys or a signal. Exit code, whether the golden was
+/// A review of two new blocks on a terminal: what happens after these keys or a signal. Exit code, whether the golden was
 /// written, and the exit code of `bless` afterwards.
 fn reviewed(keys: &[u8], signal: Option<Signal>) -> (i32, bool, i32) {
     let project = project(&[
         ("specs/good.mcspec", GOOD),
-        ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["good"]}"#),
+        ("specs/other.mcspec", GOOD),
+        ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["good", "other"]}"#),
         ("results/good.json", &result("good", "failed", ROW)),
+        ("results/other.json", &result("other", "failed", ROW)),
     ]);
     let OpenptyResult { master, slave } = openpty(None, None).unwrap();
     let flags = || tcgetattr(&slave).unwrap().local_flags;
@@ -167,12 +169,14 @@ fn reviewed(keys: &[u8], signal: Option<Signal>) -> (i32, bool, i32) {
     let mut child = command.stdout(slave.try_clone().unwrap()).stderr(Stdio::null()).spawn().unwrap();
     let mut terminal = File::from(master);
     let mut shown = String::new();
-    while !shown.contains("[a/r/s/q]") {
+    while !shown.contains("[a/A/r/s/u/?/q]") {
         let mut bytes = [0; 1000];
         let n = terminal.read(&mut bytes).unwrap();
         shown += &String::from_utf8_lossy(&bytes[..n]);
     }
     assert!(shown.contains(&format!("+ {ROW}")), "{shown}");
+    // What was run stands above what it found.
+    assert!(shown.contains("    | SELECT 1;"), "{shown:?}");
     assert_ne!(flags(), before);
     terminal.write_all(keys).unwrap();
     if let Some(signal) = signal {
@@ -186,11 +190,17 @@ fn reviewed(keys: &[u8], signal: Option<Signal>) -> (i32, bool, i32) {
 
 #[test]
 fn review_takes_one_key_and_leaves_the_terminal_as_it_was() {
-    assert_eq!(reviewed(b"a", None), (0, true, 0));
+    assert_eq!(reviewed(b"aa", None), (0, true, 0));
+    assert_eq!(reviewed(b"A", None), (0, true, 0));
     // What is rejected is not blessed either; what is no answer is passed over.
-    assert_eq!(reviewed(b"x\nr", None), (1, false, 1));
-    assert_eq!(reviewed(b"s", None), (1, false, 0));
+    assert_eq!(reviewed(b"x\nra", None), (1, false, 1));
+    assert_eq!(reviewed(b"ss", None), (1, false, 0));
     assert_eq!(reviewed(b"q", None), (1, false, 0));
+    // Both are as if nothing had been decided, however often; at the first one there is nothing to undo.
+    assert_eq!(reviewed(b"uauq", None), (1, false, 0));
+    assert_eq!(reviewed(b"rusuq", None), (1, false, 0));
+    assert_eq!(reviewed(b"ruaq", None), (1, true, 0));
+    assert_eq!(reviewed(b"?A", None), (0, true, 0));
     assert_eq!(reviewed(b"", Some(Signal::SIGTERM)), (143, false, 0));
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::complaint::Complaint;
 use super::complete;
@@ -23,6 +24,7 @@ use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::Directory;
 use crate::judge::without_running;
+use crate::language::ast::Trace;
 use crate::language::sql::BUILT_IN;
 use crate::plan::{Case, Environment, Overrides};
 use crate::report::{Reported, Reports, Summary};
@@ -59,6 +61,10 @@ pub(super) struct Arguments {
     /// Give a variable a value, whatever the spec says; repeatable
     #[arg(short, long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
+
+    /// Trace allocations so, whatever specs say; what they find is not compared with goldens
+    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(["on", "off", "stacks"]).map(|level| traced(&level)))]
+    trace: Option<Trace>,
 
     /// Show what would run, and run nothing
     #[arg(short = 'n', long)]
@@ -99,6 +105,15 @@ pub(super) fn major(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("supported versions are {first} to {last}"))
 }
 
+/// `--trace LEVEL`
+fn traced(level: &str) -> Trace {
+    match level {
+        "off" => Trace::Off,
+        "stacks" => Trace::Stacks,
+        _ => Trace::On,
+    }
+}
+
 /// `NAME=VALUE`
 pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
@@ -112,7 +127,10 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     signals::handle()?;
-    let specs = arguments.selection.load(config)?;
+    let mut specs = arguments.selection.load(config)?;
+    if let Some(trace) = arguments.trace {
+        specs.iter_mut().flatten().for_each(|loaded| loaded.trace(trace));
+    }
     warn_of_missing(&arguments.selection.not_scheduled(config)?, config);
     let given = arguments.server.as_deref().map(GivenServer::connect).transpose()?;
     for warning in given.iter().flat_map(|server| &server.warnings) {

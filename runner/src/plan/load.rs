@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use memcheck_core::golden::row::Policy;
+
 use super::sessions::{MOST, interleaved, scenario_title, title};
 use super::{Part, Problem};
-use crate::language::ast::{Spanned, Spec, WorkloadSource};
+use crate::language::ast::{PermutedStep, Spanned, Spec, Trace, WorkloadSource};
 use crate::language::lint::{Surroundings, Warning, lint};
 use crate::language::sql::copies_from_client;
 use crate::language::{Diagnostic, SourceFile, parse, parse_include};
@@ -33,12 +35,25 @@ impl Loaded {
     /// The titles of its scenarios and of its permutations, also where it has all there are. Of more than can be run, none.
     pub fn titles(&self) -> Vec<String> {
         let scenarios = self.spec.scenarios.iter().map(scenario_title);
+        scenarios.chain(self.permutations().iter().map(|steps| title(steps))).collect()
+    }
+
+    /// The steps of its permutations, also where it has all there are. Of more than can be run, none.
+    pub(super) fn permutations(&self) -> Vec<Vec<PermutedStep>> {
         let has_all = self.spec.permutations.is_empty() && !self.spec.sessions.is_empty();
-        let permutations = match has_all {
+        match has_all {
             true => interleaved(&self.spec, MOST).unwrap_or_default(),
             false => self.spec.permutations.iter().map(|permutation| permutation.steps.clone()).collect(),
-        };
-        scenarios.chain(permutations.iter().map(|steps| title(steps))).collect()
+        }
+    }
+
+    /// Traces its allocations so, whatever it says. What its golden has was found in its own way, so there is none.
+    pub fn trace(&mut self, trace: Trace) {
+        self.spec.trace = Some(Spanned { value: trace, span: 0..0 });
+        self.spec.golden = Some(Spanned { value: Policy::None, span: 0..0 });
+        for scenario in &mut self.spec.scenarios {
+            scenario.trace = None;
+        }
     }
 
     /// The included files and then the spec itself.
