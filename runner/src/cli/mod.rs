@@ -34,6 +34,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 

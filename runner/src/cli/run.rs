@@ -21,6 +21,7 @@ use super::record::Recorder;
 use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
+use super::watch::watch;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::Directory;
 use crate::judge::without_running;
@@ -65,6 +66,10 @@ pub(super) struct Arguments {
     /// Trace allocations so, whatever specs say; what they find is not compared with goldens
     #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(["on", "off", "stacks"]).map(|level| traced(&level)))]
     trace: Option<Trace>,
+
+    /// Run again what a change touches: of specs, of files that they include, of goldens, of extensions
+    #[arg(long, conflicts_with = "dry_run")]
+    watch: bool,
 
     /// Show what would run, and run nothing
     #[arg(short = 'n', long)]
@@ -126,6 +131,9 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    if arguments.watch {
+        return watch(&arguments.selection, config);
+    }
     signals::handle()?;
     let mut specs = arguments.selection.load(config)?;
     if let Some(trace) = arguments.trace {

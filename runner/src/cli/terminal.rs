@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Stdin, Write};
+use std::os::fd::AsFd;
 use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use nix::unistd::read;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -34,12 +37,27 @@ impl Keys {
     ///
     /// The terminal does not let itself be set.
     pub(super) fn open() -> io::Result<Option<Self>> {
+        Self::take(true)
+    }
+
+    /// The same where somebody else sees to signals.
+    ///
+    /// # Errors
+    ///
+    /// The terminal does not let itself be set.
+    pub(super) fn beside_signals() -> io::Result<Option<Self>> {
+        Self::take(false)
+    }
+
+    fn take(sees_to_signals: bool) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         if !stdin.is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
         }
         let before = tcgetattr(&stdin)?;
-        restore_on_signals(before.clone())?;
+        if sees_to_signals {
+            restore_on_signals(before.clone())?;
+        }
         let mut raw = before.clone();
         raw.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
         // What these keys send would leave the terminal as it is now.
@@ -49,6 +67,18 @@ impl Keys {
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         tcsetattr(&stdin, SetArg::TCSANOW, &raw)?;
         Ok(Some(Keys { stdin, before, typed: VecDeque::new() }))
+    }
+
+    /// Waits that long for a key; none if there is none. Where the terminal is gone, that is Ctrl-D.
+    pub(super) fn within(&mut self, time: Duration) -> io::Result<Option<u8>> {
+        let mut asked = [PollFd::new(self.stdin.as_fd(), PollFlags::POLLIN)];
+        let limit = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        match poll(&mut asked, limit) {
+            _ if !self.typed.is_empty() => self.next(),
+            Ok(0) | Err(Errno::EINTR) => Ok(None),
+            Ok(_) => Ok(self.next()?.or(Some(0x04))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Waits for a key; none when the terminal is gone.

@@ -56,6 +56,21 @@ impl Loaded {
         }
     }
 
+    /// The spec and all files that it refers to.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let sources = self.parts().map(|(source, _)| source);
+        sources.chain(self.workload_files.values()).map(|source| source.path.as_path())
+    }
+
+    /// The extensions and libraries that it names.
+    pub fn extensions(&self) -> Vec<&str> {
+        let named = self.parts().flat_map(|(_, spec)| {
+            let extensions = spec.extensions.iter().map(|extension| &extension.name);
+            extensions.chain(&spec.preload_first).chain(&spec.preload).chain(&spec.targets)
+        });
+        named.map(|name| name.value.as_str()).collect()
+    }
+
     /// The included files and then the spec itself.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<SourceFile>, &Spec)> {
         let included = self.included.iter().map(|(source, spec)| (source, spec));
