@@ -237,7 +237,7 @@ fn of_library(library: &str, installed: &Installed, needs: &Needs) -> (String, O
         }
     };
     let mut loaded = load(&preload);
-    if loaded.as_ref().is_err_and(|refused| wants_preload(refused)) && preload.is_empty() {
+    if loaded.as_ref().is_err_and(wants_preload) && preload.is_empty() {
         preload.push(library.to_owned());
         loaded = load(&preload);
     }

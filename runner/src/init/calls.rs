@@ -533,7 +533,7 @@ fn of_class(trial: &mut Trial, values: &mut Values, class: &OperatorClass) -> Re
     };
     let name = plain(&format!("index {} {}", class.method, class.name));
     let rows: Vec<String> = known.iter().map(|value| format!("({value})")).collect();
-    let table = |column: &str| {
+    let table = |column: &str, rows: &[String]| {
         vec![
             format!("CREATE TABLE mcspec_{name} (v {column})"),
             format!(
@@ -545,9 +545,8 @@ fn of_class(trial: &mut Trial, values: &mut Values, class: &OperatorClass) -> Re
     };
     let type_name = if class.indexed.name.starts_with("any") { "integer[]" } else { &class.indexed.name };
     // Some want to be told how long their values are.
-    let columns: Vec<String> =
-        std::iter::once(type_name.to_owned()).chain((1..5).map(|length| format!("{type_name}({length})"))).collect();
-    let tries: Vec<Vec<String>> = columns.iter().map(|column| table(column)).collect();
+    let lengths = (1..5).map(|length| table(&format!("{type_name}({length})"), &rows[..1]));
+    let tries: Vec<Vec<String>> = std::iter::once(table(type_name, &rows)).chain(lengths).collect();
     let (working, why) = trial.those_that_work(&tries, 1);
     let Some(&(position, _)) = working.first() else { return Err(of_refused(&what, why)) };
     let mut setup = tries[position].clone();

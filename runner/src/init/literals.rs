@@ -217,7 +217,9 @@ mod tests {
 
     #[test]
     fn combinations_begin_with_the_first_choices() {
-        let table: &[(&[usize], usize, &[&[usize]])] = &[
+        /// Choices for each place, the most combinations, and those.
+        type Combined<'a> = (&'a [usize], usize, &'a [&'a [usize]]);
+        let table: &[Combined] = &[
             (&[], 9, &[&[]]),
             (&[1], 9, &[&[0]]),
             (&[2, 2], 9, &[&[0, 0], &[1, 0], &[0, 1], &[1, 1]]),

@@ -80,11 +80,11 @@ impl Control {
     pub fn read(name: &str, text: &str) -> Self {
         let value = |key: &str| {
             let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(key));
-            let value = lines.filter_map(|rest| {
+            let mut value = lines.filter_map(|rest| {
                 let rest = rest.trim_start();
                 Some(rest.strip_prefix('=').unwrap_or(rest).trim_start()).filter(|rest| rest.starts_with('\''))
             });
-            let value = value.last().map_or("", |rest| &rest[1..]);
+            let value = value.next_back().map_or("", |rest| &rest[1..]);
             value.split('\'').next().unwrap_or_default().to_owned()
         };
         let requires = value("requires");
