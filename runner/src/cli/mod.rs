@@ -120,7 +120,10 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
     let config = Config::load();
     match command {
         Command::Init(arguments) => init::init(&arguments, &config?),
-        Command::Run(arguments) => run::run(&arguments, &config?),
+        Command::Run(arguments) => match arguments.watched() {
+            Some(selection) => watch::watch(selection, &config?),
+            None => run::run(&arguments, &config?),
+        },
         Command::Check(arguments) => check::check(&arguments, &config?),
         Command::Fmt(arguments) => fmt::fmt(&arguments, &config?),
         Command::List(arguments) => list::list(&arguments, &config?),

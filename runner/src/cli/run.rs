@@ -21,7 +21,6 @@ use super::record::Recorder;
 use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
-use super::watch::watch;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::golden::Directory;
 use crate::judge::without_running;
@@ -110,6 +109,13 @@ pub(super) fn major(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("supported versions are {first} to {last}"))
 }
 
+impl Arguments {
+    /// What is selected, where it is to be watched.
+    pub(super) fn watched(&self) -> Option<&Selection> {
+        self.watch.then_some(&self.selection)
+    }
+}
+
 /// `--trace LEVEL`
 fn traced(level: &str) -> Trace {
     match level {
@@ -131,9 +137,6 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Runs the subcommand.
 pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
-    if arguments.watch {
-        return watch(&arguments.selection, config);
-    }
     signals::handle()?;
     let mut specs = arguments.selection.load(config)?;
     if let Some(trace) = arguments.trace {
