@@ -25,6 +25,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "set to anything: no output is colored, unless --color asks for it"),
     ("CLICOLOR_FORCE", "set to anything: output is colored also where it is not a terminal"),
     ("TMPDIR", "where the servers of a run are, by default /tmp; the user that they run as has to be able to enter it"),
+    ("XDG_CACHE_HOME", "where runs keep what later ones need again, in mcspec there; by default ~/.cache"),
     ("COPT", "further options of the C compiler, for extensions that are built with PGXS"),
 ];
 

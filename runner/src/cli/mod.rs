@@ -3,6 +3,7 @@
 mod bless;
 mod catalog;
 mod check;
+mod clean;
 mod color;
 mod complaint;
 mod complete;
@@ -70,6 +71,8 @@ enum Command {
     Exec(Box<exec::Arguments>),
     Shell(Box<shell::Arguments>),
     Doctor(doctor::Arguments),
+    /// Remove what runs have kept for later ones: data directories, built extensions, what cargo has compiled
+    Clean,
     Explain(explain::Arguments),
     Engine(engine::Arguments),
     Completions(completions::Arguments),
@@ -135,6 +138,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Engine(arguments) => engine::engine(&arguments, &config?),
         // The others are of use where the configuration is not.
         Command::Doctor(arguments) => doctor::doctor(&arguments, config),
+        Command::Clean => clean::clean(),
         Command::Explain(arguments) => explain::explain(&arguments, &Arguments::command()),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Help(arguments) => help::help(&arguments, Arguments::command()),

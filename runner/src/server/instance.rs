@@ -390,7 +390,7 @@ impl Server {
     /// Stops the server, and leaves its log to be read.
     pub fn shut_down(&self) {
         if let Some(own) = self.own() {
-            own.process.stop();
+            own.process.shut_down();
         }
     }
 
@@ -400,7 +400,7 @@ impl Server {
         log.lines().filter_map(|line| Some(line.split_once(before)?.1.to_owned())).collect()
     }
 
-    /// Stops the server and waits for all of its processes: a fast shutdown, then an immediate one, then by force.
+    /// Stops the server and waits for all of its processes: an immediate shutdown, then by force.
     pub fn stop(self) {
         // By being dropped.
     }

@@ -22,7 +22,7 @@ use super::shared_memory;
 pub(super) const PREFIX: &str = "mcspec-";
 
 /// The file that is locked as long as the run lives.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// Claims a new directory for this process, as long as what it returns is open.
 pub(super) fn claim(directory: &Path) -> io::Result<File> {

@@ -278,14 +278,19 @@ impl Process {
         status.map_err(|source| ServerError::Spawn { program: format!("process {}", self.pid).into(), source })
     }
 
-    /// Ends a postmaster and its children: politely, then by force. Returns when all of them are gone.
-    pub(super) fn stop(self: &Arc<Self>) {
+    /// Has a postmaster and its children end in order, and say in the log what they have to say.
+    pub(super) fn shut_down(self: &Arc<Self>) {
         if self.status().is_none() {
             self.signal(Signal::SIGINT);
             // One that somebody has stopped acts on it then.
             self.signal(Signal::SIGCONT);
             self.ended_within(FAST_SHUTDOWN);
         }
+        self.stop();
+    }
+
+    /// Ends a postmaster and its children, without a checkpoint that nobody would read. Returns when all of them are gone.
+    pub(super) fn stop(self: &Arc<Self>) {
         self.end_now();
         self.forget();
     }
@@ -311,6 +316,8 @@ impl Process {
             Kind::Postmaster { cluster, account } => {
                 if self.status().is_none() {
                     self.signal(Signal::SIGQUIT);
+                    // One that somebody has stopped acts on it then.
+                    self.signal(Signal::SIGCONT);
                     if !self.ended_within(IMMEDIATE_SHUTDOWN) {
                         self.signal(Signal::SIGKILL);
                         let _ = locked(&self.child).wait();

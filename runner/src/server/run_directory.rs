@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use super::account::Account;
 use super::error::ServerError;
+use super::kept::Kept;
 use super::left;
 use super::process;
 
@@ -38,6 +39,8 @@ struct Directory {
     /// Sub-directories named so far.
     names: AtomicU16,
     kept: AtomicBool,
+    /// What earlier runs have kept for this one.
+    earlier: Option<Kept>,
     /// The directory that was asked for, where it is elsewhere.
     instead_of: Option<PathBuf>,
     /// Claims the directories as long as this process lives.
@@ -68,6 +71,7 @@ impl RunDirectory {
             servers: AtomicU16::new(0),
             names: AtomicU16::new(0),
             kept: AtomicBool::new(false),
+            earlier: Kept::open(),
             instead_of,
             _claims: vec![claim],
         };
@@ -97,6 +101,11 @@ impl RunDirectory {
     /// The directory in which it was to be, where that has a name with which nothing can be built.
     pub fn instead_of(&self) -> Option<&Path> {
         self.0.instead_of.as_deref()
+    }
+
+    /// What earlier runs have kept for this one.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.0.earlier.as_ref()
     }
 
     /// Who the servers run as.

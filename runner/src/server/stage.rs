@@ -6,7 +6,7 @@ use walkdir::DirEntry;
 
 use super::engine::{ENGINE, EngineFiles};
 use super::error::ServerError;
-use super::extension::{self, Site};
+use super::extension::{self, Before, Site};
 use super::installation::Installation;
 use super::run_directory::RunDirectory;
 use super::tree::{self, Placement, Treatment};
@@ -18,6 +18,7 @@ use crate::config::ExtensionSource;
 /// it writes into the copy only.
 #[derive(Debug)]
 pub struct Stage {
+    original: Installation,
     installation: Installation,
     engine: bool,
     run: RunDirectory,
@@ -36,19 +37,25 @@ impl Stage {
         if let Some(engine) = engine {
             install_engine(engine, &installation)?;
         }
-        let site = Site { original, staged: &installation, top: &top, run };
+        let before = Before::default();
+        let site = Site { original, staged: &installation, top: &top, run, before: &before };
         for source in extensions {
             extension::install(source, site)?;
         }
         if run.account().switch().is_some() {
             tree::open_to_all(&top)?;
         }
-        Ok(Self { installation, engine: engine.is_some(), run: run.clone() })
+        Ok(Self { original: original.clone(), installation, engine: engine.is_some(), run: run.clone() })
     }
 
     /// The copy, as its own `pg_config` describes it.
     pub fn installation(&self) -> &Installation {
         &self.installation
+    }
+
+    /// What was copied.
+    pub(super) fn original(&self) -> &Installation {
+        &self.original
     }
 
     /// Whether the engine is in it.

@@ -9,6 +9,7 @@ use walkdir::WalkDir;
 
 use super::error::ServerError;
 use super::extension::{log_tail, run_logged};
+use super::kept::{Digest, Entry, Key, Kind};
 use super::run_directory::RunDirectory;
 use super::stage::Stage;
 use super::tree::{self, Placement, Treatment};
@@ -32,23 +33,50 @@ log_line_prefix = '[%p] '
 log_checkpoints = off
 ";
 
+/// What initdb is told.
+const OPTIONS: [&str; 10] = [
+    "--username",
+    SUPERUSER,
+    "--encoding=UTF8",
+    "--no-locale",
+    "--no-sync",
+    "--no-instructions",
+    "--auth-local",
+    "trust",
+    "--auth-host",
+    "reject",
+];
+
+/// What the data directory is made from.
+fn key(stage: &Stage) -> Key {
+    let mut digest = Digest::default();
+    digest.mcspec();
+    digest.installation(stage.original());
+    digest.add("options", format!("{OPTIONS:?} {SETTINGS}").as_bytes());
+    digest.add("account", format!("{:?}", stage.run().account()).as_bytes());
+    digest.key()
+}
+
 /// A data directory that initdb has made, to be copied for each server.
 #[derive(Debug)]
 pub struct Template {
     path: PathBuf,
+    /// What it is kept as.
+    _entry: Option<Entry>,
 }
 
 impl Template {
     /// Runs initdb: C locale, UTF8, no sync, everybody who gets at the socket is trusted.
     pub fn create(stage: &Stage) -> Result<Self, ServerError> {
         let run = stage.run();
+        let key = key(stage);
+        if let Some(entry) = run.kept().and_then(|kept| kept.find(Kind::Data, &key)) {
+            return Ok(Self { path: entry.content().to_owned(), _entry: Some(entry) });
+        }
         let path = run.server_subdirectory("template")?;
         let log = path.with_extension("log");
         let mut initdb = server_command(&stage.installation().bin_dir.join("initdb"), run);
-        initdb
-            .args(["--username", SUPERUSER, "--encoding", "UTF8", "--no-locale", "--no-sync", "--no-instructions"])
-            .args(["--auth-local", "trust", "--auth-host", "reject", "--pgdata"])
-            .arg(&path);
+        initdb.args(OPTIONS).arg("--pgdata").arg(&path);
         let status = run_logged(initdb, Some(run.account()), &log, None)?;
         if !status.success() {
             return Err(ServerError::Initdb { status, output: log_tail(&log, 10) });
@@ -59,7 +87,11 @@ impl Template {
             .open(&configuration)
             .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
             .map_err(ServerError::file("write", &configuration))?;
-        Ok(Self { path })
+        if let Some(kept) = run.kept() {
+            let copy = |to: &Path| tree::rebuild(&path, to, Placement::Copy, None, |_| Treatment::Each);
+            drop(kept.keep(Kind::Data, &key, copy));
+        }
+        Ok(Self { path, _entry: None })
     }
 
     /// Bytes in its files.

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -81,10 +81,16 @@ fn is_missing(error: &walkdir::Error) -> bool {
 
 /// Puts one file at `to`, instead of what is there.
 pub(super) fn place(from: &Path, to: &Path, placement: Placement) -> Result<(), ServerError> {
-    remove_if_there(to)?;
-    match placement {
+    let put = || match placement {
         Placement::Link => symlink(from, to).map_err(ServerError::file("create", to)),
         Placement::Copy => copy_file(from, to).map_err(ServerError::file("copy", from)),
+    };
+    match put() {
+        Err(ServerError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            remove_if_there(to)?;
+            put()
+        }
+        placed => placed,
     }
 }
 
@@ -99,14 +105,12 @@ pub(super) fn install(file: &Path, directory: &Path, name: Option<&str>) -> Resu
 
 /// The time of modification counts: make would run bison again on a grammar that is newer than what was made from it.
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    fs::copy(from, to)?;
-    let modified = fs::metadata(from)?.modified()?;
-    // A file that is not writable cannot be opened for it by its owner either.
-    match File::options().write(true).open(to) {
-        Ok(file) => file.set_modified(modified),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        Err(error) => Err(error),
-    }
+    let mut source = File::open(from)?;
+    let like = source.metadata()?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut source, &mut file)?;
+    file.set_permissions(Permissions::from_mode(like.permissions().mode() & 0o7777))?;
+    file.set_modified(like.modified()?)
 }
 
 /// Removes a file or a symbolic link, if there is one.

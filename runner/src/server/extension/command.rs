@@ -7,7 +7,7 @@ use walkdir::DirEntry;
 use super::super::error::ServerError;
 use super::super::tree::Treatment;
 use super::place::Places;
-use super::{Site, shell, unusable};
+use super::{Site, again, shell, unusable};
 use crate::config::ExtensionSource;
 
 /// What compilers are told where the caller's environment says nothing: with flags of our own, autoconf would not add its.
@@ -16,15 +16,18 @@ const USUAL: &str = "-O2";
 /// Runs the lines in one shell, which ends with the first that fails, and stages what is in `DESTDIR` then. What they install
 /// by the staged `pg_config` without a word of `DESTDIR` is in its place already.
 pub(super) fn build(source: &ExtensionSource, path: &Path, lines: &[String], site: Site) -> Result<(), ServerError> {
-    let copy = shell::copy(source, path, site.run, treatment)?;
+    again::of_copy(source, path, site, treatment, |copy| install(source, copy, lines, site))
+}
+
+fn install(source: &ExtensionSource, copy: &Path, lines: &[String], site: Site) -> Result<(), ServerError> {
     let destination = site.run.subdirectory(&format!("destination-{}", source.name))?;
-    let mut sh = shell::program("sh", &copy, site);
+    let mut sh = shell::program("sh", copy, site);
     sh.args(["-e", "-x", "-c", &lines.join("\n")])
         .env("PG_CONFIG", &site.staged.pg_config)
         .env("DESTDIR", &destination)
-        .env("COPT", shell::debug_flags("COPT", "", &copy, &source.path));
+        .env("COPT", shell::debug_flags("COPT", "", copy, &source.path));
     for variable in ["CFLAGS", "CXXFLAGS"] {
-        sh.env(variable, shell::debug_flags(variable, USUAL, &copy, &source.path));
+        sh.env(variable, shell::debug_flags(variable, USUAL, copy, &source.path));
     }
     shell::run(sh, source, &copy.with_extension("log"), "the command")?;
     let placed = Places::of(site).install(&destination)?;
@@ -54,5 +57,5 @@ fn treatment(entry: &DirEntry) -> Treatment {
                 || [".o", ".lo", ".la", ".bc"].iter().any(|suffix| name.ends_with(suffix))
         }
     };
-    if skipped { Treatment::Skip } else { Treatment::Each }
+    if skipped || shell::is_of_mcspec(entry) { Treatment::Skip } else { Treatment::Each }
 }

@@ -1,5 +1,6 @@
 //! Extensions that PGXS builds.
 
+use std::fs;
 use std::path::Path;
 
 use walkdir::DirEntry;
@@ -7,12 +8,15 @@ use walkdir::DirEntry;
 use super::super::error::ServerError;
 use super::super::installation::Installation;
 use super::super::tree::Treatment;
-use super::{Site, shell, unusable};
+use super::{Site, again, shell, unusable};
 use crate::config::ExtensionSource;
+
+/// What a file for make is called.
+const NAMES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 
 /// Whether there is a Makefile, and what it includes.
 pub(super) fn is_ready(source: &ExtensionSource, path: &Path, installation: &Installation) -> Result<(), ServerError> {
-    if !["GNUmakefile", "makefile", "Makefile"].iter().any(|name| path.join(name).is_file()) {
+    if !NAMES.iter().any(|name| path.join(name).is_file()) {
         return Err(unusable(source, format!("there is no Makefile in \"{}\"", path.display())));
     }
     if !installation.can_build_extensions() {
@@ -32,15 +36,22 @@ pub(super) fn build(
     arguments: &[String],
     site: Site,
 ) -> Result<(), ServerError> {
-    let copy = shell::copy(source, path, site.run, treatment)?;
-    let mut make = shell::program("make", &copy, site);
+    again::of_copy(source, path, site, treatment, |copy| install(source, copy, arguments, site))
+}
+
+fn install(source: &ExtensionSource, copy: &Path, arguments: &[String], site: Site) -> Result<(), ServerError> {
+    let mut make = shell::program("make", copy, site);
+    // The copy is gone when an extension is used that an earlier run has built: its libraries are sought where the original has them.
+    if !NAMES.iter().any(|name| fs::read_to_string(copy.join(name)).is_ok_and(|text| text.contains("rpathdir"))) {
+        make.arg(format!("rpathdir={}", site.original.lib_dir.display()));
+    }
     make.arg(format!("PG_CONFIG={}", site.staged.pg_config.display()))
         // The bitcode for the JIT would need the very clang that PostgreSQL was built with.
         .args(["USE_PGXS=1", "with_llvm=no"])
         .args(arguments)
         .arg("install")
         // With which PGXS compiles.
-        .env("COPT", shell::debug_flags("COPT", "", &copy, &source.path));
+        .env("COPT", shell::debug_flags("COPT", "", copy, &source.path));
     shell::run(make, source, &copy.with_extension("log"), "make")
 }
 
@@ -48,8 +59,9 @@ pub(super) fn build(
 fn treatment(entry: &DirEntry) -> Treatment {
     let name = entry.file_name().to_string_lossy();
     let skipped = match entry.file_type().is_dir() {
-        true => matches!(&*name, ".git" | "target" | "results" | ".deps"),
+        // What pg_regress expects is not installed.
+        true => matches!(&*name, ".git" | "target" | "expected" | ".deps"),
         false => [".o", ".so", ".bc"].iter().any(|suffix| name.ends_with(suffix)),
     };
-    if skipped { Treatment::Skip } else { Treatment::Each }
+    if skipped || shell::is_of_mcspec(entry) { Treatment::Skip } else { Treatment::Each }
 }

@@ -1,9 +1,11 @@
 //! Builds an extension under test and installs it in a staged copy.
 
+mod again;
 mod cargo;
 mod command;
 mod files;
 mod make;
+mod overlay;
 mod place;
 mod shell;
 
@@ -11,6 +13,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+pub(super) use self::again::Before;
 use super::error::ServerError;
 use super::installation::Installation;
 use super::process::{Kind, Process};
@@ -32,6 +35,8 @@ pub(super) struct Site<'a> {
     /// The directory that stands for the root of the file system in it.
     pub(super) top: &'a Path,
     pub(super) run: &'a RunDirectory,
+    /// What was installed in it before.
+    pub(super) before: &'a Before,
 }
 
 /// Whether there is what an extension is built from, or what was built already. This is looked at before anything is done.
@@ -65,11 +70,13 @@ pub(super) fn install(source: &ExtensionSource, site: Site) -> Result<(), Server
     match &source.build {
         Build::Make { arguments } => make::build(source, &path, arguments, site),
         Build::Command { lines } => command::build(source, &path, lines, site),
-        Build::Cargo(wanted) => {
-            let target = site.run.subdirectory(&format!("cargo-{}", source.name))?;
-            cargo::build(source, &path, wanted, &target, site)
-        }
+        Build::Cargo(wanted) => again::of_cargo(source, &path, site, |target, found| {
+            cargo::build(source, &path, wanted, target, found, site)
+        }),
         Build::Files { library, control, sql, tree } => {
+            if !tree.is_empty() {
+                site.before.add(None);
+            }
             files::install(source, &path, &files::Patterns { library, control, sql, tree }, site)
         }
     }

@@ -28,6 +28,15 @@ pub(super) fn copy(
     Ok(copy)
 }
 
+/// Whether a file or directory is one of mcspec's own, which changes when nothing has to be built.
+pub(super) fn is_of_mcspec(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    match entry.file_type().is_dir() {
+        true => name == "results" || entry.path().join("run.json").exists(),
+        false => name.ends_with(".mcspec") || name == "mcspec.toml",
+    }
+}
+
 /// A program that builds an extension in `directory`.
 pub(super) fn bare(program: impl AsRef<OsStr>, directory: &Path, site: Site) -> Command {
     let mut command = Command::new(program);

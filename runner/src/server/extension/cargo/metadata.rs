@@ -20,6 +20,8 @@ pub(super) struct Metadata {
     pub(super) members: Vec<Package>,
     /// All packages that are built from a directory, by their names: what may have changed.
     pub(super) local: BTreeSet<String>,
+    /// Where those are that cargo builds from a directory.
+    elsewhere: BTreeSet<PathBuf>,
     /// The version of pgrx.
     pub(super) pgrx: Version,
     /// The same in full.
@@ -91,6 +93,7 @@ impl Metadata {
         let pgrx_version = named("pgrx").map(|pgrx| pgrx.version.clone()).next_back().unwrap_or_default();
         Ok(Self {
             local: packages.iter().filter(|one| one.source.is_none()).map(|one| one.name.clone()).collect(),
+            elsewhere: packages.iter().filter(|one| one.source.is_none()).map(|one| one.directory.clone()).collect(),
             pgrx: version(&pgrx_version),
             sql_graph: named("pgrx-sql-entity-graph")
                 .find(|package| package.version == pgrx_version)
@@ -99,6 +102,12 @@ impl Metadata {
             root: output.workspace_root,
             members: packages.iter().filter(|one| output.workspace_members.contains(&one.id)).cloned().collect(),
         })
+    }
+
+    /// The directories of all that may have changed: the workspace, and packages that are elsewhere.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        let elsewhere = self.elsewhere.iter().filter(|directory| !directory.starts_with(&self.root));
+        std::iter::once(&self.root).chain(elsewhere).cloned().collect()
     }
 
     /// The package to build: the one that is named, or that has the extension's control file, or its name, or that is alone.

@@ -43,16 +43,19 @@ pub(super) fn is_ready(source: &ExtensionSource, installation: &Installation) ->
 }
 
 /// Builds the crate in the place where it is, but with all that cargo makes in `target`, which may have some of it already.
+/// `found` is told of the directories that it is built from.
 pub(super) fn build(
     source: &ExtensionSource,
     path: &Path,
     wanted: &Crate,
     target: &Path,
+    found: &mut dyn FnMut(&[PathBuf]),
     site: Site,
 ) -> Result<(), ServerError> {
     let metadata = Metadata::of(source, path, target, site)?;
     let package = metadata.package(source, path, wanted)?;
     let job = Job { source, wanted, package, metadata: &metadata, target, site };
+    found(&metadata.directories());
     job.write_pgrx_home()?;
     job.forget_members()?;
     let library = job.library()?;
