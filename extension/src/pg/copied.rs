@@ -1,13 +1,17 @@
-//! An ERROR that pgrx catches while there is no memory.
+//! An ERROR that pgrx catches, or raises, while there is no memory.
 //!
 //! pgrx takes over an ERROR by CopyErrorData, and is still the one who catches what is raised (`pg_guard_ffi_boundary_impl` in its
 //! ffi.rs). Where the copy finds no memory that raises another ERROR, which is caught in the same place, and so on, until the
 //! server's stack of errors is full: a PANIC (`get_error_stack_entry` in elog.c), which ends all processes. So the linker has
 //! pgrx call [`__wrap_CopyErrorData`] instead (`--wrap` in build.rs), which raises nothing and has memory that is there
 //! beforehand. [`super::errors::caught`] has given the catching back before it copies, and calls the server's own.
+//!
+//! pgrx raises an ERROR of its own, or one that it has caught, when it leaves a function that the server has called. The text is
+//! copied into CurrentMemoryContext then (`do_ereport` in its panic.rs), and where that has no memory the ERROR of the copy
+//! becomes a panic that nobody catches: the process aborts. So the copies are made here as well, by [`__wrap_errstart`].
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::errcodes::PgSqlErrorCode;
@@ -20,7 +24,8 @@ use super::thread::ServerThread;
 /// still get the rest from malloc.
 const BYTES: usize = 32 * 1024;
 
-/// Where copies are made.
+/// Where copies are made: of an ERROR that was caught, until pgrx has given it back, or of the text of one that is raised, until the
+/// next.
 static COPIES: ServerThread<Cell<pg_sys::MemoryContext>> = ServerThread::new(Cell::new(std::ptr::null_mut()));
 
 /// Provides the memory. In the postmaster: its children inherit it, untouched.
@@ -37,6 +42,23 @@ pub(crate) fn prepare() {
                 BYTES,
             )
         });
+    }
+}
+
+/// Called in place of errstart. What is copied between it and errfinish of an ERROR has memory for certain, also for a text that
+/// was caught before: its copy is given back first. errfinish leaves ErrorContext current, as after any ERROR.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn __wrap_errstart(level: c_int, domain: *const c_char) -> bool {
+    let copies = COPIES.get();
+    // SAFETY: no copy is in use when another ERROR is raised, and whoever goes on after a lower level has the context that was
+    // current.
+    unsafe {
+        let goes_on = server::__real_errstart(level, domain);
+        if goes_on && level >= pgrx::PgLogLevel::ERROR as c_int && !copies.is_null() {
+            server::MemoryContextReset(copies);
+            pg_sys::CurrentMemoryContext = copies;
+        }
+        goes_on
     }
 }
 

@@ -50,6 +50,8 @@ unsafe extern "C-unwind" {
 
     // elog.c
     pub(crate) fn errstart(level: c_int, domain: *const c_char) -> bool;
+    /// errstart. That name stands for [`super::copied`] when this library is linked.
+    pub(crate) fn __real_errstart(level: c_int, domain: *const c_char) -> bool;
     pub(crate) fn errcode(code: c_int) -> c_int;
     pub(crate) fn errmsg(format: *const c_char, ...) -> c_int;
     pub(crate) fn errmsg_internal(format: *const c_char, ...) -> c_int;
