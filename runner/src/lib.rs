@@ -19,6 +19,7 @@ pub mod language;
 pub mod observe;
 mod panicked;
 pub mod plan;
+pub mod regress;
 pub mod report;
 pub mod results;
 pub mod run;

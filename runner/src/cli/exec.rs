@@ -8,19 +8,17 @@ use clap::Args;
 
 use super::complaint::Complaint;
 use super::exit::Exit;
-use super::output::{ReportTo, beside};
-use super::prepare;
+use super::output::beside;
 use super::record::Recorder;
+use super::regress::Regress;
 use super::run::{ended, note};
 use super::served::{Ready, Served};
 use super::signals;
+use super::telling::{Telling, place};
 use crate::config::Config;
-use crate::exec::outcome::ServerFacts;
-use crate::golden::Directory;
-use crate::observe::{Ended, Frame, Place, Told, Wanted, run, tell};
+use crate::observe::{Ended, Frame, Told, run, tell};
 use crate::report::Reports;
-use crate::results::{Axes, make_directory};
-use crate::run::record_of;
+use crate::results::make_directory;
 
 /// The name of the results where none is given.
 const NAME: &str = "exec";
@@ -31,32 +29,25 @@ pub(super) struct Arguments {
     #[command(flatten)]
     served: Served,
 
-    /// Compare what is found with the golden of this name, which "mcspec bless NAME" writes; without it nothing is to be found
-    #[arg(long, value_name = "NAME")]
-    golden: Option<String>,
+    #[command(flatten)]
+    regress: Regress,
 
-    /// Report growth from so many bytes on; default: any of a statement, and 8192 of several statements together
-    #[arg(long, value_name = "BYTES")]
-    min_bytes: Option<u64>,
-
-    /// Report as pretty, tap, json, junit, github or markdown, also into a file; default: pretty on the standard error; repeatable
-    #[arg(long, value_name = "FORMAT[=FILE]")]
-    report: Vec<ReportTo>,
-
-    /// Show only what went wrong
-    #[arg(short, long)]
-    quiet: bool,
+    #[command(flatten)]
+    telling: Telling,
 
     /// The command, which finds the server by its environment: PGHOST, PGPORT, PGUSER, PGDATABASE, PG_CONFIG, PATH
-    #[arg(value_name = "COMMAND", last = true, required = true)]
+    #[arg(value_name = "COMMAND", last = true, required_unless_present = "regress", conflicts_with = "regress")]
     command: Vec<OsString>,
 }
 
 /// Runs the subcommand.
 pub(super) fn exec(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    if arguments.regress.is_wanted() {
+        return arguments.regress.run(&arguments.served, &arguments.telling, config);
+    }
     signals::handle()?;
     make_directory(&config.project.results)?;
-    let (reporters, files) = beside(&arguments.report, arguments.quiet)?;
+    let (reporters, files) = beside(&arguments.telling.report, arguments.telling.quiet)?;
     signals::begin();
     let mut ready = arguments.served.prepare(config, None)?;
     ready.options.observes = true;
@@ -89,23 +80,9 @@ fn seen(
     command: &Ended,
     begun: Instant,
 ) -> Result<Told, Complaint> {
-    let installation = ready.installed.stage.installation();
     let mut symbols = frame.symbols();
     let sights = frame.end()?;
-    let server = ServerFacts { version: installation.version.text.clone(), ..ServerFacts::default() };
-    let axes = Axes {
-        major: installation.version.major(),
-        assertions: server.assertions,
-        arch: std::env::consts::ARCH.to_owned(),
-    };
-    let wanted = Wanted {
-        name: arguments.golden.clone().unwrap_or_else(|| NAME.to_owned()),
-        targets: ready.options.targets.clone(),
-        least: arguments.min_bytes,
-        has_golden: arguments.golden.is_some(),
-        allowances: prepare::allowances(config, prepare::today()?),
-    };
-    let record = record_of(&Directory::of(&config.project).path, &wanted.name, &axes);
-    let place = Place { server, axes, record };
+    let wanted = arguments.telling.wanted(NAME, ready, config)?;
+    let place = place(config, ready, &wanted.name);
     Ok(tell(&sights, &wanted, place, &mut symbols, Some(command), begun.elapsed()))
 }

@@ -24,6 +24,7 @@ mod output;
 mod outside;
 mod prepare;
 mod record;
+mod regress;
 mod results;
 mod review;
 mod run;
@@ -31,6 +32,7 @@ mod select;
 mod served;
 mod shell;
 mod signals;
+mod telling;
 mod terminal;
 #[cfg(test)]
 mod tests;

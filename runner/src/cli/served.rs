@@ -108,7 +108,7 @@ impl Served {
     }
 
     /// Those that are asked for, or all.
-    fn extensions(&self, config: &Config) -> Result<Vec<ExtensionSource>, Complaint> {
+    pub(super) fn extensions(&self, config: &Config) -> Result<Vec<ExtensionSource>, Complaint> {
         if self.extension.is_empty() {
             return Ok(config.extensions.values().cloned().collect());
         }

@@ -11,10 +11,10 @@ use tokio::runtime::Runtime;
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::error::DbError;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, Row, Statement};
+use tokio_postgres::{AsyncMessage, Row, SimpleQueryMessage, Statement};
 
 use crate::server::connect::{
-    Answer, Canceller, Connected, Connection, Refusal, Settings, Unreached, connect, runtime,
+    Answer, Canceller, Connected, Connection, Refusal, Settings, Supply, Unreached, connect, runtime,
 };
 
 /// How long a connection may take to take leave.
@@ -28,6 +28,7 @@ pub(super) struct Client {
     connection: Connection,
     canceller: Canceller,
     transaction: Arc<AtomicU8>,
+    supply: Supply,
     notice: Box<dyn FnMut(DbError)>,
     /// When it gives up.
     until: Option<Instant>,
@@ -56,9 +57,19 @@ impl Client {
     /// Connects. What the server says besides results is handed to `notice`.
     pub(super) fn open(settings: &Settings, notice: impl FnMut(DbError) + 'static) -> Result<Self, Unreached> {
         let runtime = runtime().map_err(Unreached::Socket)?;
-        let Connected { client, connection, canceller, transaction } = runtime.block_on(connect(settings))?;
+        let Connected { client, connection, canceller, transaction, supply } = runtime.block_on(connect(settings))?;
         let (client, notice) = (Some(client), Box::new(notice));
-        Ok(Client { runtime, client, connection, canceller, transaction, notice, until: None, state: State::Open })
+        Ok(Client {
+            runtime,
+            client,
+            connection,
+            canceller,
+            transaction,
+            supply,
+            notice,
+            until: None,
+            state: State::Open,
+        })
     }
 
     /// Gives up at that moment, whatever is under way.
@@ -76,6 +87,16 @@ impl Client {
         matches!(self.transaction.load(Ordering::Relaxed), b'T' | b'E')
     }
 
+    /// Whether a transaction is open that has failed.
+    pub(super) fn is_in_failed_transaction(&self) -> bool {
+        self.transaction.load(Ordering::Relaxed) == b'E'
+    }
+
+    /// What COPY from standard input is given from now on.
+    pub(super) fn supply(&self) -> &Supply {
+        &self.supply
+    }
+
     /// Whether the session's role is a superuser, which the server reports when it changes (guc_tables.c, is_superuser).
     pub(super) fn is_superuser(&self) -> bool {
         self.connection.parameter("is_superuser") != Some("off")
@@ -89,6 +110,11 @@ impl Client {
     /// Sends one Query message and ignores its rows.
     pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Unanswered> {
         self.ask(async |client| client.batch_execute(sql).await)
+    }
+
+    /// Sends one Query message.
+    pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Unanswered> {
+        self.ask(async |client| client.simple_query(sql).await)
     }
 
     /// Sends an unnamed statement with parameters of these types.

@@ -11,6 +11,7 @@ pub mod outcome;
 mod pool;
 mod progress;
 mod quote;
+pub mod replay;
 mod scenario;
 mod session;
 pub mod sessions;

@@ -15,7 +15,7 @@ use crate::server::{
 const TEMPLATE: &str = "template0";
 
 /// Time for making a database, and for dropping one on a server that somebody else runs.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Time for dropping a database on a server that can be given up with it. DROP DATABASE itself gives others 5 s to leave
 /// (`CountOtherDBBackends` in procarray.c), and then waits for as long as a process takes that sees to no interrupts
@@ -157,18 +157,23 @@ impl Running {
 
     /// Makes a spec's own database, empty but for the engine.
     fn create_database(&self, name: &str) -> Result<(), Failure> {
-        let server = &self.server;
-        server.claim_database(name).map_err(|error| no_server(&error))?;
-        // By files it takes half the time, but checkpoints of which a server that somebody else runs has more.
-        let strategy = if server.data().is_some() { " STRATEGY file_copy" } else { "" };
-        administer(server, &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}{strategy}"), LIMIT)?;
-        let step = Step::Extension("pg_ext_memcheck".to_owned());
-        // In no schema that a workload may drop.
-        let sql = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog";
-        let mut session = Session::open(server, name, "", LIMIT)?;
-        let created = session.simple(sql, &step, None);
-        session.end(created)
+        self.server.claim_database(name).map_err(|error| no_server(&error))?;
+        make_database(&self.server, name)
     }
+}
+
+/// Makes a database that is empty but for the engine.
+pub(super) fn make_database(server: &Server, name: &str) -> Result<(), Failure> {
+    // By files it takes half the time, but checkpoints of which a server that somebody else runs has more.
+    let strategy = if server.data().is_some() { " STRATEGY file_copy" } else { "" };
+    let quoted = super::quote::quoted(name, '"');
+    administer(server, &format!("CREATE DATABASE {quoted} TEMPLATE {TEMPLATE}{strategy}"), LIMIT)?;
+    let step = Step::Extension("pg_ext_memcheck".to_owned());
+    // In no schema that a workload may drop.
+    let sql = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog";
+    let mut session = Session::open(server, name, "", LIMIT)?;
+    let created = session.simple(sql, &step, None);
+    session.end(created)
 }
 
 /// What a case needs of its server.

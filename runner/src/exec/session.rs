@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Row;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::client::{Client, Unanswered};
 use super::deadline::Deadline;
@@ -77,13 +77,23 @@ impl<'a> Session<'a> {
 
     /// Makes the session fit for more after something in it has failed, and gives it that long from now on.
     pub(crate) fn recover(&mut self, limit: Duration) -> Result<(), Failure> {
-        self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
-        self.client.give_up_at(self.deadline.gives_up());
+        self.give(limit);
         let messages = self.take_messages();
         self.simple("ROLLBACK", &Step::Teardown, None)?;
         // It warns where there is no transaction.
         *self.messages.lock().unwrap_or_else(PoisonError::into_inner) = messages;
         Ok(())
+    }
+
+    /// Gives it that long from now on, whatever it has used up.
+    pub(super) fn give(&mut self, limit: Duration) {
+        self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
+        self.client.give_up_at(self.deadline.gives_up());
+    }
+
+    /// What COPY from standard input is given from now on.
+    pub(super) fn supply(&self, data: Option<Arc<[u8]>>) {
+        self.client.supply().set(data);
     }
 
     /// Ends the session after what was done in it, as [`Self::close`] does.
@@ -129,6 +139,20 @@ impl<'a> Session<'a> {
         self.run(step, place, |client| client.batch_execute(sql))
     }
 
+    /// Sends one Query message. Gives the rows of its last result, with the names of the columns.
+    pub(super) fn rows(&mut self, sql: &str, step: &Step, place: &Place) -> Result<Vec<SimpleQueryRow>, Failure> {
+        let messages = self.run(step, Some(place), |client| client.simple_query(sql))?;
+        let mut rows = Vec::new();
+        for message in messages {
+            match message {
+                SimpleQueryMessage::RowDescription(_) => rows.clear(),
+                SimpleQueryMessage::Row(row) => rows.push(row),
+                _ => {}
+            }
+        }
+        Ok(rows)
+    }
+
     /// Sends a query with text parameters, as an unnamed statement.
     pub(crate) fn query(
         &mut self,
@@ -167,6 +191,11 @@ impl<'a> Session<'a> {
     /// Whether a transaction is open, failed or not.
     pub(super) fn is_in_transaction(&self) -> bool {
         self.client.is_in_transaction()
+    }
+
+    /// Whether a transaction is open that has failed.
+    pub(super) fn is_in_failed_transaction(&self) -> bool {
+        self.client.is_in_failed_transaction()
     }
 
     /// Whether the session's role is a superuser, as it is at first.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use memcheck_core::observed::{SessionRecord, Who};
 
 use super::looks::Looks;
+use super::merge::Block;
 use super::record::{self, Records};
 use crate::exec::failure::Failure;
 use crate::exec::outcome::REFUSED;
@@ -74,6 +75,8 @@ pub struct Options {
 pub struct Sights {
     /// What the sessions have handed over.
     pub sessions: Vec<SessionRecord>,
+    /// What else was found, by repeating statements.
+    pub repeated: Vec<Block>,
     /// Sessions that were killed, and have handed over nothing.
     pub unheard: Vec<Who>,
     /// Sessions that were still there when the program had ended.
@@ -213,6 +216,7 @@ impl Frame {
         let after = |words: &str| self.server.words(words);
         Ok(Sights {
             sessions,
+            repeated: Vec::new(),
             unheard,
             left: left.len(),
             crashes: self.server.crashes_since(0),

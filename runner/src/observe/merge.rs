@@ -18,17 +18,17 @@ const MOST_LEFT: usize = 20;
 
 /// What is found under one heading.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Block {
+pub struct Block {
     /// The heading.
-    pub(super) title: String,
+    pub title: String,
     /// Whether its figures are the same from run to run.
-    is_exact: bool,
+    pub is_exact: bool,
     /// How often the statement was executed in a session, at most.
-    pub(super) times: u64,
+    pub times: u64,
     /// What was found.
-    pub(super) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// In which sessions, for people.
-    pub(super) sessions: Vec<String>,
+    pub sessions: Vec<String>,
 }
 
 /// All of it.

@@ -10,4 +10,5 @@ mod verdict;
 
 pub use command::{Ended, run};
 pub use frame::{Frame, Options, Sights};
+pub use merge::Block;
 pub use verdict::{Place, Told, Wanted, tell};

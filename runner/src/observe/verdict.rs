@@ -75,7 +75,8 @@ pub fn tell(
     elapsed: Duration,
 ) -> Told {
     let Place { server, axes, record } = place;
-    let merged = merge(&sights.sessions, wanted.least, symbols);
+    let mut merged = merge(&sights.sessions, wanted.least, symbols);
+    merged.blocks.extend(sights.repeated.iter().cloned());
     let mut case = case(&wanted.name);
     case.allowances = wanted.allowances.clone();
     let pattern = case.scenarios.remove(0);

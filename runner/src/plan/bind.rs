@@ -91,6 +91,11 @@ enum Text {
 }
 
 impl Statement {
+    /// A statement whose text is always the same.
+    pub fn fixed(text: &str, place: Place) -> Self {
+        Statement { text: Text::Fixed(text.into()), place }
+    }
+
     /// Whether the text differs from one execution to the next.
     pub fn varies(&self) -> bool {
         matches!(self.text, Text::Varying { .. })

@@ -25,6 +25,7 @@ mod shared_memory;
 mod stage;
 mod template;
 mod tree;
+mod workplace;
 
 pub use account::Account;
 pub(crate) use children::is_running;
@@ -46,5 +47,6 @@ pub use process::{cleanup_all, interrupt, is_interrupted};
 pub use run_directory::RunDirectory;
 pub use stage::Stage;
 pub use template::{SUPERUSER, Template};
+pub use workplace::Workplace;
 
 pub use crate::config::ExtensionSource;

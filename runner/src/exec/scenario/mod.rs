@@ -71,6 +71,20 @@ pub(super) fn run(
     }
 }
 
+/// Repeats the workload of a scenario in a session that is there already, and stays. Gives what its window has found.
+pub(super) fn repeat_in(
+    server: &Server,
+    session: &mut Session,
+    case: &Case,
+    scenario: &Scenario,
+    wrapping: Wrapping,
+) -> Result<Window, Failure> {
+    let (targets, mut nobody) = (Targets::default(), |_, _| {});
+    let executions = scenario.warmup + scenario.iterations;
+    let mut client = Client::new(server, &case.database, case, scenario, &targets, executions, &mut nobody);
+    repeat(&mut client, session, None, wrapping)
+}
+
 /// The plain loop: one window, in which the workload is repeated as it is.
 struct Plain;
 

@@ -20,6 +20,11 @@ pub(crate) fn copies_from_client(text: &str, offset: usize) -> impl Iterator<Ite
     })
 }
 
+/// Whether a statement asks its client for data.
+pub(super) fn asks_client(statement: &str) -> bool {
+    source(statement).is_some()
+}
+
 /// `FROM STDIN` where a statement is a COPY with it (gram.y, CopyStmt): `COPY t FROM STDOUT` is the same.
 fn source(statement: &str) -> Option<Range<usize>> {
     let mut depth = 0;

@@ -35,7 +35,7 @@ pub fn split(text: &str) -> Vec<Statement> {
 
 /// What is known about the statement being read.
 #[derive(Default)]
-struct Piece {
+pub(super) struct Piece {
     /// Whether anything but comments was seen.
     has_tokens: bool,
     /// How many `(` are open.
@@ -73,11 +73,18 @@ impl Opening {
 }
 
 impl Piece {
-    fn is_top_level(&self) -> bool {
+    /// Whether nothing but comments was seen.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_tokens
+    }
+
+    /// Whether a semicolon ends it here.
+    pub(super) fn is_top_level(&self) -> bool {
         self.parentheses == 0 && self.blocks == 0
     }
 
-    fn add(&mut self, token: &Token, text: &str) {
+    /// Takes note of the next token.
+    pub(super) fn add(&mut self, token: &Token, text: &str) {
         self.has_tokens |= !token.is_blank();
         match (token.kind, text) {
             (Kind::Other, "(") => self.parentheses += 1,

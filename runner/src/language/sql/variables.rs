@@ -80,11 +80,27 @@ pub(crate) fn substitute_by<'a, 'v>(
     text: &'a str,
     value: impl Fn(&str) -> Option<&'v str>,
 ) -> Result<Cow<'a, str>, UnknownVariable> {
+    let references = references(text);
+    match references.iter().find(|reference| value(reference.name).is_none()) {
+        Some(unknown) => Err(UnknownVariable { name: unknown.name.to_owned(), offset: unknown.span.start }),
+        None => Ok(replaced(text, references, value)),
+    }
+}
+
+/// The same as psql does it: what has no value stays as it is.
+pub(crate) fn substitute_known<'a>(text: &'a str, variables: &Variables) -> Cow<'a, str> {
+    replaced(text, references(text), |name| variables.get(name))
+}
+
+fn replaced<'a, 'v>(
+    text: &'a str,
+    references: Vec<Reference<'a>>,
+    value: impl Fn(&str) -> Option<&'v str>,
+) -> Cow<'a, str> {
     let mut result = String::new();
     let mut copied = 0;
-    for Reference { name, quoting, span } in references(text) {
-        let unknown = || UnknownVariable { name: name.to_owned(), offset: span.start };
-        let value = value(name).ok_or_else(unknown)?;
+    for Reference { name, quoting, span } in references {
+        let Some(value) = value(name) else { continue };
         result.push_str(&text[copied..span.start]);
         match quoting {
             Quoting::None => result.push_str(value),
@@ -94,10 +110,10 @@ pub(crate) fn substitute_by<'a, 'v>(
         copied = span.end;
     }
     if copied == 0 {
-        return Ok(Cow::Borrowed(text));
+        return Cow::Borrowed(text);
     }
     result.push_str(&text[copied..]);
-    Ok(Cow::Owned(result))
+    Cow::Owned(result)
 }
 
 /// The names of the variables that [`substitute`] would replace.
@@ -221,6 +237,12 @@ mod tests {
         let error = substitute("SELECT :n, :'rows'", &variables()).unwrap_err();
         assert_eq!(error, UnknownVariable { name: "rows".into(), offset: 11 });
         assert_eq!(error.to_string(), "unknown variable \"rows\"");
+    }
+
+    #[test]
+    fn psql_leaves_an_unknown_variable_alone() {
+        assert_eq!(substitute_known("SELECT :n, :'rows', :\"name\"", &variables()), "SELECT 10, :'rows', \"a\"\"b\"");
+        assert!(matches!(substitute_known("SELECT :rows", &variables()), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,15 +1,34 @@
 //! COPY between the messages of a connection: what its client library does not understand.
 //!
-//! The data of `COPY .. TO STDOUT` is left out, so that the statement looks like any other that is done. `COPY .. FROM STDIN` is
-//! told at once that there is no data, so that the server ends it with an error of its own (copyfromparse.c, CopyGetData).
+//! The data of `COPY .. TO STDOUT` is left out, so that the statement looks like any other that is done. `COPY .. FROM STDIN` gets
+//! what was supplied for it, or is told at once that there is no data, so that the server ends it with an error of its own
+//! (copyfromparse.c, CopyGetData).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cut::Cut;
 
 /// Why there is no data. The server says "COPY from stdin failed: " before it.
 pub(crate) const NO_DATA: &str = "mcspec sends no data";
+
+/// How much goes into one message of data.
+const PORTION: usize = 1 << 16;
+
+/// What statements that ask for data are given; none where there is nothing for them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Supply(Arc<Mutex<Option<Arc<[u8]>>>>);
+
+impl Supply {
+    /// From now on they are given this.
+    pub(crate) fn set(&self, data: Option<Arc<[u8]>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = data;
+    }
+
+    fn get(&self) -> Option<Arc<[u8]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Bytes of a message before its content: a type and a length, which does not count the type.
 const HEAD: usize = 5;
@@ -98,15 +117,21 @@ pub(super) struct Outgoing {
     head_length: usize,
     /// Whether the last statement was sent by the extended protocol.
     is_extended: bool,
+    supply: Supply,
 }
 
 impl Default for Outgoing {
     fn default() -> Self {
-        Outgoing { head: Vec::new(), left: 0, head_length: HEAD - 1, is_extended: false }
+        Outgoing { head: Vec::new(), left: 0, head_length: HEAD - 1, is_extended: false, supply: Supply::default() }
     }
 }
 
 impl Outgoing {
+    /// What the server is given that asks for data.
+    pub(super) fn supply(&self) -> Supply {
+        self.supply.clone()
+    }
+
     /// Takes note of a piece.
     pub(super) fn note(&mut self, mut piece: &[u8]) {
         while !piece.is_empty() {
@@ -137,16 +162,28 @@ impl Outgoing {
         self.left == 0 && self.head.is_empty()
     }
 
-    /// The answer to a server that asks for data: CopyFail. In the extended protocol the server has overlooked the Sync that came
-    /// with the statement, as it does during COPY, and waits for another one to go on (postgres.c, PostgresMain).
-    pub(super) fn refusal(&self) -> Vec<u8> {
-        let length = u32::try_from(4 + NO_DATA.len() + 1).expect("a constant");
-        let mut message = [b"f".as_slice(), &length.to_be_bytes(), NO_DATA.as_bytes(), b"\0"].concat();
+    /// The answer to a server that asks for data: CopyData and CopyDone, or CopyFail. In the extended protocol the server has
+    /// overlooked the Sync that came with the statement, as it does during COPY, and waits for another one to go on (postgres.c,
+    /// PostgresMain).
+    pub(super) fn answer(&self) -> Vec<u8> {
+        let mut answer = match self.supply.get() {
+            Some(data) => {
+                let portions = data.chunks(PORTION).flat_map(|portion| message(b'd', &[portion]));
+                portions.chain(message(b'c', &[])).collect()
+            }
+            None => message(b'f', &[NO_DATA.as_bytes(), b"\0"]),
+        };
         if self.is_extended {
-            message.extend(b"S\0\0\0\x04");
+            answer.extend(message(b'S', &[]));
         }
-        message
+        answer
     }
+}
+
+fn message(kind: u8, content: &[&[u8]]) -> Vec<u8> {
+    let content = content.concat();
+    let length = u32::try_from(4 + content.len()).expect("no more than a portion");
+    [&[kind], &length.to_be_bytes()[..], &content].concat()
 }
 
 /// The length of a message's content, given the length that it begins with.
@@ -159,8 +196,7 @@ mod tests {
     use super::*;
 
     fn message(kind: u8, content: &[u8]) -> Vec<u8> {
-        let length = 4 + content.len() as u32;
-        [&[kind], &length.to_be_bytes()[..], content].concat()
+        super::message(kind, &[content])
     }
 
     #[test]
@@ -201,7 +237,7 @@ mod tests {
             assert!(outgoing.is_between());
             outgoing.note(b"Q\0");
             assert!(!outgoing.is_between());
-            outgoing.refusal()
+            outgoing.answer()
         };
         let (query, sync) = (message(b'Q', b"SELECT 1\0"), message(b'S', b""));
         let extended = vec![message(b'P', b"\0COPY\0\0\0"), message(b'B', b"QQ"), message(b'E', b"x"), sync.clone()];
@@ -212,5 +248,20 @@ mod tests {
             assert_eq!(refused(&extended, size), [fail.clone(), sync.clone()].concat());
             assert_eq!(refused(&[extended.clone(), vec![query.clone()]].concat(), size), fail);
         }
+    }
+
+    #[test]
+    fn what_is_supplied_is_sent() {
+        let outgoing = Outgoing::default();
+        outgoing.supply().set(Some(vec![b'x'; PORTION + 1].into()));
+        let first = message(b'd', &vec![b'x'; PORTION]);
+        let expected = [first, message(b'd', b"x"), message(b'c', b"")].concat();
+        assert_eq!(outgoing.answer(), expected);
+        // As often as it is asked for.
+        assert_eq!(outgoing.answer(), expected);
+        outgoing.supply().set(Some([].into()));
+        assert_eq!(outgoing.answer(), message(b'c', b""));
+        outgoing.supply().set(None);
+        assert_eq!(outgoing.answer()[0], b'f');
     }
 }

@@ -10,7 +10,7 @@ mod unreached;
 mod unusable;
 mod wire;
 
-pub(crate) use copy::NO_DATA;
+pub(crate) use copy::{NO_DATA, Supply};
 pub(crate) use reach::{Canceller, Connected, Connection, ask, connect, runtime};
 pub(crate) use refusal::Answer;
 pub use refusal::Refusal;

@@ -19,6 +19,7 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, Config, SimpleQueryMessage};
 
+use super::copy::Supply;
 use super::settings::{Address, Keepalive, Place, Settings, Wants};
 use super::tls::{Bind, Bound, Mode, Negotiated, Tls};
 use super::unreached::{Attempt, Unreached};
@@ -41,6 +42,8 @@ pub(crate) struct Connected {
     pub(crate) canceller: Canceller,
     /// The state of the transaction, as the server has told it last: `I`, `T` or `E` (protocol.h, ReadyForQuery).
     pub(crate) transaction: Arc<AtomicU8>,
+    /// What its COPY from standard input is given.
+    pub(crate) supply: Supply,
 }
 
 /// Whether a connection is encrypted.
@@ -120,7 +123,7 @@ async fn connect_to(place: &Place, settings: &Settings) -> Result<Connected, Unr
 async fn connect_by(place: &Place, way: Way, settings: &Settings) -> Result<Connected, Unreached> {
     let (socket, end_point) = open(place, way, settings).await?;
     let wire = Wire::new(socket);
-    let transaction = wire.transaction();
+    let (transaction, supply) = (wire.transaction(), wire.supply());
     let mut config = settings.startup(place);
     encrypted(&mut config, end_point.is_some());
     let is_encrypted = end_point.is_some();
@@ -134,7 +137,7 @@ async fn connect_by(place: &Place, way: Way, settings: &Settings) -> Result<Conn
         keepalive: settings.keepalive,
         token: client.cancel_token(),
     };
-    Ok(Connected { client, connection, canceller, transaction })
+    Ok(Connected { client, connection, canceller, transaction, supply })
 }
 
 /// Tells the client library that a stream is encrypted, so that it does nothing about that but bind the password to it.

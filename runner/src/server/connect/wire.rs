@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use super::copy::{Incoming, Outgoing};
+use super::copy::{Incoming, Outgoing, Supply};
 
 /// How much is read at a time.
 const PIECE: usize = 16 << 10;
@@ -51,6 +51,11 @@ impl Wire {
         self.incoming.transaction()
     }
 
+    /// What statements that ask for data are given.
+    pub(super) fn supply(&self) -> Supply {
+        self.outgoing.supply()
+    }
+
     /// Sends the reply, between two messages of the client. Pending if it is not all sent.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.reply.is_empty() && self.outgoing.is_between() {
@@ -84,7 +89,7 @@ impl AsyncRead for Wire {
                 return Poll::Ready(Ok(()));
             }
             for _ in 0..wire.incoming.take(piece.filled(), passed) {
-                wire.reply.extend(wire.outgoing.refusal());
+                wire.reply.extend(wire.outgoing.answer());
             }
             // What cannot go out yet does so when the socket has room, which the context is told.
             if let Poll::Ready(Err(error)) = wire.poll_reply(cx) {
