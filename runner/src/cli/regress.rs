@@ -207,7 +207,7 @@ fn repositories<'a>(
     if repositories.iter().all(|repository| repository.suites.is_empty()) {
         let said = complaints.into_iter().next().map_or(String::new(), |said| format!(": {said}"));
         let message = format!("there is no regression suite of PGXS or pgrx{said}");
-        let hint = "\"mcspec exec -- COMMAND\" runs whatever tests it";
+        let hint = "\"mcspec exec\" runs whatever else tests it, as \"mcspec help exec\" says";
         return Err(Complaint::Nothing { message, hint: Some(hint.to_owned()) });
     }
     Ok(repositories)

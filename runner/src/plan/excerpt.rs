@@ -57,13 +57,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.mcspec");
         std::fs::write(directory.path().join("w.sql"), "SELECT 3;\n").unwrap();
-        let text = "scenario window a\n  workload { SELECT 1 }\nscenario window b\n  workload one {\n    SELECT 1,\n      2;\n  }\n  \
-                    workload two file 'w.sql'\n";
+        let text = "scenario window a\n  workload { SELECT 1 }\nscenario window b\n  workload one {\n    SELECT 1,\n      2;\n  }\n\
+                    scenario window c\n  workload file 'w.sql'\n";
         std::fs::write(&path, text).unwrap();
         let loaded = load("x", &path).unwrap();
         assert_eq!(workload(&loaded, "scenario window a"), ["SELECT 1"]);
-        assert_eq!(workload(&loaded, "scenario window b"), ["one: SELECT 1,", "  2;", "two: SELECT 3;"]);
-        assert!(workload(&loaded, "scenario window c").is_empty());
+        assert_eq!(workload(&loaded, "scenario window b"), ["one: SELECT 1,", "  2;"]);
+        assert_eq!(workload(&loaded, "scenario window c"), ["SELECT 3;"]);
+        assert!(workload(&loaded, "scenario window d").is_empty());
         std::fs::write(&path, "session s\n  step a { SELECT 1 }\n  step b { SELECT 2 }\npermutation b a\n").unwrap();
         assert_eq!(workload(&load("x", &path).unwrap(), "permutation b a"), ["b: SELECT 2", "a: SELECT 1"]);
     }
