@@ -181,10 +181,9 @@ fn main() {
 /// The program of that name in what a build says it has made.
 fn executable(output: &str, name: &str) -> Option<PathBuf> {
     let messages = output.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let path = messages
+    messages
         .filter(|message| message["target"]["name"] == name)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    path
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 /// Writes a file of the build, unless it is as it is to be: cargo goes by its time.
