@@ -42,19 +42,10 @@ impl Repeats {
         self.files.iter().find(|(name, _)| kind == Kind::Regress && name == test).map(|(_, replayed)| replayed)
     }
 
-    /// The places at which growth was found of which most was gone at the end of the file. An extension may keep what it is told
+    /// The places at which growth was found of which most was given back by another statement. An extension may keep what it is told
     /// to keep, and has a function that gives it back: what is allocated there is no leak, in no file.
     pub(super) fn given_back(&self) -> BTreeSet<(String, u64)> {
-        let of_file = |replayed: &Replayed| -> Vec<(String, u64)> {
-            let findings = replayed.repeated.iter().flat_map(|repeated| &repeated.window.findings);
-            let gone = |finding: &&Finding| {
-                let held = replayed.held.as_ref().zip(place(finding));
-                let held = held.map(|(held, place)| held.get(&place).copied().unwrap_or(0));
-                finding.bytes > 0 && held.is_some_and(|held| held < finding.bytes / 2)
-            };
-            findings.filter(gone).filter_map(place).collect()
-        };
-        self.files.iter().flat_map(|(_, replayed)| of_file(replayed)).collect()
+        self.files.iter().flat_map(|(_, replayed)| replayed.given_back.iter().cloned()).collect()
     }
 }
 

@@ -22,17 +22,20 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Copies the repository at `from`, or what an extension of that name was built in.
+    /// Copies the repository at `from`, over what an extension of that name was built in.
     ///
     /// # Errors
     ///
     /// What cannot be copied.
     pub fn copy(from: &Path, name: &str, run: &RunDirectory) -> Result<Self, ServerError> {
         let path = run.server_subdirectory(&format!("tests-{name}"))?;
-        let built = built(run, name);
-        let from = built.as_deref().unwrap_or(from);
+        let account = Some(run.account());
+        // What was made of the sources, such as a Makefile by configure, and then they themselves: a build does without some of them.
+        if let Some(built) = built(run, name) {
+            tree::rebuild(&built, &path, Placement::Copy, account, |_| Treatment::Each)?;
+        }
         // An empty path is the current directory.
-        tree::rebuild(&Path::new(".").join(from), &path, Placement::Copy, Some(run.account()), treatment)?;
+        tree::rebuild(&Path::new(".").join(from), &path, Placement::Copy, account, treatment)?;
         Ok(Self { path, run: run.clone() })
     }
 
@@ -75,7 +78,9 @@ fn built(run: &RunDirectory, name: &str) -> Option<PathBuf> {
 /// What is no source stays behind.
 fn treatment(entry: &DirEntry) -> Treatment {
     let name = entry.file_name().to_string_lossy();
-    let skipped =
-        entry.file_type().is_dir() && matches!(&*name, ".git" | "target" | "results" | "tmp_check" | "output_iso");
+    let skipped = match entry.file_type().is_dir() {
+        true => matches!(&*name, ".git" | "target" | "results" | "tmp_check" | "output_iso"),
+        false => [".o", ".so", ".bc"].iter().any(|suffix| name.ends_with(suffix)),
+    };
     if skipped { Treatment::Skip } else { Treatment::Each }
 }

@@ -7,7 +7,7 @@
 mod player;
 mod repeatable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,9 +55,8 @@ pub struct Replayed {
     pub commands: u64,
     /// Crashes and the like.
     pub failures: Vec<Failure>,
-    /// What was held at the end of the file, in bytes, by library and place; none where nothing was found, and where the session has
-    /// ended before.
-    pub held: Option<BTreeMap<(String, u64), u64>>,
+    /// The places, by library and offset, at which growth was found of which most was given back by a later statement.
+    pub given_back: BTreeSet<(String, u64)>,
 }
 
 /// A statement that was repeated.

@@ -78,6 +78,9 @@ fn pattern() -> Case {
     planned.expect("it is one of ours").remove(0)
 }
 
+/// A place in a library: its name and the offset.
+type Where = (String, u64);
+
 /// A branch of `\if`.
 struct Branch {
     /// Whether its statements are executed.
@@ -95,6 +98,10 @@ pub(super) struct Player<'a, 'o> {
     session: Option<Session<'a>>,
     variables: Variables,
     branches: Vec<Branch>,
+    /// How many of the repeated statements were looked at.
+    looked: usize,
+    /// Where growth was found, and what was held there then.
+    grown: BTreeMap<Where, u64>,
     out: &'o mut Replayed,
 }
 
@@ -109,6 +116,8 @@ impl<'a, 'o> Player<'a, 'o> {
             session: None,
             variables: Variables::default(),
             branches: Vec::new(),
+            looked: 0,
+            grown: BTreeMap::new(),
             out,
         };
         player.connect(&settings.database.clone())?;
@@ -142,15 +151,10 @@ impl<'a, 'o> Player<'a, 'o> {
     /// Plays a file to its end, or to that of the session.
     pub(super) fn play(&mut self, source: &Arc<SourceFile>) {
         self.file(source, 0);
-        if let Some(mut session) = self.session.take() {
-            session.give(ONCE);
-            let held = match self.out.repeated.iter().any(|repeated| engine::has_sites(&repeated.window)) {
-                true => held(&mut session).map(|held| self.out.held = Some(held)),
-                false => Ok(()),
-            };
-            if let Err(failure) = session.end(held) {
-                self.out.failures.push(failure);
-            }
+        if let Some(session) = self.session.take()
+            && let Err(failure) = session.end(Ok(()))
+        {
+            self.out.failures.push(failure);
         }
     }
 
@@ -228,6 +232,9 @@ impl<'a, 'o> Player<'a, 'o> {
         }
         if let Some(session) = &self.session {
             session.supply(None);
+        }
+        self.look_back();
+        if let Some(session) = &self.session {
             session.take_messages();
         }
     }
@@ -339,6 +346,26 @@ impl<'a, 'o> Player<'a, 'o> {
             }
             Err(failure) => Err(self.not_repeated(failure, is_inside)),
         }
+    }
+
+    /// Takes note of places at which growth was found, and of those at which most of it has gone since.
+    fn look_back(&mut self) {
+        let found = self.out.repeated.len();
+        let windows = self.out.repeated[self.looked..].iter().map(|repeated| &repeated.window);
+        let sites = windows.flat_map(|window| &window.findings).filter_map(|finding| finding.site.as_ref());
+        let new: Vec<Where> = sites.map(|site| (site.frame.library.clone(), site.frame.offset)).collect();
+        self.looked = found;
+        let Some(session) = self.session.as_mut().filter(|session| !session.is_in_failed_transaction()) else { return };
+        if new.is_empty() && self.grown.is_empty() {
+            return;
+        }
+        session.give(ONCE);
+        // What cannot be asked is not known to have gone.
+        let Ok(held) = held(session) else { return };
+        let now = |place: &Where| held.get(place).copied().unwrap_or(0);
+        let gone = self.grown.extract_if(.., |place, then| now(place) < *then / 2);
+        self.out.given_back.extend(gone.map(|(place, _)| place));
+        self.grown.extend(new.into_iter().map(|place| (place.clone(), now(&place))));
     }
 
     fn add(&mut self, text: &str, iterations: u64, window: Window, place: &Place) {
@@ -483,9 +510,7 @@ fn is_reading(session: &mut Session, text: &str, place: &Place) -> Result<(bool,
 }
 
 /// What the targets hold now, by library and place.
-fn held(session: &mut Session) -> Result<BTreeMap<(String, u64), u64>, Failure> {
-    // A file may leave its transaction open, or failed.
-    session.simple("ROLLBACK", &Step::Teardown, None)?;
+fn held(session: &mut Session) -> Result<BTreeMap<Where, u64>, Failure> {
     let sql = "SELECT source_lib, site_offset, pg_catalog.sum(bytes)::pg_catalog.int8
                  FROM ext_memcheck.live_allocations() GROUP BY 1, 2";
     let rows = session.query(sql, &[], &Step::Engine("live_allocations"), None)?;
