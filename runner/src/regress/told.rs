@@ -63,6 +63,8 @@ pub fn tell(
                 }
                 if !faults.is_empty() {
                     one.verdict.status = Status::Failed;
+                } else if done.ran.is_some() && verdict.is_none() {
+                    one.verdict.status = Status::Skipped("the suite did not come to it".to_owned());
                 }
                 one.verdict.notes.extend(replayed.map(|replayed| Counted::of([replayed]).to_string()));
                 told.push(one);
