@@ -21,7 +21,7 @@ use super::account::Account;
 use super::children::{is_running, until};
 use super::connect::{Settings, ask};
 use super::error::ServerError;
-use super::shared_memory;
+use super::shared_memory::{self, Held};
 
 /// What a registered process is, which decides how it is ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,10 @@ pub fn interrupt() {
     jobs.iter().for_each(|job| job.tell_to_end());
     thread::spawn(move || {
         thread::sleep(TERMINATED);
-        jobs.iter().filter(|job| job.is_registered()).for_each(|job| job.signal(Signal::SIGKILL));
+        // Held meanwhile: this process does not end before what they leave is gone.
+        let register = locked(&REGISTER);
+        let is_there = |job: &&Arc<Process>| register.processes.iter().any(|process| Arc::ptr_eq(process, job));
+        jobs.iter().filter(is_there).for_each(|job| job.kill_group());
     });
 }
 
@@ -295,10 +298,6 @@ impl Process {
         self.forget();
     }
 
-    fn is_registered(self: &Arc<Self>) -> bool {
-        locked(&REGISTER).processes.iter().any(|process| Arc::ptr_eq(process, self))
-    }
-
     fn forget(self: &Arc<Self>) {
         locked(&REGISTER).processes.retain(|process| !Arc::ptr_eq(process, self));
     }
@@ -308,7 +307,7 @@ impl Process {
             Kind::Job => {
                 // Somebody may be waiting for it, and have it locked.
                 if !until(TERMINATED, || !is_running(self.pid.as_raw())) {
-                    self.signal(Signal::SIGKILL);
+                    self.kill_group();
                 }
                 let _ = locked(&self.child).wait();
                 self.end_group();
@@ -343,8 +342,18 @@ impl Process {
     /// Waits for what a job has started, and ends what stays.
     fn end_group(&self) {
         if !until(TERMINATED, || killpg(self.pid, None) == Err(Errno::ESRCH)) {
-            self.signal(Signal::SIGKILL);
+            self.kill_group();
         }
+    }
+
+    /// Ends a job and all that it has started by force. A server that initdb has started leaves its shared memory then.
+    fn kill_group(&self) {
+        // While it is looked at, nobody starts another one.
+        self.signal(Signal::SIGSTOP);
+        let held = Held::by_group(self.pid.as_raw());
+        self.signal(Signal::SIGKILL);
+        until(KILL, || !held.iter().any(|held| is_running(held.pid)));
+        held.iter().for_each(Held::remove);
     }
 
     /// A postmaster alone, whose children it looks after itself; a job with its whole group.

@@ -1,11 +1,14 @@
 //! Shared memory that a postmaster leaves behind when it is killed. Another one in its data directory would remove it
 //! (`PGSharedMemoryCreate` in sysv_shmem.c, `dsm_cleanup_using_control_segment` in dsm.c); there is none for servers of a run.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
 use nix::libc::{IPC_RMID, SHM_RDONLY, shmat, shmctl, shmdt};
+use nix::unistd::{Pid, getpgid};
 
 use super::account::Account;
 
@@ -43,10 +46,54 @@ pub(super) fn remove_of(directory: &Path, account: &Account) {
     }
 }
 
+/// What a process has that is going to be killed, which may be a server.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) pid: i32,
+    /// Whose process it is.
+    uid: u32,
+    /// Segments that it has mapped: those of dsm.c, under the names that posix shared memory has.
+    mapped: Vec<PathBuf>,
+}
+
+impl Held {
+    /// What the processes of a process group have.
+    pub(super) fn by_group(group: i32) -> Vec<Self> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let has = |pid: i32| {
+            let process = Path::new("/proc").join(pid.to_string());
+            let uid = fs::metadata(&process).ok()?.uid();
+            let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
+            Some(Held { pid, uid, mapped: mapped(&maps) })
+        };
+        pids.filter(|&pid| getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(group))).filter_map(has).collect()
+    }
+
+    /// Removes it, when the process is gone.
+    pub(super) fn remove(&self) {
+        for segment in &self.mapped {
+            let _ = fs::remove_file(segment);
+        }
+        remove_segments(self.pid, |uid| uid == self.uid);
+    }
+}
+
+/// The segments of dsm.c in what a process has mapped (proc(5), /proc/PID/maps).
+fn mapped(maps: &str) -> Vec<PathBuf> {
+    let names = maps.lines().filter_map(|line| line.find("/dev/shm/PostgreSQL.").map(|at| &line[at..]));
+    let distinct: BTreeSet<&str> = names.filter(|name| !name.ends_with(" (deleted)")).collect();
+    distinct.into_iter().map(PathBuf::from).collect()
+}
+
 /// Removes what a postmaster has left behind that is gone.
 pub(super) fn remove(postmaster: i32, account: &Account) {
+    remove_segments(postmaster, |uid| account.is(uid));
+}
+
+fn remove_segments(postmaster: i32, is_owner: impl Fn(u32) -> bool) {
     let list = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    for id in segments(&list, postmaster, |uid| account.is(uid)) {
+    for id in segments(&list, postmaster, is_owner) {
         if let Some(header) = header(id).filter(|header| header.magic == MAGIC && header.creator == postmaster) {
             let control = Path::new("/dev/shm").join(format!("PostgreSQL.{}", header.control));
             for handle in handles(&fs::read(&control).unwrap_or_default()) {
@@ -114,6 +161,16 @@ mod tests {
                        1         14   600                     8    42    42      0   101   101   101   101          0\n";
         assert_eq!(segments(list, 42, |uid| uid == 101), [10]);
         assert_eq!(segments("", 42, |_| true), [0; 0]);
+    }
+
+    #[test]
+    fn segments_that_are_mapped_are_found() {
+        let maps = "7f30-7f31 rw-s 00000000 00:1c 42   /dev/shm/PostgreSQL.990416628\n\
+                    7f31-7f32 rw-s 00000000 00:1c 42   /dev/shm/PostgreSQL.990416628\n\
+                    7f32-7f33 rw-s 00000000 00:1c 43   /dev/shm/PostgreSQL.7 (deleted)\n\
+                    7f33-7f34 rw-s 00000000 00:1c 44   /dev/shm/other\n\
+                    7f34-7f35 r-xp 00000000 00:1c 45   /usr/lib/postgresql/15/bin/postgres\n";
+        assert_eq!(mapped(maps), [Path::new("/dev/shm/PostgreSQL.990416628")]);
     }
 
     #[test]

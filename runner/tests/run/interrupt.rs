@@ -78,6 +78,9 @@ fn an_interrupted_run_reports_what_there_is() {
 fn interrupted_before_anything(project: &Project, signal: Signal, is_time: impl Fn() -> bool) {
     project.write("r.tap", "before");
     let mut command = project.command("--report tap --report json --report tap=r.tap");
+    // Nothing is kept from other runs: initdb runs.
+    let _ = std::fs::remove_dir_all(project.path("cache"));
+    command.env("XDG_CACHE_HOME", project.path("cache"));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("it is time", &is_time);
     send(signal, child.id().try_into().unwrap());
@@ -106,6 +109,42 @@ fn a_run_that_is_interrupted_before_anything_was_run_says_so_and_no_more() {
     ] {
         interrupted_before_anything(&project, signal, || there(&name.replace("15", &project.major().to_string())));
     }
+}
+
+/// The servers that initdb starts, one after the other: their pids.
+fn servers_of_initdb(project: &Project) -> Vec<i32> {
+    let line = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let is_server = |pid: &i32| {
+        [&b"--boot"[..], b"--single"].iter().any(|word| line(pid).split(|&c| c == 0).any(|part| part == *word))
+    };
+    project.processes().into_iter().filter(is_server).collect()
+}
+
+#[test]
+fn a_server_of_initdb_that_does_not_end_leaves_no_shared_memory() {
+    let project = Project::new(&[("specs/good.mcspec", GOOD), ("schedule", "test: good\n")]);
+    let stopped = std::cell::RefCell::new(Vec::new());
+    let segments = std::cell::RefCell::new(String::new());
+    interrupted_before_anything(&project, Signal::SIGTERM, || {
+        for pid in servers_of_initdb(&project) {
+            send(Signal::SIGSTOP, pid);
+            let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+            if maps.contains("/dev/shm/PostgreSQL.") {
+                stopped.borrow_mut().push(pid);
+                *segments.borrow_mut() = maps;
+                return true;
+            }
+            send(Signal::SIGCONT, pid);
+        }
+        false
+    });
+    for line in segments.borrow().lines() {
+        let segment = line.find("/dev/shm/PostgreSQL.").map(|at| &line[at..]);
+        assert!(segment.is_none_or(|segment| !std::path::Path::new(segment).exists()), "{line}");
+    }
+    let list = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let has = |line: &&str| line.split_whitespace().nth(4) == Some(&stopped.borrow()[0].to_string());
+    assert_eq!(list.lines().find(has), None);
 }
 
 #[test]
