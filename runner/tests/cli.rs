@@ -62,7 +62,7 @@ fn the_help_documents_the_exit_codes() {
 fn bad_arguments_are_bad_input() {
     let project = usual();
     for (arguments, message) in [
-        ("", "Usage: mcspec <COMMAND>"),
+        ("", "Usage: mcspec [OPTIONS] <COMMAND>"),
         ("rum", "unrecognized subcommand 'rum'"),
         ("run --pg 14", "invalid value '14' for '--pg <N>': supported versions are 15 to 18"),
         ("run -v x", "invalid value 'x' for '--var <NAME=VALUE>': write NAME=VALUE"),

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mcspec::config::{Config, SUPPORTED_MAJORS};
+use mcspec::config::{Build, Config, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation, RunDirectory, SUPERUSER, Server, ServerOptions, Stage, Template};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -58,8 +58,10 @@ impl Project {
         let engine = root.join("target/engine");
         let mut toml = format!("[engine]\npath = {engine:?}\n");
         for (name, source) in &config.extensions {
-            // Those that are there: some are made by other means than make.
-            if let Ok(path) = source.path.canonicalize() {
+            // Those that make builds, from nothing.
+            if let Ok(path) = source.path.canonicalize()
+                && matches!(source.build, Build::Make { .. })
+            {
                 toml += &format!("[extension.{name}]\npath = {path:?}\n");
             }
         }
