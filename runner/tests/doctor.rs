@@ -132,7 +132,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "no make",
-        make: |repository| repository.variables.push(("PATH", "/nonexistent".to_owned())),
+        make: |repository| repository.variables.push(("PATH", "/dev/null/bin".to_owned())),
         said: &["server: could not run \"make\"", "\n         HINT: "],
     },
     Fault {
@@ -142,8 +142,8 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "a temporary directory that is not there",
-        make: |repository| repository.variables.push(("TMPDIR", "/nonexistent".to_owned())),
-        said: &["\nmissing  directory of a run: could not use \"/nonexistent\""],
+        make: |repository| repository.variables.push(("TMPDIR", "/dev/null/tmp".to_owned())),
+        said: &["\nmissing  directory of a run: could not use \"/dev/null/tmp\""],
     },
     Fault {
         what: "an unknown key",

@@ -104,7 +104,7 @@ fn what_cannot_be_done_is_named() {
         ("host=a replication=database", &[], "\"database\" of connection option \"replication\" is not supported"),
         (
             "service=nonesuch",
-            &[("PGSYSCONFDIR", "/nonexistent")],
+            &[("PGSYSCONFDIR", "/dev/null/etc")],
             "definition of service \"nonesuch\" not found: there is no service file",
         ),
     ];
@@ -137,8 +137,8 @@ fn passwords_are_found_and_not_shown() {
         ("host=a,b password=hush", &[], "hush hush"),
         ("host=a", &[("PGPASSWORD", "hush-env")], "hush-env"),
         ("host=a port=1", &[("PGPASSWORD", "")], "hush-a"),
-        ("host=a port=1 passfile=/nonexistent", &[], "-"),
-        ("host=a port=1", &[("PGPASSFILE", "/nonexistent")], "-"),
+        ("host=a port=1 passfile=/dev/null/pgpass", &[], "-"),
+        ("host=a port=1", &[("PGPASSFILE", "/dev/null/pgpass")], "-"),
     ] {
         assert_eq!(passwords(text, variables), (expected.to_owned(), 0), "{text} {variables:?}");
     }
