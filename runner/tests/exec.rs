@@ -164,6 +164,33 @@ fn background_workers_are_observed() {
     assert_eq!(ok.code, 0, "{}", ok.stderr);
 }
 
+/// What a worker holds is its leader's, with the statement that it works for. What each worker fills again is nobody's leak.
+#[test]
+fn what_parallel_workers_hold_is_charged_to_the_statement_of_their_leader() {
+    let project = Project::new(&[]);
+    let with = "--extension mem_corpus --create mem_corpus";
+    let script = |call: &str| {
+        let set_up = "ALTER FUNCTION mem_corpus.d01_bad(int) PARALLEL SAFE; ALTER FUNCTION mem_corpus.d01_ok(int) PARALLEL SAFE; \
+            ALTER FUNCTION mem_corpus.n1_cache() PARALLEL SAFE; \
+            CREATE TABLE numbers WITH (fillfactor = 10) AS SELECT g AS n FROM generate_series(1, 4000) g; ANALYZE numbers";
+        let settings = "-c min_parallel_table_scan_size=0 -c parallel_setup_cost=0 -c parallel_tuple_cost=0 \
+            -c parallel_leader_participation=off";
+        let repeated = repeated(20, &format!("SELECT count({call}) FROM numbers;"));
+        let plan = format!("psql -XAtqc 'EXPLAIN SELECT count({call}) FROM numbers' | grep -q 'Workers Planned: 2'");
+        format!("psql -Xqc '{set_up}' && export PGOPTIONS='{settings}' && {plan} && {repeated}")
+    };
+    let bad = run(&project, with, &script("mem_corpus.d01_bad(8)"));
+    assert_eq!(bad.code, 1, "{}", bad.stderr);
+    let said = "  statement SELECT count(mem_corpus.d01_bad($1)) FROM numbers: 1 violation\n    \
+        + ctx_bloat|WARNING|TopMemoryContext|32000 x4000/iter|linear|mem_corpus\n      \
+        allocated at  d01_bad  ";
+    assert!(bad.stderr.contains(said) && !bad.stderr.contains("no library"), "{}", bad.stderr);
+    for call in ["mem_corpus.d01_ok(8)", "mem_corpus.n1_cache()"] {
+        let ok = run(&project, with, &script(call));
+        assert_eq!(ok.code, 0, "{call}\n{}", ok.stderr);
+    }
+}
+
 /// Silence is no answer where nothing was looked at.
 #[test]
 fn a_session_that_is_not_traced_is_a_gap() {

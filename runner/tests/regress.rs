@@ -2,6 +2,10 @@
 
 mod project;
 
+use std::fs;
+use std::process::Command;
+
+use mcspec::server::{RunDirectory, Stage};
 use project::{Ended, Project, end};
 
 const SOURCE: &str = r#"
@@ -217,4 +221,65 @@ fn without_a_suite_it_says_what_to_do() {
     assert_eq!(ended.code, 4, "{}", all(&ended));
     assert!(ended.stderr.contains("no regression suite of PGXS or pgrx"), "{}", all(&ended));
     assert!(ended.stderr.contains("hint: \"mcspec exec\""), "{}", all(&ended));
+}
+
+/// An installation without some of its programs: a copy that its `pg_config` describes.
+fn installation_without(project: &Project, programs: &[&str]) -> (Stage, RunDirectory) {
+    let (stage, run) = project.stage(false);
+    let installation = stage.installation();
+    let tests = installation.pgxs.parent().unwrap().parent().unwrap().join("test");
+    // It is a link into the original.
+    let link = tests.ancestors().find(|path| path.is_symlink()).unwrap().to_owned();
+    let original = fs::canonicalize(&link).unwrap();
+    fs::remove_file(&link).unwrap();
+    let done = Command::new("cp").arg("-R").args([&original, &link]).status().unwrap();
+    assert!(done.success());
+    for program in programs {
+        let places = [installation.bin_dir.join(program), tests.join(program)];
+        fs::remove_file(places.iter().find(|path| path.is_file()).unwrap()).unwrap();
+    }
+    (stage, run)
+}
+
+#[test]
+fn what_runs_a_suite_and_is_not_there_is_named_with_the_way_to_it() {
+    let options = "REGRESS = setup leak\nISOLATION = race\nISOLATION_OPTS = --load-extension=tiny";
+    let project = repository(options, &[]);
+    test(&project, "", "setup", SETUP);
+    test(&project, "", "leak", &calls("clean"));
+    project.write("specs/race.spec", "session s1\nstep a { SELECT 1; }\n");
+    project.write("expected/race.out", "Parsed test spec with 1 sessions\n\nstarting permutation: a\nstep a: SELECT 1;\n?column?\n--------\n       1\n(1 row)\n\n");
+    let run = |programs: &[&str]| {
+        let (stage, _run) = installation_without(&project, programs);
+        let mut command = project.mcspec("exec --regress --repeat 50 --report tap --pg-config");
+        let ended = end({
+            command.arg(&stage.installation().pg_config);
+            command
+        });
+        project.assert_nothing_left();
+        let way = "mcspec: hint: \"make install\" in the sources that this PostgreSQL was built from installs that too\n\
+                   or name another installation's pg_config with --pg-config\n";
+        assert!(ended.stderr.contains(way), "{}", all(&ended));
+        ended
+    };
+    // The other part runs, and nobody takes it for the whole.
+    let ended = run(&["isolation/isolationtester"]);
+    assert_eq!(ended.code, 2, "{}", all(&ended));
+    let said = "error: the isolation tests of \"tiny\" are not run: there is no \"";
+    assert!(ended.stderr.contains(said) && ended.stderr.contains("/isolationtester\"\n"), "{}", all(&ended));
+    for said in
+        ["All 2 tests passed", "ok 1 - regress/setup", "ok 3 - regress/isolation/race # SKIP what runs it is not there"]
+    {
+        assert!(ended.stdout.contains(said), "{said}\n{}", all(&ended));
+    }
+    // Statements can be repeated without, and lose what they lose.
+    for (program, function, code) in [("psql", "clean", 2), ("regress/pg_regress", "leak", 1)] {
+        test(&project, "", "leak", &calls(function));
+        let ended = run(&[program]);
+        assert_eq!(ended.code, code, "{}", all(&ended));
+        let said =
+            "error: the regression tests of \"tiny\" are not run, only their statements are repeated: there is no \"";
+        assert!(ended.stderr.contains(said) && ended.stderr.contains(&format!("/{program}\"\n")), "{}", all(&ended));
+        assert_eq!(ended.stdout.contains("repeated sql/leak.sql:1 DO $1"), code == 1, "{}", all(&ended));
+    }
 }

@@ -1,7 +1,6 @@
 //! `mcspec exec`
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,12 +10,12 @@ use super::exit::Exit;
 use super::output::beside;
 use super::record::Recorder;
 use super::regress::Regress;
-use super::run::{ended, note};
+use super::run::ended;
 use super::served::{Ready, Served};
 use super::signals;
 use super::telling::{Telling, place};
 use crate::config::Config;
-use crate::observe::{Ended, Frame, Told, run, tell};
+use crate::observe::{Ended, Frame, Told, tell};
 use crate::report::Reports;
 use crate::results::make_directory;
 
@@ -53,10 +52,7 @@ pub(super) fn exec(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     ready.options.observes = true;
     let frame = Frame::start(&ready.installed, &ready.directory, &ready.options)?;
     let begun = Instant::now();
-    let command = run(&frame, &arguments.command, signals::attend);
-    if let Ended::NotStarted(error) = &command {
-        note(&format!("error: could not run \"{}\": {error}", Path::new(&arguments.command[0]).display()));
-    }
+    let command = ready.run(&frame, &arguments.command);
     let Told { case, outcome, verdict } = seen(arguments, config, frame, &ready, &command, begun)?;
     let mut recorder = Recorder::begin(&config.project.results, 1)?;
     recorder.case(0, &case, &outcome, &verdict);

@@ -16,6 +16,7 @@ use super::signals;
 use super::telling::{Telling, place};
 use crate::config::{Build, Config, ExtensionSource};
 use crate::exec::replay::Replayed;
+use crate::hint::{self, Need};
 use crate::observe::{Frame, Options, Told};
 use crate::regress::{self, Counted, Done, Programs, Ran, Repeats, Repetition};
 use crate::report::{Reports, duration};
@@ -82,7 +83,8 @@ impl Regress {
 
         let frame = Frame::start(&ready.installed, &ready.directory, &ready.options)?;
         let mut symbols = frame.symbols();
-        let mut done = self.as_they_are(&frame, &repositories, &installation, &config.project.results)?;
+        let original = ready.installed.stage.original();
+        let mut done = self.as_they_are(&frame, &repositories, original, &installation, &config.project.results)?;
         let sights = frame.end()?;
         if self.repeat > 0 {
             self.again(&ready, &installation, &repositories, &mut done)?;
@@ -108,6 +110,8 @@ impl Regress {
                 note(&format!("error: the suite has failed: {}", ran.status));
                 Exit::Failed
             }
+            // Nobody may take it for a suite that has passed.
+            (Exit::Ok, None) if done.iter().any(|done| !done.left_out.is_empty()) => Exit::CouldNotRun,
             (exit, _) => exit,
         })
     }
@@ -117,20 +121,24 @@ impl Regress {
         &self,
         frame: &Frame,
         repositories: &'a [Repository],
+        original: &Installation,
         installation: &Installation,
         results: &Path,
     ) -> Result<Vec<Done<'a>>, Complaint> {
         let programs = Programs::of(installation);
-        if let Some(missing) = programs.missing() {
-            note(&format!("the suites are not run as they are, but repeated: there is no \"{}\"", missing.display()));
-        }
+        let originals = Programs::of(original);
         let mut all = Vec::new();
         for (repository, suite) in suites(repositories) {
             let Repository { source, place, make, .. } = repository;
-            let ran = match programs.missing() {
-                Some(_) => None,
-                None => {
-                    let ran = regress::run(frame, place, make, &programs, suite, say);
+            let missing = originals.missing(suite);
+            for (kind, program) in &missing {
+                complain(&source.name, *kind, program, original);
+            }
+            let left_out: Vec<Kind> = missing.into_iter().map(|(kind, _)| kind).collect();
+            let ran = match left_out.len() == suite.parts.len() {
+                true => None,
+                false => {
+                    let ran = regress::run(frame, place, make, &programs, suite, &left_out, say);
                     Some(ran.map_err(|error| Complaint::Argument {
                         message: format!("could not run the suite of \"{}\": {error}", source.name),
                         hint: None,
@@ -141,7 +149,7 @@ impl Regress {
             if let Some(ran) = &ran {
                 keep(place, suite, &kept, ran)?;
             }
-            all.push(Done { suite, ran, sources: &source.path, kept, repeats: Repeats::default() });
+            all.push(Done { suite, ran, left_out, sources: &source.path, kept, repeats: Repeats::default() });
         }
         Ok(all)
     }
@@ -174,6 +182,18 @@ impl Regress {
         }
         Ok(())
     }
+}
+
+/// Says that a part of a suite is not run as it is, and how it could be.
+fn complain(extension: &str, kind: Kind, program: &Path, original: &Installation) {
+    let (tests, goes_on) = match kind {
+        Kind::Isolation => ("isolation tests", ""),
+        _ => ("regression tests", ", only their statements are repeated"),
+    };
+    let program = program.display();
+    note(&format!("error: the {tests} of \"{extension}\" are not run{goes_on}: there is no \"{program}\""));
+    let hint = hint::completed(Need::Client(original.version.major()), &original.pg_config);
+    note(&format!("hint: {hint}\nor name another installation's pg_config with --pg-config"));
 }
 
 fn suites<'a, 'b>(repositories: &'a [Repository<'b>]) -> impl Iterator<Item = (&'a Repository<'b>, &'a Suite)> {

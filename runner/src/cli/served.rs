@@ -1,6 +1,7 @@
 //! The server of `mcspec exec` and `mcspec shell`, as the command line has it.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -9,9 +10,11 @@ use super::complete;
 use super::outside::lines;
 use super::prepare;
 use super::run::{major, note};
+use super::signals;
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
-use crate::observe::Options;
+use crate::hint;
+use crate::observe::{self, Ended, Frame, Options};
 use crate::plan::{Case, ConfLine};
 use crate::server::RunDirectory;
 
@@ -64,6 +67,22 @@ pub(super) struct Ready {
     pub(super) options: Options,
     /// Goes last: what else is here is in it.
     pub(super) directory: RunDirectory,
+}
+
+impl Ready {
+    /// Runs a program of the user's on a server of it, in the foreground, and says where it cannot be started.
+    pub(super) fn run(&self, frame: &Frame, command: &[OsString]) -> Ended {
+        let ended = observe::run(frame, command, signals::attend);
+        if let (Ended::NotStarted(error), Some(program)) = (&ended, command.first()) {
+            note(&format!("error: could not run \"{}\": {error}", Path::new(program).display()));
+            let original = self.installed.stage.original();
+            let hint = program.to_str().map(|name| hint::program(name, original.version.major(), &original.pg_config));
+            if let Some(hint) = hint.flatten() {
+                note(&format!("hint: {hint}"));
+            }
+        }
+        ended
+    }
 }
 
 impl Served {

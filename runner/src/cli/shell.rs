@@ -8,7 +8,7 @@ use super::run::note;
 use super::served::Served;
 use super::signals;
 use crate::config::Config;
-use crate::observe::{Frame, run};
+use crate::observe::Frame;
 
 /// Open psql on a private server with the project's extensions and the engine
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) fn shell(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     }
     note("SELECT ext_memcheck.begin(); opens a check window, SELECT * FROM ext_memcheck.end(); closes it");
     let command: Vec<_> = std::iter::once("psql".into()).chain(arguments.arguments.iter().cloned()).collect();
-    Ok(match run(&frame, &command, signals::attend).code() {
+    Ok(match ready.run(&frame, &command).code() {
         0 => Exit::Ok,
         status => Exit::As(status),
     })

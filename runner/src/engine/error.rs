@@ -6,7 +6,8 @@ use std::process::ExitStatus;
 
 use thiserror::Error;
 
-use crate::server::{ServerError, headers};
+use crate::hint::{self, Need};
+use crate::server::ServerError;
 
 /// Why the engine is not built.
 #[derive(Debug, Error)]
@@ -71,7 +72,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Server(error) => error.hint(),
-            Self::NoHeaders { major, pg_config } => Some(headers(*major, pg_config)),
+            Self::NoHeaders { major, pg_config } => Some(hint::completed(Need::Headers(*major), pg_config)),
             Self::NoProgram { hint, .. } => Some(hint.clone()),
             Self::NoHome => Some("set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME".to_owned()),
             _ => None,

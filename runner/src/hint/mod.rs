@@ -5,7 +5,7 @@ mod packages;
 
 use std::path::Path;
 
-pub(crate) use packages::{Need, install, native_major};
+pub(crate) use packages::{Need, completed, install, native_major, program};
 
 /// A word of a command, as a shell has to be given it.
 pub(crate) fn word(text: &str) -> String {

@@ -11,6 +11,8 @@ pub(crate) enum Need {
     Server(u32),
     /// Its headers and PGXS.
     Headers(u32),
+    /// psql and its like, with what PGXS runs tests by.
+    Client(u32),
     /// make and a C compiler.
     Compiler,
     /// The certificates of public authorities.
@@ -22,6 +24,26 @@ pub(crate) enum Need {
 /// The command that installs all of these here, or a sentence where nobody knows one.
 pub(crate) fn install(needs: &[Need]) -> String {
     System::this().install(needs)
+}
+
+/// How an installation gets what is missing from it: by a package of its own, or by whoever has built it.
+pub(crate) fn completed(need: Need, pg_config: &Path) -> String {
+    let is_packaged = pg_config.starts_with("/usr") && !pg_config.starts_with("/usr/local");
+    match is_packaged {
+        true => install(&[need]),
+        false => "\"make install\" in the sources that this PostgreSQL was built from installs that too".to_owned(),
+    }
+}
+
+/// How a program is got that is not there; none where nobody knows what it is.
+pub(crate) fn program(name: &str, major: u32, pg_config: &Path) -> Option<String> {
+    match name {
+        "psql" | "createdb" | "dropdb" | "createuser" | "dropuser" | "pg_dump" | "pg_restore" | "pg_isready" => {
+            Some(completed(Need::Client(major), pg_config))
+        }
+        "make" => Some(install(&[Need::Compiler])),
+        _ => None,
+    }
 }
 
 /// The version of PostgreSQL that this system's distribution has in its own archive, as far as it is known.
@@ -106,7 +128,7 @@ impl System {
             }
         }
         let list = packages.join(" ");
-        let of_project = needs.iter().any(|need| matches!(need, Need::Server(_) | Need::Headers(_)));
+        let of_project = needs.iter().any(|need| matches!(need, Need::Server(_) | Need::Headers(_) | Need::Client(_)));
         let commands = match manager {
             Manager::Apt => {
                 let known: Vec<Option<bool>> = packages.iter().map(|package| (self.knows)(package)).collect();
@@ -148,7 +170,9 @@ impl System {
 
     fn is_native(&self, need: Need) -> bool {
         match need {
-            Need::Server(major) | Need::Headers(major) => NATIVE.contains(&(self.codename.as_str(), major)),
+            Need::Server(major) | Need::Headers(major) | Need::Client(major) => {
+                NATIVE.contains(&(self.codename.as_str(), major))
+            }
             Need::Compiler | Need::Certificates | Need::Clang => true,
         }
     }
@@ -160,6 +184,14 @@ impl Manager {
         match (self, need) {
             (Manager::Apt, Need::Server(major)) => vec![format!("postgresql-{major}")],
             (Manager::Apt, Need::Headers(major)) => vec![format!("postgresql-server-dev-{major}")],
+            (Manager::Apt, Need::Client(major)) => vec![format!("postgresql-client-{major}")],
+            // What runs tests is in the package of PGXS.
+            (Manager::Dnf, Need::Client(major)) => {
+                vec![format!("postgresql{major}"), format!("postgresql{major}-devel")]
+            }
+            (Manager::Zypper, Need::Client(major)) => {
+                vec![format!("postgresql{major}"), format!("postgresql{major}-server-devel")]
+            }
             (Manager::Apt, Need::Compiler) => ["make", "gcc", "libc6-dev"].map(str::to_owned).to_vec(),
             (Manager::Dnf | Manager::Zypper, Need::Server(major)) => vec![format!("postgresql{major}-server")],
             (Manager::Dnf, Need::Headers(major)) => vec![format!("postgresql{major}-devel")],
@@ -177,6 +209,7 @@ fn sentence(needs: &[Need]) -> String {
     let of = |need: &Need| match need {
         Need::Server(major) => format!("PostgreSQL {major}"),
         Need::Headers(major) => format!("the server headers and PGXS of PostgreSQL {major}"),
+        Need::Client(major) => format!("psql and pg_regress of PostgreSQL {major}"),
         Need::Compiler => "make and a C compiler".to_owned(),
         Need::Certificates => "the certificates of public authorities".to_owned(),
         Need::Clang => "libclang with its headers".to_owned(),
@@ -223,6 +256,7 @@ mod tests {
             (DEV_18, bookworm, common.clone()),
             (DEV_15, empty, "apt-get update && apt-get install postgresql-server-dev-15".to_owned()),
             (DEV_18, empty, format!("apt-get update && {common}")),
+            (&[Need::Client(15)][..], bookworm, "apt-get install postgresql-client-15".to_owned()),
             (&[Need::Compiler][..], bookworm, "apt-get install make gcc libc6-dev".to_owned()),
             (
                 &[Need::Server(15), Need::Headers(15)][..],
@@ -251,12 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn programs_that_are_not_there() {
+        let packaged = |name| program(name, 15, Path::new("/usr/lib/postgresql/15/bin/pg_config"));
+        assert_eq!(packaged("psql"), Some(install(&[Need::Client(15)])));
+        assert_eq!(packaged("make"), Some(install(&[Need::Compiler])));
+        assert_eq!(packaged("pg_prove"), None);
+        let own = program("pg_dump", 15, Path::new("/usr/local/pgsql/bin/pg_config")).unwrap();
+        assert!(own.starts_with("\"make install\" in the sources"), "{own}");
+    }
+
+    #[test]
     fn others_have_other_names() {
         let with: fn(&str) -> Option<bool> = |_| Some(true);
         let without: fn(&str) -> Option<bool> = |_| Some(false);
         let hint = |manager, knows, needs| system(manager, Rights::Root, "", knows).install(needs);
         assert_eq!(hint(Some(Manager::Dnf), with, DEV_15), "dnf install postgresql15-devel");
         assert!(hint(Some(Manager::Dnf), without, DEV_15).ends_with(", then \"dnf install postgresql15-devel\""));
+        let client = [Need::Client(15)];
+        assert_eq!(hint(Some(Manager::Dnf), with, &client), "dnf install postgresql15 postgresql15-devel");
+        assert_eq!(hint(Some(Manager::Zypper), with, &client), "zypper install postgresql15 postgresql15-server-devel");
         assert_eq!(hint(Some(Manager::Dnf), without, &[Need::Compiler]), "dnf install make gcc");
         assert_eq!(hint(Some(Manager::Zypper), without, DEV_15), "zypper install postgresql15-server-devel");
         assert_eq!(hint(None, without, DEV_15), "install the server headers and PGXS of PostgreSQL 15");

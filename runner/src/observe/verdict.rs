@@ -233,7 +233,8 @@ fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded], ended: Option<&End
     if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
         notes.push(format!("the command ended with status {}", ended.code()));
     }
-    if loaded.iter().all(|row| row.library.is_none()) {
+    // Parallel workers may have loaded what their leader has not.
+    if loaded.iter().all(|row| row.library.is_none()) && merged.blocks.is_empty() {
         notes.push("no library under test was loaded".to_owned());
     }
     if sights.left > 0 {

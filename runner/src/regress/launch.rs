@@ -29,7 +29,7 @@ pub struct Ran {
     pub output: String,
 }
 
-/// Runs a suite; what it writes is handed to `tell` line by line.
+/// Runs a suite but for some of its parts; what it writes is handed to `tell` line by line.
 ///
 /// # Errors
 ///
@@ -40,11 +40,12 @@ pub fn run(
     make: &Make,
     programs: &Programs,
     suite: &Suite,
+    left_out: &[Kind],
     tell: impl FnMut(&str),
 ) -> io::Result<Ran> {
     let directory = place.path().join(&suite.directory);
     let command = match &suite.launch {
-        Launch::Make { has_goal } => by_make(make, &directory, suite, *has_goal),
+        Launch::Make { has_goal } => by_make(make, &directory, suite, left_out, *has_goal),
         Launch::Crate => {
             make_database(frame, place, programs, suite)?;
             let launcher = place.write_program("mcspec-launcher", TERSE)?;
@@ -61,15 +62,19 @@ pub fn run(
     watched(frame, place, command, tell)
 }
 
-fn by_make(make: &Make, directory: &Path, suite: &Suite, has_goal: bool) -> Command {
+fn by_make(make: &Make, directory: &Path, suite: &Suite, left_out: &[Kind], has_goal: bool) -> Command {
     let mut command = make.command(directory);
     for part in &suite.parts {
         let variable = match part.kind {
-            Kind::Regress => "REGRESS_OPTS",
-            Kind::Isolation => "ISOLATION_OPTS",
+            Kind::Regress => "REGRESS",
+            Kind::Isolation => "ISOLATION",
             Kind::Tap => continue,
         };
-        command.args(part.options.for_our_server().map(|options| format!("{variable}={options}")));
+        match left_out.contains(&part.kind) {
+            // One that is empty is none to pgxs.mk.
+            true => command.arg(format!("{variable}=")),
+            false => command.args(part.options.for_our_server().map(|options| format!("{variable}_OPTS={options}"))),
+        };
     }
     if has_goal {
         command.arg("installcheck");

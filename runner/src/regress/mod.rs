@@ -7,7 +7,7 @@ mod libraries;
 mod repeat;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use counted::Counted;
 pub use launch::{Ran, differences, run};
@@ -16,12 +16,15 @@ pub use repeat::{Repeats, Repetition, repeat};
 pub use told::{Done, tell};
 
 use crate::server::Installation;
+use crate::suite::{Kind, Suite};
 
 /// The programs of an installation that run tests.
 #[derive(Debug, Clone)]
 pub struct Programs {
     /// `pg_regress`
     pub regress: PathBuf,
+    /// `pg_isolation_regress`, and what it runs for each test.
+    pub isolation: [PathBuf; 2],
     /// `psql`
     pub psql: PathBuf,
 }
@@ -31,12 +34,26 @@ impl Programs {
     pub fn of(installation: &Installation) -> Self {
         // PGXS is .../src/makefiles/pgxs.mk.
         let sources = installation.pgxs.parent().and_then(|makefiles| makefiles.parent());
-        let regress = sources.map(|sources| sources.join("test/regress/pg_regress")).unwrap_or_default();
-        Programs { regress, psql: installation.bin_dir.join("psql") }
+        let of = |program: &str| sources.map(|sources| sources.join("test").join(program)).unwrap_or_default();
+        Programs {
+            regress: of("regress/pg_regress"),
+            isolation: ["pg_isolation_regress", "isolationtester"].map(|program| of(&format!("isolation/{program}"))),
+            psql: installation.bin_dir.join("psql"),
+        }
     }
 
-    /// The first that is not there.
-    pub fn missing(&self) -> Option<&PathBuf> {
-        [&self.regress, &self.psql].into_iter().find(|program| !program.is_file())
+    /// The parts of a suite that cannot be run, each with a program that is not there.
+    pub fn missing<'a>(&'a self, suite: &Suite) -> Vec<(Kind, &'a Path)> {
+        let missing = |kind| {
+            let [isolation, tester] = &self.isolation;
+            let programs = match kind {
+                Kind::Regress => vec![&self.regress, &self.psql],
+                // It makes its databases by psql, as pg_regress does.
+                Kind::Isolation => vec![isolation, tester, &self.psql],
+                Kind::Tap => Vec::new(),
+            };
+            programs.into_iter().find(|program| !program.is_file())
+        };
+        suite.parts.iter().filter_map(|part| Some((part.kind, missing(part.kind)?.as_path()))).collect()
     }
 }

@@ -27,6 +27,8 @@ pub struct Done<'a> {
     pub suite: &'a Suite,
     /// How it ran as it is; none where it could not.
     pub ran: Option<Ran>,
+    /// The parts that could not.
+    pub left_out: Vec<Kind>,
     /// Where the user's repository is.
     pub sources: &'a Path,
     /// Where what it has written is kept.
@@ -63,7 +65,12 @@ pub fn tell(
                 }
                 if !faults.is_empty() {
                     one.verdict.status = Status::Failed;
-                } else if done.ran.is_some() && verdict.is_none() {
+                } else if verdict.is_none() && done.left_out.contains(&part.kind) {
+                    // One whose statements were repeated is not skipped.
+                    if replayed.is_none() {
+                        one.verdict.status = Status::Skipped("what runs it is not there".to_owned());
+                    }
+                } else if verdict.is_none() && done.ran.is_some() {
                     one.verdict.status = Status::Skipped("the suite did not come to it".to_owned());
                 }
                 one.verdict.notes.extend(replayed.map(|replayed| Counted::of([replayed]).to_string()));

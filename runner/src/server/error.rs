@@ -263,7 +263,7 @@ impl ServerError {
             Self::Unreachable { account, .. } => {
                 Some(format!("set TMPDIR to a directory that \"{account}\" can enter, such as /tmp"))
             }
-            Self::NoPgxs { major, pg_config, .. } => Some(headers(*major, pg_config)),
+            Self::NoPgxs { major, pg_config, .. } => Some(hint::completed(Need::Headers(*major), pg_config)),
             Self::Build { output, .. } if lacks_compiler(output) => Some(hint::install(&[Need::Compiler])),
             Self::Spawn { program, source } if source.kind() == io::ErrorKind::PermissionDenied => Some(format!(
                 "if \"{}\" is on a file system mounted noexec, set TMPDIR to a directory on another one",
@@ -282,15 +282,6 @@ fn lacks_compiler(output: &str) -> bool {
     let is_missing = |line: &str| ["not found", "No such file or directory"].iter().any(|end| line.ends_with(end));
     let program = |line: &str| ["gcc: ", "cc: ", "clang: ", "stdio.h: "].iter().any(|name| line.contains(name));
     output.lines().any(|line| is_missing(line.trim_end()) && program(line))
-}
-
-/// How an installation gets the files that extensions are built with: by its package, or by whoever has built it.
-pub(crate) fn headers(major: u32, pg_config: &Path) -> String {
-    let is_packaged = pg_config.starts_with("/usr") && !pg_config.starts_with("/usr/local");
-    match is_packaged {
-        true => hint::install(&[Need::Headers(major)]),
-        false => "\"make install\" in the sources that this PostgreSQL was built from installs them too".to_owned(),
-    }
 }
 
 fn not_found(majors: &[u32], rejected: &[String]) -> String {

@@ -34,7 +34,6 @@ pub use connect::{Attempt, Refusal, Unreached, Unusable};
 pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;
-pub(crate) use error::headers;
 pub use extension::is_ready as extension_is_ready;
 pub use given::GivenServer;
 pub use installation::{Installation, PgVersion};

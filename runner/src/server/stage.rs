@@ -54,7 +54,7 @@ impl Stage {
     }
 
     /// What was copied.
-    pub(super) fn original(&self) -> &Installation {
+    pub fn original(&self) -> &Installation {
         &self.original
     }
 
