@@ -23,6 +23,7 @@ fn project() -> TempDir {
         ("specs/knn_index.mcspec", spec("index, slow_one")),
         ("specs/knn_scan.mcspec", spec("scan")),
         ("specs/sub/other.mcspec", spec("scan")),
+        ("specs/parts.mcspec", PARTS.to_owned()),
         ("specs/broken.mcspec", "scenari".to_owned()),
         ("results/run.json", r#"{"format": 1, "ended": 1, "cases": ["knn_scan@pg15", "knn_scan@pg18"]}"#.to_owned()),
     ] {
@@ -33,12 +34,22 @@ fn project() -> TempDir {
     directory
 }
 
+/// Scenarios by all that names them, and a permutation.
+const PARTS: &str = "scenario growth_benchmark lookup\n  workload { SELECT 1 }\nscenario growth_benchmark load\n  workload { SELECT 1 }\n\
+    scenario window \"bad search\"\n  workload { SELECT 1 }\nscenario window\n  workload { SELECT 1 }\n\
+    session s\nstep first { SELECT 1 }\nstep second { SELECT 1 }\npermutation first second\n";
+
 /// What is typed, and what has to be among that which is offered, and what must not.
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("mcspec ex", &["explain", "exec"], &["run", "man"]),
     ("mcspec run kn", &["knn_index", "knn_scan"], &["schedule", "sub/other"]),
     ("mcspec run sch", &["schedule"], &["knn_scan"]),
     ("mcspec run br", &["broken"], &[]),
+    ("mcspec run parts/lo", &["parts/lookup", "parts/load"], &["parts/window", "parts"]),
+    ("mcspec run parts/wi", &["parts/window"], &["parts/lookup"]),
+    ("mcspec run specs/parts.mcspec/loo", &["specs/parts.mcspec/lookup"], &["specs/parts.mcspec/load"]),
+    ("mcspec list sub/other/w", &["sub/other/window"], &["sub/other"]),
+    ("mcspec diff parts/loo", &["parts/lookup"], &["parts/load"]),
     ("mcspec run specs/knn_i", &["specs/knn_index.mcspec"], &["specs/knn_scan.mcspec"]),
     ("mcspec list -t s", &["scan", "slow_one"], &["index"]),
     ("mcspec run --report gi", &["github"], &["junit"]),

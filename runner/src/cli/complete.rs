@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
@@ -14,7 +15,7 @@ use super::results::without_version;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::explain::Topic;
 use crate::language::ast::Spec;
-use crate::plan::{UNBUILT, load};
+use crate::plan::{UNBUILT, load, short_name};
 use crate::results::schema::RunIndex;
 
 /// By which a script asks.
@@ -36,9 +37,13 @@ pub(super) fn script(shell: &str) -> Option<std::io::Result<Vec<u8>>> {
     Some(written.map(|()| script))
 }
 
-/// Specs by name, their scenarios, the schedule, or files.
+/// Specs by name, behind a slash their scenarios, the schedule, or files.
 pub(super) fn specs() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
+        let parts = Config::load().ok().and_then(|config| parts(current, &config));
+        if let Some(parts) = parts {
+            return parts;
+        }
         let words = || {
             let config = Config::load().ok()?;
             let entries = catalog(&config.project.specs).ok()?;
@@ -61,12 +66,53 @@ pub(super) fn names() -> ArgValueCompleter {
     of_project(|config| Some(catalog(&config.project.specs).ok()?.iter().map(|entry| entry.name.clone()).collect()))
 }
 
-/// The specs of the last run.
+/// The specs of the last run, behind a slash their scenarios.
 pub(super) fn last_run() -> ArgValueCompleter {
-    of_project(|config| {
-        let index = RunIndex::read(&config.project.results).ok()?;
-        Some(index.cases.iter().map(|label| without_version(label).to_owned()).collect())
+    ArgValueCompleter::new(|current: &OsStr| {
+        let Ok(config) = Config::load() else { return Vec::new() };
+        let labels = RunIndex::read(&config.project.results).map(|index| index.cases).unwrap_or_default();
+        let names = labels.iter().map(|label| (without_version(label).to_owned(), None));
+        parts(current, &config).unwrap_or_else(|| matching(current, names.collect()))
     })
+}
+
+/// The scenarios of the spec that what is typed names before a slash; none where it names no spec.
+fn parts(current: &OsStr, config: &Config) -> Option<Vec<CompletionCandidate>> {
+    let typed = Typed::of(current.to_str()?);
+    let catalog = catalog(&config.project.specs).ok()?;
+    let slashes = typed.text.rmatch_indices('/').map(|(at, _)| &typed.text[..at]);
+    let found = slashes.filter_map(|spec| {
+        let is_file = is_spec_file(OsStr::new(spec)) && Path::new(spec).is_file();
+        let named = catalog.iter().find(|entry| entry.name == spec).cloned();
+        let entry = named.or_else(|| is_file.then(|| Entry { name: spec.to_owned(), path: spec.into() }))?;
+        Some((spec, load(&entry.name, &entry.path).ok()?.titles()))
+    });
+    let (spec, titles) = found.last()?;
+    let mut known = BTreeSet::new();
+    let parts = titles.iter().map(|title| (format!("{spec}/{}", short_name(title)), title));
+    let fitting = parts.filter(|(word, _)| word.starts_with(&typed.text) && known.insert(word.clone()));
+    Some(fitting.map(|(word, title)| CompletionCandidate::new(typed.quoted(&word)).help(Some(title.into()))).collect())
+}
+
+/// What is typed of a word, without what quotes it for the shell.
+struct Typed {
+    text: String,
+    /// Whether what is offered has to be quoted: bash, unlike others, takes it as it is, and sees to quotes that are open.
+    is_bare: bool,
+}
+
+impl Typed {
+    fn of(word: &str) -> Self {
+        let unopened = word.strip_prefix(['\'', '"']);
+        let is_bash = std::env::var_os(VARIABLE).is_some_and(|shell| shell == "bash");
+        Typed { text: unopened.unwrap_or(word).replace('\\', ""), is_bare: is_bash && unopened.is_none() }
+    }
+
+    fn quoted(&self, word: &str) -> String {
+        let is_plain = |c: char| c.is_alphanumeric() || "/._-,:@%+=".contains(c);
+        let quoted = |c: char| if is_plain(c) { vec![c] } else { vec!['\\', c] };
+        if self.is_bare { word.chars().flat_map(quoted).collect() } else { word.to_owned() }
+    }
 }
 
 /// Tags, and those that are not wanted.
