@@ -4,7 +4,12 @@
 
 mod project;
 
+#[path = "report/readers.rs"]
+#[allow(dead_code, reason = "no test uses all of it")]
+mod readers;
+
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -82,7 +87,7 @@ fn the_status_of_the_command_is_respected() {
     let failed = run(&project, with, "echo out; echo err >&2; exit 7");
     assert_eq!((failed.code, failed.stdout.as_str()), (7, "out\n"));
     assert!(failed.stderr.starts_with("err\n") || failed.stderr.contains("\nerr\n"), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the command ended with status 7"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("the command ended with exit code 7"), "{}", failed.stderr);
 
     let mut nothing = project.mcspec("exec");
     nothing.arg("--pg-config").arg(project.pg_config()).args(["--extension", "leak_shapes", "--", "no-such-program"]);
@@ -97,6 +102,75 @@ fn the_status_of_the_command_is_respected() {
     let unknown = run(&project, "--extension nosuch", "true");
     assert_eq!(unknown.code, 2, "{}", unknown.stderr);
     assert!(unknown.stderr.contains("there is no [extension.nosuch] in mcspec.toml"), "{}", unknown.stderr);
+}
+
+/// As a shell has it in `$?`, and an error in every report: nothing was found, and yet it is not known to be well.
+#[test]
+fn a_command_that_does_not_end_well_is_an_error_in_every_report() {
+    let project = Project::new(&[("plain", "echo said\nexit 3\n"), ("closed", "true\n"), ("empty/file", "")]);
+    fs::set_permissions(project.path("plain"), fs::Permissions::from_mode(0o755)).unwrap();
+    let reports =
+        "--report tap=r.tap --report json=r.json --report junit=r.xml --report sarif=r.sarif --report github=r.github";
+    for (command, code, said) in [
+        (&["false"][..], 1, "the command ended with exit code 1"),
+        (&["sh", "-c", "kill -SEGV $$"], 139, "the command was terminated by signal 11 (SIGSEGV)"),
+        (&["no-such-program", "x"], 127, "could not run \"no-such-program\": No such file or directory (os error 2)"),
+        (&["./closed"], 126, "could not run \"./closed\": Permission denied (os error 13)"),
+        (&["./empty"], 126, "could not run \"./empty\": Permission denied (os error 13)"),
+        // A script that does not say what runs it.
+        (&["./plain"], 3, "the command ended with exit code 3"),
+    ] {
+        let mut exec = project.mcspec("exec --extension leak_shapes");
+        exec.arg("--pg-config").arg(project.pg_config()).args(reports.split_whitespace()).arg("--").args(command);
+        let ended = end(exec);
+        assert_eq!(ended.code, code, "{command:?}\n{}", ended.stderr);
+        assert_eq!(ended.stdout, if command == ["./plain"] { "said\n" } else { "" });
+        let tap = project.read("r.tap");
+        assert!(tap.contains("\nnot ok 1 - exec # time=") && tap.contains(&format!("\n#  {said}\n")), "{tap}");
+        let json: serde_json::Value = serde_json::from_str(&project.read("r.json")).unwrap();
+        assert_eq!((&json["cases"][0]["status"], &json["summary"]["failed"]), (&"failed".into(), &1.into()));
+        assert_eq!(json["cases"][0]["faults"][0]["message"], said);
+        let xml = project.read("r.xml");
+        readers::validate_xml(&xml, "junit-10.xsd");
+        assert!(xml.contains("failures=\"0\" errors=\"1\""), "{xml}");
+        let sarif = project.read("r.sarif");
+        readers::validate_json(&sarif, "sarif-schema-2.1.0.json");
+        let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
+        let invocation = &sarif["runs"][0]["invocations"][0];
+        assert_eq!((&invocation["executionSuccessful"], &invocation["exitCode"]), (&false.into(), &code.into()));
+        let notification = &invocation["toolExecutionNotifications"][0];
+        let text = format!("exec: {said}");
+        assert_eq!((&notification["level"], &notification["message"]["text"]), (&"error".into(), &text.into()));
+        assert!(project.read("r.github").starts_with("::error "), "{}", project.read("r.github"));
+    }
+    project.assert_nothing_left();
+}
+
+/// `[[allow]]` is for what is run by others too: a cache that everybody knows.
+#[test]
+fn what_is_known_everywhere_is_allowed_under_a_command() {
+    let project = Project::new(&[]);
+    let toml = project.read("mcspec.toml");
+    let allow = "\n[[allow]]\nat = \"allocate_in_top\"\nbecause = \"a cache, see #12\"\nuntil = 2027-01-31\n\n\
+                 [[allow]]\nlike = \"nowhere\"\nbecause = \"of no use\"\n";
+    project.write("mcspec.toml", &(toml + allow));
+    let on = |day: &str| {
+        let mut command = exec(&project, LEAKS, &repeated(40, "SELECT leak_shapes.top_100();"));
+        end({
+            command.env("MCSPEC_TODAY", day);
+            command
+        })
+    };
+    let before = on("2027-01-30");
+    assert_eq!(before.code, 0, "{}", before.stderr);
+    for said in
+        ["1 violation is allowed until 2027-01-31: a cache, see #12\n", "1 passed, 0 failed, 1 violation allowed in "]
+    {
+        assert!(before.stderr.contains(said), "{said}\n{}", before.stderr);
+    }
+    let after = on("2027-01-31");
+    assert_eq!(after.code, 1, "{}", after.stderr);
+    assert!(after.stderr.contains("\"allow\" is over since 2027-01-31: a cache, see #12"), "{}", after.stderr);
 }
 
 #[test]

@@ -58,13 +58,9 @@ pub(super) fn exec(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     recorder.case(0, &case, &outcome, &verdict);
     let unrecorded = recorder.end().err();
     let cases = [case];
-    let mut reports = Reports::new(reporters, &cases);
+    let mut reports = Reports::new(reporters, &cases).of_command(command.code());
     reports.verdict(&cases[0], &outcome, &verdict);
-    let exit = ended(reports.end(begun.elapsed()), files, unrecorded.into_iter().collect());
-    Ok(match (command.code(), exit) {
-        (0, exit) => exit,
-        (status, _) => Exit::As(status),
-    })
+    Ok(ended(reports.end(begun.elapsed()), files, unrecorded.into_iter().collect()))
 }
 
 /// What was seen, with the golden if one is wanted.

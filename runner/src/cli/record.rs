@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memcheck_core::golden::row::Policy;
 
 use super::complaint::Complaint;
+use crate::exec::failure::{Cause, Failure};
 use crate::exec::outcome::Outcome;
 use crate::golden::{self, GoldenError};
 use crate::judge::{Fault, Status, Verdict};
@@ -96,6 +97,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
 /// Why this result is not to become a golden.
 fn refusal(case: &Case, verdict: &Verdict) -> Option<String> {
     let reason = verdict.faults.iter().find_map(|fault| match fault {
+        Fault::Failure(Failure { cause: Cause::Program(_), .. }) => Some("the command failed"),
         Fault::Failure(_) => Some("it did not run to its end"),
         Fault::NotRun { .. } => Some("not all of it was run"),
         Fault::NotRepeated { .. } => Some("a permutation differs from its warm-up"),

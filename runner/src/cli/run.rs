@@ -240,6 +240,7 @@ pub(super) fn ended(reported: Option<Reported>, files: Files, unrecorded: Vec<Co
     unwritten.iter().filter(|complaint| said.insert(complaint.to_string())).for_each(|complaint| complaint.print());
     match summary {
         _ if !unwritten.is_empty() => Exit::CouldNotRun,
+        Summary { command: 1.., .. } => Exit::As(summary.command),
         Summary { unsupported: 1.., .. } => Exit::CouldNotRun,
         Summary { failed: 1.., .. } => Exit::Failed,
         _ => Exit::Ok,

@@ -1,7 +1,7 @@
 //! The server of `mcspec exec` and `mcspec shell`, as the command line has it.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -73,8 +73,8 @@ impl Ready {
     /// Runs a program of the user's on a server of it, in the foreground, and says where it cannot be started.
     pub(super) fn run(&self, frame: &Frame, command: &[OsString]) -> Ended {
         let ended = observe::run(frame, command, signals::attend);
-        if let (Ended::NotStarted(error), Some(program)) = (&ended, command.first()) {
-            note(&format!("error: could not run \"{}\": {error}", Path::new(program).display()));
+        if let (Ended::NotStarted { .. }, Some(program)) = (&ended, command.first()) {
+            note(&format!("error: {ended}"));
             let original = self.installed.stage.original();
             let hint = program.to_str().map(|name| hint::program(name, original.version.major(), &original.pg_config));
             if let Some(hint) = hint.flatten() {

@@ -241,6 +241,8 @@ pub enum Cause {
         /// What it took to stop it.
         stopped: Stopped,
     },
+    /// A program of the user's did not end well: how, in a sentence.
+    Program(String),
     /// The engine, or the connection, answered something that cannot be used.
     Protocol(String),
     /// The fault is mcspec's own.
@@ -359,6 +361,7 @@ impl Failure {
             }
             Cause::ConnectionLost { pid, .. } => format!("backend {pid} went away {}", self.step.during()),
             Cause::Panicked(panicked) => panicked.to_string(),
+            Cause::Program(how) => how.clone(),
             Cause::Interrupted { .. } => format!("{} was interrupted", self.step),
             Cause::Timeout { limit, stopped } => {
                 format!("{} was not done after {}: {stopped}", self.step, seconds(*limit))
@@ -395,7 +398,7 @@ impl Failure {
             Cause::ConnectionLost { log, .. } => log.clone(),
             Cause::Protocol(message) => vec![message.clone()],
             Cause::Panicked(_) => vec![format!("HINT:  {}", panicked::HINT)],
-            Cause::NoError { .. } | Cause::Interrupted { .. } => Vec::new(),
+            Cause::NoError { .. } | Cause::Interrupted { .. } | Cause::Program(_) => Vec::new(),
             Cause::Timeout { .. } => {
                 vec!["HINT:  raise \"timeout\" in the scenario or in the header of the spec".to_owned()]
             }

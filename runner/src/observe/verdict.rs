@@ -86,7 +86,10 @@ pub fn tell(
     let kinds = Case { golden: Policy::Kind, ..case.clone() };
     let enter = |(block, found)| judge::of_scenario(if Block::is_exact(block) { &case } else { &kinds }, found);
     let seen: Vec<Seen> = merged.blocks.iter().zip(&outcome.scenarios).map(enter).collect();
-    let mut faults: Vec<Fault> = sights.crashes.iter().map(crash).collect();
+    let failed = ended.filter(|ended| ended.code() != 0);
+    let failed = failed.map(|ended| Failure::new(Step::Command, Cause::Program(ended.to_string())));
+    let mut faults: Vec<Fault> =
+        failed.map(Fault::Failure).into_iter().chain(sights.crashes.iter().map(crash)).collect();
     let loaded = loaded(&sights.sessions);
     if !wanted.targets.is_empty()
         && !sights.sessions.is_empty()
@@ -113,7 +116,7 @@ pub fn tell(
         repeats: None,
         unrecorded: Vec::new(),
         allowances: judge::used(&case, &outcome),
-        notes: notes(sights, &merged, &loaded, ended),
+        notes: notes(sights, &merged, &loaded),
         elapsed,
     };
     Told { case, outcome, verdict }
@@ -220,7 +223,7 @@ fn findings(wanted: &Wanted, seen: &[Seen], record: Record) -> Vec<Fault> {
     }
 }
 
-fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded], ended: Option<&Ended>) -> Vec<String> {
+fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded]) -> Vec<String> {
     let mut notes = Vec::new();
     let sessions = sights.sessions.iter().filter(|session| session.who.kind == CLIENT).count();
     let executions: u64 = sights.sessions.iter().map(|session| session.executions).sum();
@@ -230,9 +233,6 @@ fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded], ended: Option<&End
         plural(sessions),
         plural(executions as usize)
     ));
-    if let Some(ended) = ended.filter(|ended| ended.code() != 0) {
-        notes.push(format!("the command ended with status {}", ended.code()));
-    }
     // Parallel workers may have loaded what their leader has not.
     if loaded.iter().all(|row| row.library.is_none()) && merged.blocks.is_empty() {
         notes.push("no library under test was loaded".to_owned());

@@ -78,6 +78,8 @@ pub struct Summary {
     pub allowed: u64,
     /// Clauses that allow nothing that was found.
     pub unused: Vec<Arc<Allowance>>,
+    /// As what the command ended that was observed; 0 where there was none, or it ended well.
+    pub command: u8,
 }
 
 impl Summary {
@@ -102,6 +104,7 @@ impl Summary {
     /// The exit code of such a run, where it was not interrupted and everything could be written.
     pub fn exit_code(&self) -> i32 {
         match self {
+            Summary { command: 1.., .. } => self.command.into(),
             Summary { unsupported: 1.., .. } => 2,
             Summary { failed: 1.., .. } => 1,
             _ => 0,
@@ -252,6 +255,12 @@ impl<'c> Reports<'c> {
     /// The same where these are the cases of all specs: what is allowed everywhere should be found somewhere.
     pub fn of_all_specs(self, is_whole: bool) -> Self {
         Reports { is_whole, ..self }
+    }
+
+    /// The same where these were seen of a command, which ended with that status.
+    pub fn of_command(mut self, status: u8) -> Self {
+        self.summary.command = status;
+        self
     }
 
     /// Passes an event on.

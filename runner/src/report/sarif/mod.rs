@@ -233,7 +233,7 @@ impl<W: Write> Reporter for Sarif<W> {
             locations: vec![self.locations.of_place(place, None)],
         };
         let root = self.locations.root();
-        let could_run = summary.unsupported == 0 && !self.is_interrupted;
+        let could_run = summary.unsupported == 0 && summary.command == 0 && !self.is_interrupted;
         let invocation = Invocation {
             execution_successful: could_run,
             exit_code: if self.is_interrupted { INTERRUPTED } else { summary.exit_code() },
