@@ -1,6 +1,9 @@
 //! Whether this build of the engine is for the server that loads it.
 
-use memcheck_core::fit::{misfit, rebuild};
+use std::path::PathBuf;
+
+use memcheck_core::command::rebuild;
+use memcheck_core::fit::misfit;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -17,7 +20,10 @@ pub(crate) fn require() {
         )
     };
     let Some(detail) = misfit(&engine, &server).or_else(|| contexts::check().err().map(unknown)) else { return };
-    let hint = format!("Build it with the pg_config of this server: {}", rebuild("PATH"));
+    // It is installed with the server's program, or else it is the one that a shell finds.
+    let beside = std::env::current_exe().map(|program| program.with_file_name("pg_config"));
+    let pg_config = beside.ok().filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("pg_config"));
+    let hint = format!("Build it with the pg_config of this server: {}", rebuild(&pg_config));
     let message = "pg_ext_memcheck cannot check this server";
     let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     let report = ErrorReport::new(code, message, "pg_ext_memcheck");

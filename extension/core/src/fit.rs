@@ -126,11 +126,6 @@ pub fn misfit(engine: &Build, server: &Build) -> Option<String> {
     }
 }
 
-/// The command that builds an engine that fits, given the server's pg_config.
-pub fn rebuild(pg_config: &str) -> String {
-    format!("mcspec engine build --pg-config {pg_config}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 
 pub mod census;
 pub mod check;
+pub mod command;
 pub mod detail;
 pub mod finding;
 pub mod fit;

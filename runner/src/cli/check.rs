@@ -12,6 +12,7 @@ use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::hint;
 use crate::language::lint::Warning;
 use crate::plan::{Defaults, Environment, Loaded, Overrides, Problem, cases, load, schedule};
 
@@ -96,7 +97,8 @@ pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
 /// Writes warnings to the standard error, and where to read more about the first of them, as about the others.
 fn print(warnings: &[String], count: usize, first: &str) {
     let (shown, more) = (warnings.join("\n\n"), not_shown(count, "warning"));
-    let text = format!("{shown}\n\n{more}mcspec: hint: \"mcspec explain {first}\" says more\n");
+    let explain = hint::mcspec(&["explain", first]);
+    let text = format!("{shown}\n\n{more}mcspec: hint: \"{explain}\" says more\n");
     // There is nowhere left to report a failure to.
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

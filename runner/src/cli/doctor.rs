@@ -17,6 +17,7 @@ use super::select::Selection;
 use super::{complete, signals};
 use crate::config::{Build, Config, ConfigError, ExtensionSource, SUPPORTED_MAJORS};
 use crate::exec::Installed;
+use crate::hint;
 use crate::judge::without_running;
 use crate::plan::{Case, Environment, Outside, Overrides};
 use crate::server::{
@@ -341,8 +342,7 @@ fn rehearse(
     }
     let jobs = prepare::jobs(None, config) as u64;
     space(path, jobs * (largest + ROOM), "disk space", "set TMPDIR to a directory on a larger file system", report)?;
-    let shm = "mount -o remount,size=256m /dev/shm";
-    space(Path::new("/dev/shm"), SHARED, "shared memory", shm, report)
+    space(Path::new("/dev/shm"), SHARED, "shared memory", &hint::enlarge_shared_memory(), report)
 }
 
 /// Whether a file system has room. One that does not say how much it has is not asked.

@@ -13,6 +13,7 @@ use super::prepare;
 use super::run::major;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::engine::Builder;
+use crate::hint;
 use crate::server::{EngineFiles, Installation};
 
 /// Build the engine, the library that a server preloads, or list what is there of it
@@ -79,9 +80,7 @@ fn list(config: &Config) -> Result<Exit, Complaint> {
         if engines.is_empty() {
             let looked_in: Vec<String> = looked_in.iter().map(shown).collect();
             lines.push(format!("PostgreSQL {major}: none in {}", looked_in.join(", ")));
-            let pg_config = |server: &Installation| {
-                format!("  HINT: mcspec engine build --pg-config {}", server.pg_config.display())
-            };
+            let pg_config = |server: &Installation| format!("  HINT: {}", hint::rebuild(&server.pg_config));
             lines.extend(servers.iter().map(pg_config));
         }
         for line in lines {

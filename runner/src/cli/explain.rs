@@ -10,6 +10,7 @@ use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::explain::Topic;
+use crate::hint;
 use crate::language::suggest;
 use crate::plan::{UNBUILT, Unbuilt};
 
@@ -47,7 +48,9 @@ fn about(word: &str, commands: &clap::Command) -> Result<String, Complaint> {
     }
     let words = || Topic::all().map(Topic::word).chain(UNBUILT.iter().map(|unbuilt| unbuilt.clause));
     let hint = match suggest::closest(word, words()) {
-        _ if commands.find_subcommand(word).is_some() => format!("it is a command: \"mcspec help {word}\""),
+        _ if commands.find_subcommand(word).is_some() => {
+            format!("it is a command: \"{}\"", hint::mcspec(&["help", word]))
+        }
         Some(near) => suggest::did_you_mean(near),
         None => "\"mcspec explain\" lists what there is".to_owned(),
     };

@@ -9,6 +9,7 @@ use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use crate::explain::Topic;
+use crate::hint;
 use crate::language::suggest;
 
 /// Describe a command and its options
@@ -41,7 +42,8 @@ pub(super) fn help(arguments: &Arguments, mut command: Command) -> Result<Exit, 
 fn about(word: &str, command: &Command) -> Result<Exit, Complaint> {
     if let Some(topic) = Topic::all().find(|topic| topic.word().eq_ignore_ascii_case(word)) {
         let (kind, word) = (topic.kind(), topic.word());
-        let text = format!("\"{word}\" is a {kind}: \"mcspec explain {word}\" says what it means\n");
+        let explain = hint::mcspec(&["explain", word]);
+        let text = format!("\"{word}\" is a {kind}: \"{explain}\" says what it means\n");
         Stdout::new().write_all(text.as_bytes()).map_err(Complaint::stdout)?;
         return Ok(Exit::Ok);
     }

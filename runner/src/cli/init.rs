@@ -15,6 +15,7 @@ use super::{Arguments as All, Command, complete, prepare, run, signals};
 use crate::atomic;
 use crate::config::{Config, FILE_NAME};
 use crate::exec::Installed;
+use crate::hint;
 use crate::init::calls::{self, Calls};
 use crate::init::catalog;
 use crate::init::draft::{Project, Spec};
@@ -385,7 +386,7 @@ fn refuse_to_overwrite(paths: &[PathBuf]) -> Result<(), Complaint> {
             hint: Some(if *there == Path::new(FILE_NAME) {
                 "\"mcspec run\" runs what there is; \"mcspec init\" is for a repository without it".to_owned()
             } else {
-                format!("move it out of the way, as by: mv {0} {0}.old", there.display())
+                format!("move it out of the way, as by: {}", hint::move_away(there))
             }),
         }),
     }

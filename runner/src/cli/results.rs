@@ -6,6 +6,7 @@ use globset::Glob;
 
 use super::complaint::Complaint;
 use crate::config::Config;
+use crate::hint;
 use crate::plan::{Part, splits};
 use crate::report::duration;
 use crate::results::reading;
@@ -46,7 +47,7 @@ pub(super) fn last_run(names: &[String], config: &Config) -> Result<(RunIndex, V
         if !found.iter().any(has_part) {
             return Err(Complaint::Nothing {
                 message: format!("the last run had no scenario \"{name}\""),
-                hint: Some(format!("\"mcspec run '{name}'\" runs it")),
+                hint: Some(format!("\"{}\" runs it", hint::mcspec(&["run", name]))),
             });
         }
     }

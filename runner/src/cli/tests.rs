@@ -1,5 +1,6 @@
 //! Every command that is shown anywhere works: those of mcspec are read from the sources, the pages and the goldens of tests, and parsed
-//! by the parser of the command line. Those of others are made in `hint/` alone, which has tests of its own.
+//! by the parser of the command line. Those of others, and those in which something is filled in, are made in `hint/` alone, which has
+//! tests of its own: `xtask/tests/house/hints.rs` finds those that are not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,14 +28,12 @@ fn files(directories: &[&str], suffixes: &[&str]) -> Vec<(PathBuf, String)> {
     wanted.filter_map(|path| fs::read_to_string(&path).ok().map(|text| (path, text))).collect()
 }
 
-/// The lines of a source that are neither comments nor tests, with their numbers.
-fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The lines of a source that are neither comments nor tests; a text over several lines is on one.
+fn code(text: &str) -> Vec<String> {
     let tests = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
-    text[..tests]
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .map(|(i, line)| (i + 1, line))
+    let goes_on = Regex::new(r"\\\n\s*").expect("valid");
+    let joined = goes_on.replace_all(&text[..tests], "");
+    joined.lines().filter(|line| !line.trim_start().starts_with("//")).map(str::to_owned).collect()
 }
 
 /// The words of a command, as a shell takes them apart.
@@ -66,16 +65,6 @@ fn assert_parses(command: &str, place: &str) {
     assert!(error.is_none(), "{place}: \"{command}\"\n{}", error.expect("it is there"));
 }
 
-/// What stands for something in a format string.
-fn filled(command: &str) -> String {
-    let placeholder = Regex::new(r"\{(\w*)[^}]*\}").expect("valid");
-    let value = |captures: &regex::Captures| match &captures[1] {
-        "major" => "15",
-        _ => "x",
-    };
-    placeholder.replace_all(command, value).into_owned()
-}
-
 #[test]
 fn hints_of_the_runner_are_commands_of_it() {
     // In a message, or a message alone. What begins like a command and is none is the first line of a golden, or a sentence.
@@ -83,15 +72,15 @@ fn hints_of_the_runner_are_commands_of_it() {
     let no_commands = ["golden", "reaches", "makes", "reads", "knows", "sends", "check, fmt"];
     let mut found = 0;
     for (path, text) in files(&["runner/src", "extension/src", "extension/core/src"], &[".rs"]) {
-        for (number, line) in code(&text) {
-            for captures in command.captures_iter(line) {
+        for line in code(&text) {
+            for captures in command.captures_iter(&line) {
                 let line = captures[1].to_owned();
                 if no_commands.iter().any(|word| line["mcspec ".len()..].starts_with(word)) {
                     continue;
                 }
                 found += 1;
-                let place = format!("{}:{number}", path.display());
-                assert_parses(&filled(&line), &place);
+                let place = path.display().to_string();
+                assert_parses(&line, &place);
                 // It is pasted, so it has the very word that is meant. That one is printed in a manual page.
                 let is_of_page = path.ends_with("cli/man.rs");
                 let stands_for =
@@ -103,28 +92,30 @@ fn hints_of_the_runner_are_commands_of_it() {
     assert!(found >= 15, "{found}");
 }
 
+/// Words of which something is filled in, which the sources have one by one.
 #[test]
-fn commands_of_others_are_made_in_one_place() {
-    let foreign =
-        Regex::new(r"apt-get |apt install|dnf |zypper |useradd|cargo run|\bmake (?:engine|run|build|setup|test|rust-corpus|install)\b").expect("valid");
-    // No hints: what is done with the sources of a server, and what builds an extension.
-    let prose = ["make install\\\" in the sources", "make install DESTDIR="];
-    let mut made = 0;
-    for (path, text) in files(&["runner/src", "extension/src", "extension/core/src"], &[".rs"]) {
-        for (number, line) in code(&text) {
-            let literal = line.split_once('"').map_or("", |(_, literal)| literal);
-            if path.ends_with("cli/tests.rs")
-                || !foreign.is_match(literal)
-                || prose.iter().any(|prose| line.contains(prose))
-            {
-                continue;
-            }
-            let is_hint = path.components().any(|part| part.as_os_str() == "hint");
-            assert!(is_hint, "{}:{number}: {}", path.display(), line.trim());
-            made += 1;
+fn commands_that_are_filled_in_are_commands_of_the_runner() {
+    let call = Regex::new(r"mcspec\(&\[([^\]]*)\]\)").expect("valid");
+    let mut found = 0;
+    for (path, text) in files(&["runner/src", "extension/core/src"], &[".rs"]) {
+        let text = &text[..text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len())];
+        for captures in call.captures_iter(text) {
+            let word = |word: &str| match word.trim().strip_prefix('"') {
+                Some(literal) => literal.trim_end_matches('"').to_owned(),
+                None if word.contains("major") => "15".to_owned(),
+                None => "x".to_owned(),
+            };
+            let words: Vec<String> = captures[1].split(',').map(word).collect();
+            found += 1;
+            // The last one may be added behind.
+            let command = match words.last().is_some_and(|last| last.starts_with("--")) {
+                true => format!("mcspec {} x", words.join(" ")),
+                false => format!("mcspec {}", words.join(" ")),
+            };
+            assert_parses(&command, &path.display().to_string());
         }
     }
-    assert!(made >= 5, "{made}");
+    assert!(found >= 8, "{found}");
 }
 
 /// In documents: code in backquotes, and lines of blocks.
@@ -171,16 +162,71 @@ fn hints_of_goldens_are_commands_of_the_runner() {
     assert!(found >= 3, "{found}");
 }
 
+/// What is told to be made has a rule: in this checkout, in the Makefile of an extension that includes memcheck.mk, or by PGXS.
 #[test]
-fn what_scripts_tell_to_make_is_made() {
-    let target = Regex::new(r"(?:HINT|hint|run)\W+make ([a-z-]+)").expect("valid");
-    let makefile = fs::read_to_string(root().join("Makefile")).expect("it is there");
-    for (path, text) in files(&["scripts", "tests", "bench"], &[".sh", ".py", "run"]) {
-        for captures in target.captures_iter(&text) {
-            let rule = format!("\n{}:", &captures[1]);
-            let rules = [rule.clone(), format!("{} ", rule.trim_end_matches(':'))];
-            assert!(rules.iter().any(|rule| makefile.contains(rule.as_str())), "{}: {}", path.display(), &captures[1]);
+fn what_is_told_to_be_made_is_made() {
+    let told = Regex::new(r"(?:HINT:?|hint:?|`|^ *(?:\$ )?(?:sudo )?|&& )\W*make ([a-z][a-z-]+)").expect("valid");
+    let rule = Regex::new(r"(?m)^([a-z][a-z .-]*):").expect("valid");
+    let makefiles =
+        ["Makefile", "contrib/memcheck.mk"].map(|name| fs::read_to_string(root().join(name)).expect("it is there"));
+    let rules: Vec<&str> = makefiles
+        .iter()
+        .flat_map(|text| rule.captures_iter(text))
+        .flat_map(|rule| rule.get(1).map_or("", |it| it.as_str()).split(' '))
+        .collect();
+    let of_pgxs = ["installcheck", "install", "check", "all"];
+    let mut found = 0;
+    let pages = [
+        "docs",
+        "README.md",
+        "CHANGELOG.md",
+        "contrib",
+        "scripts",
+        "tests",
+        "bench",
+        "fuzz",
+        "xtask/src",
+        "runner/src/explain",
+    ];
+    for (path, text) in files(&pages, &[".md", ".sh", ".py", ".rs", ".mk", "run", "check"]) {
+        // In prose only what is quoted.
+        let is_page = path.extension().is_some_and(|extension| extension == "md");
+        let prose = if is_page { text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n") } else { String::new() };
+        let is_told = |line: &&str| !prose.contains(*line) || line.contains("`make ");
+        for captures in text.lines().filter(is_told).flat_map(|line| told.captures_iter(line)) {
+            let target = &captures[1];
+            found += 1;
+            assert!(rules.contains(&target) || of_pgxs.contains(&target), "{}: make {target}", path.display());
         }
+    }
+    assert!(found >= 20, "{found}");
+}
+
+/// Where this system has lists of packages: those that pages and scripts say are to be installed are in them.
+#[test]
+fn packages_that_are_told_are_there() {
+    let told = Regex::new(r#"apt-get (?:-\S+ )*install ((?:-\S+ )*[a-z0-9][^\n`"'&|;,<$%)]*)"#).expect("valid");
+    let mut packages = std::collections::BTreeSet::new();
+    for (path, text) in files(
+        &["docs", "README.md", "contrib", "xtask/src", "tests", "scripts"],
+        &[".md", ".rs", ".yml", ".sh", "run", "check"],
+    ) {
+        for captures in told.captures_iter(&text) {
+            let words = captures[1].split_whitespace().filter(|word| !word.starts_with('-'));
+            packages.extend(words.map(|word| (word.trim_end_matches('.').to_owned(), path.clone())));
+        }
+    }
+    assert!(packages.len() >= 8, "{packages:?}");
+    let output = std::process::Command::new("apt-cache").arg("pkgnames").output();
+    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let known: std::collections::HashSet<&str> = output.lines().collect();
+    if !known.contains("libclang-dev") {
+        return;
+    }
+    // Others are the PostgreSQL project's, whose archive the pages add first.
+    let of_project = Regex::new(r"^postgresql-(?:client-|server-dev-)?1[5-9]$").expect("valid");
+    for (name, path) in packages.iter().filter(|(name, _)| !of_project.is_match(name)) {
+        assert!(known.contains(name.as_str()), "{}: there is no package {name}", path.display());
     }
 }
 

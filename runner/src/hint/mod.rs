@@ -1,29 +1,14 @@
 //! Commands in hints. A hint is a command alone, which is pasted as it is, or a sentence with commands in double quotes. Commands of
-//! mcspec are written where they are shown, and are parsed by a test (`cli/tests.rs`); all others are made here.
+//! mcspec are written where they are shown, and are parsed by a test (`cli/tests.rs`), unless there is something in them that is not known
+//! there: those are made by [`mcspec`], which quotes it for a shell. All other commands are made here. `xtask/tests/house/hints.rs` finds
+//! those that are not.
 
 mod packages;
 
 use std::path::Path;
 
+pub(crate) use memcheck_core::command::{mcspec, path, rebuild, word};
 pub(crate) use packages::{Need, completed, install, native_major, program};
-
-/// A word of a command, as a shell has to be given it.
-pub(crate) fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/-_.+=,:@%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
-}
-
-/// A path in a command.
-pub(crate) fn path(path: &Path) -> String {
-    // One that begins with a dash would be an option.
-    match path.to_string_lossy() {
-        text if text.starts_with('-') => word(&format!("./{text}")),
-        text => word(&text),
-    }
-}
 
 /// Fetches servers into a checkout of mcspec.
 pub(crate) fn fetch_servers(majors: &[u32]) -> String {
@@ -45,21 +30,55 @@ pub(crate) fn make_user() -> String {
     "useradd --system postgres".to_owned()
 }
 
+/// A role or a database in a statement.
+pub(crate) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Moves a file out of the way.
+pub(crate) fn move_away(file: &Path) -> String {
+    format!("mv {} {}", path(file), path(&with_suffix(file, "old")))
+}
+
+/// Keeps others from reading a file.
+pub(crate) fn close(file: &Path) -> String {
+    format!("chmod 600 {}", path(file))
+}
+
+/// Writes a key without its passphrase beside it, and where that is.
+pub(crate) fn decrypt(key: &Path) -> (String, String) {
+    let plain = path(&with_suffix(key, "plain"));
+    (format!("umask 077 && openssl pkey -in {} -out {plain}", path(key)), plain)
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes room in shared memory.
+pub(crate) fn enlarge_shared_memory() -> String {
+    packages::as_root("mount -o remount,size=256m /dev/shm")
+}
+
+/// Gets the cargo-pgrx that goes with a version of pgrx.
+pub(crate) fn cargo_pgrx(version: &str) -> String {
+    format!("cargo install --locked cargo-pgrx --version ={}", word(version))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     #[test]
-    fn a_shell_reads_what_was_meant() {
-        for text in
-            ["knn", "sub/knn", "knn[dims=3]", "it's", "a b", "$HOME", "*", "~", "", "Größe", "a;b", "#x", "\\", "!x"]
-        {
-            let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", word(text))).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
-        }
-        assert_eq!((word("sub/knn@pg18"), word("a b")), ("sub/knn@pg18".to_owned(), "'a b'".to_owned()));
-        assert_eq!(path(Path::new("-x y")), "'./-x y'");
+    fn paths_are_those_that_a_shell_reads() {
+        let file = Path::new("it's/a b");
+        assert_eq!(move_away(file), "mv 'it'\\''s/a b' 'it'\\''s/a b.old'");
+        assert_eq!(close(Path::new("a b")), "chmod 600 'a b'");
+        let expected = "umask 077 && openssl pkey -in 'a b' -out 'a b.plain'".to_owned();
+        assert_eq!(decrypt(Path::new("a b")), (expected, "'a b.plain'".to_owned()));
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
     }
 }

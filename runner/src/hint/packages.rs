@@ -26,6 +26,11 @@ pub(crate) fn install(needs: &[Need]) -> String {
     System::this().install(needs)
 }
 
+/// A command that takes root.
+pub(super) fn as_root(command: &str) -> String {
+    System::this().as_root(&[command.to_owned()])
+}
+
 /// How an installation gets what is missing from it: by a package of its own, or by whoever has built it.
 pub(crate) fn completed(need: Need, pg_config: &Path) -> String {
     let is_packaged = pg_config.starts_with("/usr") && !pg_config.starts_with("/usr/local");
@@ -156,9 +161,14 @@ impl System {
             Manager::Dnf => vec![format!("dnf install {list}")],
             Manager::Zypper => vec![format!("zypper install {list}")],
         };
+        self.as_root(&commands)
+    }
+
+    /// Commands one after the other, and who does them.
+    fn as_root(&self, commands: &[String]) -> String {
         match self.rights {
-            Rights::Neither => format!("as root: \"{}\"", self.line(&commands)),
-            Rights::Root | Rights::Sudo => self.line(&commands),
+            Rights::Neither => format!("as root: \"{}\"", self.line(commands)),
+            Rights::Root | Rights::Sudo => self.line(commands),
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::calls::{Call, Calls, plain};
 use super::hooks;
 use super::repository::{Source, Way};
+use crate::hint;
 use crate::language::{SourceFile, format};
 use crate::plan::{Defaults, Environment, Overrides, cases, load_source};
 
@@ -171,10 +172,11 @@ impl Spec<'_> {
     fn header(&self) -> String {
         let name = self.name;
         let what = if self.extension.is_some() { "extension" } else { "library" };
+        let (all, one) = (hint::mcspec(&["run", name]), hint::mcspec(&["run", &format!("{name}/SCENARIO")]));
         let mut text = format!(
             "# What {what} \"{name}\" has, each called again and again: a call that loses memory fails its scenario.\n\
              #\n\
-             # \"mcspec run {name}\" runs all of it, \"mcspec run {name}/SCENARIO\" one scenario. What a call is to lose, or what is known,\n\
+             # \"{all}\" runs all of it, \"{one}\" one scenario. What a call is to lose, or what is known,\n\
              # stands in place of \"expect none\", or is accepted by \"mcspec bless\" where there is no \"expect\".\n\
              title 'calls of {name}'\n"
         );

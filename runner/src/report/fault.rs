@@ -28,7 +28,7 @@ pub fn lines(verdict: &Verdict, name: &str) -> Vec<Line> {
     let recordable = |fault: &Fault| matches!(fault, Fault::Differs { .. } | Fault::NotRecorded { .. });
     let only_record = verdict.faults.iter().all(recordable);
     if only_record && !verdict.faults.is_empty() {
-        lines.push(Line::new(Tone::Hint, 2, format!("HINT:  intended? run \"mcspec bless {}\"", hint::word(name))));
+        lines.push(Line::new(Tone::Hint, 2, format!("HINT:  intended? run \"{}\"", hint::mcspec(&["bless", name]))));
     }
     lines
 }

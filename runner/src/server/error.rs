@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use memcheck_core::fit::rebuild;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
@@ -257,7 +256,7 @@ impl ServerError {
             | Self::NotStarted { hint, .. }
             | Self::Connect { hint, .. }
             | Self::Settings { hint, .. } => hint.clone(),
-            Self::NoEngine { pg_config, .. } | Self::Misfit { pg_config, .. } => Some(rebuild(&hint::path(pg_config))),
+            Self::NoEngine { pg_config, .. } | Self::Misfit { pg_config, .. } => Some(hint::rebuild(pg_config)),
             Self::Platform { .. } => Some(format!("what needs no server works here: {SERVERLESS}")),
             Self::NoAccount => Some(hint::make_user()),
             Self::Unreachable { account, .. } => {

@@ -13,6 +13,7 @@ use super::error::ServerError;
 use super::options::ServerOptions;
 use super::process::ONCE_MORE;
 use crate::config::SUPPORTED_MAJORS;
+use crate::hint;
 
 /// How long it may take until the server has said what it is.
 const ANSWERED: Duration = Duration::from_secs(60);
@@ -154,8 +155,8 @@ impl Facts {
         }
         if !self.superuser {
             let hint = format!(
-                "specs make databases and extensions: connect as a superuser, or ALTER ROLE \"{}\" SUPERUSER",
-                user.replace('"', "\"\"")
+                "specs make databases and extensions: connect as a superuser, or ALTER ROLE {} SUPERUSER",
+                hint::identifier(user)
             );
             return Err((format!("the role \"{user}\" is no superuser"), hint));
         }
@@ -165,8 +166,9 @@ impl Facts {
             return Err(("it is a standby, on which no database can be made".to_owned(), hint.to_owned()));
         }
         let install = format!(
-            "install the files of its engine there, which \"mcspec engine list\" names, or \"mcspec engine build --pg {major}\" builds: \
-             the library in pg_config --pkglibdir, the others in the directory \"extension\" of pg_config --sharedir"
+            "install the files of its engine there, which \"mcspec engine list\" names, or \"{}\" builds: \
+             the library in pg_config --pkglibdir, the others in the directory \"extension\" of pg_config --sharedir",
+            hint::mcspec(&["engine", "build", "--pg", &major.to_string()])
         );
         let Some(engine) = &self.engine else {
             return Err((format!("it does not have the extension \"{ENGINE}\""), install));

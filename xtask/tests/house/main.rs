@@ -2,6 +2,7 @@
 
 mod circles;
 mod growth;
+mod hints;
 mod page;
 mod references;
 mod rooms;
@@ -13,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use growth::Growth;
+use hints::{Texts, strays};
 use rooms::Care;
 use tree::{Sources, Tree};
 
@@ -164,6 +166,44 @@ fn errors_of_the_client_library_are_shown_in_one_room() {
         report.extend(lines.map(|(number, line)| format!("  {file}:{number}: {}\n", line.trim())));
     }
     assert!(report.is_empty(), "to be a Refusal of runner/src/server/connect/refusal.rs:\n{report}");
+}
+
+/// What is pasted works: a path is quoted, a package is one that the system has.
+#[test]
+fn commands_in_hints_are_made_in_one_room() {
+    let (mut report, mut all) = (String::new(), Vec::new());
+    for (folder, _) in CRATES {
+        for (file, text) in sources(folder) {
+            let is_room = hints::ROOMS.iter().any(|(of, room)| *of == folder && file.starts_with(room));
+            if is_room || file.ends_with("tests.rs") || file.contains("/tests/") {
+                continue;
+            }
+            for (line, text) in Texts::read(&text).unwrap_or_else(|error| panic!("{folder}/{file}: {error}")).0 {
+                report.extend(strays(&text).iter().map(|command| format!("  {folder}/{file}:{line}: {command}\n")));
+                all.push(text);
+            }
+        }
+    }
+    let unused = hints::PROSE.iter().filter(|(prose, _)| !all.iter().any(|text| text.contains(prose)));
+    report.extend(unused.map(|(prose, _)| format!("  nothing has {prose:?}\n")));
+    assert!(report.is_empty(), "not by runner/src/hint:\n{report}");
+}
+
+#[test]
+fn stray_commands_are_found() {
+    for (text, expected) in [
+        ("chmod 600 {}", &["chmod 600 {}"][..]),
+        ("move it out of the way, as by: mv {0} {0}.old", &["mv {0} {0}.old"]),
+        ("\"mcspec run {name}\" runs it, or \"mcspec run\" all", &["mcspec run {name}"]),
+        ("  HINT: mcspec engine build --pg-config {}", &["mcspec engine build --pg-config {}"]),
+        ("install it: \"sudo apt-get install x\", then make engine", &["sudo apt-get install x", "make engine"]),
+        ("mcspec {version} cannot make sense of {name}", &[]),
+        ("mcspec: error: {error}", &[]),
+        ("make a copy, or make \"copies\" smaller", &[]),
+        ("\"psql\" is not there; the cargo of {name}", &[]),
+    ] {
+        assert_eq!(strays(text), expected, "{text}");
+    }
 }
 
 /// The manual's page about the code.

@@ -11,6 +11,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::refusal::Refusal;
 use super::settings::Settings;
 use super::unusable::Unusable;
+use crate::hint;
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
@@ -170,14 +171,9 @@ impl Unreached {
     }
 }
 
-/// A name as SQL has it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// By SQLSTATE, and by the message where that says more (postinit.c, auth.c, miscinit.c).
 fn of_server(said: &DbError, settings: &Settings) -> Option<String> {
-    let (role, database) = (quoted(settings.user()), quoted(settings.database()));
+    let (role, database) = (hint::identifier(settings.user()), hint::identifier(settings.database()));
     let message = said.message();
     let has = |part: &str| message.contains(part);
     let code = said.code();

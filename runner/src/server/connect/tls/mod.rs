@@ -249,10 +249,9 @@ fn own(files: &Files, provider: &CryptoProvider) -> Result<Option<SingleCertAndK
         |what: &str| Unusable::new(format!("could not load private key file \"{}\": {what}", key.display()));
     let text = fs::read_to_string(key).map_err(|error| unreadable(&error.to_string()))?;
     if text.contains("ENCRYPTED") {
-        return Err(unreadable("it is encrypted, which is not supported").hint(format!(
-            "openssl pkey -in {0} -out {0}.plain, with umask 077, and sslkey={0}.plain",
-            key.display()
-        )));
+        let (command, plain) = hint::decrypt(key);
+        let hint = format!("\"{command}\", and sslkey={plain}");
+        return Err(unreadable("it is encrypted, which is not supported").hint(hint));
     }
     let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| unreadable(&error.to_string()))?;
     let signing = provider.key_provider.load_private_key(der).map_err(|error| unreadable(&error.to_string()))?;
@@ -273,7 +272,7 @@ fn check_access(key: &Path) -> Result<(), Unusable> {
     let closed = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if metadata.mode() & closed != 0 {
         let reason = format!("private key file \"{}\" has group or world access", key.display());
-        return Err(Unusable::new(reason).hint(format!("chmod 600 {}", key.display())));
+        return Err(Unusable::new(reason).hint(hint::close(key)));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::super::super::error::ServerError;
 use super::super::place::Places;
 use super::{Job, absolute, plain};
+use crate::hint;
 
 /// Has cargo-pgrx package the crate, if it is there in the crate's version of pgrx. Otherwise the error stands, with a way to get it.
 pub(super) fn install(job: &Job, error: ServerError) -> Result<(), ServerError> {
@@ -23,7 +24,7 @@ pub(super) fn install(job: &Job, error: ServerError) -> Result<(), ServerError> 
         return Err(ServerError::Source {
             extension: job.source.name.clone(),
             reason: format!("its install script could not be made: {reason}"),
-            hint: Some(format!("cargo install --locked cargo-pgrx --version ={version}")),
+            hint: Some(hint::cargo_pgrx(version)),
         });
     }
     let packaged = job.site.run.subdirectory(&format!("packaged-{}", job.source.name))?;
