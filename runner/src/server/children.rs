@@ -13,6 +13,12 @@ fn state(pid: i32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// When a process has started, in clock ticks since the system has (field 22 in proc_pid_stat(5)).
+pub(super) fn started(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
 /// Whether a process exists and is no zombie.
 pub(crate) fn is_running(pid: i32) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))

@@ -23,6 +23,7 @@ use super::options::ServerOptions;
 use super::order;
 use super::process::{self, GONE, Kind, Process};
 use super::run_directory::RunDirectory;
+use super::spare::Filled;
 use super::stage::Stage;
 use super::template::{SUPERUSER, Template, server_command};
 use crate::bounded;
@@ -59,7 +60,7 @@ enum Origin {
 struct Own {
     process: Arc<Process>,
     port: u16,
-    data: PathBuf,
+    data: Filled,
     log: PathBuf,
     /// Where the log ended when whoever uses the server now began to.
     begun: AtomicU64,
@@ -114,7 +115,8 @@ impl Server {
 
     fn try_start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
         let run = stage.run().clone();
-        let data = template.copy(&run)?;
+        let copy = template.copy(&run)?;
+        let data = copy.path().to_owned();
         write_conf(&data, &options.conf)?;
         let log = data.with_extension("log");
         let output = File::create(&log).map_err(ServerError::file("create", &log))?;
@@ -144,7 +146,7 @@ impl Server {
 
         let server = Self {
             name: options.name.clone(),
-            origin: Origin::Own(Own { process, port, data, log, begun: AtomicU64::new(0), run }),
+            origin: Origin::Own(Own { process, port, data: copy, log, begun: AtomicU64::new(0), run }),
         };
         server.wait_until_accepting()?;
         Ok(server)
@@ -318,7 +320,7 @@ impl Server {
 
     /// Where its data is; none of a server that somebody else runs.
     pub fn data(&self) -> Option<&Path> {
-        self.own().map(|own| own.data.as_path())
+        self.own().map(|own| own.data.path())
     }
 
     /// Says that what the log has so far is of others than who uses the server from now on.
@@ -443,7 +445,7 @@ impl Drop for Server {
         match &self.origin {
             Origin::Own(own) => {
                 own.process.stop();
-                own.run.discard(&own.data);
+                own.data.hand_on_or_remove();
             }
             Origin::Given { claimed, .. } => {
                 process::drop_databases(&claimed.lock().unwrap_or_else(PoisonError::into_inner));

@@ -7,14 +7,14 @@ use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 use super::account::Account;
-use super::children::{is_running, until};
+use super::children::{is_running, started, until};
 use super::process::{KILL, remove_tree};
 use super::shared_memory;
 
@@ -88,16 +88,41 @@ fn end_processes(directory: &Path, account: &Account) {
 fn processes(directory: &Path, account: &Account) -> Vec<i32> {
     let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let title = format!("postgres: {name}-");
-    let is_here = |pid: &i32| {
-        let process = Path::new("/proc").join(pid.to_string());
-        let owner = fs::metadata(&process).map(|process| process.uid());
-        owner.is_ok_and(|uid| uid == geteuid().as_raw() || account.is(uid))
-            && is_running(*pid)
-            && (fs::read_link(process.join("cwd")).is_ok_and(|at| at.starts_with(directory))
-                || fs::read(process.join("cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes())))
+    let is_here = |process: &PathBuf| {
+        leads_to(&process.join("cwd"), directory)
+            || fs::read(process.join("cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes()))
     };
+    let all = running(account).filter(|(_, process)| is_here(process));
+    all.map(|(pid, _)| pid).collect()
+}
+
+/// Whether a process that is younger than this one works in a directory, runs a program of it or has a file in it open.
+pub(super) fn is_used(directory: &Path, account: &Account) -> bool {
+    let this = std::process::id().cast_signed();
+    let since = started(this).unwrap_or_default();
+    let opens = |process: &PathBuf| {
+        let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        files.map(|file| file.path()).any(|file| leads_to(&file, directory))
+    };
+    running(account).filter(|(pid, _)| *pid != this && started(*pid).is_some_and(|then| then >= since)).any(
+        |(_, process)| {
+            leads_to(&process.join("cwd"), directory) || leads_to(&process.join("exe"), directory) || opens(&process)
+        },
+    )
+}
+
+/// Processes of this user and of the servers', with where proc(5) tells of them.
+fn running(account: &Account) -> impl Iterator<Item = (i32, PathBuf)> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_here).collect()
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.map(|pid: i32| (pid, Path::new("/proc").join(pid.to_string()))).filter(|(pid, process)| {
+        let owner = fs::metadata(process).map(|process| process.uid());
+        owner.is_ok_and(|uid| uid == geteuid().as_raw() || account.is(uid)) && is_running(*pid)
+    })
+}
+
+fn leads_to(link: &Path, directory: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|at| at.starts_with(directory))
 }
 
 #[cfg(test)]

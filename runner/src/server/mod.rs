@@ -22,6 +22,7 @@ mod probe;
 mod process;
 mod run_directory;
 mod shared_memory;
+mod spare;
 mod stage;
 mod template;
 mod tree;

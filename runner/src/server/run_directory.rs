@@ -51,10 +51,11 @@ impl RunDirectory {
     /// Creates the directory and decides who the servers in it run as.
     pub fn create() -> Result<Self, ServerError> {
         let parent = std::env::var_os("TMPDIR").filter(|parent| !parent.is_empty());
-        Self::create_in(&parent.map_or_else(|| PathBuf::from(USUAL), PathBuf::from))
+        Self::create_in(&parent.map_or_else(|| PathBuf::from(USUAL), PathBuf::from), Kept::open())
     }
 
-    fn create_in(wanted: &Path) -> Result<Self, ServerError> {
+    /// The same in another directory, with what earlier runs have kept.
+    pub(super) fn create_in(wanted: &Path, earlier: Option<Kept>) -> Result<Self, ServerError> {
         let account = Account::for_server()?;
         let mut parent = wanted.canonicalize().map_err(ServerError::file("use", wanted))?;
         let instead_of = (!is_plain(&parent)).then(|| std::mem::replace(&mut parent, PathBuf::from(USUAL)));
@@ -71,7 +72,7 @@ impl RunDirectory {
             servers: AtomicU16::new(0),
             names: AtomicU16::new(0),
             kept: AtomicBool::new(false),
-            earlier: Kept::open(),
+            earlier,
             instead_of,
             _claims: vec![claim],
         };
@@ -120,9 +121,14 @@ impl RunDirectory {
         left::keep(&self.0.path);
     }
 
+    /// Whether it stays when the run is over.
+    pub(super) fn stays(&self) -> bool {
+        self.0.kept.load(Ordering::Relaxed)
+    }
+
     /// Removes a sub-directory that is not needed any more, unless all are kept.
     pub(super) fn discard(&self, subdirectory: &Path) {
-        if !self.0.kept.load(Ordering::Relaxed) {
+        if !self.stays() {
             // What cannot be removed now is removed with the whole directory.
             let _ = fs::remove_dir_all(subdirectory);
         }
@@ -241,7 +247,7 @@ mod tests {
         set_mode(parent.path(), 0o755).expect("mode");
         let long = parent.path().join("x".repeat(100));
         create_for(&long, 0o755, None).expect("created");
-        let run = RunDirectory::create_in(&long).expect("created");
+        let run = RunDirectory::create_in(&long, None).expect("created");
         let sockets = run.sockets().to_owned();
         assert!(run.path().starts_with(&long));
         assert!(sockets.starts_with("/tmp") && sockets.is_dir(), "{sockets:?}");
@@ -256,13 +262,13 @@ mod tests {
         for name in ["my files", "it's", "$HOME", "50%", "a\nb", "a\\b", "a,b", "a\"b", "#1", "a:b", "-x y"] {
             let odd = parent.path().join(name);
             create_for(&odd, 0o755, None).expect("created");
-            let run = RunDirectory::create_in(&odd).expect("created");
+            let run = RunDirectory::create_in(&odd, None).expect("created");
             assert!(run.path().starts_with(USUAL) && !run.path().starts_with(parent.path()), "{name}");
             assert_eq!(run.instead_of(), Some(odd.canonicalize().expect("there").as_path()));
         }
         let plain = parent.path().join("-Größe_1.2");
         create_for(&plain, 0o755, None).expect("created");
-        let run = RunDirectory::create_in(&plain).expect("created");
+        let run = RunDirectory::create_in(&plain, None).expect("created");
         assert!(run.path().starts_with(&plain) && run.instead_of().is_none());
     }
 
@@ -270,7 +276,7 @@ mod tests {
     fn a_closed_parent_is_refused_with_a_hint() {
         let parent = tempfile::tempdir().expect("temporary directory");
         set_mode(parent.path(), 0o700).expect("mode");
-        let result = RunDirectory::create_in(parent.path());
+        let result = RunDirectory::create_in(parent.path(), None);
         if Account::for_server().expect("an account").switch().is_none() {
             assert!(result.is_ok(), "the directory is our own");
             return;

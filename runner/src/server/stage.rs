@@ -1,6 +1,7 @@
 //! A private copy of an installation, with the engine and the extensions under test laid on top.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::DirEntry;
 
@@ -9,7 +10,8 @@ use super::error::ServerError;
 use super::extension::{self, Before, Site};
 use super::installation::Installation;
 use super::run_directory::RunDirectory;
-use super::tree::{self, Placement, Treatment};
+use super::spare::{Filled, Filling};
+use super::tree::{self, Placement, Plan, Treatment};
 use crate::config::ExtensionSource;
 
 /// A private copy of an installation. Its programs are real copies, because PostgreSQL resolves symbolic links before it
@@ -22,6 +24,13 @@ pub struct Stage {
     installation: Installation,
     engine: bool,
     run: RunDirectory,
+    tree: Filled,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.tree.hand_on();
+    }
 }
 
 impl Stage {
@@ -33,19 +42,22 @@ impl Stage {
         extensions: &[ExtensionSource],
     ) -> Result<Self, ServerError> {
         let top = run.subdirectory(&format!("pg{}", original.version.major()))?;
-        let installation = copy(original, &top, run)?;
+        let filling = Arc::new(Filling::new(plan(original, run)?, None, None));
+        let tree = Filled::make(&filling, top, run)?;
+        let top = tree.path();
+        let installation = relocated(original, top)?;
         if let Some(engine) = engine {
             install_engine(engine, &installation)?;
         }
         let before = Before::default();
-        let site = Site { original, staged: &installation, top: &top, run, before: &before };
+        let site = Site { original, staged: &installation, top, run, before: &before };
         for source in extensions {
             extension::install(source, site)?;
         }
         if run.account().switch().is_some() {
-            tree::open_to_all(&top)?;
+            tree::open_to_all(top)?;
         }
-        Ok(Self { original: original.clone(), installation, engine: engine.is_some(), run: run.clone() })
+        Ok(Self { original: original.clone(), installation, engine: engine.is_some(), run: run.clone(), tree })
     }
 
     /// The copy, as its own `pg_config` describes it.
@@ -68,12 +80,13 @@ impl Stage {
     }
 }
 
-/// Rebuilds the original's directories below `top`, keeping their places relative to each other.
-fn copy(original: &Installation, top: &Path, run: &RunDirectory) -> Result<Installation, ServerError> {
-    let root = tree::common_ancestor(original.directories().map(|(_, directory)| directory));
-    let staged = |directory: &Path| top.join(directory.strip_prefix(&root).expect("the root is above every directory"));
+/// The original's directories, in the same places relative to each other.
+fn plan(original: &Installation, run: &RunDirectory) -> Result<Plan, ServerError> {
+    let root = root(original);
+    let staged = |directory: &Path| below(directory, &root).to_owned();
+    let mut plan = Plan::default();
     for (_, directory) in original.directories() {
-        tree::make_directories(top, &staged(directory))?;
+        plan.add_directory(&staged(directory));
     }
 
     // What the server reads has to be within the reach of its account, which a checkout in root's home is not.
@@ -93,16 +106,30 @@ fn copy(original: &Installation, top: &Path, run: &RunDirectory) -> Result<Insta
             continue;
         }
         let treatment = |entry: &DirEntry| treatment(entry, directory, original);
-        tree::rebuild(directory, &staged(directory), placement, None, treatment)?;
+        plan.add_tree(directory, &staged(directory), placement, treatment)?;
         complete.push(directory);
     }
 
     let pg_config = staged(&original.bin_dir).join("pg_config");
-    if !pg_config.is_file() {
+    if !plan.has(&pg_config) {
         // Debian's libpq-dev and others put the program elsewhere than with the server.
-        tree::place(&original.pg_config, &pg_config, Placement::Copy)?;
+        plan.add_file(&original.pg_config, pg_config, Placement::Copy);
     }
-    let copy = Installation::from_pg_config(&pg_config)?;
+    Ok(plan)
+}
+
+/// The directory that all others of an installation are in.
+fn root(original: &Installation) -> PathBuf {
+    tree::common_ancestor(original.directories().map(|(_, directory)| directory))
+}
+
+fn below<'a>(directory: &'a Path, root: &Path) -> &'a Path {
+    directory.strip_prefix(root).expect("the root is above every directory")
+}
+
+/// The copy in `top`, as its own `pg_config` describes it.
+fn relocated(original: &Installation, top: &Path) -> Result<Installation, ServerError> {
+    let copy = Installation::from_pg_config(&top.join(below(&original.bin_dir, &root(original))).join("pg_config"))?;
     let outside = copy.directories().into_iter().find(|(_, directory)| !directory.starts_with(top));
     if let Some((variable, directory)) = outside {
         let (pg_config, directory) = (original.pg_config.clone(), directory.to_owned());

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use walkdir::WalkDir;
 
@@ -11,8 +12,9 @@ use super::error::ServerError;
 use super::extension::{log_tail, run_logged};
 use super::kept::{Digest, Entry, Key, Kind};
 use super::run_directory::RunDirectory;
+use super::spare::{Filled, Filling};
 use super::stage::Stage;
-use super::tree::{self, Placement, Treatment};
+use super::tree::{self, Placement, Plan, Treatment};
 
 /// The superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
@@ -61,17 +63,16 @@ fn key(stage: &Stage) -> Key {
 #[derive(Debug)]
 pub struct Template {
     path: PathBuf,
-    /// What it is kept as.
-    _entry: Option<Entry>,
+    filling: Arc<Filling>,
 }
 
 impl Template {
-    /// Runs initdb: C locale, UTF8, no sync, everybody who gets at the socket is trusted.
+    /// Runs initdb, unless what it makes is kept: C locale, UTF8, no sync, everybody who gets at the socket is trusted.
     pub fn create(stage: &Stage) -> Result<Self, ServerError> {
         let run = stage.run();
         let key = key(stage);
         if let Some(entry) = run.kept().and_then(|kept| kept.find(Kind::Data, &key)) {
-            return Ok(Self { path: entry.content().to_owned(), _entry: Some(entry) });
+            return Self::of(entry.content().to_owned(), run, Some(entry));
         }
         let path = run.server_subdirectory("template")?;
         let log = path.with_extension("log");
@@ -87,11 +88,18 @@ impl Template {
             .open(&configuration)
             .and_then(|mut file| file.write_all(SETTINGS.as_bytes()))
             .map_err(ServerError::file("write", &configuration))?;
-        if let Some(kept) = run.kept() {
-            let copy = |to: &Path| tree::rebuild(&path, to, Placement::Copy, None, |_| Treatment::Each);
-            drop(kept.keep(Kind::Data, &key, copy));
+        let copy = |to: &Path| tree::copy(&path, to, None, |_| Treatment::Each);
+        match run.kept().and_then(|kept| kept.keep(Kind::Data, &key, copy)) {
+            Some(entry) => Self::of(entry.content().to_owned(), run, Some(entry)),
+            None => Self::of(path, run, None),
         }
-        Ok(Self { path, _entry: None })
+    }
+
+    fn of(path: PathBuf, run: &RunDirectory, entry: Option<Entry>) -> Result<Self, ServerError> {
+        let mut plan = Plan::default();
+        plan.add_tree(&path, Path::new(""), Placement::Copy, |_| Treatment::Each)?;
+        let filling = Arc::new(Filling::new(plan, Some(run.account()), entry));
+        Ok(Self { path, filling })
     }
 
     /// Bytes in its files.
@@ -100,12 +108,9 @@ impl Template {
         files.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
-    /// Copies it into a new data directory.
-    pub(super) fn copy(&self, run: &RunDirectory) -> Result<PathBuf, ServerError> {
-        let path = run.server_subdirectory("data")?;
-        let copied = tree::rebuild(&self.path, &path, Placement::Copy, Some(run.account()), |_| Treatment::Each);
-        copied.inspect_err(|_| run.discard(&path))?;
-        Ok(path)
+    /// A new data directory that is a copy of it.
+    pub(super) fn copy(&self, run: &RunDirectory) -> Result<Filled, ServerError> {
+        Filled::make(&self.filling, run.server_subdirectory("data")?, run)
     }
 }
 

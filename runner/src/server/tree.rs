@@ -3,6 +3,7 @@
 //! No directory is created together with its parents: when an interrupt has removed the run directory, a copy that is
 //! still going on fails instead of bringing it back.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -34,45 +35,108 @@ pub(super) enum Treatment {
     Skip,
 }
 
-/// Rebuilds the tree of `from` in the existing directory `to`. Broken symbolic links and loops are left out. With `owner`,
-/// everything belongs to that account.
-pub(super) fn rebuild(
-    from: &Path,
-    to: &Path,
-    placement: Placement,
-    owner: Option<&Account>,
-    mut treatment: impl FnMut(&DirEntry) -> Treatment,
-) -> Result<(), ServerError> {
-    let mut entries = WalkDir::new(from).min_depth(1).follow_links(true).into_iter();
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) if error.loop_ancestor().is_some() || (error.depth() > 0 && is_missing(&error)) => continue,
-            Err(error) => return Err(ServerError::file("read", from)(error.into())),
-        };
-        let is_directory = entry.file_type().is_dir();
-        let target = to.join(entry.path().strip_prefix(from).expect("an entry lies below the start"));
-        match treatment(&entry) {
-            Treatment::Skip => {
-                if is_directory {
+/// What a tree is to consist of, by paths in it: what a directory is in comes before what is in the directory.
+#[derive(Debug, Default)]
+pub(super) struct Plan(BTreeMap<PathBuf, Part>);
+
+/// What is at a path of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Directory,
+    File { from: PathBuf, placement: Placement },
+}
+
+impl Plan {
+    /// Adds the tree of `from`, below `to`, which has to be in the plan or the top. Broken symbolic links and loops are left out.
+    pub(super) fn add_tree(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        placement: Placement,
+        mut treatment: impl FnMut(&DirEntry) -> Treatment,
+    ) -> Result<(), ServerError> {
+        let mut entries = WalkDir::new(from).min_depth(1).follow_links(true).into_iter();
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if error.loop_ancestor().is_some() || (error.depth() > 0 && is_missing(&error)) => continue,
+                Err(error) => return Err(ServerError::file("read", from)(error.into())),
+            };
+            let is_directory = entry.file_type().is_dir();
+            let target = to.join(entry.path().strip_prefix(from).expect("an entry lies below the start"));
+            match treatment(&entry) {
+                Treatment::Skip if is_directory => entries.skip_current_dir(),
+                Treatment::Skip => {}
+                Treatment::Whole if is_directory && placement == Placement::Link => {
+                    self.add_file(entry.path(), target, placement);
                     entries.skip_current_dir();
                 }
-                continue;
+                _ if is_directory => {
+                    self.0.insert(target, Part::Directory);
+                }
+                _ if entry.file_type().is_file() => self.add_file(entry.path(), target, placement),
+                // A socket or the like.
+                _ => {}
             }
-            Treatment::Whole if is_directory && placement == Placement::Link => {
-                place(entry.path(), &target, placement)?;
-                entries.skip_current_dir();
-            }
-            _ if is_directory => make_directory(&target)?,
-            _ if entry.file_type().is_file() => place(entry.path(), &target, placement)?,
-            // A socket or the like.
-            _ => continue,
         }
-        if let Some(owner) = owner {
-            owner.own(&target)?;
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// Adds a file, or a directory as a link to it, instead of what is planned for that place.
+    pub(super) fn add_file(&mut self, from: &Path, to: PathBuf, placement: Placement) {
+        self.0.insert(to, Part::File { from: from.to_owned(), placement });
+    }
+
+    /// Adds a directory, with those that it is in.
+    pub(super) fn add_directory(&mut self, path: &Path) {
+        let all = path.ancestors().filter(|path| *path != Path::new(""));
+        self.0.extend(all.map(|path| (path.to_owned(), Part::Directory)));
+    }
+
+    /// Whether something is planned for a place.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// What decides how the tree turns out: paths in it, with files that are copied to them or paths that are linked.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (&Path, Option<(&Path, Placement)>)> {
+        self.0.iter().map(|(path, part)| match part {
+            Part::Directory => (path.as_path(), None),
+            Part::File { from, placement } => (path.as_path(), Some((from.as_path(), *placement))),
+        })
+    }
+
+    /// Makes those parts of the tree in the existing directory `top` that are wanted. With `owner`, they belong to that account.
+    pub(super) fn make(
+        &self,
+        top: &Path,
+        owner: Option<&Account>,
+        mut is_wanted: impl FnMut(&Path) -> bool,
+    ) -> Result<(), ServerError> {
+        for (path, part) in self.0.iter().filter(|(path, _)| is_wanted(path)) {
+            let target = top.join(path);
+            match part {
+                Part::Directory => make_directory(&target)?,
+                Part::File { from, placement } => place(from, &target, *placement)?,
+            }
+            if let Some(owner) = owner {
+                owner.own(&target)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies the tree of `from` into the existing directory `to`. With `owner`, everything belongs to that account.
+pub(super) fn copy(
+    from: &Path,
+    to: &Path,
+    owner: Option<&Account>,
+    treatment: impl FnMut(&DirEntry) -> Treatment,
+) -> Result<(), ServerError> {
+    let mut plan = Plan::default();
+    plan.add_tree(from, Path::new(""), Placement::Copy, treatment)?;
+    plan.make(to, owner, |_| true)
 }
 
 fn is_missing(error: &walkdir::Error) -> bool {
@@ -212,7 +276,9 @@ mod tests {
                 Some("whole") => Treatment::Whole,
                 _ => Treatment::Each,
             };
-            rebuild(&from, &to, placement, None, treatment).expect("rebuilt");
+            let mut plan = Plan::default();
+            plan.add_tree(&from, Path::new(""), placement, treatment).expect("read");
+            plan.make(&to, None, |_| true).expect("made");
             let mut names: Vec<_> =
                 fs::read_dir(to.join("a")).expect("read").flatten().map(|e| e.file_name()).collect();
             names.sort();

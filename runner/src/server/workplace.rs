@@ -11,7 +11,7 @@ use walkdir::DirEntry;
 
 use super::error::ServerError;
 use super::run_directory::RunDirectory;
-use super::tree::{self, Placement, Treatment};
+use super::tree::{self, Treatment};
 
 /// A copy of a repository that belongs to the account of the server, which may have to write there (`COPY .. TO`). The original
 /// stays as it is, whatever is run.
@@ -32,10 +32,10 @@ impl Workplace {
         let account = Some(run.account());
         // What was made of the sources, such as a Makefile by configure, and then they themselves: a build does without some of them.
         if let Some(built) = built(run, name) {
-            tree::rebuild(&built, &path, Placement::Copy, account, |_| Treatment::Each)?;
+            tree::copy(&built, &path, account, |_| Treatment::Each)?;
         }
         // An empty path is the current directory.
-        tree::rebuild(&Path::new(".").join(from), &path, Placement::Copy, account, treatment)?;
+        tree::copy(&Path::new(".").join(from), &path, account, treatment)?;
         Ok(Self { path, run: run.clone() })
     }
 

@@ -8,7 +8,7 @@ use walkdir::DirEntry;
 
 use super::super::error::ServerError;
 use super::super::run_directory::RunDirectory;
-use super::super::tree::{self, Placement, Treatment};
+use super::super::tree::{self, Treatment};
 use super::{OUTPUT_LINES, Site, log_tail, run_logged};
 use crate::config::ExtensionSource;
 
@@ -24,7 +24,7 @@ pub(super) fn copy(
     treatment: fn(&DirEntry) -> Treatment,
 ) -> Result<PathBuf, ServerError> {
     let copy = run.subdirectory(&format!("build-{}", source.name))?;
-    tree::rebuild(path, &copy, Placement::Copy, None, treatment)?;
+    tree::copy(path, &copy, None, treatment)?;
     Ok(copy)
 }
 

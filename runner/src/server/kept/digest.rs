@@ -152,7 +152,8 @@ impl Digest {
     pub(in super::super) fn file(&mut self, path: &Path) {
         let file = fs::metadata(path);
         let text = file.map_or(String::new(), |f| {
-            format!("{} {} {} {} {}.{}", f.dev(), f.ino(), f.mode(), f.len(), f.mtime(), f.mtime_nsec())
+            let (modified, changed) = ((f.mtime(), f.mtime_nsec()), (f.ctime(), f.ctime_nsec()));
+            format!("{} {} {} {} {modified:?} {changed:?}", f.dev(), f.ino(), f.mode(), f.len())
         });
         self.add(&path.to_string_lossy(), text.as_bytes());
     }

@@ -43,22 +43,28 @@ pub(super) enum Kind {
     Built,
     /// The directories that a build is about.
     Roots,
+    /// Directories that runs hand on to each other. Who takes one has it alone, and it is no entry any more.
+    Spare,
     /// What cargo compiles. Unlike the others, it is written to again, by cargo, which has locks of its own.
     Cargo,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Data, Self::Built, Self::Roots, Self::Cargo];
+    const ALL: [Self; 5] = [Self::Data, Self::Built, Self::Roots, Self::Spare, Self::Cargo];
 
     fn name(self) -> &'static str {
         match self {
             Self::Data => "data",
             Self::Built => "built",
             Self::Roots => "roots",
+            Self::Spare => "spare",
             Self::Cargo => "cargo",
         }
     }
 }
+
+/// How many spare directories there are of one kind: as many as a small run uses.
+const SPARES: usize = 2;
 
 /// The files of an entry.
 const CONTENT: &str = "content";
@@ -89,7 +95,11 @@ impl Kept {
     /// The directory of this user, made where it is not there yet. None where there cannot be one, or it is somebody else's: then
     /// every run makes all it needs.
     pub fn open() -> Option<Self> {
-        let root = Self::directory()?;
+        Self::at(Self::directory()?)
+    }
+
+    /// The same for a directory of any name.
+    pub(super) fn at(root: PathBuf) -> Option<Self> {
         let above = root.ancestors().find_map(|directory| fs::metadata(directory).ok())?;
         if above.uid() != geteuid().as_raw() {
             return None;
@@ -138,10 +148,7 @@ impl Kept {
         key: &Key,
         fill: impl FnOnce(&Path) -> Result<(), ServerError>,
     ) -> Option<Entry> {
-        let directory = self.root.join(kind.name());
-        // What was left by those that were killed in the midst of this.
-        left::remove(&directory, &Account::for_server().ok()?);
-        let new = tempfile::Builder::new().prefix(left::PREFIX).tempdir_in(&directory).ok()?;
+        let new = self.begin(kind)?;
         let lock = left::claim(new.path()).ok()?;
         let content = new.path().join(CONTENT);
         fs::create_dir(&content).ok()?;
@@ -175,6 +182,52 @@ impl Kept {
         File::options().write(true).create(true).truncate(false).mode(0o600).open(lock).ok()?;
         let lock = locked(&place)?;
         Some(Entry { content, _lock: lock })
+    }
+
+    /// The places of spare directories of that key.
+    fn spares(&self, key: &Key) -> impl Iterator<Item = PathBuf> {
+        let first = self.place(Kind::Spare, key);
+        (0..SPARES).map(move |number| first.with_added_extension(number.to_string()))
+    }
+
+    /// Puts a spare directory of that key in place of the empty directory `to`, if there is one which `is_intact`, by its list, and
+    /// returns what that says. One that is not intact goes.
+    pub(super) fn take<T>(&self, key: &Key, to: &Path, is_intact: impl Fn(&Path, &str) -> Option<T>) -> Option<T> {
+        let is_here = |place: &PathBuf| is_on_one_device(place, to);
+        self.spares(key).filter(is_here).find_map(|place| {
+            let _lock = owned(&place).ok()?;
+            let content = place.join(CONTENT);
+            let list = bounded::text(&place.join(LIST), u64::from(u32::MAX)).ok();
+            let found = list.and_then(|list| is_intact(&content, &list));
+            let taken = found.filter(|_| fs::rename(&content, to).is_ok());
+            remove_tree(&place);
+            taken
+        })
+    }
+
+    /// Whether a directory can become a spare one of that key, and there are not enough of them.
+    pub(super) fn wants(&self, key: &Key, directory: &Path) -> bool {
+        is_on_one_device(&self.root, directory) && self.spares(key).any(|place| !place.exists())
+    }
+
+    /// Makes `directory`, which a list says what it is like of, a spare one of that key. It may stay where it is.
+    pub(super) fn give(&self, key: &Key, directory: &Path, list: &str) {
+        let keep = || {
+            let new = self.begin(Kind::Spare)?;
+            let _lock = left::claim(new.path()).ok()?;
+            fs::write(new.path().join(LIST), list).ok()?;
+            fs::rename(directory, new.path().join(CONTENT)).ok()?;
+            let place = self.spares(key).find(|place| fs::rename(new.path(), place).is_ok());
+            place.map(|_| new.keep())
+        };
+        keep();
+    }
+
+    /// A new directory for an entry. What was left by those that were killed while they filled one goes.
+    fn begin(&self, kind: Kind) -> Option<tempfile::TempDir> {
+        let directory = self.root.join(kind.name());
+        left::remove(&directory, &Account::for_server().ok()?);
+        tempfile::Builder::new().prefix(left::PREFIX).tempdir_in(&directory).ok()
     }
 
     /// Removes entries that nobody has used for long, and of the others those that were not used for longest, until the rest is not
@@ -239,17 +292,33 @@ fn locked(place: &Path) -> Option<File> {
     Some(lock)
 }
 
+/// An exclusive lock on an entry that nobody uses.
+fn owned(place: &Path) -> io::Result<File> {
+    let path = place.join(left::LOCK);
+    let lock = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path)?;
+    lock.try_lock().map_err(|_| io::ErrorKind::ResourceBusy)?;
+    let (open, named) = (lock.metadata()?, fs::symlink_metadata(&path)?);
+    match (open.dev(), open.ino()) == (named.dev(), named.ino()) {
+        true => Ok(lock),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
 /// Removes an entry, unless somebody uses it.
 fn remove(place: &Path) -> bool {
-    let lock = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(place.join(left::LOCK));
-    match lock {
-        Ok(lock) if lock.try_lock().is_ok() => {
+    match owned(place) {
+        Ok(_lock) => {
             remove_tree(place);
             !place.exists()
         }
-        Ok(_) => false,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
+}
+
+/// Whether a directory can be moved to where another one is.
+fn is_on_one_device(one: &Path, other: &Path) -> bool {
+    let device = |path: &Path| fs::symlink_metadata(path).map(|file| file.dev()).ok();
+    device(one).is_some_and(|one| device(other) == Some(one))
 }
 
 fn size(place: &Path) -> u64 {
@@ -283,10 +352,7 @@ mod tests {
 
     fn kept() -> (tempfile::TempDir, Kept) {
         let directory = tempfile::tempdir().expect("temporary directory");
-        for kind in Kind::ALL {
-            fs::create_dir(directory.path().join(kind.name())).expect("created");
-        }
-        let kept = Kept { root: directory.path().to_owned() };
+        let kept = Kept::at(directory.path().to_owned()).expect("made");
         (directory, kept)
     }
 
