@@ -219,7 +219,7 @@ fn without_a_suite_it_says_what_to_do() {
     let project = repository("", &[]);
     let ended = regress(&project, "");
     assert_eq!(ended.code, 4, "{}", all(&ended));
-    assert!(ended.stderr.contains("no regression suite of PGXS or pgrx"), "{}", all(&ended));
+    assert!(ended.stderr.contains("no regression suite of PGXS, pgrx, ctest or meson"), "{}", all(&ended));
     assert!(ended.stderr.contains("hint: \"mcspec exec\""), "{}", all(&ended));
 }
 

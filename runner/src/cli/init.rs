@@ -20,7 +20,7 @@ use crate::init::calls::{self, Calls};
 use crate::init::catalog;
 use crate::init::draft::{Project, Spec};
 use crate::init::harvest::Harvest;
-use crate::init::repository::{self, Source, Way};
+use crate::init::repository::{self, Control, Source, Way};
 use crate::init::surroundings::{self, Needs, hinted};
 use crate::init::trial::{Refused, Trial};
 use crate::server::{Installation, RunDirectory, ServerError};
@@ -147,7 +147,10 @@ fn build(
         let config = Config { engine: user.engine.clone(), ..Config::parse(&project.toml(), Path::new(FILE_NAME))? };
         let extensions: Vec<_> = config.extensions.values().cloned().collect();
         match prepare::stage(installation, directory, &extensions, &config, true) {
-            Ok(installed) => return Ok((Built { sources, installed }, left_out)),
+            Ok(installed) => {
+                learn(&mut sources, &installed, installation);
+                return Ok((Built { sources, installed }, left_out));
+            }
             Err(Complaint::Server(error)) if sources.len() > 1 && not_built(&error).is_some() => {
                 let name = not_built(&error).unwrap_or_default().to_owned();
                 note(&format!("warning: \"{name}\" is left out: {error}"));
@@ -156,6 +159,25 @@ fn build(
             }
             Err(complaint) => return Err(complaint),
         }
+    }
+}
+
+/// Finds out what came of commands, which may install anything.
+fn learn(sources: &mut [Source], installed: &Installed, original: &Installation) {
+    let stage = installed.stage.installation();
+    let known: BTreeSet<String> = sources.iter().flat_map(|source| source.names().map(str::to_owned)).collect();
+    let directory = stage.extension_dir();
+    let new = new_files(&directory, &original.extension_dir(), ".control");
+    let control = |name: &String| {
+        let text = fs::read_to_string(directory.join(format!("{name}.control"))).unwrap_or_default();
+        Control::read(name, &text)
+    };
+    for source in sources.iter_mut().filter(|source| matches!(source.build, Way::Command(_))) {
+        let is_its = |name: &&String| source.names().any(|own| own == *name) || !known.contains(*name);
+        let extensions: Vec<Control> = new.iter().filter(is_its).map(control).collect();
+        let libraries = new_files(&stage.pkglib_dir, &original.pkglib_dir, ".so");
+        let libraries = libraries.into_iter().filter(|name| is_its(&name)).collect();
+        source.has_installed(extensions, libraries);
     }
 }
 
@@ -194,7 +216,7 @@ fn specs(
     libraries.retain(is_there);
     // Whose names nobody has written down.
     if libraries.is_empty() || matches!(source.build, Way::Command(_)) {
-        let new = new_libraries(&stage.pkglib_dir, &original.pkglib_dir);
+        let new = new_files(&stage.pkglib_dir, &original.pkglib_dir, ".so");
         libraries.extend(new.into_iter().filter(|name| !others.contains(name)));
     }
     let mut known = BTreeSet::new();
@@ -208,14 +230,16 @@ fn specs(
     source.extensions.iter().map(|control| one(&control.name)).collect()
 }
 
-/// Libraries that are in one directory and not in the other.
-fn new_libraries(staged: &Path, original: &Path) -> Vec<String> {
+/// The names before `ending` of files in one directory that are not those of the other, nor links or copies of them, which keep their
+/// times.
+fn new_files(staged: &Path, original: &Path, ending: &str) -> Vec<String> {
     let files = fs::read_dir(staged).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let modified = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
     let mut names: Vec<String> = names
-        .filter(|name| !original.join(name).exists())
-        .filter_map(|name| name.strip_suffix(".so").map(str::to_owned))
-        .filter(|name| name != crate::server::ENGINE)
+        .filter(|name| modified(original.join(name)).is_none_or(|time| modified(staged.join(name)) != Some(time)))
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .filter(|name| name != crate::server::ENGINE && !name.contains("--"))
         .collect();
     names.sort();
     names

@@ -28,6 +28,7 @@ mod regress;
 mod results;
 mod review;
 mod run;
+mod sections;
 mod select;
 mod served;
 mod shell;

@@ -1,6 +1,6 @@
 //! From the command line to what a run needs: installations, cases, staged trees.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -8,11 +8,13 @@ use std::thread;
 
 use super::catalog::catalog;
 use super::complaint::{Complaint, guarded};
+use super::sections::{self, Needed};
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
+use crate::judge::without_running;
 use crate::language::day::{BadDay, Day, TODAY};
-use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, Outside, Overrides, cases, load};
-use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, Stage, Template};
+use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, NotBuilt, Outside, Overrides, cases, load};
+use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, ServerError, Stage, Template};
 
 /// The installations a run is for.
 pub(super) fn installations(
@@ -149,16 +151,33 @@ pub(super) fn jobs(asked: Option<u32>, config: &Config) -> usize {
     asked.or(config.profile.jobs).map_or_else(processors, |jobs| jobs as usize)
 }
 
-/// Stages the installations with the extensions that the cases ask for and, where it is needed, the engine.
+/// Stages the installations with the extensions that the cases ask for and, where it is needed, the engine. A case that needs an
+/// extension that cannot be built fails for that; the others are run.
 pub(super) fn install(
     installations: &[Installation],
     run: &RunDirectory,
-    cases: &[Case],
+    cases: &mut [Case],
     config: &Config,
     needs_engine: bool,
 ) -> Result<Vec<Installed>, Complaint> {
-    let stage = |installation| stage(installation, run, &extensions(cases, installation, config), config, needs_engine);
-    installations.iter().map(stage).collect()
+    let mut all = Vec::new();
+    for (position, installation) in installations.iter().enumerate() {
+        let is_here = |case: &&mut Case| case.installation == position && without_running(case).is_none();
+        let own: Vec<Case> = cases.iter_mut().filter(is_here).map(|case| case.clone()).collect();
+        let engine = needs_engine.then(|| EngineFiles::find(installation, config)).transpose()?;
+        let extensions = extensions(&own, installation, config);
+        let (stage, failed) = Stage::build_each(installation, run, engine.as_ref(), &extensions)?;
+        for case in cases.iter_mut().filter(is_here) {
+            let needed = sections::needed(case, installation, config);
+            let of_it = |(name, _): &&(String, ServerError)| needed.sections.contains(name);
+            let not_built =
+                |(_, error): &(String, ServerError)| NotBuilt { message: error.to_string(), hint: error.hint() };
+            case.not_built = failed.iter().find(of_it).map(not_built);
+        }
+        let template = Template::create(&stage)?;
+        all.push(Installed { stage, template });
+    }
+    Ok(all)
 }
 
 /// Stages an installation with these extensions and, where it is needed, the engine.
@@ -189,19 +208,9 @@ pub(super) fn case_of(name: &str, installation: &Installation, config: &Config) 
     Ok(plan.cases.swap_remove(0))
 }
 
-/// The configured extensions that cases name. Any may be asked for by `cascade`, and one that nobody is known to provide may come
-/// with any.
+/// The configured extensions that cases need, or may need.
 pub(super) fn extensions(cases: &[Case], installation: &Installation, config: &Config) -> Vec<ExtensionSource> {
-    let named: BTreeSet<&str> = cases
-        .iter()
-        .flat_map(|case| {
-            let extensions = case.extensions.iter().map(|extension| extension.name.value.as_str());
-            extensions.chain(case.preloaded().map(String::as_str))
-        })
-        .collect();
-    let cascade = cases.iter().flat_map(|case| &case.extensions).any(|extension| extension.cascade);
-    let is_provided = |name: &str| config.extensions.values().any(|source| source.has(name));
-    let any = cascade || named.iter().any(|name| !is_provided(name) && !installation.has(name));
-    let wanted = |source: &&ExtensionSource| any || named.iter().any(|name| source.has(name));
-    config.extensions.values().filter(wanted).cloned().collect()
+    let needed: Vec<Needed> = cases.iter().map(|case| sections::needed(case, installation, config)).collect();
+    let is_needed = |source: &&ExtensionSource| needed.iter().any(|one| one.any || one.sections.contains(&source.name));
+    config.extensions.values().filter(is_needed).cloned().collect()
 }

@@ -22,7 +22,7 @@ use crate::regress::{self, Counted, Done, Programs, Ran, Repeats, Repetition};
 use crate::report::{Reports, duration};
 use crate::results;
 use crate::server::{Installation, Server, ServerOptions, Workplace, is_interrupted};
-use crate::suite::{self, Kind, Make, Settings, Suite};
+use crate::suite::{self, Found, Kind, Make, Settings, Suite};
 
 /// The name of the results where none is given; the tests' are behind it.
 const NAME: &str = "regress";
@@ -145,7 +145,7 @@ impl Regress {
                     })?)
                 }
             };
-            let kept = results.join("suite").join(&source.name).join(&suite.directory);
+            let kept = results.join("suite").join(&source.name).join(&suite.label);
             if let Some(ran) = &ran {
                 keep(place, suite, &kept, ran)?;
             }
@@ -213,20 +213,29 @@ fn repositories<'a>(
         if repositories.iter().any(|repository| repository.source.path == source.path) {
             continue;
         }
-        let place = Workplace::copy(&source.path, &source.name, &ready.directory)?;
+        let place = Workplace::copy(source, &ready.installed.stage)?;
         let arguments = match &source.build {
             Build::Make { arguments } => arguments.clone(),
             _ => Vec::new(),
         };
         let make = Make { pg_config: installation.pg_config.clone(), arguments };
         match suite::find(place.path(), &make, &names) {
-            Ok(suites) => repositories.push(Repository { source, place, make, suites }),
+            Ok(Found { suites, others }) => {
+                if !others.is_empty() {
+                    let names = others.join(", ");
+                    note(&format!(
+                        "tests of \"{}\" that are not run, since they do not run pg_regress: {names}",
+                        source.name
+                    ));
+                }
+                repositories.push(Repository { source, place, make, suites });
+            }
             Err(said) => complaints.push(said),
         }
     }
     if repositories.iter().all(|repository| repository.suites.is_empty()) {
         let said = complaints.into_iter().next().map_or(String::new(), |said| format!(": {said}"));
-        let message = format!("there is no regression suite of PGXS or pgrx{said}");
+        let message = format!("there is no regression suite of PGXS, pgrx, ctest or meson{said}");
         let hint = "\"mcspec exec\" runs whatever else tests it, as \"mcspec help exec\" says";
         return Err(Complaint::Nothing { message, hint: Some(hint.to_owned()) });
     }

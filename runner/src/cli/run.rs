@@ -18,10 +18,12 @@ use super::output::{Files, ReportTo, Stdout, reporters};
 use super::outside::FromOutside;
 use super::prepare::{self, Plan};
 use super::record::Recorder;
+use super::sections;
 use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
 use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::exec::Installed;
 use crate::golden::Directory;
 use crate::judge::without_running;
 use crate::language::ast::Trace;
@@ -173,7 +175,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     make_directory(&config.project.results)?;
     let (reporters, files) = reporters(&arguments.report, arguments.quiet)?;
     signals::begin();
-    let to_run: Vec<Case> = plan.cases.iter().filter(|case| without_running(case).is_none()).cloned().collect();
+    let has_any = plan.cases.iter().any(|case| without_running(case).is_none());
     let mut kept = None;
     let mut installed = Vec::new();
     if given.is_none() {
@@ -191,12 +193,13 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         if nix::unistd::geteuid().is_root() && !arguments.quiet {
             note(&format!("servers run as user \"{}\"", directory.account().name()));
         }
-        if !to_run.is_empty() {
-            installed = match prepare::install(&installations, &directory, &to_run, config, !transcript) {
+        if has_any {
+            installed = match prepare::install(&installations, &directory, &mut plan.cases, config, !transcript) {
                 // Which main() says.
                 Err(_) if is_interrupted() => return Ok(Exit::Ok),
                 prepared => prepared?,
             };
+            warn_of_unknown(&plan.cases, &installed, config);
         }
     }
 
@@ -298,6 +301,19 @@ fn warn_of_missing(specs: &[String], config: &Config) {
     let which = if specs.len() == 1 { "spec" } else { "specs" };
     note(&format!("warning: schedule \"{schedule}\" does not have {which} {names}"));
     note(&format!("hint: \"mcspec run '*'\" runs all specs; without \"{schedule}\", \"mcspec run\" does"));
+}
+
+/// Says which extensions nobody has, so far as that is known before they are created.
+fn warn_of_unknown(cases: &[Case], installed: &[Installed], config: &Config) {
+    for (position, Installed { stage, .. }) in installed.iter().enumerate() {
+        let here = cases.iter().filter(|case| case.installation == position);
+        for name in sections::unknown(here, stage.installation(), config) {
+            let major = stage.installation().version.major();
+            note(&format!(
+                "warning: no section of mcspec.toml provides extension \"{name}\", nor does PostgreSQL {major}"
+            ));
+        }
+    }
 }
 
 /// Tells the user something.

@@ -344,6 +344,7 @@ mod tests {
             build,
             extensions: names.iter().map(|name| control(name)).collect(),
             libraries: libraries.iter().map(|&name| name.to_owned()).collect(),
+            title: String::new(),
         };
         let sources = [source("", Way::Make, &["a"], &["a"]), source("sub/b", Way::Make, &[], &["hook"])];
         let left_out = [("c".to_owned(), "two\nlines".to_owned())];

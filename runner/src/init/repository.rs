@@ -31,6 +31,8 @@ pub struct Source {
     pub extensions: Vec<Control>,
     /// The libraries that its build says it makes.
     pub libraries: Vec<String>,
+    /// What it is called as long as nobody knows what comes with it.
+    pub title: String,
 }
 
 /// How something is built.
@@ -59,7 +61,14 @@ impl Source {
     /// What its section is called: its first extension, or else its first library.
     pub fn name(&self) -> Option<&str> {
         let extension = self.extensions.first().map(|control| control.name.as_str());
-        extension.or(self.libraries.first().map(String::as_str))
+        let name = extension.or(self.libraries.first().map(String::as_str)).unwrap_or(&self.title);
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// Says what its build has installed, where that is not known before.
+    pub fn has_installed(&mut self, extensions: Vec<Control>, libraries: Vec<String>) {
+        let title = self.title.clone();
+        *self = Source { title, ..of(&self.directory, self.build.clone(), extensions, libraries) };
     }
 
     /// All that comes with it, by name.
@@ -146,8 +155,10 @@ pub fn find(top: &Path) -> Vec<Source> {
         if let Some(commands) = commands(&top.join(directory), is_by_hand) {
             let below = controls.iter().filter(|(place, _)| place.starts_with(directory));
             let extensions: Vec<Control> = below.map(|(_, control)| control.clone()).collect();
-            if !extensions.is_empty() {
-                sources.push(of(directory, Way::Command(commands), extensions, Vec::new()));
+            // Control files may be written by the build, under names that it computes.
+            if !extensions.is_empty() || speaks_of_postgres(&top.join(directory)) {
+                let source = of(directory, Way::Command(commands), extensions, Vec::new());
+                sources.push(Source { title: title(&top.join(directory)), ..source });
             }
         }
     }
@@ -161,7 +172,24 @@ fn of(directory: &Path, build: Way, extensions: Vec<Control>, libraries: Vec<Str
     extensions.retain(|control| known.insert(control.name.clone()));
     // What another one needs comes first.
     extensions.sort_by_key(|control| control.requires.iter().filter(|name| known.contains(*name)).count());
-    Source { directory: directory.to_owned(), build, extensions, libraries }
+    Source { directory: directory.to_owned(), build, extensions, libraries, title: String::new() }
+}
+
+/// Files that say how something is built that has neither PGXS nor cargo.
+const BUILD_FILES: [&str; 5] = ["CMakeLists.txt", "meson.build", "configure.ac", "configure.in", "Makefile"];
+
+/// Whether what is built in a directory is for PostgreSQL.
+fn speaks_of_postgres(directory: &Path) -> bool {
+    BUILD_FILES.iter().any(|name| {
+        let text = read(&directory.join(name)).unwrap_or_default().to_ascii_lowercase();
+        text.contains("pg_config") || text.contains("postgres")
+    })
+}
+
+/// The name of a directory.
+fn title(directory: &Path) -> String {
+    let path = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// How something is built that has neither PGXS nor cargo.
@@ -271,18 +299,17 @@ mod tests {
             fs::create_dir_all(path.parent().expect("has one")).expect("made");
             fs::write(path, text).expect("written");
         }
+        let name = |source: &Source| match source.name() {
+            Some(name) if name == title(top.path()) => "TOP".to_owned(),
+            name => name.unwrap_or("-").to_owned(),
+        };
         let line = |source: &Source| {
             let way = match &source.build {
                 Way::Make => "make".to_owned(),
                 Way::Cargo => "cargo".to_owned(),
                 Way::Command(lines) => lines[0].split(' ').next().unwrap_or_default().to_owned(),
             };
-            format!(
-                "{}: {way}: {} + {}",
-                source.directory.display(),
-                source.name().unwrap_or("-"),
-                source.provides().join(" ")
-            )
+            format!("{}: {way}: {} + {}", source.directory.display(), name(source), source.provides().join(" "))
         };
         find(top.path()).iter().map(line).collect()
     }
@@ -325,6 +352,8 @@ mod tests {
             (&[("meson.build", ""), ("x.control.in", "")], &[": meson: x + "]),
             (&[("configure", "--with-pgconfig"), ("x/x.control", "")], &[": sh: x + "]),
             (&[("autogen.sh", ""), ("configure.ac", ""), ("x.control", "")], &[": sh: x + "]),
+            (&[("CMakeLists.txt", "find_package(PostgreSQL)"), ("cmake/control.in", "")], &[": cmake: TOP + "]),
+            (&[("CMakeLists.txt", "project(other)")], &[]),
             (&[("README", "")], &[]),
             (&[("Makefile", "all:\n")], &[]),
         ];

@@ -27,7 +27,7 @@ use crate::exec::outcome::{Outcome, PermutationOutcome, Window};
 use crate::golden::{self, Block, Difference, GoldenError, Recorded};
 use crate::language::ast::{Expect, Expectation};
 use crate::panicked::Panicked;
-use crate::plan::{Allowance, Case};
+use crate::plan::{Allowance, Case, NotBuilt};
 use crate::results::{Axes, Seen};
 
 pub use allowed::{Use, used};
@@ -88,7 +88,9 @@ pub fn without_running(case: &Case) -> Option<Verdict> {
     } else if !case.unsupported.is_empty() {
         (Status::Unsupported, case.unsupported.iter().cloned().map(Fault::Unsupported).collect())
     } else {
-        return None;
+        let NotBuilt { message, hint } = case.not_built.clone()?;
+        let failure = Failure::new(Step::Server, Cause::Server { message, hint });
+        (Status::Failed, vec![Fault::Failure(failure)])
     };
     Some(not_run(status, faults))
 }

@@ -151,6 +151,7 @@ impl Planner<'_> {
             skip,
             xfail,
             unsupported: unsupported(spec).into_iter().map(|found| Problem::new(source, found)).collect(),
+            not_built: None,
             retries: spec.retries.as_ref().map_or(0, |retries| retries.value),
             extensions: spec.extensions.clone(),
             preload_first: spec.preload_first.iter().map(|library| library.value.clone()).collect(),

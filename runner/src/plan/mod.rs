@@ -72,6 +72,8 @@ pub struct Case {
     pub xfail: Option<String>,
     /// What the spec asks for and this version cannot do. Such a case is reported and not run.
     pub unsupported: Vec<Problem>,
+    /// The extension that it needs and that could not be built.
+    pub not_built: Option<NotBuilt>,
     /// How often a failed case is run again.
     pub retries: u32,
     /// Extensions under test, in the order in which they are created.
@@ -106,6 +108,15 @@ pub struct Case {
     pub left_out: Vec<String>,
     /// Titles of scenarios and permutations that are not in the part of the spec that is to run.
     pub not_selected: Vec<String>,
+}
+
+/// Why an extension could not be built.
+#[derive(Debug, Clone)]
+pub struct NotBuilt {
+    /// What failed, with the end of the output of what builds it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// `set name = value`

@@ -51,6 +51,7 @@ pub fn run(
             let launcher = place.write_program("mcspec-launcher", TERSE)?;
             by_files(programs, &directory, suite, Some(&launcher))
         }
+        Launch::Program { environment } => by_program(programs, &directory, suite, environment),
         Launch::Files { fixture } => {
             if let Some(fixture) = fixture {
                 make_database(frame, place, programs, suite)?;
@@ -91,6 +92,16 @@ fn by_files(programs: &Programs, directory: &Path, suite: &Suite, launcher: Opti
     command.args(launcher.map(|launcher| format!("--launcher={}", launcher.display())));
     for part in &suite.parts {
         command.args(part.options.words()).args(part.tests());
+    }
+    command
+}
+
+fn by_program(programs: &Programs, directory: &Path, suite: &Suite, environment: &[(String, String)]) -> Command {
+    let is_isolation = suite.parts.iter().any(|part| part.kind == Kind::Isolation);
+    let mut command = Command::new(if is_isolation { &programs.isolation[0] } else { &programs.regress });
+    command.current_dir(directory).envs(environment.iter().map(|(name, value)| (name, value)));
+    for part in &suite.parts {
+        command.args(part.options.words());
     }
     command
 }

@@ -86,7 +86,7 @@ pub fn tell(
 
 /// The name of a test's case.
 fn name(prefix: &str, suite: &Suite, part: &Part, test: &str) -> String {
-    let prefix = Path::new(prefix).join(&suite.directory);
+    let prefix = Path::new(prefix).join(&suite.label);
     let prefix = if part.kind == Kind::Isolation { prefix.join("isolation") } else { prefix };
     prefix.join(test).display().to_string()
 }

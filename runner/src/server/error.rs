@@ -247,6 +247,11 @@ impl ServerError {
         Self::Connect { database: settings.database().to_owned(), source, hint }
     }
 
+    /// Whether it is one extension that is not as it should be, or cannot be built.
+    pub(super) fn is_of_extension(&self) -> bool {
+        matches!(self, Self::Source { .. } | Self::Build { .. } | Self::NoPgxs { .. })
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

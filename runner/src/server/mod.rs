@@ -35,7 +35,7 @@ pub use connect::{Attempt, Refusal, Unreached, Unusable};
 pub use crash::{Crash, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;
-pub use extension::is_ready as extension_is_ready;
+pub use extension::{Tree, is_ready as extension_is_ready};
 pub use given::GivenServer;
 pub use installation::{Installation, PgVersion};
 pub use instance::{Backend, CONF_FILE, Server};

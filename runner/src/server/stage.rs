@@ -7,7 +7,7 @@ use walkdir::DirEntry;
 
 use super::engine::{ENGINE, EngineFiles};
 use super::error::ServerError;
-use super::extension::{self, Before, Site};
+use super::extension::{self, Before, Site, Tree, Trees};
 use super::installation::Installation;
 use super::run_directory::RunDirectory;
 use super::spare::{Filled, Filling};
@@ -24,6 +24,7 @@ pub struct Stage {
     installation: Installation,
     engine: bool,
     run: RunDirectory,
+    trees: Trees,
     tree: Filled,
 }
 
@@ -41,6 +42,18 @@ impl Stage {
         engine: Option<&EngineFiles>,
         extensions: &[ExtensionSource],
     ) -> Result<Self, ServerError> {
+        let (stage, failed) = Self::build_each(original, run, engine, extensions)?;
+        failed.into_iter().next().map_or(Ok(stage), |(_, error)| Err(error))
+    }
+
+    /// The same, and goes on after an extension that cannot be built. Returned are the names of those too, with the reasons.
+    pub fn build_each(
+        original: &Installation,
+        run: &RunDirectory,
+        engine: Option<&EngineFiles>,
+        extensions: &[ExtensionSource],
+    ) -> Result<(Self, Vec<(String, ServerError)>), ServerError> {
+        let mut failed = Vec::new();
         let top = run.subdirectory(&format!("pg{}", original.version.major()))?;
         let filling = Arc::new(Filling::new(plan(original, run)?, None, None));
         let tree = Filled::make(&filling, top, run)?;
@@ -49,15 +62,39 @@ impl Stage {
         if let Some(engine) = engine {
             install_engine(engine, &installation)?;
         }
-        let before = Before::default();
-        let site = Site { original, staged: &installation, top, run, before: &before };
+        let (before, trees) = (Before::default(), Trees::default());
+        let site = Site { original, staged: &installation, top, run, before: &before, trees: &trees };
         for source in extensions {
-            extension::install(source, site)?;
+            match extension::install(source, site) {
+                Err(error) if error.is_of_extension() => failed.push((source.name.clone(), error)),
+                installed => installed?,
+            }
         }
         if run.account().switch().is_some() {
             tree::open_to_all(top)?;
         }
-        Ok(Self { original: original.clone(), installation, engine: engine.is_some(), run: run.clone(), tree })
+        let (original, run) = (original.clone(), run.clone());
+        Ok((Self { original, installation, engine: engine.is_some(), run, trees, tree }, failed))
+    }
+
+    /// The directory in which an extension was built; none where nothing is left of that.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be built again, where that has to be.
+    pub fn built(&self, source: &ExtensionSource) -> Result<Option<Tree>, ServerError> {
+        let before = Before::default();
+        let Self { original, installation: staged, run, trees, .. } = self;
+        let tree = extension::tree(source, Site { original, staged, top: self.top(), run, before: &before, trees })?;
+        if run.account().switch().is_some() {
+            tree::open_to_all(self.top())?;
+        }
+        Ok(tree)
+    }
+
+    /// The directory that stands for the root of the file system.
+    pub(super) fn top(&self) -> &Path {
+        self.tree.path()
     }
 
     /// The copy, as its own `pg_config` describes it.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -222,6 +223,56 @@ pub(super) fn open_to_all(top: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// The largest file in which paths are sought, in bytes: what is made by configure or cmake is smaller.
+const LARGEST_TEXT: u64 = 8 << 20;
+
+/// Writes other paths in place of these into all text files below `top`, which keep their times: what was made from them is still new.
+pub(super) fn rename_in_texts(top: &Path, moved: &[(&Path, &Path)]) -> Result<(), ServerError> {
+    let moved: Vec<_> = moved.iter().filter(|(from, to)| from != to).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    for entry in WalkDir::new(top).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
+        let (path, like) = (entry.path(), entry.metadata().ok());
+        let Some(like) = like.filter(|like| like.len() <= LARGEST_TEXT) else { continue };
+        let old = fs::read(path).map_err(ServerError::file("read", path))?;
+        if old.contains(&0) {
+            continue;
+        }
+        let replaced = |text: &[u8], (from, to): &&(&Path, &Path)| renamed(text, from, to);
+        let new =
+            moved.iter().fold(None, |new: Option<Vec<u8>>, pair| replaced(new.as_ref().unwrap_or(&old), pair).or(new));
+        let Some(new) = new else { continue };
+        let write = || {
+            // It may be one that nobody is to write to.
+            fs::set_permissions(path, Permissions::from_mode(like.permissions().mode() | 0o200))?;
+            fs::write(path, new)?;
+            File::options().write(true).open(path)?.set_modified(like.modified()?)?;
+            fs::set_permissions(path, like.permissions())
+        };
+        write().map_err(ServerError::file("write", path))?;
+    }
+    Ok(())
+}
+
+/// A text with a path in place of another one, and of what is below that; none where that is not in it.
+fn renamed(text: &[u8], from: &Path, to: &Path) -> Option<Vec<u8>> {
+    let (from, to) = (from.as_os_str().as_bytes(), to.as_os_str().as_bytes());
+    let mut new = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.windows(from.len()).position(|window| window == from) {
+        let end = start + from.len();
+        let is_longer = rest.get(end).is_some_and(|c| c.is_ascii_alphanumeric() || b"-_.+".contains(c));
+        new.extend_from_slice(&rest[..start]);
+        new.extend_from_slice(if is_longer { from } else { to });
+        rest = &rest[end..];
+    }
+    (rest.len() < text.len()).then(|| {
+        new.extend_from_slice(rest);
+        new
+    })
+}
+
 /// The longest path that all of `paths` lie in or below.
 pub(super) fn common_ancestor<'a>(paths: impl IntoIterator<Item = &'a Path>) -> PathBuf {
     let mut paths = paths.into_iter();
@@ -292,6 +343,27 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).expect("read"), "text");
             assert_eq!(file.metadata().expect("there").modified().expect("known"), old);
         }
+    }
+
+    #[test]
+    fn paths_in_texts_are_renamed() {
+        for (text, expected) in [
+            ("srcdir=/run/a-1\n/run/a-1/x:/run/a-12/x", Some("srcdir=/new\n/new/x:/run/a-12/x")),
+            ("/run/a-1", Some("/new")),
+            ("/run/a", None),
+            ("", None),
+        ] {
+            let new = renamed(text.as_bytes(), Path::new("/run/a-1"), Path::new("/new"));
+            assert_eq!(new.as_deref(), expected.map(str::as_bytes), "{text}");
+        }
+        let top = tempfile::tempdir().expect("temporary directory");
+        let write = |name: &str, bytes: &[u8]| fs::write(top.path().join(name), bytes).expect("written");
+        write("text", b"/one/x /two/y /three");
+        write("binary", b"/one/x\0");
+        let moved = [(Path::new("/one"), Path::new("/1")), (Path::new("/two"), Path::new("/2"))];
+        rename_in_texts(top.path(), &moved).expect("renamed");
+        assert_eq!(fs::read(top.path().join("text")).expect("read"), b"/1/x /2/y /three");
+        assert_eq!(fs::read(top.path().join("binary")).expect("read"), b"/one/x\0");
     }
 
     #[test]

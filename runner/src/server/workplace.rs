@@ -11,7 +11,9 @@ use walkdir::DirEntry;
 
 use super::error::ServerError;
 use super::run_directory::RunDirectory;
+use super::stage::Stage;
 use super::tree::{self, Treatment};
+use crate::config::ExtensionSource;
 
 /// A copy of a repository that belongs to the account of the server, which may have to write there (`COPY .. TO`). The original
 /// stays as it is, whatever is run.
@@ -22,21 +24,24 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Copies the repository at `from`, over what an extension of that name was built in.
+    /// Copies the repository of an extension, over what it was built in.
     ///
     /// # Errors
     ///
     /// What cannot be copied.
-    pub fn copy(from: &Path, name: &str, run: &RunDirectory) -> Result<Self, ServerError> {
-        let path = run.server_subdirectory(&format!("tests-{name}"))?;
+    pub fn copy(source: &ExtensionSource, stage: &Stage) -> Result<Self, ServerError> {
+        let run = stage.run().clone();
+        let path = run.server_subdirectory(&format!("tests-{}", source.name))?;
         let account = Some(run.account());
         // What was made of the sources, such as a Makefile by configure, and then they themselves: a build does without some of them.
-        if let Some(built) = built(run, name) {
-            tree::copy(&built, &path, account, |_| Treatment::Each)?;
+        if let Some(built) = stage.built(source)? {
+            tree::copy(&built.path, &path, account, |_| Treatment::Each)?;
+            let moved = [(built.was.as_path(), path.as_path()), (&built.staged, stage.top())];
+            tree::rename_in_texts(&path, &moved)?;
         }
         // An empty path is the current directory.
-        tree::copy(&Path::new(".").join(from), &path, account, treatment)?;
-        Ok(Self { path, run: run.clone() })
+        tree::copy(&Path::new(".").join(&source.path), &path, account, treatment)?;
+        Ok(Self { path, run })
     }
 
     /// Where it is.
@@ -63,16 +68,6 @@ impl Workplace {
             command.uid(uid).gid(gid).env("HOME", &self.path);
         }
     }
-}
-
-/// Where an extension was built in this run.
-fn built(run: &RunDirectory, name: &str) -> Option<PathBuf> {
-    let prefix = format!("build-{name}-");
-    let is_it = |path: &PathBuf| {
-        let rest = path.file_name().and_then(|name| name.to_str()?.strip_prefix(&prefix));
-        path.is_dir() && rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
-    };
-    fs::read_dir(run.path()).ok()?.flatten().map(|entry| entry.path()).find(is_it)
 }
 
 /// What is no source stays behind.

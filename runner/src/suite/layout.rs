@@ -21,6 +21,11 @@ pub enum Launch {
     },
     /// pg_regress as `cargo pgrx regress` calls it.
     Crate,
+    /// pg_regress or its twin for isolation specs with the options of a test that ctest or meson would run.
+    Program {
+        /// What is set for it besides.
+        environment: Vec<(String, String)>,
+    },
     /// pg_regress with all files that have an expected output.
     Files {
         /// A script to run before the first file.
@@ -85,7 +90,7 @@ fn suite(input: &Path, tests: Vec<String>, options: Options, launch: Launch, set
     let (input, output) = (input.to_owned(), input.to_owned());
     let directory = input.clone();
     let part = Part { kind: Kind::Regress, input, output, groups, options };
-    Suite { directory, launch, parts: vec![part], settings }
+    Suite { label: directory.clone(), directory, launch, parts: vec![part], settings }
 }
 
 /// The names of the files in `sql/` that have an output in `expected/`, or one for another platform, by name.

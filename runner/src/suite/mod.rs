@@ -5,6 +5,7 @@ mod configuration;
 mod layout;
 mod makefile;
 mod options;
+mod programs;
 mod schedule;
 mod verdicts;
 mod words;
@@ -24,6 +25,8 @@ use crate::language::SourceFile;
 pub struct Suite {
     /// The directory in which the command runs, from the top of the repository.
     pub directory: PathBuf,
+    /// What is before the names of its tests, where there may be several suites.
+    pub label: PathBuf,
     /// How it is run.
     pub launch: Launch,
     /// What it runs, in this order.
@@ -73,14 +76,23 @@ impl Part {
     }
 }
 
+/// What a repository has.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Its suites.
+    pub suites: Vec<Suite>,
+    /// The names of tests that its build knows and that run something else than pg_regress.
+    pub others: Vec<String>,
+}
+
 /// Finds the suites of the repository whose copy is at `top`: those of its Makefile or of the Makefiles in sub-directories, of a
-/// pgrx crate, or else files that lie as pg_regress wants them. `extensions` are those under test.
+/// pgrx crate, what ctest or meson would run, or else files that lie as pg_regress wants them. `extensions` are those under test.
 ///
 /// # Errors
 ///
-/// What make says where it cannot read a Makefile, and there is nothing else.
-pub fn find(top: &Path, make: &Make, extensions: &[String]) -> Result<Vec<Suite>, String> {
-    let (mut suites, mut complaint) = (Vec::new(), None);
+/// What make or ctest says where it cannot tell, and there is nothing else.
+pub fn find(top: &Path, make: &Make, extensions: &[String]) -> Result<Found, String> {
+    let (mut suites, mut others, mut complaint) = (Vec::new(), Vec::new(), None);
     for directory in makefile::directories(top) {
         match make.variables(&top.join(&directory)) {
             Ok(variables) if variables.has_tests() => {
@@ -98,17 +110,54 @@ pub fn find(top: &Path, make: &Make, extensions: &[String]) -> Result<Vec<Suite>
         suites = layout::of_crates(top);
     }
     if suites.is_empty() {
+        match programs::find(top) {
+            Ok(known) => (suites, others) = (known.suites, known.others),
+            Err(said) => complaint = complaint.or(Some(said)),
+        }
+    }
+    if suites.is_empty() {
         suites = layout::of_files(top, extensions);
     }
     match complaint {
         Some(said) if suites.is_empty() => Err(said),
-        _ => Ok(suites),
+        _ => Ok(Found { suites, others }),
     }
+}
+
+/// The tests that options name, and `named` ones; a schedule is sought from the directory in which the program runs.
+fn groups(directory: &Path, options: &Options, named: &[String]) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    for schedule in &options.schedules {
+        let text = SourceFile::read(directory.join(schedule)).map(|source| source.text).unwrap_or_default();
+        groups.extend(schedule::groups(&text));
+    }
+    groups.extend(options.tests.iter().chain(named).map(|test| vec![test.clone()]));
+    groups
+}
+
+/// What the server needs that a program with these options would start.
+fn settings(directory: &Path, options: &Options) -> Settings {
+    let mut settings = Settings::default();
+    for file in &options.configurations {
+        if let Ok(source) = SourceFile::read(configuration::find(directory, file)) {
+            settings.add_file(source);
+        }
+    }
+    if options.starts_server {
+        // What pg_regress would write for it (pg_regress.c, regression_main).
+        settings.merge(Settings { lines: vec!["max_prepared_transactions = 2".to_owned()], ..Settings::default() });
+    }
+    settings
+}
+
+/// A path as it is from the top of the repository, if it is there.
+fn below(top: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(top).unwrap_or(path).to_owned()
 }
 
 fn of_makefile(top: &Path, directory: &Path, variables: &Variables) -> Suite {
     let mut parts = Vec::new();
-    let mut settings = Settings::default();
+    let mut needs = Settings::default();
     for (kind, tests, options, output) in
         [(Kind::Regress, "REGRESS", "REGRESS_OPTS", ""), (Kind::Isolation, "ISOLATION", "ISOLATION_OPTS", "output_iso")]
     {
@@ -119,22 +168,9 @@ fn of_makefile(top: &Path, directory: &Path, variables: &Variables) -> Suite {
         }
         let options = Options::read(&words::words(variables.get(options)));
         let own = top.join(directory);
-        let mut groups: Vec<Vec<String>> = Vec::new();
-        for schedule in &options.schedules {
-            let text = SourceFile::read(own.join(schedule)).map(|source| source.text).unwrap_or_default();
-            groups.extend(schedule::groups(&text));
-        }
-        groups.extend(options.tests.iter().chain(&named).map(|test| vec![test.clone()]));
-        for file in &options.configurations {
-            if let Ok(source) = SourceFile::read(configuration::find(&own, file)) {
-                settings.add_file(source);
-            }
-        }
-        if options.starts_server {
-            // What pg_regress would write for it (pg_regress.c, regression_main).
-            settings.merge(Settings { lines: vec!["max_prepared_transactions = 2".to_owned()], ..Settings::default() });
-        }
-        let place = |named: &Option<String>, other: &str| directory.join(named.as_deref().unwrap_or(other));
+        let groups = groups(&own, &options, &named);
+        needs.merge(settings(&own, &options));
+        let place = |named: &Option<String>, other: &str| below(top, &own.join(named.as_deref().unwrap_or(other)));
         let (input, output) = (place(&options.input, ""), place(&options.output, output));
         parts.push(Part { kind, input, output, groups, options });
     }
@@ -143,7 +179,8 @@ fn of_makefile(top: &Path, directory: &Path, variables: &Variables) -> Suite {
         parts.push(Part { kind: Kind::Tap, input, output, groups: Vec::new(), options: Options::default() });
     }
     let has_goal = variables.get("NO_INSTALLCHECK").is_empty();
-    Suite { directory: directory.to_owned(), launch: Launch::Make { has_goal }, parts, settings }
+    let directory = directory.to_owned();
+    Suite { label: directory.clone(), directory, launch: Launch::Make { has_goal }, parts, settings: needs }
 }
 
 #[cfg(test)]
@@ -161,7 +198,7 @@ mod tests {
             fs::write(path, text).expect("written");
         }
         let make = Make { pg_config: "/nowhere/pg_config".into(), arguments: Vec::new() };
-        find(top.path(), &make, &["mine".to_owned()])
+        find(top.path(), &make, &["mine".to_owned()]).map(|found| found.suites)
     }
 
     fn tests(part: &Part) -> Vec<Vec<&str>> {

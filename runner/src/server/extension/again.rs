@@ -101,6 +101,7 @@ pub(super) fn of_copy(
     let copy = shell::copy(source, path, site.run, treatment)?;
     // Of what is built: the sources may have changed meanwhile.
     let key = base.as_ref().map(|(_, digest)| key(&copy, digest)).transpose()?;
+    site.trees.add(source, &copy, site, treatment);
     build_and_keep(base.map(|(kept, _)| kept), site, || build(&copy).map(|()| key))
 }
 

@@ -6,6 +6,7 @@ use walkdir::DirEntry;
 
 use super::super::error::ServerError;
 use super::super::tree::Treatment;
+use super::overlay::Snapshot;
 use super::place::Places;
 use super::{Site, again, shell, unusable};
 use crate::config::ExtensionSource;
@@ -19,8 +20,10 @@ pub(super) fn build(source: &ExtensionSource, path: &Path, lines: &[String], sit
     again::of_copy(source, path, site, treatment, |copy| install(source, copy, lines, site))
 }
 
-fn install(source: &ExtensionSource, copy: &Path, lines: &[String], site: Site) -> Result<(), ServerError> {
+/// The same, in that copy of the sources.
+pub(super) fn install(source: &ExtensionSource, copy: &Path, lines: &[String], site: Site) -> Result<(), ServerError> {
     let destination = site.run.subdirectory(&format!("destination-{}", source.name))?;
+    let before = Snapshot::of(site);
     let mut sh = shell::program("sh", copy, site);
     sh.args(["-e", "-x", "-c", &lines.join("\n")])
         .env("PG_CONFIG", &site.staged.pg_config)
@@ -30,9 +33,7 @@ fn install(source: &ExtensionSource, copy: &Path, lines: &[String], site: Site) 
         sh.env(variable, shell::debug_flags(variable, USUAL, copy, &source.path));
     }
     shell::run(sh, source, &copy.with_extension("log"), "the command")?;
-    let placed = Places::of(site).install(&destination)?;
-    let control = site.staged.extension_dir().join(format!("{}.control", source.name));
-    if placed == 0 && !control.is_file() {
+    if Places::of(site).install(&destination)? == 0 && before.since(site).is_empty() {
         return Err(unusable(
             source,
             "its command has installed nothing; what is to be staged has to be below $DESTDIR, in the directories that \
@@ -44,7 +45,7 @@ fn install(source: &ExtensionSource, copy: &Path, lines: &[String], site: Site) 
 }
 
 /// What another build has left, which may know where it was, and what is no source at all, stays behind.
-fn treatment(entry: &DirEntry) -> Treatment {
+pub(super) fn treatment(entry: &DirEntry) -> Treatment {
     let name = entry.file_name().to_string_lossy();
     let holds = |file: &str| entry.path().join(file).exists();
     let skipped = match entry.file_type().is_dir() {

@@ -39,7 +39,13 @@ pub(super) fn build(
     again::of_copy(source, path, site, treatment, |copy| install(source, copy, arguments, site))
 }
 
-fn install(source: &ExtensionSource, copy: &Path, arguments: &[String], site: Site) -> Result<(), ServerError> {
+/// The same, in that copy of the sources.
+pub(super) fn install(
+    source: &ExtensionSource,
+    copy: &Path,
+    arguments: &[String],
+    site: Site,
+) -> Result<(), ServerError> {
     let mut make = shell::program("make", copy, site);
     // The copy is gone when an extension is used that an earlier run has built: its libraries are sought where the original has them.
     if !NAMES.iter().any(|name| fs::read_to_string(copy.join(name)).is_ok_and(|text| text.contains("rpathdir"))) {
@@ -56,7 +62,7 @@ fn install(source: &ExtensionSource, copy: &Path, arguments: &[String], site: Si
 }
 
 /// What make may have left from another build, and what is no source at all, stays behind.
-fn treatment(entry: &DirEntry) -> Treatment {
+pub(super) fn treatment(entry: &DirEntry) -> Treatment {
     let name = entry.file_name().to_string_lossy();
     let skipped = match entry.file_type().is_dir() {
         // What pg_regress expects is not installed.

@@ -8,12 +8,15 @@ mod make;
 mod overlay;
 mod place;
 mod shell;
+mod trees;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 pub(super) use self::again::Before;
+pub use self::trees::Tree;
+pub(super) use self::trees::Trees;
 use super::error::ServerError;
 use super::installation::Installation;
 use super::process::{Kind, Process};
@@ -37,6 +40,8 @@ pub(super) struct Site<'a> {
     pub(super) run: &'a RunDirectory,
     /// What was installed in it before.
     pub(super) before: &'a Before,
+    /// Where they were built.
+    pub(super) trees: &'a Trees,
 }
 
 /// Whether there is what an extension is built from, or what was built already. This is looked at before anything is done.
@@ -80,6 +85,29 @@ pub(super) fn install(source: &ExtensionSource, site: Site) -> Result<(), Server
             files::install(source, &path, &files::Patterns { library, control, sql, tree }, site)
         }
     }
+}
+
+/// The directory in which `source` was built: in this run, in an earlier one, or now, where neither is there any more. None where
+/// it is not built by programs that leave one.
+pub(super) fn tree(source: &ExtensionSource, site: Site) -> Result<Option<Tree>, ServerError> {
+    let treatment = match &source.build {
+        Build::Make { .. } => make::treatment,
+        Build::Command { .. } => command::treatment,
+        Build::Cargo(_) | Build::Files { .. } => return Ok(None),
+    };
+    let path = Path::new(".").join(&source.path);
+    let known = site.trees.of_this_run(source, site);
+    if let Some(tree) = known.or_else(|| trees::of_an_earlier_run(source, &path, site, treatment)) {
+        return Ok(Some(tree));
+    }
+    let copy = shell::copy(source, &path, site.run, treatment)?;
+    site.trees.add(source, &copy, site, treatment);
+    match &source.build {
+        Build::Make { arguments } => make::install(source, &copy, arguments, site)?,
+        Build::Command { lines } => command::install(source, &copy, lines, site)?,
+        Build::Cargo(_) | Build::Files { .. } => {}
+    }
+    Ok(site.trees.of_this_run(source, site))
 }
 
 /// That a source is not as it should be.

@@ -80,7 +80,7 @@ pub(super) fn debug_flags(variable: &str, usual: &str, copy: &Path, sources: &Pa
 }
 
 fn with_debug(flags: &str, copy: &Path, sources: &Path) -> String {
-    let map = format!("-fdebug-prefix-map={}={}", copy.display(), sources.display());
+    let map = format!("-ffile-prefix-map={}={}", copy.display(), sources.display());
     let is_plain = map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
     let map = if is_plain { map } else { String::new() };
     format!("{flags} -g {map}").trim().to_owned()
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn debug_information_names_the_sources() {
         let flags = |flags: &str, sources: &str| with_debug(flags, Path::new("/tmp/run/build-x"), Path::new(sources));
-        assert_eq!(flags("", "src/x"), "-g -fdebug-prefix-map=/tmp/run/build-x=src/x");
-        assert_eq!(flags("-O0", "src/x"), "-O0 -g -fdebug-prefix-map=/tmp/run/build-x=src/x");
+        assert_eq!(flags("", "src/x"), "-g -ffile-prefix-map=/tmp/run/build-x=src/x");
+        assert_eq!(flags("-O0", "src/x"), "-O0 -g -ffile-prefix-map=/tmp/run/build-x=src/x");
         // The shell of a recipe would take it apart.
         assert_eq!(flags("-O2", "my sources"), "-O2 -g");
     }

@@ -41,6 +41,8 @@ pub(super) enum Kind {
     Data,
     /// The files that building an extension has installed.
     Built,
+    /// The directories in which extensions were built.
+    Tree,
     /// The directories that a build is about.
     Roots,
     /// Directories that runs hand on to each other. Who takes one has it alone, and it is no entry any more.
@@ -50,12 +52,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Data, Self::Built, Self::Roots, Self::Spare, Self::Cargo];
+    const ALL: [Self; 6] = [Self::Data, Self::Built, Self::Tree, Self::Roots, Self::Spare, Self::Cargo];
 
     fn name(self) -> &'static str {
         match self {
             Self::Data => "data",
             Self::Built => "built",
+            Self::Tree => "tree",
             Self::Roots => "roots",
             Self::Spare => "spare",
             Self::Cargo => "cargo",
