@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 }
 
 /// How often a server is started anew because something was found that it needs.
-const RESTARTS: usize = 4;
+const RESTARTS: usize = 5;
 
 /// Where results go: `results` is pg_regress's.
 const RESULTS: &str = "mcspec-results";
@@ -262,7 +262,7 @@ fn of_library(library: &str, installed: &Installed, needs: &Needs) -> (String, O
         }
     };
     let mut loaded = load(&preload);
-    if loaded.as_ref().is_err_and(wants_preload) && preload.is_empty() {
+    if loaded.as_ref().is_err_and(Refused::wants_preload) && preload.is_empty() {
         preload.push(library.to_owned());
         loaded = load(&preload);
     }
@@ -287,10 +287,6 @@ fn of_library(library: &str, installed: &Installed, needs: &Needs) -> (String, O
     )
 }
 
-fn wants_preload(refused: &Refused) -> bool {
-    [&refused.message, &refused.hint].iter().any(|text| text.contains("shared_preload_libraries"))
-}
-
 fn of_extension(
     name: &str,
     libraries: &[String],
@@ -303,8 +299,11 @@ fn of_extension(
         let hint = if why.hint.is_empty() { String::new() } else { format!("\n  HINT:  {}", why.hint) };
         (name.to_owned(), None, vec![format!("{name}: no spec: {}{hint}", why.message)])
     };
+    // What one function asks for in vain is no reason to leave out all others.
+    let mut is_heard = true;
     for _ in 0..RESTARTS {
         let mut trial = Trial::new(installed, &preload, &conf);
+        trial.hears_of_preload = is_heard;
         let objects = match trial.create(&[name]).and_then(|()| catalog::read(&mut trial, name)) {
             Ok(objects) => objects,
             Err(refused) => match amended(&refused, name, libraries, &mut preload, &mut conf) {
@@ -314,10 +313,8 @@ fn of_extension(
         };
         let found = calls::find(&mut trial, &objects, harvest);
         if let Some(refused) = &found.wants_preload {
-            match amended(refused, name, libraries, &mut preload, &mut conf) {
-                true => continue,
-                false => return none(refused),
-            }
+            is_heard = amended(refused, name, libraries, &mut preload, &mut conf);
+            continue;
         }
         let own: Vec<&String> = libraries
             .iter()
@@ -349,7 +346,7 @@ fn amended(
         conf.push(line);
         return true;
     }
-    if !wants_preload(refused) {
+    if !refused.wants_preload() {
         return false;
     }
     let new = || libraries.iter().filter(|library| !preload.contains(library));

@@ -345,7 +345,7 @@ fn of_function(
     }
     let (working, why) = trial.those_that_work(&tries, WAYS);
     if working.is_empty() {
-        let wants = why.as_ref().is_some_and(|refused| refused.message.contains("shared_preload_libraries"));
+        let wants = trial.hears_of_preload && why.as_ref().is_some_and(Refused::wants_preload);
         return match why {
             Some(refused) if wants => (Err(Reason::WantsPreload(refused)), None),
             why => (Err(Reason::Other(of_refused(what, why))), None),

@@ -8,6 +8,7 @@ mod hooks;
 mod literals;
 mod makefile;
 pub mod repository;
+mod rust;
 pub mod surroundings;
 pub mod trial;
 mod values;

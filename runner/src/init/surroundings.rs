@@ -8,6 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::harvest::Harvest;
 use super::repository::read;
+use super::rust;
 use crate::language::SourceFile;
 use crate::plan::conf_lines;
 
@@ -24,13 +25,15 @@ pub struct Needs {
     pub conf: Vec<String>,
 }
 
-/// Reads the SQL of tests below a directory: not the scripts of extensions, which are recognized by their names.
+/// Reads the SQL of tests below a directory, of files and of tests in Rust: not the scripts of extensions, which are recognized by their
+/// names.
 pub fn harvest(top: &Path) -> Harvest {
     let mut harvest = Harvest::default();
     let mut files: Vec<_> = files(top)
         .filter(|file| {
             let name = file.file_name().to_string_lossy();
-            file.path().extension().is_some_and(|suffix| suffix == "sql" || suffix == "spec") && !name.contains("--")
+            let is_read = |suffix: &OsStr| ["sql", "spec", "rs"].map(OsStr::new).contains(&suffix);
+            file.path().extension().is_some_and(is_read) && !name.contains("--")
         })
         .filter(|file| file.metadata().is_ok_and(|meta| meta.len() <= LARGEST))
         .collect();
@@ -41,18 +44,26 @@ pub fn harvest(top: &Path) -> Harvest {
             ["sql", "test", "tests", "specs", "regress", "pg_regress"].map(OsStr::new).contains(&part.as_os_str())
         })
     };
-    files.sort_by_key(|file| (!is_test(file), file.path().to_owned()));
+    let is_rust = |file: &DirEntry| file.path().extension().is_some_and(|suffix| suffix == "rs");
+    files.sort_by_key(|file| (is_rust(file), !is_test(file), file.path().to_owned()));
     for file in files.into_iter().take(FILES) {
         // A script of the extension itself has declarations where others have calls.
         let is_script = |text: &String| text.contains("MODULE_PATHNAME") || text.contains("@extschema@");
-        if let Some(text) = read(file.path()).filter(|text| !is_script(text)) {
-            harvest.read(&text);
+        match read(file.path()) {
+            Some(text) if is_rust(&file) => harvest.read(&rust::statements(&text)),
+            Some(text) if !is_script(&text) => harvest.read(&text),
+            _ => {}
         }
     }
     harvest
 }
 
-/// What the configuration of the repository's tests says, and what its README does of these libraries.
+/// What of a repository may say in passing which libraries are to be preloaded: its README, and the settings that tests of a crate ask
+/// for.
+const SAYING: [&str; 7] =
+    ["README.md", "README", "README.rst", "README.adoc", "README.txt", "doc/README.md", "src/lib.rs"];
+
+/// What the configuration of the repository's tests says, and what others of its files do of these libraries.
 pub fn needs(top: &Path, libraries: &[String]) -> Needs {
     let mut needs = Needs::default();
     let has = |name: &str| libraries.iter().any(|library| library == name);
@@ -81,7 +92,7 @@ pub fn needs(top: &Path, libraries: &[String]) -> Needs {
         }
         needs.preload.extend(preload.into_iter().filter(|name| has(name)));
     }
-    for name in ["README.md", "README", "README.rst", "README.adoc", "README.txt", "doc/README.md"] {
+    for name in SAYING {
         let text = read(&top.join(name)).unwrap_or_default();
         needs.preload.extend(preloaded(&text).into_iter().filter(|name| has(name)));
     }
@@ -148,6 +159,8 @@ mod tests {
             ("`shared_preload_libraries = '$libdir/x'`", &["x"]),
             ("# shared_preload_libraries = 'no'", &[]),
             ("Add it to shared_preload_libraries in postgresql.conf", &[]),
+            ("        vec![\"shared_preload_libraries = 'walrus'\", \"wal_level = logical\"]", &["walrus"]),
+            ("        error!(\"x must be in shared_preload_libraries\");", &[]),
         ];
         for (text, expected) in table {
             assert_eq!(preloaded(text), *expected, "{text}");

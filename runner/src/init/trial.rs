@@ -31,6 +31,22 @@ pub struct Refused {
     pub how: How,
 }
 
+/// What says that a library should have been preloaded: the name of the parameter, or what pgrx says of shared memory that was not there
+/// to be asked for (lwlock.rs, atomics.rs).
+const PRELOAD: [&str; 4] = [
+    "shared_preload_libraries",
+    "PgLwLock was not initialized",
+    "PgLwLock is not initialized",
+    "PgAtomic was not initialized",
+];
+
+impl Refused {
+    /// Whether a library would have to be preloaded.
+    pub fn wants_preload(&self) -> bool {
+        PRELOAD.iter().any(|words| self.message.contains(words) || self.hint.contains(words))
+    }
+}
+
 /// How a statement came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
@@ -53,6 +69,8 @@ pub struct Trial<'a> {
     /// The extensions that the database has.
     created: Vec<String>,
     server: Option<Server>,
+    /// Whether it is of use to know that a library should have been preloaded.
+    pub hears_of_preload: bool,
 }
 
 /// The database in which everything is tried.
@@ -64,7 +82,7 @@ impl<'a> Trial<'a> {
         let conf = conf.iter().map(|line| line.replace(":'database'", &format!("'{DATABASE}'"))).collect();
         let options =
             ServerOptions { preload: preload.to_vec(), conf, name: "init".to_owned(), ..ServerOptions::default() };
-        Trial { installed, options, created: Vec::new(), server: None }
+        Trial { installed, options, created: Vec::new(), server: None, hears_of_preload: true }
     }
 
     /// Starts the server and makes the database, and an extension with all that it needs in it.
