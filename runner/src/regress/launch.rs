@@ -46,8 +46,11 @@ pub fn run(
     let directory = place.path().join(&suite.directory);
     let command = match &suite.launch {
         Launch::Make { has_goal } => by_make(make, &directory, suite, left_out, *has_goal),
-        Launch::Crate => {
+        Launch::Crate { setup } => {
             make_database(frame, place, programs, suite)?;
+            if let Some(setup) = setup {
+                prepare_database(frame, place, programs, suite, &directory.join(setup))?;
+            }
             let launcher = place.write_program("mcspec-launcher", TERSE)?;
             by_files(programs, &directory, suite, Some(&launcher))
         }

@@ -20,7 +20,10 @@ pub enum Launch {
         has_goal: bool,
     },
     /// pg_regress as `cargo pgrx regress` calls it.
-    Crate,
+    Crate {
+        /// The script that makes the database ready, where nobody expects anything of its output.
+        setup: Option<PathBuf>,
+    },
     /// pg_regress or its twin for isolation specs with the options of a test that ctest or meson would run.
     Program {
         /// What is set for it besides.
@@ -39,21 +42,28 @@ const OF_CRATE: &str = "tests/pg_regress";
 /// Scripts beside `sql/` that make the database ready.
 const FIXTURES: [&str; 3] = ["fixtures.sql", "setup.sql", "init.sql"];
 
-/// The suites of the pgrx crates at or below `top` (cargo-pgrx, regress.rs): `setup` first, then by name, in a database of
-/// their own.
+/// The suites of the pgrx crates at or below `top` (cargo-pgrx, regress.rs): what is called `setup` first, then by name, in a
+/// database of their own.
 pub(super) fn of_crates(top: &Path) -> Vec<Suite> {
     let crates = directories(top).into_iter().filter(|directory| top.join(directory).join("Cargo.toml").is_file());
     let suites = crates.filter_map(|directory| {
         let input = directory.join(OF_CRATE);
         let mut tests = names(&top.join(&input));
-        if let Some(setup) = tests.iter().position(|test| test == "setup") {
-            tests[..=setup].rotate_right(1);
+        let is_setup = |name: &String| name.ends_with("setup");
+        let sql = top.join(&input).join("sql");
+        let setup = stems(&sql, ".sql").into_iter().find(is_setup);
+        let mut script = None;
+        if let Some(setup) = setup {
+            match tests.iter().position(|test| *test == setup) {
+                Some(position) => tests[..=position].rotate_right(1),
+                None => script = Some(Path::new("sql").join(format!("{setup}.sql"))),
+            }
         }
         let name = extension_of(&top.join(&directory))?;
         let options = Options::read(&["--use-existing".to_owned(), format!("--dbname={name}_regress")]);
         let lines = vec!["client_min_messages = warning".to_owned()];
         let settings = Settings { lines, ..Settings::default() };
-        (!tests.is_empty()).then(|| suite(&input, tests, options, Launch::Crate, settings))
+        (!tests.is_empty()).then(|| suite(&input, tests, options, Launch::Crate { setup: script }, settings))
     });
     suites.collect()
 }
@@ -95,12 +105,14 @@ fn suite(input: &Path, tests: Vec<String>, options: Options, launch: Launch, set
 
 /// The names of the files in `sql/` that have an output in `expected/`, or one for another platform, by name.
 fn names(input: &Path) -> Vec<String> {
-    let stems = |directory: &str, ending: &str| -> BTreeSet<String> {
-        let entries = fs::read_dir(input.join(directory)).into_iter().flatten().flatten();
-        entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(ending)?.to_owned())).collect()
-    };
-    let expected = stems("expected", ".out");
-    stems("sql", ".sql").into_iter().filter(|name| expected.contains(name)).collect()
+    let expected = stems(&input.join("expected"), ".out");
+    stems(&input.join("sql"), ".sql").into_iter().filter(|name| expected.contains(name)).collect()
+}
+
+/// The names of the files in a directory that end so, without that.
+fn stems(directory: &Path, ending: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(ending)?.to_owned())).collect()
 }
 
 /// What `cargo pgrx` takes for the extension's name: that of the control file.

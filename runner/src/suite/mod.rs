@@ -260,10 +260,16 @@ mod tests {
         ];
         let found = suites(&files).expect("found");
         let part = &found[0].parts[0];
-        assert_eq!(found[0].launch, Launch::Crate);
+        assert_eq!(found[0].launch, Launch::Crate { setup: None });
         assert_eq!(tests(part), [["setup"], ["apple"], ["zebra"]]);
         assert_eq!(part.options.words(), ["--use-existing", "--dbname=mine_regress"]);
         assert_eq!(found[0].settings.lines, ["client_min_messages = warning"]);
+
+        let without =
+            files.map(|(name, text)| if name.ends_with("setup.out") { ("README", text) } else { (name, text) });
+        let found = suites(&without).expect("found");
+        assert_eq!(found[0].launch, Launch::Crate { setup: Some("sql/setup.sql".into()) });
+        assert_eq!(tests(&found[0].parts[0]), [["apple"], ["zebra"]]);
     }
 
     #[test]

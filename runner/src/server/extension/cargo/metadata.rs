@@ -73,6 +73,15 @@ struct Message {
     filenames: Vec<PathBuf>,
 }
 
+/// The directory of the workspace, before cargo looks at what it depends on.
+pub(super) fn root(source: &ExtensionSource, path: &Path, site: Site) -> Result<PathBuf, ServerError> {
+    let mut cargo = plain(&absolute(path), site);
+    cargo.args(["locate-project", "--workspace", "--message-format", "plain"]);
+    let output = run(cargo, source, site, "cargo")?;
+    let manifest = Path::new(output.trim_end_matches('\n'));
+    Ok(manifest.parent().unwrap_or(path).to_owned())
+}
+
 impl Metadata {
     /// Asks cargo.
     pub(super) fn of(source: &ExtensionSource, path: &Path, target: &Path, site: Site) -> Result<Self, ServerError> {
@@ -128,10 +137,13 @@ impl Metadata {
         let here = absolute(path).canonicalize().unwrap_or_else(|_| path.to_owned());
         let libraries: Vec<&Package> = self.members.iter().filter(|package| package.cdylib().is_some()).collect();
         let one = |fits: &dyn Fn(&&&Package) -> bool| libraries.iter().find(fits).copied();
-        one(&|package| package.directory.join(format!("{}.control", source.name)).is_file())
+        let has_control = |package: &Package| package.directory.join(format!("{}.control", source.name)).is_file();
+        one(&|package| has_control(package))
             .or_else(|| one(&|package| same(&package.name, &source.name)))
             .or_else(|| one(&|package| package.directory.canonicalize().is_ok_and(|directory| directory == here)))
             .or_else(|| libraries.first().copied().filter(|_| libraries.len() == 1))
+            // It is told of that what is missing.
+            .or_else(|| self.members.iter().find(|package| has_control(package)))
             .ok_or_else(|| ServerError::Source {
                 extension: source.name.clone(),
                 reason: format!("no package of the workspace in \"{}\" has its name or control file", path.display()),

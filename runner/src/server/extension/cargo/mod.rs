@@ -1,5 +1,6 @@
 //! Crates of pgrx, built by cargo and installed as `cargo pgrx install` does (command/install.rs of cargo-pgrx).
 
+mod checkout;
 mod control;
 mod metadata;
 mod packaged;
@@ -14,6 +15,7 @@ use super::super::installation::Installation;
 use super::place::put;
 use super::{Site, log_tail, run_logged, shell, unusable};
 use crate::config::{Crate, ExtensionSource};
+use checkout::Checkout;
 use control::Control;
 use metadata::{Metadata, Package};
 
@@ -52,10 +54,12 @@ pub(super) fn build(
     found: &mut dyn FnMut(&[PathBuf]),
     site: Site,
 ) -> Result<(), ServerError> {
+    let root = metadata::root(source, path, site)?;
+    let checkout = Checkout::enter(&root, target)?;
     let metadata = Metadata::of(source, path, target, site)?;
     let package = metadata.package(source, path, wanted)?;
     let job = Job { source, wanted, package, metadata: &metadata, target, site };
-    found(&metadata.directories());
+    checkout.as_it_was(|| found(&metadata.directories()))?;
     job.write_pgrx_home()?;
     job.forget_members()?;
     let library = job.library()?;
