@@ -3,6 +3,7 @@
 // Outside of the test functions clippy does not see that this is a test.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,4 +91,38 @@ fn exit_codes_are_those_of_the_help() {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(reference.contains(&format!("| {code} | {meaning} |")), "{line}");
     }
+}
+
+/// The page about `mcspec exec` has its options, and no others.
+#[test]
+fn options_of_exec_are_documented() {
+    let page = fs::read_to_string(root().join("docs/exec.md")).unwrap();
+    let options = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '-');
+        words.filter(|word| word.starts_with("--") && word.ends_with(|c: char| c.is_ascii_lowercase())).map(str::to_owned).collect()
+    };
+    let help = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).args([command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let of_all = ["--color", "--help", "--quiet"];
+    let (exec, shell) = (options(&help("exec")), options(&help("shell")));
+    let documented = options(&page);
+    let missing: Vec<_> =
+        exec.iter().filter(|option| !of_all.contains(&option.as_str()) && !documented.contains(*option)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    // The shell takes the same for the server, as it says.
+    let (server, _) = page.split_once("| `--golden NAME`").unwrap();
+    let (_, server) = server.split_once("| option | |").unwrap();
+    for option in options(server) {
+        assert!(exec.contains(&option), "{option}");
+        assert!(shell.contains(&option) || option == "--min-bytes", "{option}");
+    }
+    // Those of others are said to be left out.
+    let (left_out, of_others) =
+        (page.split_once("`--temp-instance`").unwrap().1, ["--host", "--port", "--temp-instance"]);
+    assert!(left_out.contains("are left out"));
+    let unknown: Vec<_> =
+        documented.iter().filter(|option| !exec.contains(*option) && !of_others.contains(&option.as_str())).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }

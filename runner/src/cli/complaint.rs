@@ -6,6 +6,7 @@ use std::path::Path;
 use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::exec::failure::Failure;
 use crate::golden::GoldenError;
 use crate::language::{Diagnostic, SourceFile};
 use crate::panicked::{self, Panicked};
@@ -111,6 +112,12 @@ fn count(errors: usize) -> String {
 }
 
 impl Complaint {
+    /// What has failed on a server, in the words of the report of a spec.
+    pub(super) fn failure(failure: &Failure) -> Self {
+        let lines: Vec<String> = std::iter::once(failure.headline()).chain(failure.particulars()).collect();
+        Complaint::Argument { message: lines.join("\n"), hint: None }
+    }
+
     /// A failure to write to the standard output, or to what it names as [`OfFile`].
     pub(super) fn stdout(error: std::io::Error) -> Self {
         match error.downcast::<OfFile>() {

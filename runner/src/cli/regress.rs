@@ -178,7 +178,7 @@ impl Regress {
             };
             let sources = &repository.source.path;
             let repeated = regress::repeat(&server, installation, &repository.place, sources, suite, &repetition, add);
-            repeated.map_err(|failure| Complaint::Argument { message: failure.headline(), hint: None })?;
+            repeated.map_err(|failure| Complaint::failure(&failure))?;
         }
         Ok(())
     }

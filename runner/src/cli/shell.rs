@@ -33,10 +33,7 @@ pub(super) fn shell(arguments: &Arguments, config: &Config) -> Result<Exit, Comp
     ready.options.create.push("pg_ext_memcheck".to_owned());
     let frame = Frame::start(&ready.installed, &ready.directory, &ready.options)?;
     if let Some(case) = &ready.case {
-        frame.set_up(case).map_err(|failure| Complaint::Argument {
-            message: std::iter::once(failure.headline()).chain(failure.particulars()).collect::<Vec<_>>().join("\n"),
-            hint: None,
-        })?;
+        frame.set_up(case).map_err(|failure| Complaint::failure(&failure))?;
     }
     note("SELECT ext_memcheck.begin(); opens a check window, SELECT * FROM ext_memcheck.end(); closes it");
     let command: Vec<_> = std::iter::once("psql".into()).chain(arguments.arguments.iter().cloned()).collect();
