@@ -323,6 +323,15 @@ impl Failure {
         }
     }
 
+    /// Whether the server ends all sessions for it, also such as are opened before it knows: a process has crashed, or was killed by this run.
+    pub fn ended_all_sessions(&self) -> bool {
+        match &self.cause {
+            Cause::Crash(_) | Cause::PostmasterGone(_) => true,
+            Cause::Timeout { stopped, .. } | Cause::Interrupted { stopped } => *stopped >= Stopped::Killed,
+            _ => false,
+        }
+    }
+
     /// Whether there was no server that could be connected to.
     pub fn found_no_server(&self) -> bool {
         match self.cause {

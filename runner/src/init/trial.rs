@@ -146,10 +146,12 @@ impl<'a> Trial<'a> {
             Ok(session) => session,
             Err(refused) => return (found, Some(refused)),
         };
+        let mut is_down = false;
         for (position, statements) in tries.iter().enumerate() {
             match attempt(&mut session, statements) {
                 Ok(works) => found.push((position, works)),
                 Err(failure) => {
+                    is_down = failure.ended_all_sessions();
                     let refused = refused(&failure);
                     let is_over = refused.how != How::Error;
                     why = Some(refused);
@@ -161,6 +163,11 @@ impl<'a> Trial<'a> {
             if found.len() >= enough {
                 break;
             }
+        }
+        drop(session);
+        if is_down {
+            // What is tried next is not to be ended by it.
+            self.server = None;
         }
         (found, why)
     }

@@ -28,11 +28,14 @@ pub(super) fn copy(
     Ok(copy)
 }
 
+/// What directories of ours are called that "mcspec init" makes, or that a project has without a word of it.
+const OURS: [&str; 3] = ["results", "mcspec-results", "goldens"];
+
 /// Whether a file or directory is one of mcspec's own, which changes when nothing has to be built.
 pub(super) fn is_of_mcspec(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
     match entry.file_type().is_dir() {
-        true => name == "results" || entry.path().join("run.json").exists(),
+        true => OURS.contains(&&*name) || entry.path().join("run.json").exists(),
         false => name.ends_with(".mcspec") || name == "mcspec.toml",
     }
 }
