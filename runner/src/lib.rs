@@ -24,6 +24,7 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod server;
+mod status;
 pub mod suite;
 pub mod symbols;
 pub mod transcript;

@@ -99,7 +99,10 @@ fn options_of_exec_are_documented() {
     let page = fs::read_to_string(root().join("docs/exec.md")).unwrap();
     let options = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '-');
-        words.filter(|word| word.starts_with("--") && word.ends_with(|c: char| c.is_ascii_lowercase())).map(str::to_owned).collect()
+        words
+            .filter(|word| word.starts_with("--") && word.ends_with(|c: char| c.is_ascii_lowercase()))
+            .map(str::to_owned)
+            .collect()
     };
     let help = |command: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).args([command, "--help"]).output().unwrap();

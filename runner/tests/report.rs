@@ -14,7 +14,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use mcspec::exec::failure::{Cause, Failure, SqlError, Step};
 use mcspec::exec::outcome::{Outcome, ScenarioOutcome, ServerFacts};
 use mcspec::golden::{self, Difference};
@@ -359,20 +358,20 @@ fn tap() {
 fn pretty() {
     check("pretty.txt", |out| {
         let plain = anstream::StripStream::new(Box::new(out) as Box<dyn Write>);
-        Box::new(Pretty::new(plain, false, ProgressBar::hidden()))
+        Box::new(Pretty::new(plain, false))
     });
 }
 
 #[test]
 fn pretty_in_color() {
-    check("pretty_color.txt", |out| Box::new(Pretty::new(out, true, ProgressBar::hidden())));
+    check("pretty_color.txt", |out| Box::new(Pretty::new(out, true)));
 }
 
 #[test]
 fn a_run_on_several_versions_ends_with_a_table() {
     let text = report(&["pg15", "pg18"], |out| {
         let plain = anstream::StripStream::new(Box::new(out) as Box<dyn Write>);
-        Box::new(Pretty::new(plain, false, ProgressBar::hidden()))
+        Box::new(Pretty::new(plain, false))
     });
     let (_, end) = text.split_once("\n\n").unwrap();
     compare("versions.txt", end);

@@ -12,8 +12,10 @@ use crate::language::{Diagnostic, SourceFile};
 use crate::panicked::{self, Panicked};
 use crate::plan::Problem;
 use crate::plan::schedule::ScheduleError;
+use crate::report::NotRun;
 use crate::results::ResultsError;
 use crate::server::ServerError;
+use crate::status;
 
 /// Why a command cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -97,14 +99,14 @@ pub(super) fn guarded<T>(file: &Path, f: impl FnOnce() -> T) -> Option<T> {
     let diagnostic = Diagnostic::new(0..0, panicked.to_string()).with_hint(panicked::HINT.to_owned());
     let text = format!("{}\n\n", Problem::new(&source, diagnostic).render(true));
     // There is nowhere left to report that to.
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    let _ = status::aside(|| anstream::stderr().lock().write_all(text.as_bytes()));
     None
 }
 
 /// Says that mcspec itself has failed, in nothing that can go on without it.
 pub(super) fn broken(panicked: &Panicked) {
     let text = format!("mcspec: error: {panicked}\nmcspec: hint: {}\n", panicked::HINT);
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    let _ = status::aside(|| anstream::stderr().lock().write_all(text.as_bytes()));
 }
 
 fn count(errors: usize) -> String {
@@ -139,6 +141,12 @@ impl Complaint {
         }
     }
 
+    /// The same for reports.
+    pub(super) fn not_run(&self) -> NotRun {
+        let problems = if let Complaint::Specs(problems) = self { problems.clone() } else { Vec::new() };
+        NotRun { message: self.to_string(), hint: self.hint(), problems, exit: self.exit().code() }
+    }
+
     /// What the user can do about it.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
@@ -154,7 +162,6 @@ impl Complaint {
 
     /// Writes it to the standard error, in color where that takes color.
     pub(super) fn print(&self) {
-        let mut stderr = anstream::stderr().lock();
         let mut text = String::new();
         if let Complaint::Specs(problems) = self {
             for problem in problems.iter().take(SHOWN) {
@@ -167,6 +174,6 @@ impl Complaint {
             text += &format!("mcspec: hint: {hint}\n");
         }
         // There is nowhere left to report that to.
-        let _ = stderr.write_all(text.as_bytes());
+        let _ = status::aside(|| anstream::stderr().lock().write_all(text.as_bytes()));
     }
 }

@@ -10,7 +10,7 @@ use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::prepare;
-use super::run::major;
+use super::prepare::major;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::engine::Builder;
 use crate::hint;

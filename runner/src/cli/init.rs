@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
 
 use super::complaint::Complaint;
 use super::exit::Exit;
-use super::output::Stdout;
-use super::run::{major, note};
+use super::output::{Stdout, somebody_waits};
+use super::prepare::major;
+use super::run::note;
 use super::{Arguments as All, Command, complete, prepare, run, signals};
 use crate::atomic;
 use crate::config::{Config, FILE_NAME};
@@ -24,6 +25,7 @@ use crate::init::repository::{self, Control, Source, Way};
 use crate::init::surroundings::{self, Needs, hinted};
 use crate::init::trial::{Refused, Trial};
 use crate::server::{Installation, RunDirectory, ServerError};
+use crate::status;
 
 /// Write mcspec.toml and first specs for the extensions of a repository, and run them once
 #[derive(Debug, Args)]
@@ -59,6 +61,9 @@ const RESULTS: &str = "mcspec-results";
 pub(super) fn init(arguments: &Arguments, user: &Config) -> Result<Exit, Complaint> {
     signals::handle()?;
     signals::begin();
+    if std::io::stdout().is_terminal() && somebody_waits() {
+        status::open();
+    }
     // Absolute, since the directory may be another one soon.
     let pg_config = arguments.pg_config.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
     if let Some(directory) = &arguments.directory {
@@ -311,6 +316,7 @@ fn of_extension(
                 false => return none(&refused),
             },
         };
+        let _trying = status::phase(format!("trying what {name} has"));
         let found = calls::find(&mut trial, &objects, harvest);
         if let Some(refused) = &found.wants_preload {
             is_heard = amended(refused, name, libraries, &mut preload, &mut conf);
@@ -395,7 +401,7 @@ fn summary(name: &str, version: &str, preload: &[String], hooks: Option<&str>, f
 
 fn say(lines: &[String]) -> Result<(), Complaint> {
     let mut out = Stdout::new();
-    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Complaint::stdout)
+    status::aside(|| lines.iter().try_for_each(|line| writeln!(out, "{line}"))).map_err(Complaint::stdout)
 }
 
 /// Complains of the first file that is there.
@@ -437,6 +443,7 @@ fn write(files: &[(PathBuf, String)]) -> Result<(), Complaint> {
 }
 
 fn dry_run(files: &[(PathBuf, String)]) -> Result<Exit, Complaint> {
+    status::close();
     let mut out = Stdout::new();
     for (path, text) in files {
         writeln!(out, "==> {} <==\n{text}", path.display()).map_err(Complaint::stdout)?;
@@ -456,7 +463,7 @@ fn run_once(pg: Option<u32>, pg_config: Option<&Path>) -> Result<Exit, Complaint
     let Ok(All { command: Command::Run(arguments), .. }) = All::try_parse_from(words) else {
         unreachable!("these are arguments of run");
     };
-    let exit = run::run(&arguments, &Config::load()?)?;
+    let exit = run::run(&arguments, Config::load())?;
     let next = match exit {
         Exit::Ok => "nothing was found; \"mcspec run\" runs it again",
         Exit::Failed => "what is not ok above was found by this first run; \"mcspec run\" runs it again",

@@ -47,6 +47,7 @@ use self::complaint::Complaint;
 pub use self::exit::Exit;
 use crate::config::Config;
 use crate::panicked;
+use crate::status;
 
 /// Checks PostgreSQL extensions for memory bugs, as specs say.
 #[derive(Debug, Parser)]
@@ -103,6 +104,7 @@ pub fn main() -> Exit {
         panicked::trial("command", "");
         dispatch(arguments.command)
     });
+    status::close();
     if let Some(interrupted) = signals::interrupted() {
         return interrupted;
     }
@@ -128,7 +130,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Init(arguments) => init::init(&arguments, &config?),
         Command::Run(arguments) => match arguments.watched() {
             Some(selection) => watch::watch(selection, &config?),
-            None => run::run(&arguments, &config?),
+            None => run::run(&arguments, config),
         },
         Command::Check(arguments) => check::check(&arguments, &config?),
         Command::Fmt(arguments) => fmt::fmt(&arguments, &config?),
@@ -136,7 +138,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Bless(arguments) => bless::bless(&arguments, &config?),
         Command::Review(arguments) => review::review(&arguments, &config?),
         Command::Diff(arguments) => diff::diff(&arguments, &config?),
-        Command::Exec(arguments) => exec::exec(&arguments, &config?),
+        Command::Exec(arguments) => exec::exec(&arguments, config),
         Command::Shell(arguments) => shell::shell(&arguments, &config?),
         Command::Engine(arguments) => engine::engine(&arguments, &config?),
         // The others are of use where the configuration is not.

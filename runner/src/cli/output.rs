@@ -6,11 +6,12 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
-
 use super::complaint::{Complaint, OfFile};
+use super::exit::Exit;
 use crate::atomic::Draft;
 use crate::report::{Checkout, Github, Json, Junit, Markdown, Pretty, Reporter, Sarif, Tap};
+use crate::server::is_interrupted;
+use crate::status;
 
 /// The standard output. When nobody reads it any more, what is written is dropped: a run goes on, since its results and
 /// its exit code still matter.
@@ -123,34 +124,83 @@ impl std::str::FromStr for ReportTo {
     }
 }
 
-/// The reporters of a run, and the files that they write to. Without any asked for: for people on a terminal, TAP elsewhere.
-pub(super) fn reporters(wanted: &[ReportTo], quiet: bool) -> Result<(Vec<Box<dyn Reporter>>, Files), Complaint> {
-    let mut files = Files(Vec::new());
-    let default = if io::stdout().is_terminal() { PRETTY } else { TAP };
-    let default = FORMATS.iter().filter(|format| format.name == default && wanted.is_empty());
-    let default = default.map(|format| (format, None));
-    let wanted = wanted.iter().map(|report| (report.format, report.file.as_deref()));
-    let mut reporters = Vec::new();
-    for (format, file) in default.chain(wanted) {
-        let out: Box<dyn Write> = match file {
-            None => Box::new(Stdout::new()),
-            Some(file) => Box::new(files.begin(file)?),
-        };
-        reporters.push((format.open)(To { out, is_stdout: file.is_none(), quiet })?);
-    }
-    Ok((reporters, files))
+/// Where a command is reported. Whatever keeps it from running is reported too, before the command ends by it.
+#[derive(Default)]
+pub(super) struct Outlet {
+    /// Until somebody has taken them for a run.
+    reporters: Vec<Box<dyn Reporter>>,
+    files: Files,
 }
 
-/// The same for a command whose output is somebody else's: without any asked for, for people on the standard error.
-pub(super) fn beside(wanted: &[ReportTo], quiet: bool) -> Result<(Vec<Box<dyn Reporter>>, Files), Complaint> {
-    if !wanted.is_empty() {
-        return reporters(wanted, quiet);
+impl Outlet {
+    /// That of a run. Without any format asked for: for people on a terminal, TAP elsewhere.
+    pub(super) fn open(wanted: &[ReportTo], quiet: bool) -> Result<Self, Complaint> {
+        let default = if io::stdout().is_terminal() { PRETTY } else { TAP };
+        let default = FORMATS.iter().find(|format| format.name == default).filter(|_| wanted.is_empty());
+        let default = default.map(|format| ReportTo { format, file: None });
+        let mut outlet = Outlet::default();
+        for ReportTo { format, file } in default.iter().chain(wanted) {
+            let out: Box<dyn Write> = match file {
+                None => Box::new(Stdout::new()),
+                Some(file) => Box::new(outlet.files.begin(file)?),
+            };
+            outlet.reporters.push((format.open)(To { out, is_stdout: file.is_none(), quiet })?);
+        }
+        if io::stdout().is_terminal() {
+            show_status(default.iter().chain(wanted), quiet);
+        }
+        Ok(outlet)
     }
-    let pretty: Box<dyn Reporter> = Box::new(Pretty::new(anstream::stderr(), quiet, ProgressBar::hidden()));
-    Ok((vec![pretty], Files(Vec::new())))
+
+    /// That of a command whose output is somebody else's. Without any format asked for: for people on the standard error.
+    pub(super) fn beside(wanted: &[ReportTo], quiet: bool) -> Result<Self, Complaint> {
+        if !wanted.is_empty() {
+            return Self::open(wanted, quiet);
+        }
+        show_status([].iter(), quiet);
+        Ok(Outlet { reporters: vec![Box::new(Pretty::new(anstream::stderr(), quiet))], files: Files::default() })
+    }
+
+    /// Does what is reported here.
+    pub(super) fn of(mut self, run: impl FnOnce(&mut Self) -> Result<Exit, Complaint>) -> Result<Exit, Complaint> {
+        let ended = run(&mut self);
+        let Err(complaint) = &ended else { return ended };
+        if !is_interrupted() {
+            let why = complaint.not_run();
+            let unwritten = self.reporters.iter_mut().filter_map(|reporter| reporter.not_run(&why).err());
+            let unwritten: Vec<Complaint> = unwritten.map(Complaint::stdout).chain(self.files.finish()).collect();
+            unwritten.iter().for_each(Complaint::print);
+        }
+        ended
+    }
+
+    /// The reporters, for a run that has begun.
+    pub(super) fn reporters(&mut self) -> Vec<Box<dyn Reporter>> {
+        std::mem::take(&mut self.reporters)
+    }
+
+    /// The files that they write to.
+    pub(super) fn files(&mut self) -> Files {
+        std::mem::take(&mut self.files)
+    }
+}
+
+/// Says on the standard error what is under way, where somebody waits there for it and it is in no report's way.
+fn show_status<'r>(mut reports: impl Iterator<Item = &'r ReportTo>, quiet: bool) {
+    if !quiet && reports.all(|report| report.format.name == PRETTY || report.file.is_some()) && somebody_waits() {
+        status::open();
+    }
+}
+
+/// Whether there is a terminal on the standard error whose lines can be rewritten, and somebody before it.
+pub(super) fn somebody_waits() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = || std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    io::stderr().is_terminal() && !is_dumb() && !is_set("CI")
 }
 
 /// The files of the reports.
+#[derive(Default)]
 pub(super) struct Files(Vec<ReportFile>);
 
 /// A file that a report is written to, by a reporter that does not know it.
@@ -191,13 +241,12 @@ impl Write for ReportFile {
     }
 }
 
-/// The report for people: in color and with a bar where it goes to a terminal.
+/// The report for people: in color where it goes to a terminal.
 fn pretty(To { out, is_stdout, quiet }: To) -> Box<dyn Reporter> {
-    if !is_stdout {
-        return Box::new(Pretty::new(anstream::StripStream::new(out), quiet, ProgressBar::hidden()));
+    match is_stdout {
+        true => Box::new(Pretty::new(Stdout::colored(), quiet)),
+        false => Box::new(Pretty::new(anstream::StripStream::new(out), quiet).alone()),
     }
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    Box::new(Pretty::new(Stdout::colored(), quiet, ProgressBar::with_draw_target(None, target)))
 }
 
 /// The file that a step of GitHub Actions adds its part of the job's summary to; none elsewhere.

@@ -9,12 +9,30 @@ use std::thread;
 use super::catalog::catalog;
 use super::complaint::{Complaint, guarded};
 use super::sections::{self, Needed};
-use crate::config::{Config, ExtensionSource};
+use crate::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
 use crate::exec::Installed;
 use crate::judge::without_running;
 use crate::language::day::{BadDay, Day, TODAY};
 use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, NotBuilt, Outside, Overrides, cases, load};
 use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, ServerError, Stage, Template};
+
+/// A major version that is supported.
+pub(super) fn major(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| SUPPORTED_MAJORS.contains(number));
+    let (first, last) = (SUPPORTED_MAJORS.start(), SUPPORTED_MAJORS.end());
+    number.ok_or_else(|| format!("supported versions are {first} to {last}"))
+}
+
+/// The major versions that are asked for.
+pub(super) fn majors(given: &[String]) -> Result<Vec<u32>, Complaint> {
+    let number = |text: &String| {
+        major(text).map_err(|why| Complaint::Argument {
+            message: format!("invalid version \"{text}\" for --pg: {why}"),
+            hint: None,
+        })
+    };
+    given.iter().map(number).collect()
+}
 
 /// The installations a run is for.
 pub(super) fn installations(

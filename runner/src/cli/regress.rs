@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::complaint::Complaint;
 use super::exit::Exit;
-use super::output::beside;
+use super::output::Outlet;
 use super::record::Recorder;
 use super::run::{ended, note};
 use super::served::{Ready, Served};
@@ -22,6 +22,7 @@ use crate::regress::{self, Counted, Done, Programs, Ran, Repeats, Repetition};
 use crate::report::{Reports, duration};
 use crate::results;
 use crate::server::{Installation, Server, ServerOptions, Workplace, is_interrupted};
+use crate::status;
 use crate::suite::{self, Found, Kind, Make, Settings, Suite};
 
 /// The name of the results where none is given; the tests' are behind it.
@@ -60,8 +61,13 @@ impl Regress {
     }
 
     /// Runs the suites.
-    pub(super) fn run(&self, served: &Served, telling: &Telling, config: &Config) -> Result<Exit, Complaint> {
-        signals::handle()?;
+    pub(super) fn run(
+        &self,
+        served: &Served,
+        telling: &Telling,
+        config: &Config,
+        outlet: &mut Outlet,
+    ) -> Result<Exit, Complaint> {
         let extensions = served.extensions(config)?;
         if extensions.is_empty() {
             return Err(Complaint::Argument {
@@ -70,7 +76,6 @@ impl Regress {
             });
         }
         results::make_directory(&config.project.results)?;
-        let (reporters, files) = beside(&telling.report, telling.quiet)?;
         signals::begin();
         let begun = Instant::now();
         let mut ready = served.prepare(config, None)?;
@@ -99,11 +104,11 @@ impl Regress {
         let unrecorded = recorder.end().err();
         let (cases, others): (Vec<_>, Vec<_>) =
             told.into_iter().map(|Told { case, outcome, verdict }| (case, (outcome, verdict))).unzip();
-        let mut reports = Reports::new(reporters, &cases);
+        let mut reports = Reports::new(outlet.reporters(), &cases);
         for (case, (outcome, verdict)) in cases.iter().zip(&others) {
             reports.verdict(case, outcome, verdict);
         }
-        let exit = ended(reports.end(begun.elapsed()), files, unrecorded.into_iter().collect());
+        let exit = ended(reports.end(begun.elapsed()), outlet.files(), unrecorded.into_iter().collect());
         let failed = done.iter().filter_map(|done| done.ran.as_ref()).find(|ran| !ran.status.success());
         Ok(match (exit, failed) {
             (Exit::Ok, Some(ran)) => {
@@ -138,6 +143,7 @@ impl Regress {
             let ran = match left_out.len() == suite.parts.len() {
                 true => None,
                 false => {
+                    let _running = status::phase(format!("running the suite of {}", source.name));
                     let ran = regress::run(frame, place, make, &programs, suite, &left_out, say);
                     Some(ran.map_err(|error| Complaint::Argument {
                         message: format!("could not run the suite of \"{}\": {error}", source.name),
@@ -172,6 +178,7 @@ impl Regress {
                 continue;
             }
             let server = Server::start(&ready.installed.stage, &ready.installed.template, &options)?;
+            let _repeating = status::phase(format!("repeating the statements of {}", repository.source.name));
             let add = |name: &str, replayed: Replayed, took| {
                 note(&format!("repeated {name}: {} in {}", Counted::of([&replayed]), duration(took)));
                 done.repeats.files.push((name.to_owned(), replayed));
@@ -276,5 +283,5 @@ fn keep(place: &Workplace, suite: &Suite, directory: &Path, ran: &Ran) -> Result
 
 fn say(line: &str) {
     // Somebody who has closed the standard output does not want to know.
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = status::aside(|| writeln!(io::stdout(), "{line}"));
 }

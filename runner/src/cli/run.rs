@@ -14,7 +14,7 @@ use super::complaint::Complaint;
 use super::complete;
 use super::exit::Exit;
 use super::narrow::Narrowing;
-use super::output::{Files, ReportTo, Stdout, reporters};
+use super::output::{Files, Outlet, ReportTo, Stdout};
 use super::outside::FromOutside;
 use super::prepare::{self, Plan};
 use super::record::Recorder;
@@ -22,17 +22,18 @@ use super::sections;
 use super::select::Selection;
 use super::signals;
 use super::transcript::Transcript;
-use crate::config::{Config, SUPPORTED_MAJORS};
+use crate::config::{Config, ConfigError};
 use crate::exec::Installed;
 use crate::golden::Directory;
 use crate::judge::without_running;
 use crate::language::ast::Trace;
 use crate::language::sql::BUILT_IN;
 use crate::plan::{Case, Environment, Overrides};
-use crate::report::{Reported, Reports, Summary};
+use crate::report::{Live, Reported, Reports, Summary};
 use crate::results::make_directory;
 use crate::run::{self, Event, InOrder, Run};
 use crate::server::{GivenServer, RunDirectory, is_interrupted};
+use crate::status;
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
 #[derive(Debug, Args)]
@@ -44,8 +45,9 @@ pub(super) struct Arguments {
     narrowing: Narrowing,
 
     /// Major versions of PostgreSQL to run on; default: the configured ones, or the first one found
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
-    pg: Vec<u32>,
+    // What is no version is found when it is to be reported.
+    #[arg(long, value_name = "N", value_delimiter = ',', add = complete::majors(), conflicts_with = "pg_config")]
+    pg: Vec<String>,
 
     /// Run on the installation that this pg_config describes
     #[arg(long, value_name = "PATH")]
@@ -104,13 +106,6 @@ pub(super) struct Arguments {
     outside: FromOutside,
 }
 
-/// A major version that is supported.
-pub(super) fn major(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| SUPPORTED_MAJORS.contains(number));
-    let (first, last) = (SUPPORTED_MAJORS.start(), SUPPORTED_MAJORS.end());
-    number.ok_or_else(|| format!("supported versions are {first} to {last}"))
-}
-
 impl Arguments {
     /// What is selected, where it is to be watched.
     pub(super) fn watched(&self) -> Option<&Selection> {
@@ -138,8 +133,16 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 /// Runs the subcommand.
-pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+pub(super) fn run(arguments: &Arguments, config: Result<Config, ConfigError>) -> Result<Exit, Complaint> {
     signals::handle()?;
+    let outlet = match arguments.dry_run {
+        true => Outlet::default(),
+        false => Outlet::open(&arguments.report, arguments.quiet)?,
+    };
+    outlet.of(|outlet| reported(arguments, &config?, outlet))
+}
+
+fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Result<Exit, Complaint> {
     let mut specs = arguments.selection.load(config)?;
     if let Some(trace) = arguments.trace {
         specs.iter_mut().flatten().for_each(|loaded| loaded.trace(trace));
@@ -151,7 +154,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
     let installations = match given {
         Some(_) => Vec::new(),
-        None => prepare::installations(&arguments.pg, arguments.pg_config.as_ref(), config)?,
+        None => prepare::installations(&prepare::majors(&arguments.pg)?, arguments.pg_config.as_ref(), config)?,
     };
     let environments: Vec<Environment> = match &given {
         Some(server) => vec![prepare::given_environment(server)],
@@ -173,7 +176,6 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     }
 
     make_directory(&config.project.results)?;
-    let (reporters, files) = reporters(&arguments.report, arguments.quiet)?;
     signals::begin();
     let has_any = plan.cases.iter().any(|case| without_running(case).is_none());
     let mut kept = None;
@@ -209,8 +211,9 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         None => prepare::jobs(arguments.jobs, config),
     };
     let is_whole = arguments.selection.is_default() && arguments.narrowing.is_none();
-    let reports = Reports::new(reporters, &plan.cases).of_all_specs(is_whole);
+    let reports = |outlet: &mut Outlet| Reports::new(outlet.reporters(), &plan.cases).of_all_specs(is_whole);
     let (reported, recorded) = if transcript {
+        let reports = reports(outlet);
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
     } else {
         let run = Run {
@@ -225,12 +228,12 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
         };
         // Only now: as long as nothing runs, the last run is the last one.
         let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
-        follow(&run, reports, recorder)
+        follow(&run, reports(outlet), recorder)
     };
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));
     }
-    Ok(ended(reported, files, recorded))
+    Ok(ended(reported, outlet.files(), recorded))
 }
 
 /// How a run ends that was reported so. What could not be written is said, and is the worst that can be said.
@@ -255,10 +258,12 @@ fn follow(run: &Run, mut reports: Reports, mut recorder: Recorder) -> (Option<Re
     let started = Instant::now();
     let cases = run.cases;
     let mut ended = InOrder::default();
+    let mut live = Live::new(cases);
     let (events, received) = channel();
     thread::scope(|scope| {
         scope.spawn(move || run::run(run, &events));
         for event in received {
+            live.event(&event);
             reports.event(&event);
             if let Event::Finished { case, outcome, verdict } = event {
                 recorder.case(case, &cases[case], &outcome, &verdict);
@@ -319,5 +324,5 @@ fn warn_of_unknown(cases: &[Case], installed: &[Installed], config: &Config) {
 /// Tells the user something.
 pub(super) fn note(text: &str) {
     // Somebody who closed the standard error does not want to know.
-    let _ = writeln!(io::stderr(), "mcspec: {text}");
+    let _ = status::aside(|| writeln!(io::stderr(), "mcspec: {text}"));
 }

@@ -9,7 +9,7 @@ use super::complaint::Complaint;
 use super::complete;
 use super::outside::lines;
 use super::prepare;
-use super::run::{major, note};
+use super::run::note;
 use super::signals;
 use crate::config::{Config, ExtensionSource};
 use crate::exec::Installed;
@@ -47,8 +47,8 @@ pub(super) struct Served {
     conf: Vec<PathBuf>,
 
     /// Major version of PostgreSQL; default: the first of the configured ones, or the first one found
-    #[arg(long, value_name = "N", value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
-    pg: Option<u32>,
+    #[arg(long, value_name = "N", add = complete::majors(), conflicts_with = "pg_config")]
+    pg: Option<String>,
 
     /// Run on the installation that this pg_config describes
     #[arg(long, value_name = "PATH")]
@@ -92,8 +92,8 @@ impl Served {
         for file in &self.conf {
             conf.extend(lines(file)?.into_iter().map(|ConfLine { text, .. }| text));
         }
-        let majors = self.pg.or_else(|| config.profile.pg.first().copied());
-        let wanted: Vec<u32> = majors.into_iter().collect();
+        let mut wanted = prepare::majors(self.pg.as_slice())?;
+        wanted.extend(config.profile.pg.first().filter(|_| self.pg.is_none()));
         let mut found = prepare::installations(&wanted, self.pg_config.as_ref(), config)?;
         let installation = found.swap_remove(0);
         let case = spec.map(|name| prepare::case_of(name, &installation, config)).transpose()?;

@@ -17,6 +17,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use crate::atomic;
 use crate::server;
+use crate::status;
 
 /// How long a run has to come to its end: to cancel what is under way, to tear down what was set up, to stop the servers.
 const ORDERLY: Duration = Duration::from_secs(20);
@@ -125,6 +126,7 @@ fn exit() -> ! {
 
 fn say() {
     if !SAID.swap(true, Ordering::SeqCst) {
+        status::close();
         // Nobody may be reading any more.
         let _ = writeln!(std::io::stderr(), "mcspec: interrupted");
     }

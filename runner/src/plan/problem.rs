@@ -36,6 +36,11 @@ impl Problem {
         Problem { source: Arc::clone(source), diagnostic }
     }
 
+    /// Where it begins.
+    pub fn place(&self) -> Place {
+        Place { source: Arc::clone(&self.source), offset: self.diagnostic.span.start }
+    }
+
     /// The message with the source line and carets.
     pub fn render(&self, color: bool) -> String {
         self.diagnostic.render(&self.source, color)

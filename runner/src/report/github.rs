@@ -11,8 +11,8 @@ use memcheck_core::Severity;
 use memcheck_core::golden::row::Observed;
 
 use super::fault::{describe, place, violations};
-use super::markdown::Document;
-use super::{Checkout, Reporter, Summary, allowed, unrecorded, warnings};
+use super::markdown::{self, Document};
+use super::{Checkout, NotRun, Reporter, Summary, allowed, unrecorded, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Verdict};
 use crate::plan::{Case, Place};
@@ -148,6 +148,24 @@ impl<W: Write, S: Write> Reporter for Github<W, S> {
         let whole = self.document.text(summary);
         let text = if whole.len() > SUMMARY_LIMIT { self.document.table(summary) } else { whole };
         out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        for problem in &why.problems {
+            let hint = problem.diagnostic.hint.iter().map(|hint| format!("\nHINT:  {hint}"));
+            let message = std::iter::once(problem.diagnostic.message.clone()).chain(hint).collect();
+            self.at_place(Level::Error(Rank::Stopped), &problem.place(), "mcspec".to_owned(), message);
+        }
+        for annotation in &self.annotations {
+            writeln!(self.out, "{}", annotation.command())?;
+        }
+        if why.problems.is_empty() {
+            writeln!(self.out, "::error title=mcspec::{}", data(&why.lines().join("\n")))?;
+        }
+        self.out.flush()?;
+        let Some(out) = &mut self.summary else { return Ok(()) };
+        out.write_all(markdown::not_run(why).as_bytes())?;
         out.flush()
     }
 }

@@ -2,6 +2,7 @@
 //! test case for each spec.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use quick_xml::Writer;
@@ -9,7 +10,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::fault::{describe, lines};
 use super::matrix::version;
-use super::{Reporter, Summary, allowed, notes, warnings};
+use super::{NotRun, Reporter, Summary, allowed, not_run, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
@@ -104,6 +105,34 @@ impl<W: Write> Junit<W> {
         });
         &mut self.suites[position]
     }
+
+    /// Writes the document.
+    fn write(&mut self, time: Duration, warnings: &[String]) -> io::Result<()> {
+        let all: Vec<Counts> = self.suites.iter().map(|suite| Counts::of(&suite.cases)).collect();
+        let sum = |of: fn(&Counts) -> usize| all.iter().map(of).sum::<usize>().to_string();
+        let attributes = [
+            ("name", NAME.to_owned()),
+            ("tests", sum(|counts| counts.tests)),
+            ("failures", sum(|counts| counts.failures)),
+            ("errors", sum(|counts| counts.errors)),
+            ("time", seconds(time)),
+        ];
+        let mut xml = Writer::new_with_indent(&mut self.out, b' ', 4);
+        xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+        element(&mut xml, "testsuites", &attributes, |xml| {
+            self.suites.iter().zip(&all).try_for_each(|(suite, counts)| {
+                element(xml, "testsuite", &counts.attributes(&suite.name), |xml| {
+                    suite.cases.iter().try_for_each(|case| write_case(xml, &suite.name, case))?;
+                    match warnings.is_empty() {
+                        true => Ok(()),
+                        false => element(xml, "system-err", &[], |xml| text(xml, &warnings.join("\n"))),
+                    }
+                })
+            })
+        })?;
+        writeln!(self.out)?;
+        self.out.flush()
+    }
 }
 
 impl<W: Write> Reporter for Junit<W> {
@@ -125,32 +154,31 @@ impl<W: Write> Reporter for Junit<W> {
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let all: Vec<Counts> = self.suites.iter().map(|suite| Counts::of(&suite.cases)).collect();
-        let sum = |of: fn(&Counts) -> usize| all.iter().map(of).sum::<usize>().to_string();
-        let attributes = [
-            ("name", NAME.to_owned()),
-            ("tests", sum(|counts| counts.tests)),
-            ("failures", sum(|counts| counts.failures)),
-            ("errors", sum(|counts| counts.errors)),
-            ("time", seconds(summary.elapsed)),
-        ];
         let warnings: Vec<String> =
             warnings(summary).map(|(place, warning)| format!("{place}: warning: {warning}")).collect();
-        let mut xml = Writer::new_with_indent(&mut self.out, b' ', 4);
-        xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-        element(&mut xml, "testsuites", &attributes, |xml| {
-            self.suites.iter().zip(&all).try_for_each(|(suite, counts)| {
-                element(xml, "testsuite", &counts.attributes(&suite.name), |xml| {
-                    suite.cases.iter().try_for_each(|case| write_case(xml, &suite.name, case))?;
-                    match warnings.is_empty() {
-                        true => Ok(()),
-                        false => element(xml, "system-err", &[], |xml| text(xml, &warnings.join("\n"))),
-                    }
-                })
-            })
-        })?;
-        writeln!(self.out)?;
-        self.out.flush()
+        self.write(summary.elapsed, &warnings)
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        let error = |name: String, headline: String, text: String| TestCase {
+            name,
+            time: Duration::ZERO,
+            ending: Ending::Error(Message { kind: "not run", headline, text }),
+            output: String::new(),
+        };
+        let mut files: Vec<&Path> = why.problems.iter().map(|problem| problem.source.path.as_path()).collect();
+        files.dedup();
+        let of_file = |file: &Path| {
+            let problems = why.problems.iter().filter(|problem| problem.source.path == file);
+            let lines: Vec<String> = problems.flat_map(not_run::problem).collect();
+            error(file.display().to_string(), lines[0].clone(), lines.join("\n"))
+        };
+        let mut cases: Vec<TestCase> = files.into_iter().map(of_file).collect();
+        if cases.is_empty() {
+            cases.push(error(NAME.to_owned(), why.headline().to_owned(), why.lines().join("\n")));
+        }
+        self.suite(NAME).cases = cases;
+        self.write(Duration::ZERO, &[])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::matrix::Matrix;
-use super::{Reporter, Summary, allowed, fault, notes, warnings};
+use super::{NotRun, Reporter, Summary, allowed, fault, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
@@ -31,6 +31,18 @@ impl<W: Write> Reporter for Markdown<W> {
         self.out.write_all(self.document.text(summary).as_bytes())?;
         self.out.flush()
     }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        self.out.write_all(not_run(why).as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// The document where there is no run.
+pub(super) fn not_run(why: &NotRun) -> String {
+    let lines = why.lines().join("\n");
+    let fence = fence(&lines);
+    format!("## mcspec: nothing was run\n\n{fence}text\n{lines}\n{fence}\n")
 }
 
 /// The document as far as the run has come.

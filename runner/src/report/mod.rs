@@ -8,8 +8,10 @@ mod github;
 pub mod json;
 mod junit;
 mod line;
+mod live;
 mod markdown;
 mod matrix;
+mod not_run;
 mod origin;
 mod pretty;
 mod sarif;
@@ -30,7 +32,9 @@ pub use github::Github;
 pub use json::Json;
 pub use junit::Junit;
 pub(crate) use line::Tone;
+pub use live::Live;
 pub use markdown::Markdown;
+pub use not_run::NotRun;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
 pub use sarif::Sarif;
@@ -43,16 +47,14 @@ pub trait Reporter {
         Ok(())
     }
 
-    /// Something happened. Only worth showing to somebody who waits.
-    fn event(&mut self, _cases: &[Case], _event: &Event) -> io::Result<()> {
-        Ok(())
-    }
-
     /// A case is over: what it found, and what that means.
     fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()>;
 
     /// The run is over.
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
+
+    /// There is no run. Nothing else is told before or after it.
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()>;
 }
 
 /// How many cases ended how.
@@ -263,13 +265,11 @@ impl<'c> Reports<'c> {
         self
     }
 
-    /// Passes an event on.
+    /// Takes note of an event: with the first scenario there is something to say.
     pub fn event(&mut self, event: &Event) {
         if matches!(event, Event::Progress { .. }) {
             self.begin();
         }
-        let cases = self.cases;
-        self.tell(|reporter| reporter.event(cases, event));
     }
 
     /// Passes on what a case found and the verdict on it. They have to come in the order of the schedule.

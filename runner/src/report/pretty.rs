@@ -1,34 +1,38 @@
-//! For people: colored where the output takes color, with a progress bar where somebody waits.
+//! For people: colored where the output takes color.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::line::{Line, Tone};
 use super::matrix::Matrix;
-use super::{Reporter, Summary, allowed, fault, result_line, warnings};
-use crate::exec::Progress;
+use super::{NotRun, Reporter, Summary, allowed, fault, result_line, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
-use crate::run::Event;
+use crate::status;
 
 /// Writes for people. The colors are the writer's to remove where they are not wanted.
 pub struct Pretty<W> {
     out: W,
     quiet: bool,
-    bar: ProgressBar,
+    /// Whether it is all that is said of a run, and says itself why there was none.
+    is_alone: bool,
     /// Cases so far.
     cases: usize,
     matrix: Matrix,
 }
 
 impl<W: Write> Pretty<W> {
-    /// A report to be written there; `quiet` shows only what went wrong. The bar may be a hidden one.
-    pub fn new(out: W, quiet: bool, bar: ProgressBar) -> Self {
-        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}").expect("the template is valid");
-        Pretty { out, quiet, bar: bar.with_style(style), cases: 0, matrix: Matrix::default() }
+    /// A report to be written there; `quiet` shows only what went wrong.
+    pub fn new(out: W, quiet: bool) -> Self {
+        Pretty { out, quiet, is_alone: false, cases: 0, matrix: Matrix::default() }
+    }
+
+    /// The same where nobody sees what is said besides it.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Pretty { is_alone: true, ..self }
     }
 }
 
@@ -56,33 +60,7 @@ fn write_lines(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
     })
 }
 
-/// How far a case has come, in a line.
-fn message(case: &Case, progress: Progress) -> String {
-    let label = &case.label;
-    match progress {
-        Progress::Scenario(scenario) => format!("{label}: {}", case.scenarios[scenario].title),
-        Progress::Permutation(permutation) => format!("{label}: {}", case.sessions.permutations[permutation].title),
-        Progress::Iterations { done, total } => format!("{label}: {done} of {total} iterations"),
-    }
-}
-
 impl<W: Write> Reporter for Pretty<W> {
-    fn begin(&mut self, cases: &[Case]) -> io::Result<()> {
-        self.bar.set_length(cases.len() as u64);
-        Ok(())
-    }
-
-    fn event(&mut self, cases: &[Case], event: &Event) -> io::Result<()> {
-        match event {
-            Event::Started { case } => self.bar.set_message(cases[*case].label.clone()),
-            Event::Progress { case, progress } => self.bar.set_message(message(&cases[*case], *progress)),
-            Event::Retried { case } => self.bar.set_message(format!("{}: failed, once more", cases[*case].label)),
-            Event::Repeated { case } => self.bar.set_message(format!("{}: once more", cases[*case].label)),
-            Event::Finished { .. } => self.bar.inc(1),
-        }
-        Ok(())
-    }
-
     fn verdict(&mut self, case: &Case, _outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
         self.matrix.add(case, verdict);
         self.cases += 1;
@@ -97,7 +75,7 @@ impl<W: Write> Reporter for Pretty<W> {
             Status::ExpectedFailure(_) | Status::Skipped(_) | Status::Interrupted(_) => NOTE,
         };
         let out = &mut self.out;
-        self.bar.suspend(|| {
+        status::aside(|| {
             writeln!(out, "{style}{line}{style:#}")?;
             // What an xfail excuses is known.
             if bad {
@@ -109,7 +87,7 @@ impl<W: Write> Reporter for Pretty<W> {
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.bar.finish_and_clear();
+        status::close();
         if !self.quiet && self.matrix.has_versions() {
             writeln!(self.out)?;
             for line in self.matrix.lines() {
@@ -122,6 +100,13 @@ impl<W: Write> Reporter for Pretty<W> {
         }
         let style = if summary.failed + summary.unsupported > 0 { BAD } else { GOOD };
         writeln!(self.out, "{style}{summary}{style:#}")?;
+        self.out.flush()
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        if self.is_alone {
+            why.lines().iter().try_for_each(|line| writeln!(self.out, "{line}"))?;
+        }
         self.out.flush()
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use memcheck_core::line;
 
-use super::{Reporter, Summary, allowed, fault, notes, warnings};
+use super::{NotRun, Reporter, Summary, allowed, fault, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Status, Verdict};
 use crate::plan::Case;
@@ -80,6 +80,16 @@ impl<W: Write> Reporter for Tap<W> {
             self.comment(&format!(" {place}: warning: {warning}"))?;
         }
         self.comment(&format!(" {summary}"))?;
+        self.out.flush()
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        // Without a plan, and a test for it, readers complain of that instead.
+        writeln!(self.out, "TAP version 13\n1..1\nnot ok 1 - mcspec")?;
+        for line in why.lines() {
+            self.comment(&format!(" {line}"))?;
+        }
+        writeln!(self.out, "Bail out!  {}", shown(why.headline()))?;
         self.out.flush()
     }
 }

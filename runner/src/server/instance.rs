@@ -27,6 +27,7 @@ use super::spare::Filled;
 use super::stage::Stage;
 use super::template::{SUPERUSER, Template, server_command};
 use crate::bounded;
+use crate::status;
 
 /// How long a server may take until it accepts connections, and a connection until it is usable.
 const READY: Duration = Duration::from_secs(30);
@@ -104,6 +105,7 @@ impl Backend {
 impl Server {
     /// Makes a data directory from `template`, which goes with the server, starts a postmaster on it and waits until it accepts connections.
     pub fn start(stage: &Stage, template: &Template, options: &ServerOptions) -> Result<Self, ServerError> {
+        let _starting = status::phase(format!("starting PostgreSQL {}", stage.installation().version.major()));
         Self::try_start(stage, template, options).map_err(|error| match error {
             ServerError::NotStarted { name, reason, log, .. } => {
                 let starts = |options: &ServerOptions| Self::try_start(stage, template, options).is_ok();

@@ -15,6 +15,7 @@ use super::run_directory::RunDirectory;
 use super::spare::{Filled, Filling};
 use super::stage::Stage;
 use super::tree::{self, Placement, Plan, Treatment};
+use crate::status;
 
 /// The superuser of every cluster.
 pub const SUPERUSER: &str = "postgres";
@@ -74,6 +75,8 @@ impl Template {
         if let Some(entry) = run.kept().and_then(|kept| kept.find(Kind::Data, &key)) {
             return Self::of(entry.content().to_owned(), run, Some(entry));
         }
+        let major = stage.installation().version.major();
+        let _making = status::phase(format!("making a data directory of PostgreSQL {major}"));
         let path = run.server_subdirectory("template")?;
         let log = path.with_extension("log");
         let mut initdb = server_command(&stage.installation().bin_dir.join("initdb"), run);

@@ -5,13 +5,16 @@ mod schema;
 use std::io::{self, Write};
 
 use super::fault::{describe, place};
-use super::{Reporter, Summary, notes, warnings};
+use super::{NotRun, Reporter, Summary, notes, warnings};
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Repeats, Verdict};
-use crate::plan::{Case, Place};
+use crate::plan::{Case, Place, Problem};
 use crate::results::{self, milliseconds};
 
-pub use schema::{BadReport, CaseRecord, FORMAT, FaultRecord, RepeatsRecord, RunReport, SummaryRecord, WarningRecord};
+pub use schema::{
+    BadReport, CaseRecord, ErrorRecord, FORMAT, FaultRecord, ProblemRecord, RepeatsRecord, RunReport, SummaryRecord,
+    WarningRecord,
+};
 
 /// Writes JSON when the run is over.
 pub struct Json<W> {
@@ -23,6 +26,12 @@ impl<W: Write> Json<W> {
     /// A report to be written there.
     pub fn new(out: W) -> Self {
         Json { out, cases: Vec::new() }
+    }
+
+    fn write(&mut self, report: &RunReport) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, report)?;
+        writeln!(self.out)?;
+        self.out.flush()
     }
 }
 
@@ -68,10 +77,30 @@ impl<W: Write> Reporter for Json<W> {
             },
             warnings: warnings(summary).map(|(place, message)| warning_record(place, message)).collect(),
             cases: std::mem::take(&mut self.cases),
+            error: None,
         };
-        serde_json::to_writer_pretty(&mut self.out, &report)?;
-        writeln!(self.out)?;
-        self.out.flush()
+        self.write(&report)
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        let problem = |problem: &Problem| ProblemRecord {
+            hint: problem.diagnostic.hint.clone(),
+            at: warning_record(&problem.place(), problem.diagnostic.message.clone()),
+        };
+        let error = ErrorRecord {
+            message: why.message.clone(),
+            hint: why.hint.clone(),
+            exit_code: why.exit,
+            problems: why.problems.iter().map(problem).collect(),
+        };
+        self.write(&RunReport {
+            format: FORMAT,
+            mcspec: env!("CARGO_PKG_VERSION").to_owned(),
+            summary: SummaryRecord::default(),
+            cases: Vec::new(),
+            warnings: Vec::new(),
+            error: Some(error),
+        })
     }
 }
 

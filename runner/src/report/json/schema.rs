@@ -24,6 +24,32 @@ pub struct RunReport {
     /// What is probably not meant in what was run.
     #[serde(default)]
     pub warnings: Vec<WarningRecord>,
+    /// Why nothing was run; absent where there was a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+}
+
+/// Why nothing was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRecord {
+    /// What is wrong, in a line or more.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// As what mcspec ended.
+    pub exit_code: u8,
+    /// What is wrong with specs.
+    pub problems: Vec<ProblemRecord>,
+}
+
+/// Something that is wrong with a spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemRecord {
+    /// What, and where.
+    #[serde(flatten)]
+    pub at: WarningRecord,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// Something that is probably not meant.
@@ -40,7 +66,7 @@ pub struct WarningRecord {
 }
 
 /// How many cases ended how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SummaryRecord {
     /// As they should.
     pub passed: usize,

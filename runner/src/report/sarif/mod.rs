@@ -19,7 +19,7 @@ use self::schema::{
     SarifResult, Suppression, Text, Tool, VERSION,
 };
 use super::fault::{describe, place, violations};
-use super::{Checkout, Reporter, Summary, allowed, notes, warnings};
+use super::{Checkout, NotRun, Reporter, Summary, allowed, notes, warnings};
 use crate::exec::failure::Cause;
 use crate::exec::outcome::Outcome;
 use crate::judge::{Fault, Status, Verdict};
@@ -46,6 +46,41 @@ impl<W: Write> Sarif<W> {
         let (locations, message) = (vec![self.locations.of_place(place, None)], Text::plain(message));
         let descriptor = Reference { id: NOT_CHECKED, index: 0 };
         self.not_checked.push(Notification { descriptor, level, message, locations });
+    }
+
+    /// Writes the log.
+    fn write(
+        &mut self,
+        could_run: bool,
+        exit_code: i32,
+        exit_code_description: String,
+        configuration: Vec<Notification>,
+    ) -> io::Result<()> {
+        let invocation = Invocation {
+            execution_successful: could_run,
+            exit_code,
+            exit_code_description,
+            working_directory: self.locations.current(),
+            tool_configuration_notifications: configuration,
+            tool_execution_notifications: std::mem::take(&mut self.not_checked),
+        };
+        let driver = Driver {
+            name: "mcspec",
+            semantic_version: env!("CARGO_PKG_VERSION"),
+            rules: rules::rules(),
+            notifications: rules::notifications(),
+        };
+        let root = self.locations.root();
+        let run = Run {
+            tool: Tool { driver },
+            invocations: [invocation],
+            original_uri_base_ids: BTreeMap::from([(ROOT, ArtifactLocation { uri: root, uri_base_id: None })]),
+            column_kind: "unicodeCodePoints",
+            results: std::mem::take(&mut self.results),
+        };
+        serde_json::to_writer_pretty(&mut self.out, &Log { schema: SCHEMA, version: VERSION, runs: [run] })?;
+        writeln!(self.out)?;
+        self.out.flush()
     }
 
     /// What was found in a case that is not as it should be.
@@ -232,32 +267,30 @@ impl<W: Write> Reporter for Sarif<W> {
             message: Text::plain(message),
             locations: vec![self.locations.of_place(place, None)],
         };
-        let root = self.locations.root();
         let could_run = summary.unsupported == 0 && summary.command == 0 && !self.is_interrupted;
-        let invocation = Invocation {
-            execution_successful: could_run,
-            exit_code: if self.is_interrupted { INTERRUPTED } else { summary.exit_code() },
-            exit_code_description: if self.is_interrupted { "interrupted".to_owned() } else { summary.to_string() },
-            working_directory: self.locations.current(),
-            tool_configuration_notifications: warnings(summary).map(warning).collect(),
-            tool_execution_notifications: std::mem::take(&mut self.not_checked),
+        let (exit_code, why) = match self.is_interrupted {
+            true => (INTERRUPTED, "interrupted".to_owned()),
+            false => (summary.exit_code(), summary.to_string()),
         };
-        let driver = Driver {
-            name: "mcspec",
-            semantic_version: env!("CARGO_PKG_VERSION"),
-            rules: rules::rules(),
-            notifications: rules::notifications(),
-        };
-        let run = Run {
-            tool: Tool { driver },
-            invocations: [invocation],
-            original_uri_base_ids: BTreeMap::from([(ROOT, ArtifactLocation { uri: root, uri_base_id: None })]),
-            column_kind: "unicodeCodePoints",
-            results: std::mem::take(&mut self.results),
-        };
-        serde_json::to_writer_pretty(&mut self.out, &Log { schema: SCHEMA, version: VERSION, runs: [run] })?;
-        writeln!(self.out)?;
-        self.out.flush()
+        let configuration = warnings(summary).map(warning).collect();
+        self.write(could_run, exit_code, why, configuration)
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        for problem in &why.problems {
+            let hint = problem.diagnostic.hint.iter().map(|hint| format!("\nHINT:  {hint}"));
+            let message = std::iter::once(problem.diagnostic.message.clone()).chain(hint).collect();
+            self.not_checked(Level::Error, message, &problem.place());
+        }
+        if why.problems.is_empty() {
+            self.not_checked.push(Notification {
+                descriptor: Reference { id: NOT_CHECKED, index: 0 },
+                level: Level::Error,
+                message: Text::plain(why.lines().join("\n")),
+                locations: Vec::new(),
+            });
+        }
+        self.write(false, why.exit.into(), why.headline().to_owned(), Vec::new())
     }
 }
 

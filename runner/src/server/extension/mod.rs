@@ -24,6 +24,7 @@ use super::run_directory::RunDirectory;
 use super::tree;
 use crate::bounded;
 use crate::config::{Build, ExtensionSource};
+use crate::status;
 
 /// How much of a failed build's output is shown, in lines.
 const OUTPUT_LINES: usize = 30;
@@ -68,6 +69,8 @@ pub fn is_ready(source: &ExtensionSource, installation: &Installation) -> Result
 /// Installs `source` in a staged copy.
 pub(super) fn install(source: &ExtensionSource, site: Site) -> Result<(), ServerError> {
     is_ready(source, site.original)?;
+    let doing = if matches!(source.build, Build::Files { .. }) { "installing" } else { "building" };
+    let _doing = status::phase(format!("{doing} {} for PostgreSQL {}", source.name, site.original.version.major()));
     let path = Path::new(".").join(&source.path);
     for name in source.names() {
         remove_installed(name, site.staged)?;
