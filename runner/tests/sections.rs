@@ -85,3 +85,48 @@ fn an_extension_comes_with_the_section_that_has_its_control_file() {
     let ended = project.run("--report tap more by_target");
     assert_eq!(ended.code, 0, "{}", all(&ended));
 }
+
+/// Builds two extensions. One needs a library of its own, which is installed elsewhere; that of the other is in a sub-folder. It
+/// writes among the sources, too.
+const BUILD: &str = r#"set -e
+rm README
+touch made_here
+lib="$DESTDIR$("$PG_CONFIG" --pkglibdir)"
+scripts="$DESTDIR$("$PG_CONFIG" --sharedir)/extension"
+private="$DESTDIR/opt/some where/lib/x86_64-linux-gnu"
+mkdir -p "$lib/decoders" "$scripts" "$private"
+cc -shared -fPIC $CFLAGS -o "$private/libprivate.so.1" -Wl,-soname,libprivate.so.1 private.c
+ln -s libprivate.so.1 "$private/libprivate.so"
+for name in one decoders/two; do
+  cc -shared -fPIC $CFLAGS -I"$("$PG_CONFIG" --includedir-server)" -o "$lib/$name.so" code.c -L"$private" -lprivate
+done
+for name in one two; do echo "default_version = '1'" > "$scripts/$name.control"; done
+echo "CREATE FUNCTION one() RETURNS int LANGUAGE C AS '\$libdir/one', 'code';" > "$scripts/one--1.sql"
+echo "CREATE FUNCTION two() RETURNS int LANGUAGE C AS '\$libdir/decoders/two', 'code';" > "$scripts/two--1.sql"
+"#;
+
+const CODE: &str = "#include \"postgres.h\"\n#include \"fmgr.h\"\n#include \"utils/memutils.h\"\nPG_MODULE_MAGIC;\nint own(void);\n\
+                    PG_FUNCTION_INFO_V1(code);\nDatum code(PG_FUNCTION_ARGS)\n{\n\tMemoryContextAlloc(TopMemoryContext, 200);\n\
+                    \tPG_RETURN_INT32(own());\n}\n";
+
+#[test]
+fn what_a_command_has_installed_is_found() {
+    let section = "[extension.one]\npath = \"my sources\"\nbuild = \"command\"\ncommand = \"sh ./build.sh\"\nprovides = \"two\"\n";
+    let project = with_sections(section);
+    for (name, text) in
+        [("build.sh", BUILD), ("code.c", CODE), ("private.c", "int own(void) { return 1; }\n"), ("README", "")]
+    {
+        project.write(&format!("my sources/{name}"), text);
+    }
+    spec(&project, "one", "extension one", "SELECT one()");
+    spec(&project, "two", "extension two", "SELECT two()");
+    let before = project.files();
+    // What was built by another run is found as well.
+    for _ in 0..2 {
+        let ended = project.run("--report tap");
+        assert_eq!(ended.code, 1, "{}", all(&ended));
+        assert_eq!(ended.stdout.matches("  allocated at  code  ").count(), 2, "{}", all(&ended));
+        assert_eq!(ended.stdout.matches("code.c:9").count(), 2, "{}", all(&ended));
+    }
+    assert_eq!(project.files(), before);
+}

@@ -260,7 +260,7 @@ fn settings(repositories: &[Repository], installation: &Installation, options: &
     settings.preload.retain(|library| !is_given(library));
     let says_nothing = options.preload_first.is_empty() && options.preload.is_empty() && settings.preload.is_empty();
     if says_nothing {
-        let names = repositories.iter().map(|repository| repository.source.name.clone());
+        let names = repositories.iter().flat_map(|repository| repository.source.names().map(str::to_owned));
         settings.preload = names.filter(|name| regress::wants_preload(installation, name)).collect();
         if !settings.preload.is_empty() {
             note(&format!("preloading {}, as its library looks at that", settings.preload.join(", ")));

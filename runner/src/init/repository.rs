@@ -199,7 +199,7 @@ fn commands(directory: &Path, has_makefile: bool) -> Option<Vec<String>> {
     if has("CMakeLists.txt") {
         return lines(&[
             "cmake -S . -B build -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPG_CONFIG=\"$PG_CONFIG\" -DPostgreSQL_CONFIG=\"$PG_CONFIG\"",
-            "cmake --build build --parallel",
+            "cmake --build build --parallel \"$(nproc)\"",
             "cmake --install build",
         ]);
     }

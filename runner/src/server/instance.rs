@@ -1,5 +1,6 @@
 //! A running server.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -131,6 +132,9 @@ impl Server {
 
         let mut postgres = server_command(&stage.installation().bin_dir.join("postgres"), &run);
         postgres.arg("-D").arg(&data);
+        if let Some(path) = library_path(stage.libraries()) {
+            postgres.env(LIBRARY_PATH, path);
+        }
         // On the command line, where the lines of a spec cannot override them.
         for setting in [
             "listen_addresses=".to_owned(),
@@ -454,6 +458,17 @@ impl Drop for Server {
             }
         }
     }
+}
+
+/// Where the loader looks for libraries first (ld.so(8)).
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// The value of that with these directories before those that it has; none without any.
+fn library_path(directories: &[PathBuf]) -> Option<OsString> {
+    let has = std::env::var_os(LIBRARY_PATH).unwrap_or_default();
+    let others = std::env::split_paths(&has).filter(|path| !path.as_os_str().is_empty());
+    let all: Vec<PathBuf> = directories.iter().cloned().chain(others).collect();
+    (!directories.is_empty()).then(|| std::env::join_paths(all).ok()).flatten()
 }
 
 fn write_conf(data: &Path, lines: &[String]) -> Result<(), ServerError> {

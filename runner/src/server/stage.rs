@@ -1,9 +1,10 @@
 //! A private copy of an installation, with the engine and the extensions under test laid on top.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use walkdir::DirEntry;
+use walkdir::{DirEntry, WalkDir};
 
 use super::engine::{ENGINE, EngineFiles};
 use super::error::ServerError;
@@ -12,7 +13,7 @@ use super::installation::Installation;
 use super::run_directory::RunDirectory;
 use super::spare::{Filled, Filling};
 use super::tree::{self, Placement, Plan, Treatment};
-use crate::config::ExtensionSource;
+use crate::config::{Build, ExtensionSource};
 
 /// A private copy of an installation. Its programs are real copies, because PostgreSQL resolves symbolic links before it
 /// looks for `lib` and `share` relative to its own place (`find_my_exec` in exec.c, `make_relative_path` in path.c); the
@@ -23,6 +24,8 @@ pub struct Stage {
     original: Installation,
     installation: Installation,
     engine: bool,
+    /// Where libraries are that extensions have brought for themselves, besides those that the server loads.
+    libraries: Vec<PathBuf>,
     run: RunDirectory,
     trees: Trees,
     tree: Filled,
@@ -73,8 +76,14 @@ impl Stage {
         if run.account().switch().is_some() {
             tree::open_to_all(top)?;
         }
+        let brings_more =
+            |source: &ExtensionSource| matches!(source.build, Build::Command { .. } | Build::Files { .. });
+        let libraries = match extensions.iter().any(brings_more) {
+            true => own_libraries(top),
+            false => Vec::new(),
+        };
         let (original, run) = (original.clone(), run.clone());
-        Ok((Self { original, installation, engine: engine.is_some(), run, trees, tree }, failed))
+        Ok((Self { original, installation, libraries, engine: engine.is_some(), run, trees, tree }, failed))
     }
 
     /// The directory in which an extension was built; none where nothing is left of that.
@@ -90,6 +99,12 @@ impl Stage {
             tree::open_to_all(self.top())?;
         }
         Ok(tree)
+    }
+
+    /// Where libraries are that extensions have brought for themselves. The loader has to be told, since they were installed for
+    /// another place.
+    pub(super) fn libraries(&self) -> &[PathBuf] {
+        &self.libraries
     }
 
     /// The directory that stands for the root of the file system.
@@ -210,6 +225,17 @@ fn is_postgres(name: &str) -> bool {
     ["pg", "postgres", "psql", "initdb", "libpq", "libpg", "libecpg", "ecpg"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
+}
+
+/// The directories below `top` with a library of that kind that is no link to one of the original.
+fn own_libraries(top: &Path) -> Vec<PathBuf> {
+    let is_library = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.file_type().is_file() && name.starts_with("lib") && (name.ends_with(".so") || name.contains(".so."))
+    };
+    let found = WalkDir::new(top).into_iter().flatten().filter(is_library);
+    let directories: BTreeSet<PathBuf> = found.filter_map(|entry| Some(entry.path().parent()?.to_owned())).collect();
+    directories.into_iter().collect()
 }
 
 fn install_engine(engine: &EngineFiles, installation: &Installation) -> Result<(), ServerError> {

@@ -11,15 +11,20 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use memcheck_core::{Frame, Site};
+use walkdir::WalkDir;
 
 pub(crate) use self::language::is_runtime;
 pub use self::object_file::{Call, ObjectFile};
+
+/// How far below the directory of libraries one is looked for, in directories.
+const DEPTH: usize = 4;
 
 /// The symbols of the server and of its libraries, read when first asked for.
 pub struct Symbols {
     libraries: PathBuf,
     programs: PathBuf,
-    files: HashMap<String, Option<ObjectFile>>,
+    /// By name and build id: a library in a sub-folder may have the name of another one.
+    files: HashMap<(String, String), Option<ObjectFile>>,
 }
 
 impl Symbols {
@@ -62,14 +67,24 @@ impl Symbols {
     }
 
     fn file(&mut self, library: &str, build_id: &str) -> Option<&ObjectFile> {
-        if !self.files.contains_key(library) {
-            let path = match library {
-                "postgres" => self.programs.join("postgres"),
-                library => self.libraries.join(format!("{library}.so")),
+        let key = (library.to_owned(), build_id.to_owned());
+        if !self.files.contains_key(&key) {
+            let file = match library {
+                "postgres" => ObjectFile::read(&self.programs.join("postgres"), build_id),
+                library => self.library(&format!("{library}.so"), build_id),
             };
-            self.files.insert(library.to_owned(), ObjectFile::read(&path, build_id));
+            self.files.insert(key.clone(), file);
         }
-        self.files[library].as_ref()
+        self.files[&key].as_ref()
+    }
+
+    /// The library with that file name: where most are, or else in a sub-folder of that.
+    fn library(&self, name: &str, build_id: &str) -> Option<ObjectFile> {
+        ObjectFile::read(&self.libraries.join(name), build_id).or_else(|| {
+            let entries = WalkDir::new(&self.libraries).min_depth(2).max_depth(DEPTH).into_iter().flatten();
+            let mut named = entries.filter(|entry| entry.file_name() == name);
+            named.find_map(|entry| ObjectFile::read(entry.path(), build_id))
+        })
     }
 }
 

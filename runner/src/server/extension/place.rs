@@ -42,9 +42,9 @@ impl<'a> Places<'a> {
     /// elsewhere, whose directories are known by what is in them.
     pub(super) fn install(&self, root: &Path) -> Result<usize, ServerError> {
         let files = files_below(root)?;
-        let strange: Vec<&Path> =
-            files.iter().map(PathBuf::as_path).filter(|file| self.place(file).is_none()).collect();
-        let foreign = Foreign::of(&strange);
+        let all = files.iter().map(PathBuf::as_path);
+        let (own, strange): (Vec<&Path>, Vec<&Path>) = all.partition(|file| self.place(file).is_some());
+        let foreign = Foreign::of(&strange).besides(&own);
         let mut taken = BTreeSet::new();
         for file in &files {
             let to = self.place(file).or_else(|| foreign.place(file, self.site));
@@ -83,6 +83,12 @@ impl<'a> Foreign<'a> {
         // Control files are in "extension" of the directory of data.
         let share = directory_of("control").and_then(|directory| directory.parent());
         Self { libraries, share }
+    }
+
+    /// What is of this server leaves the rest where it is: libraries that an extension has brought for itself, and the like.
+    fn besides(self, own: &[&Path]) -> Self {
+        let has = |suffix: &str| own.iter().any(|file| file.extension() == Some(OsStr::new(suffix)));
+        Self { libraries: self.libraries.filter(|_| !has("so")), share: self.share.filter(|_| !has("control")) }
     }
 
     fn place(&self, file: &Path, site: Site) -> Option<PathBuf> {
