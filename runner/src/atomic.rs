@@ -58,7 +58,18 @@ pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Puts a file that was written already in its place, and makes the directories that it is in.
+/// Writes a file that nobody reads before [`adopt`] has put it in its place, and makes the directories that it is in.
+///
+/// # Errors
+///
+/// It is not all there.
+pub(crate) fn write_aside(path: &Path, text: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(directory(path))?;
+    fs::write(path, text)
+}
+
+/// Puts a file that was written already in its place, and makes the directories that it is in. Its name is on the disk once
+/// [`sync_directory`] has been called for it.
 ///
 /// # Errors
 ///
@@ -69,8 +80,7 @@ pub(crate) fn adopt(written: &Path, path: &Path) -> io::Result<()> {
         let file = File::open(written)?;
         resemble(&file, path)?;
         file.sync_all()?;
-        fs::rename(written, path)?;
-        sync_directory(path)
+        fs::rename(written, path)
     };
     match place(path)? {
         Place::File(file) => match put(&file) {
@@ -246,7 +256,7 @@ fn resemble(file: &File, path: &Path) -> io::Result<()> {
 }
 
 /// Has the names in a file's directory on the disk.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     match File::open(directory(path))?.sync_all() {
         // Some file systems know no such thing for a directory.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

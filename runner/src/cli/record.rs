@@ -52,7 +52,7 @@ impl Recorder {
         let directory = self.pending.path();
         let write = || {
             golden::write_found(directory, &case.name, &case.label, &verdict.seen)?;
-            Ok(case_result(case, outcome, verdict, axes, lines).write(directory)?)
+            Ok(case_result(case, outcome, verdict, axes, lines).write_aside(directory)?)
         };
         if self.failed.is_none() {
             self.failed = write().err();

@@ -240,14 +240,16 @@ fn record(path: &Path, golden: &Golden) -> Result<(), GoldenError> {
     write(path, &golden.to_string())
 }
 
-/// Writes what a case found, in the form of a golden, as `NAME.out` into a directory.
+/// Writes what a case found, in the form of a golden, as `NAME.out` into the directory of a run that is under way.
 ///
 /// # Errors
 ///
 /// The file cannot be written.
 pub fn write_found(directory: &Path, case: &str, label: &str, found: &[Seen]) -> Result<(), GoldenError> {
     let golden = Golden { spec: case.to_owned(), blocks: found.iter().map(Block::from).collect() };
-    write(&base_file(directory, label), &golden.to_string())
+    let path = base_file(directory, label);
+    let written = atomic::write_aside(&path, golden.to_string().as_bytes());
+    written.map_err(|error| GoldenError::File { doing: "write", path, error })
 }
 
 /// Writes a file and the directories it is in.

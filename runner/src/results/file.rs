@@ -74,7 +74,22 @@ impl CaseResult {
     ///
     /// The file cannot be written.
     pub fn write(&self, directory: &Path) -> Result<(), ResultsError> {
-        write_json(&directory.join(format!("{}.json", self.label)), self)
+        let path = directory.join(self.file());
+        write(&path, &json(self, &path)?)
+    }
+
+    /// Writes it into the directory of a run that is under way.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write_aside(&self, directory: &Path) -> Result<(), ResultsError> {
+        let path = directory.join(self.file());
+        write_aside(&path, &json(self, &path)?)
+    }
+
+    fn file(&self) -> String {
+        format!("{}.json", self.label)
     }
 }
 
@@ -93,14 +108,15 @@ impl RunIndex {
         }
     }
 
-    /// Writes what the run was, and how it differs from the goldens.
+    /// Writes what the run was, and how it differs from the goldens, into the directory of a run that is under way.
     ///
     /// # Errors
     ///
     /// A file cannot be written.
-    pub fn write(&self, directory: &Path, differences: &str) -> Result<(), ResultsError> {
-        write(&directory.join("regression.diffs"), differences)?;
-        write_json(&index_file(directory), self)
+    pub fn write_aside(&self, directory: &Path, differences: &str) -> Result<(), ResultsError> {
+        write_aside(&directory.join("regression.diffs"), differences)?;
+        let path = index_file(directory);
+        write_aside(&path, &json(self, &path)?)
     }
 }
 
@@ -135,11 +151,16 @@ pub fn remove_index(directory: &Path) -> Result<(), ResultsError> {
 ///
 /// It cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), ResultsError> {
-    atomic::write_below(path, text.as_bytes()).map_err(|error| ResultsError::Unwritable {
-        doing: "write",
-        path: path.to_owned(),
-        error,
-    })
+    atomic::write_below(path, text.as_bytes()).map_err(unwritable(path))
+}
+
+fn write_aside(path: &Path, text: &str) -> Result<(), ResultsError> {
+    atomic::write_aside(path, text.as_bytes()).map_err(unwritable(path))
+}
+
+pub(super) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> ResultsError {
+    let path = path.to_owned();
+    |error| ResultsError::Unwritable { doing: "write", path, error }
 }
 
 fn index_file(directory: &Path) -> PathBuf {
@@ -152,11 +173,8 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {
     serde_json::from_str(&text).map_err(|error| ResultsError::Bad { path: path.to_owned(), reason: error.to_string() })
 }
 
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ResultsError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| ResultsError::Unwritable {
-        doing: "write",
-        path: path.to_owned(),
-        error: error.into(),
-    })?;
-    write(path, &format!("{text}\n"))
+/// The text of a value that is to be written to that file.
+fn json<T: Serialize>(value: &T, path: &Path) -> Result<String, ResultsError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(path)(error.into()))?;
+    Ok(format!("{text}\n"))
 }

@@ -1,13 +1,14 @@
 //! The results of a run that is under way. They are kept aside until it is over, and then take the place of the last run's, all
 //! of them: of two runs at the same time the one that ends later is the last one.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::file::{INDEX, ResultsError, remove_index};
+use super::file::{INDEX, ResultsError, remove_index, unwritable};
 use super::schema::RunIndex;
 use crate::atomic;
 
@@ -54,7 +55,7 @@ impl Pending {
     ///
     /// A file cannot be written. Then there are no results of a last run.
     pub fn publish(self, index: &RunIndex, differences: &str) -> Result<(), ResultsError> {
-        index.write(&self.aside, differences)?;
+        index.write_aside(&self.aside, differences)?;
         let failed = |error| ResultsError::Unwritable { doing: "write to", path: self.directory.clone(), error };
         let _all = lock(&self.directory, File::lock).map_err(failed)?;
         remove_index(&self.directory)?;
@@ -62,16 +63,20 @@ impl Pending {
         let mut files: Vec<PathBuf> =
             files.filter(|file| file.file_type().is_file()).map(walkdir::DirEntry::into_path).collect();
         // It says what the others are, so it comes last.
-        files.sort_by_key(|file| *file == self.aside.join(INDEX));
-        for file in files {
-            let place = self.directory.join(file.strip_prefix(&self.aside).unwrap_or(&file));
-            atomic::adopt(&file, &place).map_err(|error| ResultsError::Unwritable {
-                doing: "write",
-                path: place,
-                error,
-            })?;
+        files.retain(|file| *file != self.aside.join(INDEX));
+        let places = files.iter().map(|file| self.directory.join(file.strip_prefix(&self.aside).unwrap_or(file)));
+        let places: Vec<PathBuf> = places.collect();
+        for (file, place) in files.iter().zip(&places) {
+            atomic::adopt(file, place).map_err(unwritable(place))?;
         }
-        Ok(())
+        let directories: BTreeSet<&Path> = places.iter().filter_map(|place| place.parent()).collect();
+        for directory in directories {
+            let name = directory.join(INDEX);
+            atomic::sync_directory(&name).map_err(unwritable(directory))?;
+        }
+        let index = self.directory.join(INDEX);
+        let put = atomic::adopt(&self.aside.join(INDEX), &index).and_then(|()| atomic::sync_directory(&index));
+        put.map_err(unwritable(&index))
     }
 }
 

@@ -41,9 +41,13 @@ pub(super) fn wait_ended(pid: i32, postmaster: i32, limit: Duration) -> bool {
     has_ended
 }
 
+/// How long it is between two looks at something: at first less, for most does not take that long.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// Polls `done` until it holds or `limit` is over; returns whether it holds.
 pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
+    let deadline = started + limit;
     loop {
         if done() {
             return true;
@@ -51,8 +55,13 @@ pub(super) fn until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(pause(started.elapsed()).min(PAUSE));
     }
+}
+
+/// How long to wait before the next look at something that has been waited for so long: an eighth of that.
+pub(super) fn pause(waited: Duration) -> Duration {
+    (waited / 8).max(Duration::from_micros(300))
 }
 
 /// The children of a process, where the system tells.

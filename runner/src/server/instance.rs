@@ -38,6 +38,9 @@ const CUT_OFF: Duration = Duration::from_secs(5);
 /// How long it may take to ask a server that somebody else runs to end a backend.
 const TERMINATED: Duration = Duration::from_secs(5);
 
+/// How long it is at most between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The database that others are made from.
 const MAINTENANCE: &str = "postgres";
 
@@ -281,7 +284,7 @@ impl Server {
                 }
                 return Err(if limit == READY && self.own().is_some() { self.not_ready() } else { error });
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(children::pause(started.elapsed()).min(PAUSE));
         }
     }
 

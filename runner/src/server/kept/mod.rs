@@ -166,7 +166,7 @@ impl Kept {
         // It is not there any more, to be removed.
         let _ = new.keep();
         lock.lock_shared().ok()?;
-        self.make_room();
+        self.make_room(MOST_BYTES, MOST_ENTRIES);
         Some(Entry { content: place.join(CONTENT), _lock: lock })
     }
 
@@ -235,7 +235,7 @@ impl Kept {
 
     /// Removes entries that nobody has used for long, and of the others those that were not used for longest, until the rest is not
     /// too much.
-    fn make_room(&self) {
+    fn make_room(&self, most_bytes: u64, most_entries: usize) {
         let now = SystemTime::now();
         let mut entries = self.entries();
         entries.sort_by_key(|(_, used)| std::cmp::Reverse(*used));
@@ -243,7 +243,7 @@ impl Kept {
         for (number, (place, used)) in entries.iter().enumerate() {
             bytes += size(place);
             let is_old = now.duration_since(*used).is_ok_and(|unused| unused > UNUSED);
-            if is_old || bytes > MOST_BYTES || number >= MOST_ENTRIES {
+            if is_old || bytes > most_bytes || number >= most_entries {
                 remove(place);
             }
         }
@@ -329,7 +329,7 @@ fn size(place: &Path) -> u64 {
     files.map(|file| file.blocks() * 512).sum()
 }
 
-/// What the files below a directory are like.
+/// What the files below a directory are like. Nobody can set when they were changed last.
 fn listing(directory: &Path) -> io::Result<String> {
     use std::fmt::Write;
 
@@ -337,11 +337,13 @@ fn listing(directory: &Path) -> io::Result<String> {
     for entry in WalkDir::new(directory).sort_by_file_name() {
         let entry = entry?;
         let file = entry.metadata()?;
-        let is_directory = file.is_dir();
-        let (size, time) = if is_directory { (0, 0) } else { (file.len(), file.mtime()) };
-        let nanoseconds = if is_directory { 0 } else { file.mtime_nsec() };
         let path = entry.path().strip_prefix(directory).unwrap_or(entry.path());
-        let _ = writeln!(list, "{path:?} {:o} {size} {time}.{nanoseconds:09}", file.mode());
+        let _ = write!(list, "{path:?} {:o}", file.mode());
+        if !file.is_dir() {
+            let (modified, changed) = ((file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec()));
+            let _ = write!(list, " {} {modified:?} {changed:?}", file.len());
+        }
+        list.push('\n');
     }
     Ok(list)
 }
@@ -388,7 +390,8 @@ mod tests {
 
     #[test]
     fn a_damaged_entry_is_not_used() {
-        for damage in ["echo x >> d/file", "rm d/file", "touch d/new", "chmod 600 d/file", "mkdir e"] {
+        let unseen = "touch -r d/file x; echo b > d/file; touch -r x d/file; rm x";
+        for damage in [unseen, "echo x >> d/file", "rm d/file", "touch d/new", "chmod 600 d/file", "mkdir e"] {
             let (_directory, kept) = kept();
             let place = kept.place(Kind::Built, &key("a"));
             drop(put(&kept, "a").expect("kept"));
@@ -433,8 +436,33 @@ mod tests {
         let lock = kept.place(Kind::Built, &key("a")).join(left::LOCK);
         let old = SystemTime::now() - UNUSED - Duration::from_secs(60);
         File::open(lock).expect("open").set_modified(old).expect("set");
-        kept.make_room();
+        kept.make_room(MOST_BYTES, MOST_ENTRIES);
         assert!(kept.find(Kind::Built, &key("a")).is_none());
         assert!(kept.find(Kind::Built, &key("b")).is_some());
+    }
+
+    #[test]
+    fn what_was_used_last_stays_within_the_bounds() {
+        let (_directory, kept) = kept();
+        for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {
+            drop(put(&kept, name).expect("kept"));
+            let lock = kept.place(Kind::Built, &key(name)).join(left::LOCK);
+            let used = SystemTime::now() - Duration::from_secs(1000 - number as u64);
+            File::open(lock).expect("open").set_modified(used).expect("set");
+        }
+        let are_there = |names: &[&str]| {
+            let there = |name: &&str| kept.place(Kind::Built, &key(name)).exists();
+            ["a", "b", "c", "d"].iter().filter(|name| there(name)).eq(names)
+        };
+        kept.make_room(u64::MAX, 3);
+        assert!(are_there(&["b", "c", "d"]));
+        // What is in use stays, and counts.
+        let used = kept.place(Kind::Built, &key("b"));
+        let in_use = File::open(used.join(left::LOCK)).expect("open");
+        in_use.lock_shared().expect("locked");
+        kept.make_room(2 * size(&used), usize::MAX);
+        assert!(are_there(&["b", "c", "d"]));
+        kept.make_room(size(&used), usize::MAX);
+        assert!(are_there(&["b", "d"]));
     }
 }
