@@ -487,5 +487,13 @@ fn the_page_shows_what_is_said() {
         let (said, documented) = (shown(&run(command), begins), shown(page, begins));
         assert!(documented.len() >= 4 && said.starts_with(&documented), "{documented:#?}\n{said:#?}");
     }
+    // In CI it is said at the line that allocates.
+    let mut command = project.mcspec("exec --create my_ext --report github --report sarif=results/x.sarif --pg-config");
+    command.arg(project.pg_config()).args(["--", "psql", "-q", "-o", "/dev/null", "-f", "test.sql"]);
+    let ended = end(command);
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("::error file=my_ext.c,line=12,title=mcspec%3A exec::context_leak|"), "{said}");
+    assert!(said.contains("::error title=mcspec%3A exec::statement SELECT f($1): 1 violation%0A"), "{said}");
+    assert!(project.read("results/x.sarif").contains("\"uri\": \"my_ext.c\""), "{}", project.read("results/x.sarif"));
     project.assert_nothing_left();
 }

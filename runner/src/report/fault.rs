@@ -200,7 +200,9 @@ pub fn place(fault: &Fault, described: &Described, case: &Case) -> Option<Place>
 /// The violations that speak against a case, each with its scenario or permutation.
 pub(super) fn violations<'f>(fault: &'f Fault) -> Vec<(&'f str, &'f Observed)> {
     match fault {
-        Fault::Unmet { title, rows, .. } => rows.iter().map(|observed| (title.as_str(), observed)).collect(),
+        Fault::Unmet { title, rows, .. } | Fault::Found { title, rows } => {
+            rows.iter().map(|observed| (title.as_str(), observed)).collect()
+        }
         Fault::Differs { title, differences } => {
             let of = |difference: &'f Difference| match difference {
                 Difference::Unexpected(observed) | Difference::Changed { observed, .. } => Some(observed),

@@ -52,7 +52,8 @@ enum Rank {
 #[derive(Debug)]
 struct Annotation {
     level: Level,
-    file: String,
+    /// None where it is about no file.
+    file: Option<String>,
     line: usize,
     column: Option<usize>,
     title: String,
@@ -68,7 +69,8 @@ impl<W: Write, S: Write> Github<W, S> {
     /// Annotates a place of a spec.
     fn at_place(&mut self, level: Level, place: &Place, title: String, message: String) {
         let (line, column) = place.source.line_column(place.offset);
-        let file = self.file(&place.source.path);
+        // What was seen of a command is in no file.
+        let file = place.source.path.extension().map(|_| self.file(&place.source.path));
         self.annotations.push(Annotation { level, file, line, column: Some(column), title, message });
     }
 
@@ -90,7 +92,7 @@ impl<W: Write, S: Write> Github<W, S> {
                 if let Some(place) = place.filter(|place| said.insert((place.clone(), row.clone()))) {
                     self.annotations.push(Annotation {
                         level: Level::Error(rank_of(observed)),
-                        file: place.file,
+                        file: Some(place.file),
                         line: place.line as usize,
                         column: None,
                         title: title.clone(),
@@ -124,7 +126,7 @@ impl<W: Write, S: Write> Reporter for Github<W, S> {
             let details = group.details();
             let lines: Vec<&str> = details.iter().map(|line| line.text.trim_end()).collect();
             let message = format!("{}\n{}", group.headline(), lines.join("\n"));
-            let file = self.file(Path::new(&group.by.file));
+            let file = Some(self.file(Path::new(&group.by.file)));
             let (line, column) = (group.by.line, Some(group.by.column));
             let title = title.clone();
             self.annotations.push(Annotation { level: Level::Notice, file, line, column, title, message });
@@ -178,9 +180,11 @@ impl Annotation {
             Level::Warning => "warning",
             Level::Notice => "notice",
         };
-        let (file, title, message) = (parameter(&self.file), parameter(&self.title), data(&self.message));
+        let (title, message) = (parameter(&self.title), data(&self.message));
         let column = self.column.map_or(String::new(), |column| format!(",col={column}"));
-        format!("::{level} file={file},line={}{column},title={title}::{message}", self.line)
+        let place = |file: &String| format!("file={},line={}{column},", parameter(file), self.line);
+        let place = self.file.as_ref().map_or(String::new(), place);
+        format!("::{level} {place}title={title}::{message}")
     }
 }
 
