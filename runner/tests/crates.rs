@@ -278,6 +278,13 @@ fn cargo_pgrx_packages_what_has_no_description() {
 }
 
 #[test]
+fn a_library_without_sql_objects_has_an_empty_script() {
+    let only_hooks = "pgrx::pg_module_magic!();\n\n#[no_mangle]\npub extern \"C\" fn _PG_init() {}\n";
+    let crates = Crates::with(TWO_LINES, &changed(plain(Graph::Section), "src/lib.rs", |_| only_hooks.to_owned()));
+    assert_eq!(crates.answer("leaky", "CREATE EXTENSION leaky; LOAD 'leaky'; SELECT 1"), "1");
+}
+
+#[test]
 fn runs_at_the_same_time_build_one_after_the_other() {
     let crates = Crates::with(TWO_LINES, &plain(Graph::Functions));
     let before = crates.project.files();

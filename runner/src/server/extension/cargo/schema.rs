@@ -26,6 +26,12 @@ pub(super) const BY_SECTION: Version = (0, 18);
 /// What the names of functions begin with that return a description.
 const FUNCTIONS: &str = "__pgrx_internals";
 
+/// What the names of functions begin with that tell the server of one that SQL may call (fmgr.h, PG_FUNCTION_INFO_V1).
+const CALLABLE: &str = "pg_finfo_";
+
+/// The script of an extension without SQL objects.
+const NOTHING: &str = "/* no SQL objects */\n";
+
 /// Sections with descriptions.
 const SECTIONS: [&str; 2] = [".pgrxsc", ".pgrx_schema"];
 
@@ -39,12 +45,14 @@ pub(super) fn generate(job: &Job, library: &Path, control: &Control, script: &Pa
         return by_section(job, &section, control, script);
     }
     let exports = file.exports().map_err(strange)?;
-    let names = exports.iter().filter_map(|export| std::str::from_utf8(export.name()).ok());
-    let functions: BTreeSet<&str> = names.filter(|name| name.starts_with(FUNCTIONS)).collect();
+    let names = || exports.iter().filter_map(|export| std::str::from_utf8(export.name()).ok());
+    let functions: BTreeSet<&str> = names().filter(|name| name.starts_with(FUNCTIONS)).collect();
     if functions.is_empty() {
         let version = &job.metadata.pgrx_version;
         let reason = match version.as_str() {
             "" => "the crate does not depend on pgrx".to_owned(),
+            // A library that has hooks only.
+            _ if !names().any(|name| name.starts_with(CALLABLE)) => return write(script, NOTHING),
             version => format!("its library has no SQL objects that pgrx {version} has left a description of"),
         };
         return Err(unusable(job.source, reason));
