@@ -317,6 +317,15 @@ fn of_extension(
             },
         };
         let _trying = status::phase(format!("trying what {name} has"));
+        // Of an extension without functions nobody has loaded the library yet.
+        let is_named = |library: &&String| **library == name || library.starts_with(&format!("{name}-"));
+        let unseen = libraries.iter().find(is_named).filter(|_| objects.libraries.is_empty());
+        if let Some(library) = unseen
+            && let (_, Some(refused)) = trial.those_that_work(&[vec![format!("LOAD '{library}'")]], 1)
+            && amended(&refused, name, libraries, &mut preload, &mut conf)
+        {
+            continue;
+        }
         let found = calls::find(&mut trial, &objects, harvest);
         if let Some(refused) = &found.wants_preload {
             is_heard = amended(refused, name, libraries, &mut preload, &mut conf);
@@ -327,10 +336,15 @@ fn of_extension(
             .filter(|library| {
                 let is_its =
                     |file: &String| file.trim_end_matches(".so").ends_with(&format!("/{library}")) || file == *library;
-                objects.libraries.iter().any(is_its) || preload.contains(library)
+                objects.libraries.iter().any(is_its) || preload.contains(library) || unseen == Some(library)
             })
             .collect();
         let hooks = own.iter().find(|library| has_hooks(installed, library)).map(|library| library.as_str());
+        if found.calls.is_empty() && hooks.is_none() {
+            let mut about = summary(name, &objects.version, &preload, hooks, &found);
+            about.push(format!("{name}: no spec: there is nothing that could be called"));
+            return (name.to_owned(), None, about);
+        }
         let spec =
             Spec { name, extension: Some(name), preload: &preload, conf: &conf, target: None, hooks, calls: &found };
         return (name.to_owned(), Some(spec.text()), summary(name, &objects.version, &preload, hooks, &found));

@@ -44,6 +44,8 @@ pub fn run(
     tell: impl FnMut(&str),
 ) -> io::Result<Ran> {
     let directory = place.path().join(&suite.directory);
+    // pg_regress makes its output directory itself, but not those above.
+    suite.parts.iter().try_for_each(|part| place.make_above(&part.output))?;
     let command = match &suite.launch {
         Launch::Make { has_goal } => by_make(make, &directory, suite, left_out, *has_goal),
         Launch::Crate { setup } => {

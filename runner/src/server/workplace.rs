@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use walkdir::DirEntry;
@@ -59,6 +59,25 @@ impl Workplace {
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         Ok(path)
+    }
+
+    /// Makes the directory in which something is to be made, for the account, where the copy has none: a build may have made it.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being made.
+    pub fn make_above(&self, file: &Path) -> io::Result<()> {
+        let file = self.path.join(file);
+        let is_here = file.starts_with(&self.path) && !file.components().any(|part| part == Component::ParentDir);
+        let above = file.ancestors().skip(1).take_while(|directory| is_here && !directory.exists());
+        let missing: Vec<&Path> = above.collect();
+        for directory in missing.into_iter().rev() {
+            fs::create_dir(directory)?;
+            if let Some((uid, gid)) = self.run.account().switch() {
+                chown(directory, Some(uid), Some(gid))?;
+            }
+        }
+        Ok(())
     }
 
     /// Has a program run as the account, with what it leaves in places of the run.
