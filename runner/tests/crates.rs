@@ -315,7 +315,7 @@ fn real(version: &str) -> Vec<(String, String)> {
         ("src/lib.rs".to_owned(), code.to_owned()),
         (
             "leaky.control".to_owned(),
-            "comment = 'x'\ndefault_version = '@CARGO_VERSION@'\nmodule_pathname = '$libdir/leaky'\nrelocatable = false\n".to_owned(),
+            "comment = 'x'\ndefault_version = '@CARGO_VERSION@'\nmodule_pathname = '$libdir/leaky'\nrelocatable = false\nsuperuser = true\n".to_owned(),
         ),
     ];
     if has_embed {
