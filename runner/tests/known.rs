@@ -92,3 +92,52 @@ fn what_is_known_does_not_make_a_run_fail_until_its_day() {
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("environment variable MCSPEC_TODAY: invalid date \"tomorrow\""), "{}", wrong.stderr);
 }
+
+/// One that excuses everything is named by all that look at the file.
+#[test]
+fn an_allowance_of_everything_is_a_warning() {
+    let project = Project::new(&[("specs/s.mcspec", "scenario window\n  workload { SELECT 1 }\n  expect none\n")]);
+    let toml = project.read("mcspec.toml");
+    let line = toml.lines().count() + 1;
+    for (clause, is_all) in [
+        ("like = \"%\"", true),
+        ("in = [\"x\", \"%%\"]", true),
+        ("at = \"%\"\nfrom = \"%\"", true),
+        ("like = \"%\"\nfrom = \"my_ext\"", false),
+        ("check = \"ctx_bloat\"", false),
+        ("like = \"My%\"", false),
+    ] {
+        project.write("mcspec.toml", &format!("{toml}[[allow]]\n{clause}\nbecause = \"x\"\n"));
+        for command in ["check", "run --dry-run"] {
+            let ended = end(project.mcspec(command));
+            let said =
+                format!("mcspec: warning: mcspec.toml:{line}:1: every violation is allowed, so nothing can be found\n");
+            assert_eq!((ended.code, ended.stderr.contains(&said)), (0, is_all), "{clause}\n{}", ended.stderr);
+        }
+    }
+}
+
+/// What specs say of tracing is overridden, and goldens are of what they say.
+#[test]
+fn tracing_is_overridden_on_the_command_line() {
+    let spec = |trace: &str| {
+        format!(
+            "extension leak_shapes\n{trace}scenario growth_benchmark leak\n  iterations 20\n  workload {{ SELECT leak_shapes.top_100(); }}\n  expect none\n"
+        )
+    };
+    let project = Project::new(&[("specs/traced.mcspec", &spec("")), ("specs/untraced.mcspec", &spec("trace off\n"))]);
+    for (arguments, is_traced) in [
+        ("traced", true),
+        ("untraced", false),
+        ("traced --trace off", false),
+        ("untraced --trace on", true),
+        ("untraced --trace stacks", true),
+    ] {
+        let ended = project.run(&format!("{arguments} --report tap"));
+        // So few bytes are no growth of a context as a whole.
+        assert_eq!(ended.code, i32::from(is_traced), "{arguments}\n{}", ended.stdout);
+        assert_eq!(ended.stdout.contains("allocate_in_top"), is_traced, "{arguments}\n{}", ended.stdout);
+    }
+    let wrong = end(project.mcspec("run --trace most"));
+    assert!(wrong.code == 2 && wrong.stderr.contains("[possible values: on, off, stacks]"), "{}", wrong.stderr);
+}

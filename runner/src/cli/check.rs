@@ -11,6 +11,7 @@ use super::complaint::{Complaint, SHOWN, guarded, not_shown};
 use super::complete;
 use super::exit::Exit;
 use super::output::Stdout;
+use super::prepare;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::hint;
 use crate::language::lint::Warning;
@@ -30,6 +31,7 @@ pub(super) struct Arguments {
 
 /// Runs the subcommand.
 pub(super) fn check(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    prepare::warn_of_allowances(config);
     let known = catalog(&config.project.specs)?;
     let specs: Vec<Entry> = if arguments.files.is_empty() {
         known.clone()

@@ -103,6 +103,12 @@ pub(super) fn guarded<T>(file: &Path, f: impl FnOnce() -> T) -> Option<T> {
     None
 }
 
+/// Tells the user something.
+pub(super) fn note(text: &str) {
+    // Somebody who closed the standard error does not want to know.
+    let _ = status::aside(|| writeln!(std::io::stderr(), "mcspec: {text}"));
+}
+
 /// Says that mcspec itself has failed, in nothing that can go on without it.
 pub(super) fn broken(panicked: &Panicked) {
     let text = format!("mcspec: error: {panicked}\nmcspec: hint: {}\n", panicked::HINT);

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::thread;
 
 use super::catalog::catalog;
-use super::complaint::{Complaint, guarded};
+use super::complaint::{Complaint, guarded, note};
 use super::sections::{self, Needed};
 use crate::config::{Config, ExtensionSource, SUPPORTED_MAJORS};
 use crate::exec::Installed;
 use crate::judge::without_running;
 use crate::language::day::{BadDay, Day, TODAY};
-use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, NotBuilt, Outside, Overrides, cases, load};
+use crate::language::lint::of_all;
+use crate::plan::{Allowance, Case, Defaults, Environment, Loaded, NotBuilt, Outside, Overrides, Place, cases, load};
 use crate::server::{EngineFiles, GivenServer, Installation, RunDirectory, ServerError, Stage, Template};
 
 /// A major version that is supported.
@@ -142,6 +143,17 @@ pub(super) fn today() -> Result<Day, Complaint> {
         message: format!("environment variable {TODAY}: {error}"),
         hint: Some(BadDay::HINT.to_owned()),
     })
+}
+
+/// What is wrong with what `mcspec.toml` allows, and yet no error.
+pub(super) fn warn_of_allowances(config: &Config) {
+    for diagnostic in config.allow.iter().filter_map(of_all) {
+        let place = Place { source: Arc::clone(&config.source), offset: diagnostic.span.start };
+        note(&format!("warning: {place}: {}", diagnostic.message));
+        if let Some(hint) = &diagnostic.hint {
+            note(&format!("hint: {hint}; \"mcspec explain W011\" says more"));
+        }
+    }
 }
 
 /// What `mcspec.toml` allows everywhere.

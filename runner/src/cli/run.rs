@@ -1,7 +1,7 @@
 //! `mcspec run`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::complaint::Complaint;
+pub(super) use super::complaint::note;
 use super::complete;
 use super::exit::Exit;
 use super::narrow::Narrowing;
@@ -33,7 +34,6 @@ use crate::report::{Live, Reported, Reports, Summary};
 use crate::results::make_directory;
 use crate::run::{self, Event, InOrder, Run};
 use crate::server::{GivenServer, RunDirectory, is_interrupted};
-use crate::status;
 
 /// Run specs on private servers and compare what they find with what they expect and with their goldens
 #[derive(Debug, Args)]
@@ -143,6 +143,7 @@ pub(super) fn run(arguments: &Arguments, config: Result<Config, ConfigError>) ->
 }
 
 fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Result<Exit, Complaint> {
+    prepare::warn_of_allowances(config);
     let mut specs = arguments.selection.load(config)?;
     if let Some(trace) = arguments.trace {
         specs.iter_mut().flatten().for_each(|loaded| loaded.trace(trace));
@@ -319,10 +320,4 @@ fn warn_of_unknown(cases: &[Case], installed: &[Installed], config: &Config) {
             ));
         }
     }
-}
-
-/// Tells the user something.
-pub(super) fn note(text: &str) {
-    // Somebody who closed the standard error does not want to know.
-    let _ = status::aside(|| writeln!(io::stderr(), "mcspec: {text}"));
 }

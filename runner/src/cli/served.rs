@@ -88,6 +88,7 @@ impl Ready {
 impl Served {
     /// Builds and stages everything; what a spec asks for as well, and no other extensions, where there is one.
     pub(super) fn prepare(&self, config: &Config, spec: Option<&str>) -> Result<Ready, Complaint> {
+        prepare::warn_of_allowances(config);
         let mut conf = Vec::new();
         for file in &self.conf {
             conf.extend(lines(file)?.into_iter().map(|ConfLine { text, .. }| text));

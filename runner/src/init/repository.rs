@@ -5,13 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
 use super::makefile::Makefile;
 use crate::bounded;
-
-/// How far below the top sources are looked for, in directories.
-const DEPTH: usize = 4;
+use crate::suite::directories_without;
 
 /// Directories without sources of an extension.
 const OTHERS: [&str; 9] =
@@ -108,7 +104,7 @@ impl Control {
 
 /// Finds what there is at and below a directory.
 pub fn find(top: &Path) -> Vec<Source> {
-    let directories = directories(top);
+    let directories = directories_without(top, &OTHERS);
     let controls: Vec<(PathBuf, Control)> = directories.iter().flat_map(|directory| controls(top, directory)).collect();
     let mut sources: Vec<Source> = Vec::new();
     for directory in &directories {
@@ -260,22 +256,6 @@ fn controls(top: &Path, directory: &Path) -> Vec<(PathBuf, Control)> {
     let mut found: Vec<(PathBuf, Control)> = entries.filter_map(control).collect();
     found.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     found
-}
-
-/// The directories at and below `top` in which sources may be, from above to below and by name.
-fn directories(top: &Path) -> Vec<PathBuf> {
-    let is_searched = |entry: &DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || OTHERS.contains(&&*name))
-    };
-    let walk = WalkDir::new(top).max_depth(DEPTH).sort_by_file_name().into_iter().filter_entry(is_searched);
-    let mut found: Vec<(usize, PathBuf)> = walk
-        .flatten()
-        .filter(|entry| entry.file_type().is_dir())
-        .map(|entry| (entry.depth(), entry.path().strip_prefix(top).unwrap_or(Path::new("")).to_owned()))
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The text of a file that somebody has written by hand; none where there is no such file.

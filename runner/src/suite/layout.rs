@@ -126,11 +126,16 @@ fn extension_of(directory: &Path) -> Option<String> {
     names.into_iter().next()
 }
 
-/// The directories at and below `top`, from above to below and by name, without those that no sources are in.
+/// The directories at and below `top` in which suites may be.
 pub(super) fn directories(top: &Path) -> Vec<PathBuf> {
+    directories_without(top, &["target", "node_modules", "results"])
+}
+
+/// The directories at and below `top`, from above to below and by name, without those of these names and those that are hidden.
+pub(crate) fn directories_without(top: &Path, others: &[&str]) -> Vec<PathBuf> {
     let is_searched = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || matches!(&*name, "target" | "node_modules" | "results"))
+        entry.depth() == 0 || !(name.starts_with('.') || others.contains(&&*name))
     };
     let walk = WalkDir::new(top).max_depth(DEPTH).sort_by_file_name().into_iter().filter_entry(is_searched);
     let mut found: Vec<(usize, PathBuf)> = walk

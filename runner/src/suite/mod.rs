@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use configuration::Settings;
 pub use layout::Launch;
+pub(crate) use layout::directories_without;
 pub use makefile::{Make, Variables};
 pub use options::Options;
 pub use verdicts::{Verdict, verdicts};

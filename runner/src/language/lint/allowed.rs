@@ -25,13 +25,16 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     }
     let of_scenarios = spec.scenarios.iter().flat_map(|scenario| &scenario.allowances);
     let of_sessions = spec.sessions.iter().flat_map(|session| &session.allowances);
-    for allowance in spec.allowances.iter().chain(of_scenarios).chain(of_sessions) {
-        if is_about_all(allowance) {
-            let hint = "name what is known: its context, its function or its check".to_owned();
-            let message = "every violation is allowed, so nothing can be found";
-            found.push(Diagnostic::new(allowance.span.clone(), message).with_hint(hint));
-        }
-    }
+    found.extend(spec.allowances.iter().chain(of_scenarios).chain(of_sessions).filter_map(of_all));
+}
+
+/// What is wrong with a clause that is about every violation, and what to do about it.
+const ALL: &str = "every violation is allowed, so nothing can be found";
+const NAME: &str = "name what is known: its context, its function or its check";
+
+/// Says it of a clause outside of a spec.
+pub fn of_all(allowance: &Allowance) -> Option<Diagnostic> {
+    is_about_all(allowance).then(|| Diagnostic::new(allowance.span.clone(), ALL).with_hint(NAME.to_owned()))
 }
 
 /// Whether a clause is about every violation.

@@ -17,6 +17,8 @@ mod vacuous;
 
 use std::collections::HashSet;
 
+pub use allowed::of_all;
+
 use super::ast::{Block, Expect, Scenario, Spec, WorkloadSource};
 use super::diagnostic::Diagnostic;
 

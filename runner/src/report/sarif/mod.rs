@@ -267,7 +267,9 @@ impl<W: Write> Reporter for Sarif<W> {
             message: Text::plain(message),
             locations: vec![self.locations.of_place(place, None)],
         };
-        let could_run = summary.unsupported == 0 && summary.command == 0 && !self.is_interrupted;
+        // What is not checked for an error makes the results incomplete (3.58.6).
+        let is_whole = self.not_checked.iter().all(|notification| notification.level != Level::Error);
+        let could_run = is_whole && summary.unsupported == 0 && !self.is_interrupted;
         let (exit_code, why) = match self.is_interrupted {
             true => (INTERRUPTED, "interrupted".to_owned()),
             false => (summary.exit_code(), summary.to_string()),
