@@ -13,6 +13,7 @@ pub mod exec;
 pub mod explain;
 pub mod golden;
 mod hint;
+pub mod hunt;
 pub mod init;
 pub mod judge;
 pub mod language;

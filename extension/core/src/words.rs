@@ -11,6 +11,7 @@ pub struct UnknownWord {
 }
 
 /// Defines a fieldless enum with one spelling for each variant, in the order in which they are listed.
+#[macro_export]
 macro_rules! words {
     (
         $(#[$outer:meta])*

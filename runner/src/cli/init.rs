@@ -18,12 +18,12 @@ use crate::config::{Config, FILE_NAME};
 use crate::exec::Installed;
 use crate::hint;
 use crate::init::calls::{self, Calls};
-use crate::init::catalog;
+use crate::init::catalog::{self, Objects};
 use crate::init::draft::{Project, Spec};
 use crate::init::harvest::Harvest;
 use crate::init::repository::{self, Control, Source, Way};
 use crate::init::surroundings::{self, Needs, hinted};
-use crate::init::trial::{Refused, Trial};
+use crate::init::trial::{How, Refused, Trial};
 use crate::server::{Installation, RunDirectory, ServerError};
 use crate::status;
 
@@ -133,13 +133,13 @@ pub(super) fn init(arguments: &Arguments, user: &Config) -> Result<Exit, Complai
 }
 
 /// What was built of a repository.
-struct Built {
-    sources: Vec<Source>,
-    installed: Installed,
+pub(super) struct Built {
+    pub(super) sources: Vec<Source>,
+    pub(super) installed: Installed,
 }
 
 /// Builds everything. What cannot be built is left out where there is something else.
-fn build(
+pub(super) fn build(
     mut sources: Vec<Source>,
     installation: &Installation,
     directory: &RunDirectory,
@@ -214,6 +214,23 @@ fn specs(
     others: &[String],
     harvest: &Harvest,
 ) -> Vec<(String, Option<String>, Vec<String>)> {
+    let libraries = libraries_of(source, installed, original, others);
+    let own = Path::new(".").join(&source.directory);
+    let needs = surroundings::needs(&own, &libraries);
+    if source.extensions.is_empty() {
+        return libraries.iter().map(|library| of_library(library, installed, &needs)).collect();
+    }
+    let one = |name: &str| of_extension(name, &libraries, installed, needs.clone(), harvest);
+    source.extensions.iter().map(|control| one(&control.name)).collect()
+}
+
+/// The libraries of a source, as they are staged.
+pub(super) fn libraries_of(
+    source: &Source,
+    installed: &Installed,
+    original: &Installation,
+    others: &[String],
+) -> Vec<String> {
     let stage = installed.stage.installation();
     let is_there = |name: &String| stage.pkglib_dir.join(format!("{name}.so")).is_file();
     let mut libraries = source.libraries.clone();
@@ -226,13 +243,7 @@ fn specs(
     }
     let mut known = BTreeSet::new();
     libraries.retain(|name| known.insert(name.clone()));
-    let own = Path::new(".").join(&source.directory);
-    let needs = surroundings::needs(&own, &libraries);
-    if source.extensions.is_empty() {
-        return libraries.iter().map(|library| of_library(library, installed, &needs)).collect();
-    }
-    let one = |name: &str| of_extension(name, &libraries, installed, needs.clone(), harvest);
-    source.extensions.iter().map(|control| one(&control.name)).collect()
+    libraries
 }
 
 /// The names before `ending` of files in one directory that are not those of the other, nor links or copies of them, which keep their
@@ -251,7 +262,7 @@ fn new_files(staged: &Path, original: &Path, ending: &str) -> Vec<String> {
 }
 
 /// Whether a library does something when it is loaded: its `_PG_init` may set hooks.
-fn has_hooks(installed: &Installed, library: &str) -> bool {
+pub(super) fn has_hooks(installed: &Installed, library: &str) -> bool {
     let file = installed.stage.installation().pkglib_dir.join(format!("{library}.so"));
     fs::read(file).is_ok_and(|bytes| bytes.windows(9).any(|part| part == b"\0_PG_init"))
 }
@@ -296,60 +307,90 @@ fn of_extension(
     name: &str,
     libraries: &[String],
     installed: &Installed,
-    needs: Needs,
+    mut needs: Needs,
     harvest: &Harvest,
 ) -> (String, Option<String>, Vec<String>) {
-    let Needs { mut preload, mut conf } = needs;
-    let none = |why: &Refused| {
-        let hint = if why.hint.is_empty() { String::new() } else { format!("\n  HINT:  {}", why.hint) };
-        (name.to_owned(), None, vec![format!("{name}: no spec: {}{hint}", why.message)])
+    let found = on_server(name, libraries, installed, &mut needs, |trial, objects| {
+        let found = calls::find(trial, objects, harvest);
+        found.wants_preload.clone().map_or(Ok(found), Err)
+    });
+    let (objects, found) = match found {
+        Ok(found) => found,
+        Err(why) => {
+            let hint = if why.hint.is_empty() { String::new() } else { format!("\n  HINT:  {}", why.hint) };
+            return (name.to_owned(), None, vec![format!("{name}: no spec: {}{hint}", why.message)]);
+        }
     };
-    // What one function asks for in vain is no reason to leave out all others.
+    let Needs { preload, conf } = &needs;
+    let own = own_libraries(name, libraries, &objects, preload);
+    let hooks = own.into_iter().find(|library| has_hooks(installed, library)).map(String::as_str);
+    if found.calls.is_empty() && hooks.is_none() {
+        let mut about = summary(name, &objects.version, preload, hooks, &found);
+        about.push(format!("{name}: no spec: there is nothing that could be called"));
+        return (name.to_owned(), None, about);
+    }
+    let spec = Spec { name, extension: Some(name), preload, conf, target: None, hooks, calls: &found };
+    (name.to_owned(), Some(spec.text()), summary(name, &objects.version, preload, hooks, &found))
+}
+
+/// Does something where an extension is, on servers that have more and more of what it is found to need.
+pub(super) fn on_server<T>(
+    name: &str,
+    libraries: &[String],
+    installed: &Installed,
+    needs: &mut Needs,
+    mut act: impl FnMut(&mut Trial, &Objects) -> Result<T, Refused>,
+) -> Result<(Objects, T), Refused> {
+    // What one call asks for in vain is no reason to leave out all others.
     let mut is_heard = true;
     for _ in 0..RESTARTS {
-        let mut trial = Trial::new(installed, &preload, &conf);
+        let mut trial = Trial::new(installed, &needs.preload, &needs.conf);
         trial.hears_of_preload = is_heard;
         let objects = match trial.create(&[name]).and_then(|()| catalog::read(&mut trial, name)) {
             Ok(objects) => objects,
-            Err(refused) => match amended(&refused, name, libraries, &mut preload, &mut conf) {
+            Err(refused) => match amended(&refused, name, libraries, &mut needs.preload, &mut needs.conf) {
                 true => continue,
-                false => return none(&refused),
+                false => return Err(refused),
             },
         };
         let _trying = status::phase(format!("trying what {name} has"));
         // Of an extension without functions nobody has loaded the library yet.
-        let is_named = |library: &&String| **library == name || library.starts_with(&format!("{name}-"));
-        let unseen = libraries.iter().find(is_named).filter(|_| objects.libraries.is_empty());
-        if let Some(library) = unseen
+        if let Some(library) = unseen(name, libraries, &objects)
             && let (_, Some(refused)) = trial.those_that_work(&[vec![format!("LOAD '{library}'")]], 1)
-            && amended(&refused, name, libraries, &mut preload, &mut conf)
+            && amended(&refused, name, libraries, &mut needs.preload, &mut needs.conf)
         {
             continue;
         }
-        let found = calls::find(&mut trial, &objects, harvest);
-        if let Some(refused) = &found.wants_preload {
-            is_heard = amended(refused, name, libraries, &mut preload, &mut conf);
-            continue;
+        match act(&mut trial, &objects) {
+            Ok(done) => return Ok((objects, done)),
+            Err(refused) => {
+                is_heard = amended(&refused, name, libraries, &mut needs.preload, &mut needs.conf);
+            }
         }
-        let own: Vec<&String> = libraries
-            .iter()
-            .filter(|library| {
-                let is_its =
-                    |file: &String| file.trim_end_matches(".so").ends_with(&format!("/{library}")) || file == *library;
-                objects.libraries.iter().any(is_its) || preload.contains(library) || unseen == Some(library)
-            })
-            .collect();
-        let hooks = own.iter().find(|library| has_hooks(installed, library)).map(|library| library.as_str());
-        if found.calls.is_empty() && hooks.is_none() {
-            let mut about = summary(name, &objects.version, &preload, hooks, &found);
-            about.push(format!("{name}: no spec: there is nothing that could be called"));
-            return (name.to_owned(), None, about);
-        }
-        let spec =
-            Spec { name, extension: Some(name), preload: &preload, conf: &conf, target: None, hooks, calls: &found };
-        return (name.to_owned(), Some(spec.text()), summary(name, &objects.version, &preload, hooks, &found));
     }
-    (name.to_owned(), None, vec![format!("{name}: no spec: its server needs more than could be found out")])
+    let message = "its server needs more than could be found out".to_owned();
+    Err(Refused { message, hint: String::new(), how: How::Error })
+}
+
+/// The library of an extension without functions.
+fn unseen<'l>(name: &str, libraries: &'l [String], objects: &Objects) -> Option<&'l String> {
+    let is_named = |library: &&String| **library == name || library.starts_with(&format!("{name}-"));
+    libraries.iter().find(is_named).filter(|_| objects.libraries.is_empty())
+}
+
+/// Those of the libraries that are an extension's.
+pub(super) fn own_libraries<'l>(
+    name: &str,
+    libraries: &'l [String],
+    objects: &Objects,
+    preload: &[String],
+) -> Vec<&'l String> {
+    let unseen = unseen(name, libraries, objects);
+    let is_own = |library: &&String| {
+        let is_its = |file: &String| file.trim_end_matches(".so").ends_with(&format!("/{library}")) || file == *library;
+        objects.libraries.iter().any(is_its) || preload.contains(library) || unseen == Some(*library)
+    };
+    libraries.iter().filter(is_own).collect()
 }
 
 /// Adds what a server needs by what it says; whether there was something to add.

@@ -16,6 +16,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod help;
+mod hunt;
 mod init;
 mod list;
 mod man;
@@ -65,6 +66,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Arguments),
+    Hunt(hunt::Arguments),
     Run(Box<run::Arguments>),
     Check(check::Arguments),
     Fmt(fmt::Arguments),
@@ -128,6 +130,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
     let config = Config::load();
     match command {
         Command::Init(arguments) => init::init(&arguments, &config?),
+        Command::Hunt(arguments) => hunt::hunt(&arguments, &config?),
         Command::Run(arguments) => match arguments.watched() {
             Some(selection) => watch::watch(selection, &config?),
             None => run::run(&arguments, config),

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod happening;
 pub mod outcome;
 mod pool;
+pub mod probe;
 mod progress;
 mod quote;
 pub mod replay;

@@ -185,6 +185,22 @@ pub fn find(trial: &mut Trial, objects: &Objects, harvest: &Harvest) -> Calls {
     found
 }
 
+/// What is made, used and removed again: triggers, indexes of each class of operators.
+pub fn made_of(trial: &mut Trial, objects: &Objects, harvest: &Harvest) -> (Vec<Call>, Vec<NotCalled>) {
+    let mut values = Values::new(harvest);
+    let mut found: Vec<Result<Call, NotCalled>> = Vec::new();
+    for function in &objects.functions {
+        match function.returns.name.as_str() {
+            "trigger" => found.push(of_trigger(trial, function)),
+            "event_trigger" => found.push(of_event_trigger(trial, function)),
+            _ => {}
+        }
+    }
+    found.extend(objects.classes.iter().map(|class| of_class(trial, &mut values, class)));
+    let (made, not) = found.into_iter().partition::<Vec<_>, _>(Result::is_ok);
+    (made.into_iter().flatten().collect(), not.into_iter().filter_map(Result::err).collect())
+}
+
 impl Calls {
     fn count(&mut self, kind: &'static str, works: bool) {
         let (working, all) = self.counts.entry(kind).or_default();
@@ -624,6 +640,7 @@ mod tests {
             has_out,
             direct,
             is_overloaded: false,
+            volatility: "v".to_owned(),
         };
         let rows = "FROM generate_series(1, 3)";
         for (function, list, columns, expected) in [

@@ -31,6 +31,8 @@ pub struct Function {
     pub direct: Option<usize>,
     /// Whether others of that name are called in the same way.
     pub is_overloaded: bool,
+    /// `i`, `s` or `v`.
+    pub volatility: String,
 }
 
 /// A type.
@@ -124,7 +126,7 @@ pub fn read(trial: &mut Trial, extension: &str) -> Result<Objects, Refused> {
                 p.pronargdefaults::int, p.provariadic <> 0, p.prorettype::text, pg_catalog.format_type(p.prorettype, NULL),
                 p.proretset, p.proargmodes IS NOT NULL AND p.proargmodes && '{{o,b,t}}'::\"char\"[],
                 CASE WHEN a.aggkind IN ('o', 'h') THEN a.aggnumdirectargs::int END,
-                (SELECT count(*) > 1 FROM pg_catalog.pg_proc o WHERE o.proname = p.proname), p.probin
+                (SELECT count(*) > 1 FROM pg_catalog.pg_proc o WHERE o.proname = p.proname), p.probin, p.provolatile::text
            FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                 LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
           WHERE {}
@@ -213,6 +215,7 @@ fn function(row: &Row) -> Function {
         has_out: row.get(11),
         direct: row.get::<_, Option<i32>>(12).and_then(|direct| usize::try_from(direct).ok()),
         is_overloaded: row.get(13),
+        volatility: row.get(15),
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::calls::Call;
 
 /// What they work on.
-pub(super) const SETUP: &str =
-    "CREATE TABLE mcspec_rows AS SELECT i, 'row ' || i AS t FROM generate_series(1, 100) AS i;";
+pub const SETUP: &str = "CREATE TABLE mcspec_rows AS SELECT i, 'row ' || i AS t FROM generate_series(1, 100) AS i;";
 
 /// Name, kind of scenario, statements.
 const STATEMENTS: &[(&str, &str, &[&str])] = &[
@@ -71,7 +70,7 @@ const STATEMENTS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// The scenarios, each with its kind.
-pub(super) fn calls(library: &str, is_preloaded: bool) -> Vec<(Call, &'static str)> {
+pub fn calls(library: &str, is_preloaded: bool) -> Vec<(Call, &'static str)> {
     let setup = if is_preloaded { Vec::new() } else { vec![format!("LOAD '{library}'")] };
     let call = |(name, kind, statements): &(&str, &'static str, &[&str])| {
         let call = Call {

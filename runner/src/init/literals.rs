@@ -75,7 +75,7 @@ const VALUES: &[(&str, &[&str])] = &[
 ];
 
 /// Texts that types of extensions may take, the most likely first.
-pub(super) const TEXTS: &[&str] = &[
+pub const TEXTS: &[&str] = &[
     "1",
     "abc",
     "[1,2,3]",
@@ -109,7 +109,7 @@ pub(super) const TEXTS: &[&str] = &[
 
 /// What stands for the polymorphic types of one call: values of one type, and of the types made from it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Polymorphic {
+pub struct Polymorphic {
     /// `anyelement` and its like.
     element: &'static str,
     /// `anyarray`
@@ -121,7 +121,7 @@ pub(super) struct Polymorphic {
 }
 
 /// Choices for those, one after the other.
-pub(super) const POLYMORPHIC: &[Polymorphic] = &[
+pub const POLYMORPHIC: &[Polymorphic] = &[
     Polymorphic {
         element: "1",
         array: "ARRAY[3, 1, 2]",
@@ -150,7 +150,7 @@ pub(super) const POLYMORPHIC: &[Polymorphic] = &[
 
 impl Polymorphic {
     /// The value for a pseudo-type; none for one that is not polymorphic.
-    pub(super) fn value(&self, type_name: &str) -> Option<&'static str> {
+    pub fn value(&self, type_name: &str) -> Option<&'static str> {
         match type_name {
             "anyelement" | "anynonarray" | "anycompatible" | "anycompatiblenonarray" => Some(self.element),
             "anyarray" | "anycompatiblearray" => Some(self.array),
@@ -162,18 +162,18 @@ impl Polymorphic {
 }
 
 /// Values of a type of PostgreSQL's own; nothing for another one.
-pub(super) fn of(type_name: &str) -> &'static [&'static str] {
+pub fn of(type_name: &str) -> &'static [&'static str] {
     VALUES.iter().find(|(known, _)| *known == type_name).map_or(&[], |(_, values)| values)
 }
 
 /// A text as a literal.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
 /// Combinations of choices, with so many for each place: those nearest to the first choices first, at most `most`.
-pub(super) fn combinations(choices: &[usize], most: usize) -> Vec<Vec<usize>> {
+pub fn combinations(choices: &[usize], most: usize) -> Vec<Vec<usize>> {
     if choices.contains(&0) {
         return Vec::new();
     }

@@ -96,6 +96,15 @@ impl<'a> Trial<'a> {
         self.ready().map(drop)
     }
 
+    /// The server, with the database in which everything is tried; started where there is none that lives.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn place(&mut self) -> Result<(&Server, &'static str), Refused> {
+        Ok((self.ready()?, DATABASE))
+    }
+
     /// The server, started where there is none that lives.
     fn ready(&mut self) -> Result<&Server, Refused> {
         if self.server.as_ref().is_some_and(Server::is_alive) {

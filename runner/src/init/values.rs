@@ -12,7 +12,7 @@ const KEPT: usize = 3;
 
 /// Values that are known by now.
 #[derive(Debug)]
-pub(super) struct Values<'h> {
+pub struct Values<'h> {
     harvest: &'h Harvest,
     /// By the OID of the type.
     known: BTreeMap<String, Vec<String>>,
@@ -32,12 +32,12 @@ struct Kind {
 
 impl<'h> Values<'h> {
     /// Those that can be found with the literals of somebody's SQL.
-    pub(super) fn new(harvest: &'h Harvest) -> Self {
+    pub fn new(harvest: &'h Harvest) -> Self {
         Values { harvest, known: BTreeMap::new() }
     }
 
     /// Values of a type, as expressions, the best first; nothing where none is known.
-    pub(super) fn of(&mut self, trial: &mut Trial, wanted: &Type) -> Vec<String> {
+    pub fn of(&mut self, trial: &mut Trial, wanted: &Type) -> Vec<String> {
         if let Some(known) = self.known.get(&wanted.oid) {
             return known.clone();
         }

@@ -6,7 +6,7 @@ pub mod day;
 mod diagnostic;
 mod format;
 pub mod lint;
-mod number;
+pub(crate) mod number;
 mod parse;
 mod source;
 pub mod sql;

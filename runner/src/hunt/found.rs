@@ -1,0 +1,158 @@
+//! What was found: one bug for each place and kind.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memcheck_core::Finding;
+
+use super::script::Script;
+use super::shape::Shape;
+use super::subject::SetAside;
+use crate::exec::failure::{Cause, Failure};
+
+/// What is wrong.
+#[derive(Debug, Clone)]
+pub enum Wrong {
+    /// A finding of the engine's.
+    Violation(Box<Finding>),
+    /// The process crashed.
+    Crash {
+        /// How it ended.
+        end: String,
+        /// What it wrote before that.
+        words: Vec<String>,
+    },
+    /// It did not come back, and did not see to interrupts.
+    Hang,
+    /// Two calls with the same arguments, of a function that is IMMUTABLE, returned one thing and another.
+    Answers(String, String),
+}
+
+/// What makes two of them one.
+pub type Key = (String, String);
+
+impl Wrong {
+    /// A failure that is a bug by itself; none of one that is not.
+    pub fn of(failure: &Failure) -> Option<Self> {
+        failure.all().find_map(|failure| match &failure.cause {
+            Cause::Crash(crash) => Some(Wrong::Crash { end: crash.end.to_string(), words: crash.words.clone() }),
+            Cause::Timeout { .. } if failure.lost_the_session() => Some(Wrong::Hang),
+            _ => None,
+        })
+    }
+
+    /// Kind and place. What has no place is known by what was called.
+    pub fn key(&self, what: &str) -> Key {
+        match self {
+            Wrong::Violation(finding) => {
+                // Memory that is lost is lost at one place, wherever it was counted.
+                let kind = finding.check.as_str();
+                let place = match &finding.site {
+                    Some(site) => format!("{}+{:#x}", site.frame.library, site.frame.offset),
+                    None => finding.path.to_string(),
+                };
+                (kind.to_owned(), place)
+            }
+            Wrong::Crash { end, .. } => ("crash".to_owned(), format!("{what}: {end}")),
+            Wrong::Hang => ("hang".to_owned(), what.to_owned()),
+            Wrong::Answers(..) => ("answers".to_owned(), what.to_owned()),
+        }
+    }
+
+    /// Where it is, for people.
+    pub fn place(&self) -> String {
+        let Wrong::Violation(finding) = self else { return String::new() };
+        let Some(site) = &finding.site else { return finding.path.to_string() };
+        match &site.frame.line {
+            Some(line) => format!("{}, {}:{}", site.frame.place(), line.file, line.number),
+            None => site.frame.place(),
+        }
+    }
+
+    /// In a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Wrong::Violation(finding) => {
+                let each = finding.bytes_per_iter;
+                let objects = finding.objects_per_iter;
+                let each = if each >= 1.0 { format!("{each:.0} bytes") } else { format!("{objects:.1} objects") };
+                format!("{}: {each} per execution in {}", finding.check.as_str(), finding.path)
+            }
+            Wrong::Crash { end, .. } => format!("crash: the backend {end}"),
+            Wrong::Hang => "hang: it does not come back and does not see to interrupts".to_owned(),
+            Wrong::Answers(one, other) => format!("answers differ: {one:?} and {other:?}"),
+        }
+    }
+}
+
+/// How far it was borne out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proof {
+    /// In how many fresh sessions it was seen again, of how many.
+    pub again: (u32, u32),
+    /// On a server without the engine; none where that was not tried.
+    pub stock: Option<Stock>,
+}
+
+/// What a server without the engine shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stock {
+    /// It crashed as well.
+    Crash(String),
+    /// Memory that was not given back.
+    Growth {
+        /// Executions.
+        executions: u64,
+        /// Bytes of all contexts for each (`pg_backend_memory_contexts`, used).
+        contexts: f64,
+        /// Bytes of the process's resident memory for each.
+        resident: f64,
+    },
+    /// Nothing of it is to be seen there.
+    Nothing,
+}
+
+/// A bug.
+#[derive(Debug, Clone)]
+pub struct Bug {
+    /// What was called.
+    pub what: String,
+    /// In which way.
+    pub shape: Shape,
+    /// What is wrong.
+    pub wrong: Wrong,
+    /// What shows it.
+    pub script: Script,
+    /// How far it was borne out.
+    pub proof: Proof,
+}
+
+/// What a hunt has come to, for all who take part in it.
+#[derive(Debug, Default)]
+pub struct State {
+    /// In the order in which they were found.
+    pub bugs: Vec<Bug>,
+    /// Those that are known, and how often each was seen.
+    pub keys: BTreeMap<Key, u64>,
+    /// Calls that were made once, to see what becomes of them.
+    pub calls: u64,
+    /// Executions of workloads.
+    pub executions: u64,
+    /// How many lists of arguments each subject was called with.
+    pub tried: BTreeMap<String, u64>,
+    /// What is not called any more, and why.
+    pub aside: Vec<SetAside>,
+    /// What was seen once and not again.
+    pub passing: Vec<String>,
+}
+
+/// The same, shared.
+#[derive(Debug, Default)]
+pub struct Shared(Mutex<State>);
+
+impl Shared {
+    /// Looks at it, or adds to it.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

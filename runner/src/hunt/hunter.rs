@@ -1,0 +1,420 @@
+//! The search: each call is made once, to see what becomes of it, then again and again in every way that makes sense; what holds more
+//! afterwards is looked at closely.
+//!
+//! Most of the time goes into a rough look: some executions of a handful of calls between two questions how much the session
+//! holds. A window, with its fits and its confirmation, is opened where that has grown, and once for each new behaviour of a
+//! subject.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use memcheck_core::ScenarioKind;
+
+use super::found::{Bug, Key, Proof, Shared, Wrong};
+use super::pool::{Pool, given};
+use super::script::{Head, Script, case};
+use super::shape::Shape;
+use super::subject::{Form, SetAside, Subject};
+use crate::exec::probe::{Answer, Prober};
+use crate::init::harvest::Harvest;
+use crate::plan::Environment;
+use crate::server::is_interrupted;
+
+/// How many lists of arguments a subject is called with at a time.
+const LISTS: usize = 16;
+
+/// Executions before it is asked what the session holds, and between two such questions.
+const WARMUP: usize = 3;
+const ROUGH: usize = 4;
+
+/// Iterations of a window.
+const CLOSE: u64 = 40;
+
+/// So often one that is known is looked at again, for what else there may be.
+const KNOWN: u64 = 3;
+
+/// So many calls that take too long, or end the server, are enough of one subject.
+const LATE: u32 = 3;
+const CRASHES: u32 = 2;
+
+/// What takes longer is not repeated.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// SQLSTATEs of calls that never came to the function: they could not be understood.
+const NOT_CALLED: &[&str] = &["42601", "42883", "42804", "42P18", "42725", "42846", "42703", "42P10", "42P13", "0A000"];
+
+/// What is hunted.
+pub struct Quarry<'a> {
+    /// The head of each spec.
+    pub head: Head,
+    /// What the server is like.
+    pub environment: Environment,
+    /// What there is to call.
+    pub subjects: Vec<Subject>,
+    /// With what.
+    pub pool: Pool,
+    /// What the repository calls it with.
+    pub harvest: &'a Harvest,
+    /// When it is over.
+    pub until: Instant,
+}
+
+/// Somebody who takes part, with a session and perhaps a server of their own.
+pub struct Hunter<'a> {
+    quarry: &'a Quarry<'a>,
+    shared: &'a Shared,
+    prober: Prober<'a>,
+    random: fastrand::Rng,
+    /// What each subject was seen to do.
+    seen: BTreeSet<(usize, Shape, String)>,
+    /// How often a way of calling a subject was looked at closely, and found to be what is known.
+    known: BTreeMap<(usize, Shape), u64>,
+    trouble: BTreeMap<usize, Trouble>,
+    bear_out: &'a mut dyn FnMut(&mut Prober, &Subject, Bug) -> Option<Bug>,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
+    late: u32,
+    crashes: u32,
+}
+
+/// A call that came to something.
+struct Called {
+    values: Vec<String>,
+    error: Option<String>,
+    behaviour: String,
+}
+
+impl<'a> Hunter<'a> {
+    /// `bear_out` says what has to be said of a bug before it counts; none of one that is not seen again.
+    pub fn new(
+        quarry: &'a Quarry<'a>,
+        shared: &'a Shared,
+        prober: Prober<'a>,
+        seed: u64,
+        bear_out: &'a mut dyn FnMut(&mut Prober, &Subject, Bug) -> Option<Bug>,
+    ) -> Self {
+        Hunter {
+            quarry,
+            shared,
+            prober,
+            random: fastrand::Rng::with_seed(seed),
+            seen: BTreeSet::new(),
+            known: BTreeMap::new(),
+            trouble: BTreeMap::new(),
+            bear_out,
+        }
+    }
+
+    /// Whether it is time to stop.
+    fn is_over(&self) -> bool {
+        is_interrupted() || Instant::now() >= self.quarry.until
+    }
+
+    /// Hunts these subjects until the time is over.
+    pub fn hunt(&mut self, subjects: &[usize]) {
+        let mut tours: Vec<(usize, std::vec::IntoIter<Vec<String>>)> = subjects
+            .iter()
+            .map(|&at| {
+                let subject = &self.quarry.subjects[at];
+                let given = given(subject, self.quarry.harvest).into_iter().map(|(list, _)| list);
+                let mut lists: Vec<Vec<String>> = given.take(LISTS / 2).collect();
+                lists.extend(self.quarry.pool.tour(subject));
+                (at, lists.into_iter())
+            })
+            .collect();
+        let mut has_done = true;
+        while has_done && !self.is_over() {
+            has_done = false;
+            for (at, tour) in &mut tours {
+                if self.is_over() {
+                    break;
+                }
+                let subject = &self.quarry.subjects[*at];
+                let mut lists: Vec<Vec<String>> = tour.by_ref().take(LISTS).collect();
+                let is_script = matches!(subject.form, Form::Script { .. });
+                while lists.len() < LISTS && !is_script && !subject.arguments.is_empty() {
+                    match self.quarry.pool.choose(subject, &mut self.random) {
+                        Some(list) => lists.push(list),
+                        None => break,
+                    }
+                }
+                if lists.is_empty() || self.is_set_aside(*at) {
+                    continue;
+                }
+                has_done = true;
+                self.round(*at, lists);
+                self.prober.renew();
+            }
+        }
+    }
+
+    fn is_set_aside(&self, at: usize) -> bool {
+        self.trouble.get(&at).is_some_and(|trouble| trouble.late >= LATE || trouble.crashes >= CRASHES)
+    }
+
+    /// Calls a subject with these lists of arguments.
+    fn round(&mut self, at: usize, lists: Vec<Vec<String>>) {
+        let subject = &self.quarry.subjects[at];
+        {
+            let mut state = self.shared.lock();
+            *state.tried.entry(subject.what.clone()).or_default() += lists.len() as u64;
+        }
+        let called: Vec<Called> = if let Form::Script { .. } = subject.form {
+            vec![Called { values: Vec::new(), error: None, behaviour: String::new() }]
+        } else {
+            let mut called = Vec::new();
+            for values in lists {
+                if self.is_over() || self.is_set_aside(at) {
+                    return;
+                }
+                called.extend(self.call(at, values));
+            }
+            called
+        };
+        let mut errors: Vec<Option<String>> = called.iter().map(|call| call.error.clone()).collect();
+        errors.sort();
+        errors.dedup();
+        for error in errors {
+            let calls: Vec<&Called> = called.iter().filter(|call| call.error == error).collect();
+            for shape in subject.shapes(error.as_deref()) {
+                if self.is_over() || self.is_set_aside(at) {
+                    return;
+                }
+                self.drive(at, shape, &calls, error.as_deref());
+            }
+        }
+    }
+
+    /// Calls it once.
+    fn call(&mut self, at: usize, values: Vec<String>) -> Option<Called> {
+        let subject = &self.quarry.subjects[at];
+        let sql = subject.statement(&values);
+        self.shared.lock().calls += 1;
+        match self.prober.ask(&sql) {
+            Answer::Rows { count, text, is_null, took } => {
+                if took > SLOW {
+                    self.trouble.entry(at).or_default().late += 1;
+                    self.tell_aside(at);
+                    return None;
+                }
+                if subject.is_repeatable()
+                    && let Answer::Rows { text: again, .. } = self.prober.ask(&sql)
+                    && again != text
+                {
+                    let wrong = Wrong::Answers(shown(&text), shown(&again));
+                    self.found(at, Shape::Plain, &values, Script::repeated(vec![sql]), wrong);
+                }
+                let size = text.len().checked_ilog2().unwrap_or(0);
+                let behaviour = format!("{} {size} {is_null}", count.min(3));
+                Some(Called { values, error: None, behaviour })
+            }
+            Answer::Error { code, .. } if NOT_CALLED.contains(&code.as_str()) => None,
+            Answer::Error { code, message } => {
+                let words = message.split(['"', '\'', ':']).next().unwrap_or_default().to_owned();
+                Some(Called { values, error: Some(code), behaviour: words })
+            }
+            Answer::Late => {
+                self.trouble.entry(at).or_default().late += 1;
+                self.tell_aside(at);
+                None
+            }
+            Answer::Lost(failure) => {
+                self.lost(at, Shape::Plain, &values, Script::repeated(vec![sql]), Wrong::of(&failure));
+                None
+            }
+        }
+    }
+
+    /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.
+    fn drive(&mut self, at: usize, shape: Shape, calls: &[&Called], error: Option<&str>) {
+        let subject = &self.quarry.subjects[at];
+        let others = self.quarry.pool.choose(subject, &mut self.random);
+        let mut scripts: Vec<(usize, Script)> = Vec::new();
+        for (position, call) in calls.iter().enumerate() {
+            let others = others.as_ref().filter(|others| others.len() == call.values.len()).unwrap_or(&call.values);
+            scripts.extend(subject.script(shape, &call.values, others, error).map(|script| (position, script)));
+        }
+        let (rough, mut close): (Vec<_>, Vec<_>) = scripts
+            .into_iter()
+            .partition(|(_, script)| script.kind == ScenarioKind::GrowthBenchmark && script.setup.is_empty());
+        let mut working: Vec<(usize, Script)> = Vec::new();
+        for (position, script) in rough {
+            match self.execute(at, shape, &calls[position].values, &script, WARMUP) {
+                true => working.push((position, script)),
+                false if self.is_over() || self.is_set_aside(at) => return,
+                false => {}
+            }
+        }
+        if self.grows(at, shape, calls, &working) {
+            for one in &working {
+                if self.is_over() || self.is_set_aside(at) {
+                    return;
+                }
+                if self.grows(at, shape, calls, std::slice::from_ref(one)) {
+                    close.push(one.clone());
+                }
+            }
+        }
+        for one in working {
+            let behaviour = &calls[one.0].behaviour;
+            if !self.seen.contains(&(at, shape, behaviour.clone())) && !close.contains(&one) {
+                close.push(one);
+            }
+        }
+        for (position, script) in close {
+            if self.is_over() || self.is_set_aside(at) {
+                return;
+            }
+            let call = calls[position];
+            let is_new = self.seen.insert((at, shape, call.behaviour.clone()));
+            let is_rough = script.kind == ScenarioKind::GrowthBenchmark && script.setup.is_empty();
+            if is_new || is_rough {
+                self.look_closely(at, shape, &call.values, script);
+            }
+        }
+    }
+
+    /// Executes the workload so many times. Whether it does what it should.
+    fn execute(&mut self, at: usize, shape: Shape, values: &[String], script: &Script, times: usize) -> bool {
+        for _ in 0..times {
+            self.shared.lock().executions += 1;
+            match (self.prober.send(&script.workload), &script.error) {
+                (Ok(()), None) => {}
+                (Err(Answer::Error { code, .. }), Some(expected)) if code == *expected => {}
+                (Err(Answer::Lost(failure)), _) => {
+                    self.lost(at, shape, values, script.clone(), Wrong::of(&failure));
+                    return false;
+                }
+                (Err(Answer::Late), _) => {
+                    self.trouble.entry(at).or_default().late += 1;
+                    self.tell_aside(at);
+                    return false;
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether the session holds more after some executions of all of them.
+    fn grows(&mut self, at: usize, shape: Shape, calls: &[&Called], scripts: &[(usize, Script)]) -> bool {
+        let Some(before) = self.prober.held().filter(|_| !scripts.is_empty()) else { return false };
+        for (position, script) in scripts {
+            if !self.execute(at, shape, &calls[*position].values, script, ROUGH) {
+                return false;
+            }
+        }
+        self.prober.held().is_some_and(|after| after.is_more_than(before))
+    }
+
+    /// Opens a window.
+    fn look_closely(&mut self, at: usize, shape: Shape, values: &[String], script: Script) {
+        if self.known.get(&(at, shape)).is_some_and(|&times| times >= KNOWN) {
+            return;
+        }
+        let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, CLOSE) else { return };
+        match self.prober.look(&case) {
+            Ok(windows) => {
+                self.shared.lock().executions += CLOSE;
+                for finding in windows.into_iter().flat_map(|window| window.findings) {
+                    self.found(at, shape, values, script.clone(), Wrong::Violation(Box::new(finding)));
+                }
+            }
+            Err(failure) => {
+                if let Some(wrong) = Wrong::of(&failure) {
+                    self.lost(at, shape, values, script, Some(wrong));
+                }
+            }
+        }
+    }
+
+    /// A session was lost.
+    fn lost(&mut self, at: usize, shape: Shape, values: &[String], script: Script, wrong: Option<Wrong>) {
+        self.trouble.entry(at).or_default().crashes += 1;
+        if let Some(wrong) = wrong {
+            self.found(at, shape, values, script, wrong);
+        }
+        self.tell_aside(at);
+    }
+
+    fn tell_aside(&self, at: usize) {
+        let Some(trouble) = self.trouble.get(&at).filter(|_| self.is_set_aside(at)) else { return };
+        let why = if trouble.crashes >= CRASHES {
+            "it has ended its session several times"
+        } else {
+            "it takes too long too often"
+        };
+        let what = self.quarry.subjects[at].what.clone();
+        let mut state = self.shared.lock();
+        if state.aside.iter().all(|aside| aside.what != what) {
+            state.aside.push(SetAside { what, why: why.to_owned() });
+        }
+    }
+
+    /// Something is wrong: it counts if it is new and is borne out.
+    fn found(&mut self, at: usize, shape: Shape, values: &[String], script: Script, wrong: Wrong) {
+        let subject = &self.quarry.subjects[at];
+        let key: Key = wrong.key(&subject.what);
+        {
+            let mut state = self.shared.lock();
+            let seen = state.keys.entry(key).or_default();
+            *seen += 1;
+            if *seen > 1 {
+                *self.known.entry((at, shape)).or_default() += 1;
+                return;
+            }
+        }
+        let (script, values) = self.reduced(subject, shape, values, script, &wrong);
+        let words = format!("{} ({}): {}", subject.expression(&values), shape, wrong.words());
+        let bug = Bug { what: subject.what.clone(), shape, wrong, script, proof: Proof::default() };
+        match (self.bear_out)(&mut self.prober, subject, bug) {
+            Some(bug) => self.shared.lock().bugs.push(bug),
+            None => self.shared.lock().passing.push(words),
+        }
+    }
+
+    /// The smallest arguments that show the same: each in turn is replaced by the usual one, or by a shorter text.
+    fn reduced(
+        &mut self,
+        subject: &Subject,
+        shape: Shape,
+        values: &[String],
+        script: Script,
+        wrong: &Wrong,
+    ) -> (Script, Vec<String>) {
+        let mut best = (script, values.to_vec());
+        // A crash costs a restart each time.
+        let Wrong::Violation(_) = wrong else { return best };
+        let key = wrong.key(&subject.what);
+        for place in 0..values.len() {
+            let usual = subject.arguments.get(place).map(|one| self.quarry.pool.known(&one.name)).unwrap_or_default();
+            let simpler = usual.first().cloned().into_iter().chain(super::smaller(&best.1[place]));
+            for value in simpler {
+                if self.is_over() || value == best.1[place] {
+                    break;
+                }
+                let mut list = best.1.clone();
+                list[place] = value;
+                let error = best.0.error.clone().or_else(|| shape.is_of_errors().then(String::new));
+                let Some(script) = subject.script(shape, &list, &list, error.as_deref()) else { continue };
+                let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, CLOSE) else { continue };
+                let shows = self.prober.look(&case).is_ok_and(|windows| {
+                    let mut findings = windows.into_iter().flat_map(|window| window.findings);
+                    findings.any(|finding| Wrong::Violation(Box::new(finding)).key(&subject.what) == key)
+                });
+                if shows {
+                    best = (script, list);
+                    break;
+                }
+            }
+        }
+        best
+    }
+}
+
+/// An answer as it is shown.
+fn shown(text: &str) -> String {
+    text.replace('\u{1}', " ").replace('\u{0}', "NULL").chars().take(80).collect::<String>().trim_end().to_owned()
+}

@@ -1,0 +1,114 @@
+//! Bears a bug out: in fresh sessions, and on a server that has no engine.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::found::{Bug, Stock, Wrong};
+use super::hunter::Quarry;
+use super::script::{Script, case};
+use crate::exec::probe::{Answer, Prober};
+
+/// Fresh sessions in which it has to be seen again.
+const SESSIONS: u32 = 2;
+
+/// Iterations in each.
+const ITERATIONS: u64 = 100;
+
+/// Executions on a server without the engine: as many as fit into the time, at most so many.
+const EXECUTIONS: u64 = 5000;
+const TIME: Duration = Duration::from_secs(3);
+
+/// Executions before it is looked at what is held, in which caches fill.
+const WARMUP: u64 = 300;
+
+/// Looks at it again in fresh sessions, and takes what is found there for what was found; none where it is not seen again.
+pub fn again(quarry: &Quarry, prober: &mut Prober, mut bug: Bug) -> Option<Bug> {
+    let key = bug.wrong.key(&bug.what);
+    let case = case(&quarry.head, &bug.script, &quarry.environment, ITERATIONS)?;
+    for session in 1..=SESSIONS {
+        prober.renew();
+        let outcome = prober.look_afresh(&case);
+        let mut found = outcome.findings.into_iter().map(|finding| Wrong::Violation(Box::new(finding)));
+        let seen = match &bug.wrong {
+            Wrong::Violation(_) => found.find(|wrong| wrong.key(&bug.what) == key),
+            Wrong::Answers(..) => Some(bug.wrong.clone()),
+            Wrong::Crash { .. } | Wrong::Hang => {
+                let lost = outcome.failure.as_ref().and_then(Wrong::of);
+                lost.filter(|wrong| wrong.key(&bug.what) == key)
+            }
+        };
+        bug.proof.again = (session, SESSIONS);
+        bug.wrong = seen?;
+    }
+    Some(bug)
+}
+
+/// What a server without the engine shows of it.
+pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Stock {
+    prober.renew();
+    let shown = match wrong {
+        Wrong::Crash { .. } | Wrong::Hang => crash(prober, script),
+        Wrong::Violation(_) => growth(prober, script),
+        Wrong::Answers(..) => None,
+    };
+    prober.renew();
+    shown.unwrap_or(Stock::Nothing)
+}
+
+fn crash(prober: &mut Prober, script: &Script) -> Option<Stock> {
+    for _ in 0..ITERATIONS {
+        if let Err(Answer::Lost(failure)) = prober.send(script.statements()) {
+            let wrong = Wrong::of(&failure)?;
+            return Some(Stock::Crash(wrong.words()));
+        }
+    }
+    None
+}
+
+/// What a session holds, as its server says, and as the system does.
+struct Sizes {
+    contexts: f64,
+    resident: f64,
+}
+
+fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
+    let workload: Vec<String> = script.workload.iter().map(|sql| sql.replace(":rows", "200")).collect();
+    prober.send(&script.setup).ok();
+    let started = Instant::now();
+    let execute = |prober: &mut Prober, most: u64, until: Duration| {
+        let mut done = 0;
+        while done < most && started.elapsed() < until {
+            if let Err(Answer::Lost(_) | Answer::Late) = prober.send(&workload) {
+                return None;
+            }
+            done += 1;
+        }
+        Some(done)
+    };
+    execute(prober, WARMUP, TIME / 4)?;
+    let before = sizes(prober)?;
+    let executions = execute(prober, EXECUTIONS, TIME)?;
+    let after = sizes(prober)?;
+    prober.send(&script.teardown).ok();
+    let each = |before: f64, after: f64| (after - before) / executions.max(1) as f64;
+    let contexts = each(before.contexts, after.contexts);
+    let resident = each(before.resident, after.resident);
+    (contexts >= 1.0 || resident >= 1.0).then_some(Stock::Growth { executions, contexts, resident })
+}
+
+fn sizes(prober: &mut Prober) -> Option<Sizes> {
+    let sql = "SELECT pg_backend_pid(), sum(total_bytes - free_bytes) FROM pg_backend_memory_contexts";
+    let Answer::Rows { text, .. } = prober.ask(sql) else { return None };
+    let mut values = text.split('\u{1}');
+    let pid: u32 = values.next()?.parse().ok()?;
+    let contexts: f64 = values.next()?.parse().ok()?;
+    Some(Sizes { contexts, resident: resident(pid)? })
+}
+
+/// Bytes that a process has in memory and nobody else has (proc(5), `smaps_rollup`).
+fn resident(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let lines = text.lines().filter(|line| line.starts_with("Private_Dirty:"));
+    let kilobytes = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    Some(kilobytes.sum::<f64>() * 1024.0)
+}

@@ -1,0 +1,372 @@
+//! The ways in which a call is driven. Most of what loses memory does so in one of them only: where the call fails, where nobody takes
+//! all of its rows, where it is rolled back, in a frame that moves.
+
+use memcheck_core::words;
+
+use super::script::Script;
+use super::subject::{Form, Subject};
+
+words! {
+    /// A way of driving a call.
+    Shape: "shape" {
+        /// By itself.
+        Plain = "plain",
+        /// As a statement that is prepared once.
+        Prepared = "prepared",
+        /// Once for each of many rows, with arguments that are no constants.
+        Rows = "rows",
+        /// The same, by the memory that it takes for so many rows.
+        Peak = "peak",
+        /// Twice in one transaction.
+        Twice = "twice",
+        /// In a transaction that is rolled back.
+        Rollback = "rollback",
+        /// Behind a savepoint that is rolled back to, in a transaction that is committed.
+        Savepoint = "savepoint",
+        /// In a transaction that fails after it.
+        FailsLater = "fails_later",
+        /// In a transaction in which PL/pgSQL has caught an error after it.
+        CaughtLater = "caught_later",
+        /// With DDL between two calls, which makes caches of the server invalid.
+        Ddl = "ddl",
+        /// An error, caught by PL/pgSQL.
+        Caught = "caught",
+        /// An error that ends its transaction.
+        Fails = "fails",
+        /// The first row of a set in FROM.
+        First = "first",
+        /// All rows of a set in the target list.
+        Listed = "listed",
+        /// The first of them.
+        FirstListed = "first_listed",
+        /// A cursor that is open when its transaction ends.
+        Cursor = "cursor",
+        /// A loop of PL/pgSQL that is left.
+        Left = "left",
+        /// A subquery that is asked whether it has rows.
+        Exists = "exists",
+        /// The set for each of some rows.
+        Lateral = "lateral",
+        /// An aggregate for each of some groups.
+        Grouped = "grouped",
+        /// An aggregate of distinct values.
+        Distinct = "distinct",
+        /// An aggregate of nothing.
+        Empty = "empty",
+        /// An aggregate in a window that grows.
+        Running = "running",
+        /// An aggregate in a frame that moves.
+        Moving = "moving",
+        /// An aggregate of all rows, for each of them.
+        Whole = "whole",
+    }
+}
+
+impl Shape {
+    /// Whether it is about a call that fails.
+    pub fn is_of_errors(self) -> bool {
+        matches!(self, Shape::Caught | Shape::Fails)
+    }
+}
+
+/// Rows with the arguments as columns `a1`, `a2`, ..., which are no constants for the planner.
+fn rows(values: &[String], count: &str) -> String {
+    let columns: Vec<String> = values.iter().enumerate().map(|(at, value)| format!("{value} AS a{}", at + 1)).collect();
+    let arguments = match columns.is_empty() {
+        true => String::new(),
+        false => format!("(SELECT {} OFFSET 0) AS t, ", columns.join(", ")),
+    };
+    format!("{arguments}generate_series(1, {count}) AS g")
+}
+
+fn columns(values: &[String]) -> Vec<String> {
+    (1..=values.len()).map(|at| format!("a{at}")).collect()
+}
+
+/// A block of PL/pgSQL. The tag of its quotes is not in it.
+fn block(body: &str) -> String {
+    let mut tag = "$do$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(tag.len() - 1, '_');
+    }
+    format!("DO {tag} {body} {tag}")
+}
+
+fn transaction(statements: &[&str], end: &str) -> Script {
+    let all = ["BEGIN"].iter().chain(statements).chain([&end]);
+    Script::repeated(all.map(|&sql| sql.to_owned()).collect())
+}
+
+/// How a statement without rows of its own is driven in these ways, where it makes sense.
+fn around(statement: &str, shape: Shape, error: Option<&str>) -> Option<Script> {
+    let one = |sql: String| Script::repeated(vec![sql]);
+    Some(match shape {
+        Shape::Plain => one(statement.to_owned()),
+        Shape::Twice => transaction(&[statement, statement], "COMMIT"),
+        Shape::Rollback => transaction(&[statement], "ROLLBACK"),
+        Shape::Savepoint => transaction(&["SAVEPOINT s", statement, "ROLLBACK TO SAVEPOINT s"], "COMMIT"),
+        Shape::FailsLater => {
+            let script = transaction(&[statement, "SELECT 1 / (random() * 0)::integer"], "ROLLBACK");
+            Script { error: Some("22012".to_owned()), ..script }
+        }
+        Shape::Ddl => Script::repeated(
+            [statement, "CREATE TEMPORARY TABLE mcspec_between (i integer)", "DROP TABLE mcspec_between"]
+                .map(str::to_owned)
+                .to_vec(),
+        ),
+        Shape::Fails => Script { error: Some(error?.to_owned()), ..one(statement.to_owned()) },
+        _ => return None,
+    })
+}
+
+impl Subject {
+    /// The ways in which a call that works, or fails with that SQLSTATE, is driven.
+    pub fn shapes(&self, error: Option<&str>) -> Vec<Shape> {
+        use Shape::{
+            Caught, CaughtLater, Cursor, Ddl, Distinct, Empty, Exists, Fails, FailsLater, First, FirstListed, Grouped,
+            Lateral, Left, Listed, Moving, Peak, Plain, Prepared, Rollback, Rows, Running, Savepoint, Twice, Whole,
+        };
+        let all: &[Shape] = match (&self.form, error) {
+            (Form::Script { .. }, _) => &[Plain],
+            (Form::Call, Some(_)) => &[Caught, Fails],
+            (_, Some(_)) => &[Caught, Fails],
+            (Form::Expression(_), None) => {
+                &[Plain, Rows, Prepared, Twice, Rollback, Savepoint, FailsLater, CaughtLater, Ddl, Peak]
+            }
+            (Form::Set { .. }, None) => &[
+                Plain,
+                First,
+                FirstListed,
+                Listed,
+                Cursor,
+                Left,
+                Exists,
+                Lateral,
+                Prepared,
+                Twice,
+                Rollback,
+                Savepoint,
+                FailsLater,
+                Ddl,
+                Peak,
+            ],
+            (Form::Call, None) => &[Plain, CaughtLater, Ddl],
+            (Form::Aggregate { .. }, None) => &[
+                Plain, Grouped, Moving, Running, Whole, Distinct, Empty, Prepared, Rollback, Savepoint, FailsLater,
+                Ddl, Peak,
+            ],
+            (Form::Window, None) => &[Plain, Running, Rollback, Ddl, Peak],
+        };
+        all.to_vec()
+    }
+
+    /// A call with these values, as it is tried.
+    pub fn statement(&self, values: &[String]) -> String {
+        let expression = self.expression(values);
+        match &self.form {
+            Form::Expression(_) => format!("SELECT {expression}"),
+            Form::Set { .. } => format!("SELECT * FROM {expression}{}", self.columns()),
+            Form::Call => format!("CALL {expression}"),
+            Form::Aggregate { .. } | Form::Window => self.over(values, values, "", "20"),
+            Form::Script { workload, .. } => workload.join("; "),
+        }
+    }
+
+    /// What is behind a function that returns records.
+    fn columns(&self) -> String {
+        match &self.form {
+            Form::Set { columns: Some(columns) } => format!(" {columns}"),
+            _ => String::new(),
+        }
+    }
+
+    /// A call over rows, of which every third has no value and the rest these and those in turn.
+    fn over(&self, values: &[String], others: &[String], behind: &str, count: &str) -> String {
+        let names = columns(values);
+        let pairs: Vec<String> = values
+            .iter()
+            .zip(others)
+            .zip(&names)
+            .map(|((value, other), name)| match value == other {
+                true => format!("CASE WHEN i % 3 <> 0 THEN {value} END AS {name}"),
+                false => format!("CASE i % 3 WHEN 1 THEN {value} WHEN 2 THEN {other} END AS {name}"),
+            })
+            .collect();
+        let list = ["i"].into_iter().map(str::to_owned).chain(pairs).collect::<Vec<_>>().join(", ");
+        let rows = format!("(SELECT {list} FROM generate_series(1, {count}) AS i OFFSET 0) AS t");
+        let window = match self.form {
+            Form::Window if behind.is_empty() => " OVER (ORDER BY i)",
+            _ => behind,
+        };
+        format!("SELECT {}{window} FROM {rows}", self.expression(&names))
+    }
+
+    /// The call driven in that way, with these values, and others for every second row of an aggregate.
+    pub fn script(&self, shape: Shape, values: &[String], others: &[String], error: Option<&str>) -> Option<Script> {
+        if let Form::Script { setup, workload, teardown } = &self.form {
+            let script = Script::repeated(workload.clone());
+            let whole = Script { setup: setup.clone(), teardown: teardown.clone(), ..script };
+            return (shape == Shape::Plain).then_some(whole);
+        }
+        let statement = self.statement(values);
+        let expression = self.expression(values);
+        let names = columns(values);
+        let of_columns = self.expression(&names);
+        let one = |sql: String| Some(Script::repeated(vec![sql]));
+        let perform = match (&self.form, statement.strip_prefix("SELECT ")) {
+            (Form::Call, _) | (_, None) => format!("{statement};"),
+            (_, Some(rest)) => format!("PERFORM {rest};"),
+        };
+        match (shape, &self.form) {
+            (Shape::Caught, _) => one(block(&format!("BEGIN {perform} EXCEPTION WHEN OTHERS THEN NULL; END"))),
+            (Shape::CaughtLater, _) => one(block(&format!(
+                "BEGIN BEGIN {perform} RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END; END"
+            ))),
+            (Shape::Prepared, _) => Some(Script {
+                setup: vec![format!("PREPARE mcspec_call AS {statement}")],
+                teardown: vec!["DEALLOCATE mcspec_call".to_owned()],
+                ..Script::repeated(vec!["EXECUTE mcspec_call".to_owned()])
+            }),
+            (Shape::Rows, Form::Expression(_)) => one(format!("SELECT {of_columns} FROM {}", rows(values, "20"))),
+            (Shape::Peak, Form::Expression(_)) => {
+                Some(Script::over_rows(format!("SELECT count({of_columns}) FROM {}", rows(values, ":rows"))))
+            }
+            (Shape::Peak, Form::Set { columns }) => {
+                let columns = columns.as_ref().map_or_else(|| "f".to_owned(), Clone::clone);
+                let rows = rows(values, ":rows");
+                Some(Script::over_rows(format!("SELECT count(*) FROM {rows}, LATERAL {of_columns} {columns}")))
+            }
+            (Shape::Peak, Form::Aggregate { .. }) => {
+                Some(Script::over_rows(self.grouped(values, others, ":rows", "GROUP BY i % (:rows / 4)")))
+            }
+            (Shape::Peak, Form::Window) => Some(Script::over_rows(self.over(values, others, "", ":rows"))),
+            (Shape::First, _) => one(format!("{statement} LIMIT 1")),
+            (Shape::Listed, _) => one(format!("SELECT {expression}")),
+            (Shape::FirstListed, _) => one(format!("SELECT {expression} LIMIT 1")),
+            (Shape::Exists, _) => one(format!("SELECT 1 WHERE EXISTS (SELECT {expression})")),
+            (Shape::Cursor, _) => Some(Script::repeated(vec![
+                "BEGIN".to_owned(),
+                format!("DECLARE mcspec_rows CURSOR FOR SELECT {expression}"),
+                "FETCH 1 FROM mcspec_rows".to_owned(),
+                "COMMIT".to_owned(),
+            ])),
+            (Shape::Left, _) => {
+                one(block(&format!("DECLARE r record; BEGIN FOR r IN {statement} LOOP EXIT; END LOOP; END")))
+            }
+            (Shape::Lateral, Form::Set { columns }) => {
+                let columns = columns.as_ref().map_or_else(|| "f".to_owned(), Clone::clone);
+                one(format!("SELECT count(*) FROM {}, LATERAL {of_columns} {columns}", rows(values, "5")))
+            }
+            (Shape::Grouped, _) => one(self.grouped(values, others, "20", "GROUP BY i % 4")),
+            (Shape::Distinct, Form::Aggregate { direct: None }) if !values.is_empty() => {
+                let names = names.join(", ");
+                let call = of_columns.replacen(&format!("({names})"), &format!("(DISTINCT {names})"), 1);
+                one(self.over(values, others, "", "20").replacen(&of_columns, &call, 1))
+            }
+            (Shape::Empty, _) => one(format!("{} WHERE false", self.over(values, others, "", "20"))),
+            (Shape::Running, Form::Aggregate { direct: None }) => {
+                one(self.over(values, others, " OVER (ORDER BY i)", "20"))
+            }
+            (Shape::Running, Form::Window) => one(self.over(
+                values,
+                others,
+                " OVER (PARTITION BY i % 3 ORDER BY i ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
+                "20",
+            )),
+            (Shape::Moving, Form::Aggregate { direct: None }) => {
+                one(self.over(values, others, " OVER (ORDER BY i ROWS BETWEEN 3 PRECEDING AND 1 FOLLOWING)", "20"))
+            }
+            (Shape::Whole, Form::Aggregate { direct: None }) => one(self.over(values, others, " OVER ()", "20")),
+            (Shape::Plain, Form::Aggregate { .. } | Form::Window) => one(self.over(values, others, "", "20")),
+            _ => around(&statement, shape, error),
+        }
+    }
+
+    fn grouped(&self, values: &[String], others: &[String], count: &str, groups: &str) -> String {
+        format!("{} {groups}", self.over(values, others, "", count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::subject::Volatility;
+    use super::*;
+    use crate::init::catalog::Type;
+
+    fn subject(form: Form, arguments: usize) -> Subject {
+        let integer = Type { oid: "23".to_owned(), name: "integer".to_owned() };
+        Subject {
+            what: "f".to_owned(),
+            call: "s.f".to_owned(),
+            form,
+            arguments: vec![integer.clone(); arguments],
+            required: arguments,
+            is_variadic: false,
+            volatility: Volatility::Volatile,
+            returns: Some(integer),
+        }
+    }
+
+    #[test]
+    fn each_way_is_written() {
+        let values = ["1".to_owned(), "NULL".to_owned()];
+        let others = ["2".to_owned(), "3".to_owned()];
+        let forms = [
+            Form::Expression(None),
+            Form::Set { columns: None },
+            Form::Call,
+            Form::Aggregate { direct: None },
+            Form::Window,
+        ];
+        for form in forms {
+            let subject = subject(form, 2);
+            for error in [None, Some("22023")] {
+                for shape in subject.shapes(error) {
+                    let script = subject.script(shape, &values, &others, error);
+                    let script = script.unwrap_or_else(|| panic!("{shape:?} of {:?}", subject.form));
+                    assert!(
+                        script.statements().any(|sql| sql.contains("s.f(") || sql.contains("EXECUTE")),
+                        "{script:?}"
+                    );
+                    assert_eq!(script.error.is_some(), matches!(shape, Shape::Fails | Shape::FailsLater), "{shape:?}");
+                    let is_peak = script.statements().any(|sql| sql.contains(":rows"));
+                    assert_eq!(is_peak, shape == Shape::Peak, "{script:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_of_them_as_they_are_sent() {
+        let (values, none) = (["'a'".to_owned()], []);
+        let table = [
+            (Form::Expression(None), Shape::Plain, "SELECT s.f('a')"),
+            (
+                Form::Expression(None),
+                Shape::Rows,
+                "SELECT s.f(a1) FROM (SELECT 'a' AS a1 OFFSET 0) AS t, generate_series(1, 20) AS g",
+            ),
+            (
+                Form::Expression(None),
+                Shape::Caught,
+                "DO $do$ BEGIN PERFORM s.f('a'); EXCEPTION WHEN OTHERS THEN NULL; END $do$",
+            ),
+            (Form::Set { columns: None }, Shape::FirstListed, "SELECT s.f('a') LIMIT 1"),
+            (Form::Call, Shape::Caught, "DO $do$ BEGIN CALL s.f('a'); EXCEPTION WHEN OTHERS THEN NULL; END $do$"),
+            (
+                Form::Aggregate { direct: None },
+                Shape::Distinct,
+                "SELECT s.f(DISTINCT a1) FROM (SELECT i, CASE WHEN i % 3 <> 0 THEN 'a' END AS a1 FROM generate_series(1, 20) AS i \
+                 OFFSET 0) AS t",
+            ),
+        ];
+        for (form, shape, expected) in table {
+            let script = subject(form, 1).script(shape, &values, &values, None).expect("it makes sense");
+            assert_eq!(script.workload, [expected]);
+        }
+        let script =
+            subject(Form::Expression(None), 0).script(Shape::Rows, &none, &none, None).expect("it makes sense");
+        assert_eq!(script.workload, ["SELECT s.f() FROM generate_series(1, 20) AS g"]);
+        assert_eq!(block("$do$"), "DO $do_$ $do$ $do_$");
+    }
+}

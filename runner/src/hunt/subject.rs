@@ -1,0 +1,262 @@
+//! What there is to call.
+
+use crate::init::calls::Call;
+use crate::init::catalog::{Function, Objects, Operator, Type};
+
+/// Something that can be called, or a script that has to do with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What it is, as PostgreSQL shows it: `hll_add(hll,hll_hashval)`, `operator ||(hll,hll)`. No two have the same.
+    pub what: String,
+    /// How it is named in a call: a function, or an operator.
+    pub call: String,
+    /// How a call is written.
+    pub form: Form,
+    /// Types of the arguments.
+    pub arguments: Vec<Type>,
+    /// How many of them there have to be.
+    pub required: usize,
+    /// Whether the last one is an array of as many as one likes.
+    pub is_variadic: bool,
+    /// What it says of its result.
+    pub volatility: Volatility,
+    /// What it returns; none of what returns nothing that can be an argument.
+    pub returns: Option<Type>,
+}
+
+/// How a call is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// An expression: a function, or an operator.
+    Expression(Option<Notation>),
+    /// A function that returns a set, or a record.
+    Set {
+        /// The list of columns behind it, with `AS`.
+        columns: Option<String>,
+    },
+    /// A procedure.
+    Call,
+    /// An aggregate.
+    Aggregate {
+        /// Of an ordered-set aggregate: how many arguments are direct.
+        direct: Option<usize>,
+    },
+    /// A window function.
+    Window,
+    /// Statements without arguments.
+    Script {
+        /// Before.
+        setup: Vec<String>,
+        /// Repeated.
+        workload: Vec<String>,
+        /// Behind.
+        teardown: Vec<String>,
+    },
+}
+
+/// How an expression is written that is no call of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// An operator.
+    Operator,
+    /// A text taken for a value of a type, and shown again.
+    Cast,
+}
+
+/// What a function says of its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatility {
+    /// The same for the same arguments.
+    Immutable,
+    /// The same within a statement.
+    Stable,
+    /// Anything.
+    Volatile,
+}
+
+/// Something that is not called, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// What it is.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+}
+
+impl Subject {
+    /// A call with these arguments.
+    pub fn expression(&self, values: &[String]) -> String {
+        let call = &self.call;
+        match &self.form {
+            Form::Expression(Some(Notation::Operator)) => match values {
+                [left, right] => format!("{left} {call} {right}"),
+                _ => format!("{call} {}", values.join(" ")),
+            },
+            Form::Expression(Some(Notation::Cast)) => {
+                format!("({}::{call})::text", values.first().map_or("NULL", String::as_str))
+            }
+            Form::Aggregate { direct: Some(direct) } => {
+                let (direct, ordered) = values.split_at((*direct).min(values.len()));
+                format!("{call}({}) WITHIN GROUP (ORDER BY {})", direct.join(", "), ordered.join(", "))
+            }
+            Form::Aggregate { direct: None } if values.is_empty() => format!("{call}(*)"),
+            _ => {
+                let mut list = values.to_vec();
+                if let Some(last) = list.last_mut().filter(|_| self.is_variadic && values.len() == self.arguments.len())
+                {
+                    *last = format!("VARIADIC {last}");
+                }
+                format!("{call}({})", list.join(", "))
+            }
+        }
+    }
+
+    /// Whether two calls with the same arguments have to return the same.
+    pub fn is_repeatable(&self) -> bool {
+        self.volatility == Volatility::Immutable && matches!(self.form, Form::Expression(_))
+    }
+}
+
+/// Words in names of functions that end the server, or that wait.
+const DANGEROUS: fn(&str) -> Option<&'static str> = crate::init::calls::looks_dangerous;
+
+/// What only the server calls.
+const HANDLERS: [&str; 6] =
+    ["internal", "language_handler", "fdw_handler", "index_am_handler", "table_am_handler", "tsm_handler"];
+
+/// The subjects that are called with arguments, and what is set aside.
+pub fn callable(objects: &Objects) -> (Vec<Subject>, Vec<SetAside>) {
+    let (mut subjects, mut aside) = (Vec::new(), Vec::new());
+    for one in &objects.types {
+        subjects.push(Subject {
+            what: format!("type {}", one.name),
+            call: one.name.clone(),
+            form: Form::Expression(Some(Notation::Cast)),
+            arguments: vec![Type { oid: String::new(), name: format!("literal of {}", one.name) }],
+            required: 1,
+            is_variadic: false,
+            volatility: Volatility::Immutable,
+            returns: None,
+        });
+    }
+    for function in &objects.functions {
+        match why_not(function) {
+            None => subjects.push(of_function(function)),
+            Some(why) if why.is_empty() => {}
+            Some(why) => aside.push(SetAside { what: function.signature.clone(), why }),
+        }
+    }
+    // What they do is done by functions; another path through the executor leads there.
+    subjects.extend(objects.operators.iter().map(of_operator));
+    (subjects, aside)
+}
+
+/// Something that is made, used and removed again.
+pub fn of_call(call: &Call) -> Subject {
+    Subject {
+        what: call.comment.clone(),
+        call: call.name.clone(),
+        form: Form::Script {
+            setup: call.setup.clone(),
+            workload: call.workload.clone(),
+            teardown: call.teardown.clone(),
+        },
+        arguments: Vec::new(),
+        required: 0,
+        is_variadic: false,
+        volatility: Volatility::Volatile,
+        returns: None,
+    }
+}
+
+/// Why a function is not called with arguments; nothing to be said of those that are reached otherwise.
+fn why_not(function: &Function) -> Option<String> {
+    if function.arguments.iter().any(|argument| argument.name == "internal") {
+        return Some("the server calls it, with internal arguments".to_owned());
+    }
+    if HANDLERS.contains(&function.returns.name.as_str()) {
+        return Some("the server calls it: it is a handler, or returns what only the server can use".to_owned());
+    }
+    if matches!(function.returns.name.as_str(), "trigger" | "event_trigger") {
+        return Some(String::new());
+    }
+    DANGEROUS(&function.name).map(|word| format!("not called, because of \"{word}\" in its name"))
+}
+
+fn of_function(function: &Function) -> Subject {
+    let is_record = function.returns.name == "record" && !function.has_out;
+    let form = match function.kind.as_str() {
+        "p" => Form::Call,
+        "a" => Form::Aggregate { direct: function.direct },
+        "w" => Form::Window,
+        _ if is_record => Form::Set { columns: Some("AS f(a text)".to_owned()) },
+        _ if function.returns_set => Form::Set { columns: None },
+        _ => Form::Expression(None),
+    };
+    let is_any = function.arguments.last().is_some_and(|last| last.name == "\"any\"");
+    Subject {
+        what: function.signature.clone(),
+        call: function.call.clone(),
+        form,
+        arguments: function.arguments.clone(),
+        required: function.arguments.len().saturating_sub(function.defaults),
+        is_variadic: function.is_variadic && !is_any,
+        volatility: match function.volatility.as_str() {
+            "i" => Volatility::Immutable,
+            "s" => Volatility::Stable,
+            _ => Volatility::Volatile,
+        },
+        returns: (!function.returns_set && !function.has_out && function.kind == "f").then(|| function.returns.clone()),
+    }
+}
+
+fn of_operator(operator: &Operator) -> Subject {
+    let arguments: Vec<Type> = operator.left.iter().chain([&operator.right]).cloned().collect();
+    Subject {
+        what: format!("operator {}", operator.signature),
+        call: operator.call.clone(),
+        form: Form::Expression(Some(Notation::Operator)),
+        required: arguments.len(),
+        arguments,
+        is_variadic: false,
+        volatility: Volatility::Volatile,
+        returns: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(form: Form, is_variadic: bool, arguments: usize) -> Subject {
+        Subject {
+            what: String::new(),
+            call: "f".to_owned(),
+            form,
+            arguments: vec![Type { oid: String::new(), name: "integer".to_owned() }; arguments],
+            required: 0,
+            is_variadic,
+            volatility: Volatility::Volatile,
+            returns: None,
+        }
+    }
+
+    #[test]
+    fn calls_are_written_as_their_kind_is() {
+        let table: [(Subject, &[&str], &str); 9] = [
+            (subject(Form::Expression(None), false, 2), &["1", "2"], "f(1, 2)"),
+            (subject(Form::Expression(None), true, 2), &["1", "ARRAY[2]"], "f(1, VARIADIC ARRAY[2])"),
+            (subject(Form::Expression(None), true, 2), &["1"], "f(1)"),
+            (subject(Form::Expression(Some(Notation::Operator)), false, 2), &["1", "2"], "1 f 2"),
+            (subject(Form::Expression(Some(Notation::Operator)), false, 1), &["2"], "f 2"),
+            (subject(Form::Expression(Some(Notation::Cast)), false, 1), &["'x'"], "('x'::f)::text"),
+            (subject(Form::Aggregate { direct: None }, false, 0), &[], "f(*)"),
+            (subject(Form::Aggregate { direct: Some(1) }, false, 2), &["0.5", "x"], "f(0.5) WITHIN GROUP (ORDER BY x)"),
+            (subject(Form::Call, false, 1), &["1"], "f(1)"),
+        ];
+        for (subject, values, expected) in table {
+            let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+            assert_eq!(subject.expression(&values), expected);
+        }
+    }
+}

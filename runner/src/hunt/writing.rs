@@ -1,0 +1,141 @@
+//! What is written of a bug: a spec that shows it, and the text of a report to those who maintain the extension.
+
+use std::fmt::Write;
+
+use memcheck_core::ScenarioKind;
+
+use super::found::{Bug, Stock, Wrong};
+use super::script::{Head, scenario};
+use crate::language::{SourceFile, format};
+
+/// A name for the spec of a bug: the extension, what is wrong, and where.
+pub fn name(extension: &str, bug: &Bug) -> String {
+    let place = match &bug.wrong {
+        Wrong::Violation(finding) => match &finding.site {
+            Some(site) => site.frame.symbol.clone().unwrap_or_else(|| format!("at_{:x}", site.frame.offset)),
+            None => bug.what.clone(),
+        },
+        _ => bug.what.clone(),
+    };
+    let place = place.split('(').next().unwrap_or_default();
+    let plain = |text: &str| crate::init::calls::plain(text);
+    format!("{}_{}_{}", plain(extension), plain(place), plain(&bug.wrong.key("").0))
+}
+
+/// The spec, laid out as `mcspec fmt` does. It is expected to fail until the bug is mended.
+pub fn spec(head: &Head, bug: &Bug, day: &str) -> String {
+    let title = format!("{}: {}", bug.what, bug.wrong.key("").0);
+    let mut text = format!("# {}\n", one_line(&bug.wrong.words()));
+    let place = bug.wrong.place();
+    if !place.is_empty() {
+        let _ = writeln!(text, "# in {}", one_line(&place));
+    }
+    if let Some(shown) = shown(bug) {
+        let _ = writeln!(text, "# {}", one_line(&shown));
+    }
+    let _ = writeln!(text, "#\n# Once that is mended this spec passes: then the line with \"xfail\" is to go.");
+    let _ = writeln!(text, "title '{}'", one_line(&title).replace('\'', "''"));
+    text += &head.text();
+    let _ = writeln!(text, "xfail 'found by hunt on {day}'\n");
+    let more = match bug.script.kind {
+        ScenarioKind::QueryPeak => "",
+        _ => "  iterations 100\n",
+    };
+    text += &scenario(&bug.script, &bug.shape.to_string(), more);
+    if bug.script.error.is_none() {
+        text += "  expect none\n";
+    }
+    format(&SourceFile::new("hunt.mcspec", &text)).unwrap_or(text)
+}
+
+/// What a server without the engine shows, in a sentence; none where that was not tried.
+pub fn shown(bug: &Bug) -> Option<String> {
+    Some(match bug.proof.stock.as_ref()? {
+        Stock::Crash(words) => format!("On a server without pg_ext_memcheck as well: {words}."),
+        Stock::Growth { executions, contexts, resident } => format!(
+            "On a server without pg_ext_memcheck, over {executions} executions: {contexts:.0} bytes per execution more in the memory \
+             contexts of the session, {resident:.0} bytes per execution more in the process."
+        ),
+        Stock::Nothing => "On a server without pg_ext_memcheck nothing of it is to be seen from outside.".to_owned(),
+    })
+}
+
+/// The text of a report to those who maintain the extension, in Markdown.
+pub fn issue(extension: &str, version: &str, server: &str, head: &Head, bug: &Bug) -> String {
+    let mut text = format!("# {extension} {version}: {}\n\n", one_line(&bug.wrong.words()));
+    let place = bug.wrong.place();
+    if !place.is_empty() {
+        let _ = writeln!(text, "In `{}`.\n", one_line(&place));
+    }
+    let _ = writeln!(text, "{server}, {extension} {version}.\n\n## How to see it\n\n```sql");
+    head.conf.iter().for_each(|line| {
+        let _ = writeln!(text, "-- postgresql.conf: {line}");
+    });
+    if !head.preload.is_empty() {
+        let _ = writeln!(text, "-- postgresql.conf: shared_preload_libraries = '{}'", head.preload.join(", "));
+    }
+    bug.script.setup.iter().for_each(|sql| {
+        let _ = writeln!(text, "{sql};");
+    });
+    let _ = writeln!(text, "-- again and again in one session:");
+    bug.script.workload.iter().for_each(|sql| {
+        let _ = writeln!(text, "{sql};");
+    });
+    let _ = writeln!(
+        text,
+        "SELECT sum(total_bytes - free_bytes) FROM pg_backend_memory_contexts;\n```\n\n## What is to be seen\n"
+    );
+    if let Some(shown) = shown(bug) {
+        let _ = writeln!(text, "{shown}\n");
+    }
+    match &bug.wrong {
+        Wrong::Violation(finding) => {
+            let _ = writeln!(text, "{}\n", finding.detail);
+            if let Some(site) = &finding.site {
+                text += "## Where it is allocated\n\n```\n";
+                for frame in &site.stack {
+                    let line = frame.line.as_ref().map(|line| format!(" ({}:{})", line.file, line.number));
+                    let _ = writeln!(text, "{} {}{}", frame.library, frame.place(), line.unwrap_or_default());
+                }
+                text += "```\n";
+            }
+        }
+        Wrong::Crash { words, .. } if !words.is_empty() => {
+            let _ = writeln!(text, "```\n{}\n```", words.join("\n"));
+        }
+        _ => {}
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::found::Proof;
+    use super::super::script::Script;
+    use super::super::shape::Shape;
+    use super::*;
+    use crate::plan::load_source;
+
+    #[test]
+    fn a_spec_is_read_and_laid_out() {
+        let bug = Bug {
+            what: "\"odd's\"(text)".to_owned(),
+            shape: Shape::Caught,
+            wrong: Wrong::Crash { end: "was terminated by signal 11".to_owned(), words: Vec::new() },
+            script: Script::repeated(vec!["SELECT x.f('it''s {')".to_owned()]),
+            proof: Proof { again: (2, 2), stock: Some(Stock::Nothing) },
+        };
+        let head = Head { extension: Some("odd".to_owned()), ..Head::default() };
+        let text = spec(&head, &bug, "2026-01-31");
+        let loaded = load_source("x", SourceFile::new("x.mcspec", &text)).unwrap_or_else(|_| panic!("{text}"));
+        assert_eq!(loaded.spec.scenarios.len(), 1);
+        assert!(text.contains("xfail") && text.contains("found by hunt on 2026-01-31"), "{text}");
+        assert_eq!(format(&SourceFile::new("x.mcspec", &text)).expect("it is read"), text);
+        assert_eq!(name("odd-one", &bug), "odd_one_odd_s_crash");
+        assert!(issue("odd", "1.0", "PostgreSQL 15.20", &head, &bug).contains("SELECT x.f('it''s {');"));
+    }
+}

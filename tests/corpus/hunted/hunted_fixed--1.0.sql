@@ -1,0 +1,25 @@
+\echo Use "CREATE EXTENSION hunted_fixed" to load this file. \quit
+
+CREATE FUNCTION empty_text_fixed(text) RETURNS integer
+AS 'MODULE_PATHNAME', 'empty_text_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION largest_integer_fixed(integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'largest_integer_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION empty_array_fixed(integer[]) RETURNS integer
+AS 'MODULE_PATHNAME', 'empty_array_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION four_bytes_fixed(text) RETURNS integer
+AS 'MODULE_PATHNAME', 'four_bytes_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION failing_fixed(integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'failing_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION second_call_fixed() RETURNS integer
+AS 'MODULE_PATHNAME', 'second_call_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION abandoned_fixed() RETURNS SETOF integer
+AS 'MODULE_PATHNAME', 'abandoned_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION rolled_back_fixed() RETURNS integer
+AS 'MODULE_PATHNAME', 'rolled_back_good' LANGUAGE C STRICT;
