@@ -16,9 +16,10 @@ use super::prepare;
 use super::run::{major, note};
 use super::{complete, init, signals};
 use crate::atomic;
-use crate::config::Config;
+use crate::config::{Config, ExtensionSource, FILE_NAME};
 use crate::exec::Installed;
 use crate::exec::probe::{Prober, targets_of};
+use crate::hunt::corpus::{Corpus, Known};
 use crate::hunt::found::{Bug, Shared};
 use crate::hunt::hunter::{Hunter, Quarry};
 use crate::hunt::pool::Pool;
@@ -72,8 +73,7 @@ pub(super) struct Arguments {
 
 /// A time as PostgreSQL's parameters have it, or with m behind it.
 fn time(text: &str) -> Result<Duration, String> {
-    let is_short =
-        text.strip_suffix('m').is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()));
+    let is_short = text.strip_suffix('m').is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()));
     let text = if is_short { format!("{text}in") } else { text.to_owned() };
     number::duration(&text).map_err(|error| error.to_string())
 }
@@ -94,37 +94,46 @@ pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     let installation = prepare::installations(&majors, arguments.pg_config.as_ref(), config)?.swap_remove(0);
     let directory = RunDirectory::create()?;
     let harvest = surroundings::harvest(Path::new("."));
-    let (installed, games) = games(arguments, &installation, &directory, config)?;
-    let stock = prepare::stage(&installation, &directory, &sections(config, arguments), config, false).ok();
+    let Ground { installed, games, sections, toml } = ground(arguments, &installation, &directory, config)?;
+    // Without it there is less to say of what is found.
+    let stock = prepare::stage(&installation, &directory, &sections, config, false).ok();
     let mut exit = Exit::Ok;
     for game in games {
         if one(arguments, config, &installation, &installed, stock.as_ref(), game, &harvest)? {
             exit = Exit::Failed;
+            // What was written is to be run.
+            if let Some(toml) = toml.as_ref().filter(|_| !Path::new(FILE_NAME).exists()) {
+                write(Path::new(FILE_NAME), toml)?;
+            }
         }
     }
     Ok(exit)
 }
 
-/// The sections of `mcspec.toml`.
-fn sections(config: &Config, _: &Arguments) -> Vec<crate::config::ExtensionSource> {
-    config.extensions.values().cloned().collect()
+/// Where one hunts.
+struct Ground {
+    installed: Installed,
+    games: Vec<Game>,
+    /// What is built.
+    sections: Vec<ExtensionSource>,
+    /// The `mcspec.toml` that a repository does not have.
+    toml: Option<String>,
 }
 
 /// What is hunted, and where it is installed.
-fn games(
+fn ground(
     arguments: &Arguments,
     installation: &Installation,
     directory: &RunDirectory,
     config: &Config,
-) -> Result<(Installed, Vec<Game>), Complaint> {
+) -> Result<Ground, Complaint> {
     let top = Path::new(".");
-    let sources = if config.extensions.is_empty() && arguments.extensions.is_empty() {
-        repository::find(top)
-    } else {
-        Vec::new()
+    let sources = match config.extensions.is_empty() && arguments.extensions.is_empty() {
+        true => repository::find(top),
+        false => Vec::new(),
     };
     if !sources.is_empty() {
-        let (built, _) = init::build(sources, installation, directory, config)?;
+        let (built, left_out) = init::build(sources, installation, directory, config)?;
         let mut games = Vec::new();
         for source in &built.sources {
             let libraries = init::libraries_of(source, &built.installed, installation, &[]);
@@ -135,7 +144,9 @@ fn games(
                 needs: needs.clone(),
             }));
         }
-        return Ok((built.installed, games));
+        let toml = init::toml(&built.sources, &left_out);
+        let sections = Config::parse(&toml, Path::new(FILE_NAME))?.extensions.into_values().collect();
+        return Ok(Ground { installed: built.installed, games, sections, toml: Some(toml) });
     }
     let names: Vec<String> = match arguments.extensions.as_slice() {
         [] => config.extensions.keys().cloned().collect(),
@@ -146,20 +157,21 @@ fn games(
         let message = "no extension was found here".to_owned();
         return Err(Complaint::Argument { message, hint: Some(hint.to_owned()) });
     }
-    let installed = prepare::stage(installation, directory, &sections(config, arguments), config, true)?;
+    let sections: Vec<ExtensionSource> = config.extensions.values().cloned().collect();
+    let installed = prepare::stage(installation, directory, &sections, config, true)?;
     let stage = installed.stage.installation();
     let game = |name: String| {
         if !stage.extension_dir().join(format!("{name}.control")).is_file() {
             let message = format!("extension \"{name}\" is not installed on PostgreSQL {}", installation.version.text);
-            let hint = format!("its control file would be \"{}\"", stage.extension_dir().join(&name).display());
-            return Err(Complaint::Argument { message, hint: Some(format!("{hint}.control")) });
+            let hint = format!("its control file would be \"{}.control\"", stage.extension_dir().join(&name).display());
+            return Err(Complaint::Argument { message, hint: Some(hint) });
         }
         let libraries = vec![name.clone()];
         let needs = surroundings::needs(top, &libraries);
         Ok(Game { name, libraries, needs })
     };
     let games = names.into_iter().map(game).collect::<Result<_, _>>()?;
-    Ok((installed, games))
+    Ok(Ground { installed, games, sections, toml: None })
 }
 
 /// Hunts an extension. Whether there were bugs.
@@ -209,7 +221,12 @@ fn one(
     ));
     let quarry = Quarry { head, environment, subjects, pool, harvest, until };
     let shared = Shared::default();
-    shared.lock().aside = aside;
+    let kept = Path::new("hunt").join(format!("{name}.json"));
+    {
+        let mut state = shared.lock();
+        state.aside = aside;
+        state.corpus = Corpus::read(&kept).map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
+    }
     let jobs = prepare::jobs(arguments.jobs, config).min(quarry.subjects.len().max(1));
     let started = Instant::now();
     thread::scope(|scope| {
@@ -225,17 +242,24 @@ fn one(
         }
     });
     let elapsed = started.elapsed();
-    let state = shared.lock();
+    let mut state = shared.lock();
     let day = prepare::today()?.to_string();
+    let mut bugs = 0;
     let mut out = Stdout::new();
     let mut say = |line: String| writeln!(out, "{line}").map_err(Complaint::stdout);
-    let mut names: Vec<String> = Vec::new();
-    for bug in &state.bugs {
+    for bug in std::mem::take(&mut state.bugs) {
+        let bug = &bug;
         let mut free = writing::name(&name, bug);
-        while names.contains(&free) {
-            free.push('_');
+        let is_taken = |name: &str| state.corpus.bugs.iter().any(|known| known.spec == name);
+        let first = free.clone();
+        let mut number = 1;
+        while is_taken(&free) {
+            number += 1;
+            free = format!("{first}_{number}");
         }
-        names.push(free.clone());
+        let (kind, place) = bug.wrong.key(&bug.what);
+        state.corpus.bugs.push(Known { kind, place, spec: free.clone() });
+        bugs += 1;
         let path = Path::new("specs/hunt").join(format!("{free}.mcspec"));
         write(&path, &writing::spec(&quarry.head, bug, &day))?;
         if arguments.issue {
@@ -260,16 +284,22 @@ fn one(
     for passing in &state.passing {
         say(format!("passing    {passing}"))?;
     }
+    for known in
+        state.corpus.bugs.iter().filter(|bug| state.seen_again.contains(&(bug.kind.clone(), bug.place.clone())))
+    {
+        say(format!("known      {}: specs/hunt/{}.mcspec", known.kind, known.spec))?;
+    }
+    state.corpus.write(&kept).map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
     say(format!(
-        "{name}: {} of {} subjects, {} calls, {} executions in {:.0} s: {} bugs",
-        state.tried.len(),
+        "{name}: {} of {} subjects, {} calls, {} executions in {:.0} s: {bugs} new bugs, {} known",
+        state.called.len(),
         quarry.subjects.len(),
         state.calls,
         state.executions,
         elapsed.as_secs_f64(),
-        state.bugs.len()
+        state.seen_again.len()
     ))?;
-    Ok(!state.bugs.is_empty())
+    Ok(bugs > 0 || !state.seen_again.is_empty())
 }
 
 /// What one of those who take part does, on a server of its own.

@@ -91,10 +91,8 @@ pub(super) fn init(arguments: &Arguments, user: &Config) -> Result<Exit, Complai
     let mut written = {
         let directory = RunDirectory::create()?;
         let (built, left_out) = build(sources, &installation, &directory, user)?;
-        let goldens = if is_taken(top, "goldens") { "mcspec-goldens" } else { "goldens" };
-        let schedule = Path::new("schedule").exists().then_some("mcspec-schedule");
-        let project = Project { sources: &built.sources, left_out: &left_out, goldens, results: RESULTS, schedule };
-        let mut written = vec![(PathBuf::from(FILE_NAME), project.toml())];
+        let schedule = schedule();
+        let mut written = vec![(PathBuf::from(FILE_NAME), toml(&built.sources, &left_out))];
         let mut about = Vec::new();
         for source in &built.sources {
             let others = built.sources.iter().filter(|other| *other != source);
@@ -130,6 +128,17 @@ pub(super) fn init(arguments: &Arguments, user: &Config) -> Result<Exit, Complai
         return Ok(Exit::Ok);
     }
     run_once(arguments.pg, pg_config.as_deref())
+}
+
+/// The schedule, where the usual name is taken.
+fn schedule() -> Option<&'static str> {
+    Path::new("schedule").exists().then_some("mcspec-schedule")
+}
+
+/// `mcspec.toml` for what the repository in the current directory has.
+pub(super) fn toml(sources: &[Source], left_out: &[(String, String)]) -> String {
+    let goldens = if is_taken(Path::new("."), "goldens") { "mcspec-goldens" } else { "goldens" };
+    Project { sources, left_out, goldens, results: RESULTS, schedule: schedule() }.toml()
 }
 
 /// What was built of a repository.

@@ -1,10 +1,11 @@
 //! What was found: one bug for each place and kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memcheck_core::Finding;
+use memcheck_core::{Finding, Site};
 
+use super::corpus::Corpus;
 use super::script::Script;
 use super::shape::Shape;
 use super::subject::SetAside;
@@ -45,13 +46,11 @@ impl Wrong {
     pub fn key(&self, what: &str) -> Key {
         match self {
             Wrong::Violation(finding) => {
-                // Memory that is lost is lost at one place, wherever it was counted.
-                let kind = finding.check.as_str();
                 let place = match &finding.site {
-                    Some(site) => format!("{}+{:#x}", site.frame.library, site.frame.offset),
+                    Some(site) => path(site).join(" < "),
                     None => finding.path.to_string(),
                 };
-                (kind.to_owned(), place)
+                (finding.check.as_str().to_owned(), place)
             }
             Wrong::Crash { end, .. } => ("crash".to_owned(), format!("{what}: {end}")),
             Wrong::Hang => ("hang".to_owned(), what.to_owned()),
@@ -63,9 +62,10 @@ impl Wrong {
     pub fn place(&self) -> String {
         let Wrong::Violation(finding) = self else { return String::new() };
         let Some(site) = &finding.site else { return finding.path.to_string() };
+        let functions = path(site).join(" < ");
         match &site.frame.line {
-            Some(line) => format!("{}, {}:{}", site.frame.place(), line.file, line.number),
-            None => site.frame.place(),
+            Some(line) => format!("{functions}, {}:{}", line.file, line.number),
+            None => functions,
         }
     }
 
@@ -83,6 +83,22 @@ impl Wrong {
             Wrong::Answers(one, other) => format!("answers differ: {one:?} and {other:?}"),
         }
     }
+}
+
+/// The function that allocates, and the one of the same library that has called it: many an allocation is made by a function that does
+/// nothing else.
+fn path(site: &Site) -> Vec<String> {
+    let library = &site.frame.library;
+    let mut functions = vec![site.frame.place()];
+    for frame in site.stack.iter().skip_while(|frame| frame.offset != site.frame.offset).skip(1) {
+        if frame.library != *library || functions.len() == 2 {
+            break;
+        }
+        if !functions.contains(&frame.place()) {
+            functions.push(frame.place());
+        }
+    }
+    functions
 }
 
 /// How far it was borne out.
@@ -138,8 +154,12 @@ pub struct State {
     pub calls: u64,
     /// Executions of workloads.
     pub executions: u64,
-    /// How many lists of arguments each subject was called with.
-    pub tried: BTreeMap<String, u64>,
+    /// What is kept for the next hunt, with what the last one has kept.
+    pub corpus: Corpus,
+    /// The subjects that were called.
+    pub called: BTreeSet<String>,
+    /// Bugs of earlier hunts that were seen again.
+    pub seen_again: BTreeSet<Key>,
     /// What is not called any more, and why.
     pub aside: Vec<SetAside>,
     /// What was seen once and not again.

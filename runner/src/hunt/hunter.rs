@@ -20,8 +20,9 @@ use crate::init::harvest::Harvest;
 use crate::plan::Environment;
 use crate::server::is_interrupted;
 
-/// How many lists of arguments a subject is called with at a time.
-const LISTS: usize = 16;
+/// How many lists of arguments a subject is called with at a time: at first few, so that all subjects have their turn.
+const FEWEST: usize = 4;
+const MOST: usize = 16;
 
 /// Executions before it is asked what the session holds, and between two such questions.
 const WARMUP: usize = 3;
@@ -38,7 +39,10 @@ const LATE: u32 = 3;
 const CRASHES: u32 = 2;
 
 /// What takes longer is not repeated.
-const SLOW: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_millis(250);
+
+/// So many behaviours of a subject driven in one way are looked at closely without any other reason.
+const BEHAVIOURS: usize = 3;
 
 /// SQLSTATEs of calls that never came to the function: they could not be understood.
 const NOT_CALLED: &[&str] = &["42601", "42883", "42804", "42P18", "42725", "42846", "42703", "42P10", "42P13", "0A000"];
@@ -119,12 +123,17 @@ impl<'a> Hunter<'a> {
             .map(|&at| {
                 let subject = &self.quarry.subjects[at];
                 let given = given(subject, self.quarry.harvest).into_iter().map(|(list, _)| list);
-                let mut lists: Vec<Vec<String>> = given.take(LISTS / 2).collect();
+                let mut lists: Vec<Vec<String>> = given.take(MOST / 2).collect();
                 lists.extend(self.quarry.pool.tour(subject));
-                (at, lists.into_iter())
+                // What the last hunt has done is not done again, but for what it has found worth keeping.
+                let state = self.shared.lock();
+                let before = state.corpus.subjects.get(&subject.what).map_or(0, |kept| kept.tried as usize);
+                let mut again: Vec<Vec<String>> = state.corpus.lists(&subject.what).cloned().collect();
+                again.extend(lists.into_iter().skip(before));
+                (at, again.into_iter())
             })
             .collect();
-        let mut has_done = true;
+        let (mut has_done, mut number) = (true, FEWEST);
         while has_done && !self.is_over() {
             has_done = false;
             for (at, tour) in &mut tours {
@@ -132,9 +141,9 @@ impl<'a> Hunter<'a> {
                     break;
                 }
                 let subject = &self.quarry.subjects[*at];
-                let mut lists: Vec<Vec<String>> = tour.by_ref().take(LISTS).collect();
+                let mut lists: Vec<Vec<String>> = tour.by_ref().take(number).collect();
                 let is_script = matches!(subject.form, Form::Script { .. });
-                while lists.len() < LISTS && !is_script && !subject.arguments.is_empty() {
+                while lists.len() < number && !is_script && !subject.arguments.is_empty() {
                     match self.quarry.pool.choose(subject, &mut self.random) {
                         Some(list) => lists.push(list),
                         None => break,
@@ -147,6 +156,7 @@ impl<'a> Hunter<'a> {
                 self.round(*at, lists);
                 self.prober.renew();
             }
+            number = (number * 2).min(MOST);
         }
     }
 
@@ -159,7 +169,8 @@ impl<'a> Hunter<'a> {
         let subject = &self.quarry.subjects[at];
         {
             let mut state = self.shared.lock();
-            *state.tried.entry(subject.what.clone()).or_default() += lists.len() as u64;
+            state.called.insert(subject.what.clone());
+            state.corpus.subjects.entry(subject.what.clone()).or_default().tried += lists.len() as u64;
         }
         let called: Vec<Called> = if let Form::Script { .. } = subject.form {
             vec![Called { values: Vec::new(), error: None, behaviour: String::new() }]
@@ -195,8 +206,6 @@ impl<'a> Hunter<'a> {
         match self.prober.ask(&sql) {
             Answer::Rows { count, text, is_null, took } => {
                 if took > SLOW {
-                    self.trouble.entry(at).or_default().late += 1;
-                    self.tell_aside(at);
                     return None;
                 }
                 if subject.is_repeatable()
@@ -208,11 +217,13 @@ impl<'a> Hunter<'a> {
                 }
                 let size = text.len().checked_ilog2().unwrap_or(0);
                 let behaviour = format!("{} {size} {is_null}", count.min(3));
+                self.shared.lock().corpus.keep(&subject.what, &behaviour, &values);
                 Some(Called { values, error: None, behaviour })
             }
             Answer::Error { code, .. } if NOT_CALLED.contains(&code.as_str()) => None,
             Answer::Error { code, message } => {
                 let words = message.split(['"', '\'', ':']).next().unwrap_or_default().to_owned();
+                self.shared.lock().corpus.keep(&subject.what, &format!("{code} {words}"), &values);
                 Some(Called { values, error: Some(code), behaviour: words })
             }
             Answer::Late => {
@@ -259,7 +270,9 @@ impl<'a> Hunter<'a> {
         }
         for one in working {
             let behaviour = &calls[one.0].behaviour;
-            if !self.seen.contains(&(at, shape, behaviour.clone())) && !close.contains(&one) {
+            let known = self.seen.iter().filter(|(subject, way, _)| (*subject, *way) == (at, shape)).count();
+            let is_new = !self.seen.contains(&(at, shape, behaviour.clone()));
+            if is_new && known < BEHAVIOURS && !close.contains(&one) {
                 close.push(one);
             }
         }
@@ -355,13 +368,21 @@ impl<'a> Hunter<'a> {
 
     /// Something is wrong: it counts if it is new and is borne out.
     fn found(&mut self, at: usize, shape: Shape, values: &[String], script: Script, wrong: Wrong) {
+        // Servers end, and that is all.
+        if is_interrupted() {
+            return;
+        }
         let subject = &self.quarry.subjects[at];
         let key: Key = wrong.key(&subject.what);
         {
             let mut state = self.shared.lock();
+            let is_old = state.corpus.bugs.iter().any(|bug| (&bug.kind, &bug.place) == (&key.0, &key.1));
+            if is_old {
+                state.seen_again.insert(key.clone());
+            }
             let seen = state.keys.entry(key).or_default();
             *seen += 1;
-            if *seen > 1 {
+            if *seen > 1 || is_old {
                 *self.known.entry((at, shape)).or_default() += 1;
                 return;
             }

@@ -2,6 +2,7 @@
 //! way in which memory is lost; what is found is borne out, and becomes a spec.
 
 mod boundary;
+pub mod corpus;
 pub mod found;
 pub mod hunter;
 pub mod pool;

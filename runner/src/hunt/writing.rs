@@ -52,10 +52,16 @@ pub fn spec(head: &Head, bug: &Bug, day: &str) -> String {
 pub fn shown(bug: &Bug) -> Option<String> {
     Some(match bug.proof.stock.as_ref()? {
         Stock::Crash(words) => format!("On a server without pg_ext_memcheck as well: {words}."),
-        Stock::Growth { executions, contexts, resident } => format!(
-            "On a server without pg_ext_memcheck, over {executions} executions: {contexts:.0} bytes per execution more in the memory \
-             contexts of the session, {resident:.0} bytes per execution more in the process."
-        ),
+        Stock::Growth { executions, contexts, resident } => {
+            let mut grown = Vec::new();
+            if *contexts >= 1.0 {
+                grown.push(format!("{contexts:.0} bytes per execution more in the memory contexts of the session"));
+            }
+            if *resident >= 1.0 {
+                grown.push(format!("{resident:.0} bytes per execution more in the process"));
+            }
+            format!("On a server without pg_ext_memcheck, over {executions} executions: {}.", grown.join(", "))
+        }
         Stock::Nothing => "On a server without pg_ext_memcheck nothing of it is to be seen from outside.".to_owned(),
     })
 }

@@ -1,0 +1,67 @@
+//! `mcspec hunt` on an extension that goes wrong for one value, or in one way, only; and on its twin without those bugs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod project;
+
+use std::fs;
+use std::path::Path;
+
+use project::{Ended, Project, end};
+
+/// What the extension has.
+const SUBJECTS: [&str; 8] = [
+    "empty_text",
+    "largest_integer",
+    "empty_array",
+    "four_bytes",
+    "failing",
+    "second_call",
+    "abandoned",
+    "rolled_back",
+];
+
+/// A repository as its maintainer has it, without a `mcspec.toml`.
+fn repository() -> Project {
+    let project = Project::new(&[]);
+    fs::remove_file(project.path("mcspec.toml")).unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus/hunted");
+    for entry in fs::read_dir(sources).unwrap().flatten() {
+        fs::copy(entry.path(), project.path(entry.file_name().to_str().unwrap())).unwrap();
+    }
+    project
+}
+
+fn hunt(project: &Project, arguments: &str) -> Ended {
+    let pg_config = project.pg_config().display().to_string();
+    let ended = end(project.mcspec(&format!("hunt --seed 1 --pg-config {pg_config} {arguments}")));
+    project.assert_nothing_left();
+    ended
+}
+
+#[test]
+fn each_bug_is_found_and_nothing_in_the_twin() {
+    let project = repository();
+    let ended = hunt(&project, "--time 30s");
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let specs: Vec<String> = fs::read_dir(project.path("specs/hunt"))
+        .unwrap()
+        .flatten()
+        .map(|entry| fs::read_to_string(entry.path()).unwrap())
+        .collect();
+    for subject in SUBJECTS {
+        let is_shown = specs.iter().any(|spec| spec.contains(&format!("{subject}(")));
+        assert!(is_shown, "{subject}\n{}", ended.stdout);
+    }
+    assert!(!specs.iter().any(|spec| spec.contains("_fixed(")), "{}", ended.stdout);
+    assert!(ended.stdout.contains("hunted_fixed: 8 of 8 subjects"), "{}", ended.stdout);
+
+    // What was written is what shows it: it fails, as it is expected to.
+    let run = project.run("");
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("xfail"), "{}", run.stdout);
+
+    // What is known is not found again.
+    let again = hunt(&project, "--time 5s --only empty_text(%");
+    assert!(again.stdout.contains(" 0 new bugs"), "{}", again.stdout);
+}
