@@ -141,6 +141,11 @@ const FAULTS: &[Fault] = &[
         said: &["\nmissing  results: \"./results\" is no directory\n"],
     },
     Fault {
+        what: "goldens that are a file",
+        make: |repository| repository.write("expected", ""),
+        said: &["\nmissing  goldens: \"expected\" is no directory\n"],
+    },
+    Fault {
         what: "a temporary directory that is not there",
         make: |repository| repository.variables.push(("TMPDIR", "/dev/null/tmp".to_owned())),
         said: &["\nmissing  directory of a run: could not use \"/dev/null/tmp\""],

@@ -1,5 +1,7 @@
 //! `mcspec exec --regress` in throw-away repositories: the suite's own verdicts, and what its files leave behind.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod project;
 
 use std::fs;

@@ -81,13 +81,13 @@ fn parts(current: &OsStr, config: &Config) -> Option<Vec<CompletionCandidate>> {
     let typed = Typed::of(current.to_str()?);
     let catalog = catalog(&config.project.specs).ok()?;
     let slashes = typed.text.rmatch_indices('/').map(|(at, _)| &typed.text[..at]);
-    let found = slashes.filter_map(|spec| {
+    let mut found = slashes.filter_map(|spec| {
         let is_file = is_spec_file(OsStr::new(spec)) && Path::new(spec).is_file();
         let named = catalog.iter().find(|entry| entry.name == spec).cloned();
         let entry = named.or_else(|| is_file.then(|| Entry { name: spec.to_owned(), path: spec.into() }))?;
         Some((spec, load(&entry.name, &entry.path).ok()?.titles()))
     });
-    let (spec, titles) = found.last()?;
+    let (spec, titles) = found.next_back()?;
     let mut known = BTreeSet::new();
     let parts = titles.iter().map(|title| (format!("{spec}/{}", short_name(title)), title));
     let fitting = parts.filter(|(word, _)| word.starts_with(&typed.text) && known.insert(word.clone()));

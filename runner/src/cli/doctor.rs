@@ -139,6 +139,7 @@ pub(super) fn doctor(arguments: &Arguments, config: Result<Config, ConfigError>)
         extension(source, need, &installations, &mut report)?;
     }
     results(&config, &mut report)?;
+    goldens(&config, &mut report)?;
     rehearse(&installations, used.as_ref(), &config, &mut report)?;
     report.end()
 }
@@ -275,6 +276,16 @@ fn results(config: &Config, report: &mut Report) -> Result<(), Complaint> {
     };
     let hint = || Some("\"results\" in [project] of mcspec.toml names another directory".to_owned());
     report.needed("results", result.map_err(|why| Lack { why, hint: hint() }))?;
+    Ok(())
+}
+
+/// Where goldens are: a directory, or nothing yet.
+fn goldens(config: &Config, report: &mut Report) -> Result<(), Complaint> {
+    let directory = &config.project.expected;
+    if directory.exists() && !directory.is_dir() {
+        let hint = Some("\"expected\" in [project] of mcspec.toml names another directory".to_owned());
+        report.needed("goldens", Err(Lack { why: format!("{} is no directory", shown(directory)), hint }))?;
+    }
     Ok(())
 }
 

@@ -10,10 +10,10 @@ use clap::Args;
 use memcheck_core::like::Like;
 
 use super::complaint::Complaint;
+use super::complaint::note;
 use super::exit::Exit;
 use super::output::Stdout;
 use super::prepare::{self, major};
-use super::complaint::note;
 use super::{complete, init, signals};
 use crate::atomic;
 use crate::config::{Config, ExtensionSource, FILE_NAME};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memcheck_core::{Finding, Site};
+use memcheck_core::{CheckKind, Finding, Site};
 
 use super::corpus::Corpus;
 use super::script::Script;
@@ -83,6 +83,16 @@ impl Wrong {
             Wrong::Answers(one, other) => format!("answers differ: {one:?} and {other:?}"),
         }
     }
+}
+
+/// Contexts of which a statement, and what it calls, has its memory.
+const OF_STATEMENTS: [&str; 4] = ["PortalMemory", "MessageContext", "ErrorContext", "TransactionAbortContext"];
+
+/// Whether a finding is one that counts. What is held as long as the session or its transaction lasts may be given back at the end of
+/// either: whether it is, executions one after the other tell.
+pub fn counts(finding: &Finding) -> bool {
+    let is_peak = finding.check == CheckKind::QueryBloat;
+    !is_peak || finding.path.names().iter().any(|name| OF_STATEMENTS.contains(&name.as_str()))
 }
 
 /// The function that allocates, and the one of the same library that has called it: many an allocation is made by a function that does

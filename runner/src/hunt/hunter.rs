@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::ScenarioKind;
 
-use super::found::{Bug, Key, Proof, Shared, Wrong};
+use super::found::{Bug, Key, Proof, Shared, Wrong, counts};
 use super::pool::{Pool, given};
 use super::script::{Head, Script, case};
 use super::shape::Shape;
@@ -331,7 +331,7 @@ impl<'a> Hunter<'a> {
         match self.prober.look(&case) {
             Ok(windows) => {
                 self.shared.lock().executions += CLOSE;
-                for finding in windows.into_iter().flat_map(|window| window.findings) {
+                for finding in windows.into_iter().flat_map(|window| window.findings).filter(counts) {
                     self.found(at, shape, values, script.clone(), Wrong::Violation(Box::new(finding)));
                 }
             }

@@ -184,11 +184,8 @@ pub(super) fn split(list: &str) -> Vec<String> {
     let (mut parts, mut depth, mut quote, mut part) = (Vec::new(), 0usize, None, String::new());
     for c in list.chars() {
         match (quote, c) {
-            (Some(end), c) => {
-                if c == end {
-                    quote = None;
-                }
-            }
+            (Some(end), c) if c == end => quote = None,
+            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '(' | '[') => depth += 1,
             (None, ')' | ']') => depth = depth.saturating_sub(1),

@@ -20,12 +20,21 @@ pub struct Script {
     pub teardown: Vec<String>,
     /// The SQLSTATE that every execution fails with.
     pub error: Option<String>,
+    /// Whether it may take memory for each row as long as it runs, as an aggregate does that collects.
+    pub collects: bool,
 }
 
 impl Script {
     /// Statements that are repeated.
     pub fn repeated(workload: Vec<String>) -> Self {
-        Script { kind: ScenarioKind::GrowthBenchmark, setup: Vec::new(), workload, teardown: Vec::new(), error: None }
+        Script {
+            kind: ScenarioKind::GrowthBenchmark,
+            setup: Vec::new(),
+            workload,
+            teardown: Vec::new(),
+            error: None,
+            collects: false,
+        }
     }
 
     /// A statement that is run over `:rows` rows.
@@ -99,6 +108,9 @@ pub fn scenario(script: &Script, name: &str, more: &str) -> String {
     }
     if script.kind == ScenarioKind::QueryPeak {
         text += "  rows in (200, 400, 800)\n";
+        if script.collects {
+            text += "  growth linear\n";
+        }
     }
     text += more;
     let _ = writeln!(text, "  workload {}", block(&script.workload));

@@ -237,9 +237,12 @@ impl Subject {
                 Some(Script::over_rows(format!("SELECT count(*) FROM {rows}, LATERAL {of_columns} {columns}")))
             }
             (Shape::Peak, Form::Aggregate { .. }) => {
-                Some(Script::over_rows(self.grouped(values, others, ":rows", "GROUP BY i % (:rows / 4)")))
+                let script = Script::over_rows(self.grouped(values, others, ":rows", "GROUP BY i % (:rows / 4)"));
+                Some(Script { collects: true, ..script })
             }
-            (Shape::Peak, Form::Window) => Some(Script::over_rows(self.over(values, others, "", ":rows"))),
+            (Shape::Peak, Form::Window) => {
+                Some(Script { collects: true, ..Script::over_rows(self.over(values, others, "", ":rows")) })
+            }
             (Shape::First, _) => one(format!("{statement} LIMIT 1")),
             (Shape::Listed, _) => one(format!("SELECT {expression}")),
             (Shape::FirstListed, _) => one(format!("SELECT {expression} LIMIT 1")),

@@ -8,18 +8,11 @@ use super::found::{Bug, Stock, Wrong};
 use super::script::{Head, scenario};
 use crate::language::{SourceFile, format};
 
-/// A name for the spec of a bug: the extension, what is wrong, and where.
+/// A name for the spec of a bug: the extension, what is called, and what is wrong.
 pub fn name(extension: &str, bug: &Bug) -> String {
-    let place = match &bug.wrong {
-        Wrong::Violation(finding) => match &finding.site {
-            Some(site) => site.frame.symbol.clone().unwrap_or_else(|| format!("at_{:x}", site.frame.offset)),
-            None => bug.what.clone(),
-        },
-        _ => bug.what.clone(),
-    };
-    let place = place.split('(').next().unwrap_or_default();
     let plain = |text: &str| crate::init::calls::plain(text);
-    format!("{}_{}_{}", plain(extension), plain(place), plain(&bug.wrong.key("").0))
+    let what = bug.what.split('(').next().unwrap_or_default();
+    format!("{}_{}_{}", plain(extension), plain(what), plain(&bug.wrong.key("").0))
 }
 
 /// The spec, laid out as `mcspec fmt` does. It is expected to fail until the bug is mended.
