@@ -205,13 +205,14 @@ mod tests {
             Arc::new(Filling::new(plan, None, None))
         }
 
-        /// A directory of a run, and the number of a file in it, by which one that was handed on is known.
-        fn filled(&self, run: &RunDirectory) -> (Filled, u64) {
+        /// A directory of a run, and the number of a file in it and its time of change, by which one that was handed on is known: a new
+        /// file may have the number of one that is gone.
+        fn filled(&self, run: &RunDirectory) -> (Filled, (u64, i64, i64)) {
             let filled = Filled::make(&self.filling(), run.subdirectory("x").expect("made"), run).expect("filled");
             assert_eq!(texts(filled.path()), texts(&self.0.path().join("from")));
             assert_eq!(fs::read_link(filled.path().join("link")).expect("a link"), Path::new("/etc"));
-            let number = fs::symlink_metadata(filled.path().join("a/b/file")).expect("there").ino();
-            (filled, number)
+            let file = fs::symlink_metadata(filled.path().join("a/b/file")).expect("there");
+            (filled, (file.ino(), file.ctime(), file.ctime_nsec()))
         }
 
         fn spares(&self) -> usize {
@@ -265,7 +266,6 @@ mod tests {
             filled.hand_on_or_remove();
             assert!(!filled.path().exists() && place.spares() == 1, "{done}");
             let (again, same) = place.filled(&place.run());
-            // A new file may have the number of one that is gone.
             assert!(is_touched || same == number, "{done}");
             assert!(place.spares() == 0 && again.first.is_some(), "{done}");
         }
