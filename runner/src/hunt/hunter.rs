@@ -74,7 +74,7 @@ pub struct Hunter<'a> {
     /// How often a way of calling a subject was looked at closely, and found to be what is known.
     known: BTreeMap<(usize, Shape), u64>,
     trouble: BTreeMap<usize, Trouble>,
-    bear_out: &'a mut dyn FnMut(&mut Prober, &Subject, Bug) -> Option<Bug>,
+    bear_out: &'a mut dyn FnMut(&mut Prober, Bug) -> Option<Bug>,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl<'a> Hunter<'a> {
         shared: &'a Shared,
         prober: Prober<'a>,
         seed: u64,
-        bear_out: &'a mut dyn FnMut(&mut Prober, &Subject, Bug) -> Option<Bug>,
+        bear_out: &'a mut dyn FnMut(&mut Prober, Bug) -> Option<Bug>,
     ) -> Self {
         Hunter {
             quarry,
@@ -390,7 +390,7 @@ impl<'a> Hunter<'a> {
         let (script, values) = self.reduced(subject, shape, values, script, &wrong);
         let words = format!("{} ({}): {}", subject.expression(&values), shape, wrong.words());
         let bug = Bug { what: subject.what.clone(), shape, wrong, script, proof: Proof::default() };
-        match (self.bear_out)(&mut self.prober, subject, bug) {
+        match (self.bear_out)(&mut self.prober, bug) {
             Some(bug) => self.shared.lock().bugs.push(bug),
             None => self.shared.lock().passing.push(words),
         }

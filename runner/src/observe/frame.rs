@@ -18,7 +18,7 @@ use crate::exec::{Installed, set_up};
 use crate::plan::Case;
 use crate::server::Crash;
 use crate::server::connect::ask;
-use crate::server::{RunDirectory, SUPERUSER, Server, ServerError, ServerOptions, is_running};
+use crate::server::{ENGINE, RunDirectory, SUPERUSER, Server, ServerError, ServerOptions, is_running};
 use crate::symbols::Symbols;
 
 /// The database that the program is connected to unless it says otherwise.
@@ -139,6 +139,15 @@ impl Frame {
             records,
             looks,
         };
+        // One that was built before sessions could be observed takes the parameter for nobody's, and says nothing.
+        let asked = "SELECT pg_catalog.current_setting('pg_ext_memcheck.observe_directory')";
+        if frame.records.is_some() && frame.administer(frame.server.maintenance_database(), asked).is_err() {
+            return Err(ServerError::Misfit {
+                library: frame.libraries.join(format!("{ENGINE}.so")),
+                reason: "it is older than this mcspec, and cannot observe sessions".to_owned(),
+                pg_config: installed.stage.original().pg_config.clone(),
+            });
+        }
         frame.administer(frame.server.maintenance_database(), &format!("CREATE DATABASE {DATABASE}"))?;
         for extension in &options.create {
             let name = extension.replace('"', "\"\"");

@@ -59,9 +59,11 @@ pub(crate) fn is_runtime(frame: &Frame) -> bool {
 fn is_runtime_file(file: &str) -> bool {
     const DIRECTORIES: &[&str] = &["/rustc/", "/rustlib/src/rust/library/", "/include/c++/"];
     let crates = ["pgrx", "pgrx-pg-sys", "cee-scape"];
-    let has_version =
-        |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    let is_crate = |part: &str| crates.iter().any(|name| part.strip_prefix(name).is_some_and(has_version));
+    // Of a release, or by cargo of a build, whose script has written it: the bindings of pgrx.
+    let is_release = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    let is_build = |rest: &str| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_rest = |rest: &str| rest.strip_prefix('-').is_some_and(|rest| is_release(rest) || is_build(rest));
+    let is_crate = |part: &str| crates.iter().any(|name| part.strip_prefix(name).is_some_and(is_rest));
     DIRECTORIES.iter().any(|directory| file.contains(directory)) || file.split('/').any(is_crate)
 }
 
@@ -149,6 +151,8 @@ mod tests {
             ("/rustc/0123/library/alloc/src/alloc.rs".to_owned(), true),
             (format!("{registry}/pgrx-0.18.1/src/memcxt.rs"), true),
             (format!("{registry}/pgrx-contrib-0.1.0/src/lib.rs"), false),
+            ("/src/target/release/build/pgrx-pg-sys-feedfacecafebeef/out/pg15.rs".to_owned(), true),
+            ("/src/target/release/build/pgrx-pg-sys-tools/out/pg15.rs".to_owned(), false),
             ("/usr/include/c++/12/bits/stl_vector.h".to_owned(), true),
             ("/src/pgrx-tests/src/lib.rs".to_owned(), false),
         ] {

@@ -1,0 +1,176 @@
+//! `mcspec hunt`
+
+mod quest;
+mod tell;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::complaint::Complaint;
+use super::exit::Exit;
+use super::output::somebody_waits;
+use super::prepare::{self, major};
+use super::{complete, init, signals};
+use crate::config::{Config, ExtensionSource, FILE_NAME};
+use crate::exec::Installed;
+use crate::init::repository;
+use crate::init::surroundings::{self, Needs};
+use crate::language::number;
+use crate::server::{Installation, RunDirectory, is_interrupted};
+use crate::status;
+
+/// Look for memory bugs in everything that an extension has, and write a spec for each
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Extensions that are installed; default: those of the repository in the current directory
+    #[arg(value_name = "EXTENSION")]
+    extensions: Vec<String>,
+
+    /// How long to look, for each extension
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
+    time: Duration,
+
+    /// What chance begins with: the same seed chooses the same arguments
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Only what is called like that, as in SQL's LIKE
+    #[arg(long, value_name = "LIKE")]
+    only: Option<String>,
+
+    /// How many servers look at the same time; default: as many as there are processors
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+
+    /// Write the text of a report to those who maintain the extension as well, beside each spec
+    #[arg(long)]
+    issue: bool,
+
+    /// Major version of PostgreSQL to look on; default: the first one found
+    #[arg(long, value_name = "N", value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
+    pg: Option<u32>,
+
+    /// Look on the installation that this pg_config describes
+    #[arg(long, value_name = "PATH")]
+    pg_config: Option<PathBuf>,
+}
+
+/// A time as PostgreSQL's parameters have it, or with m behind it.
+fn time(text: &str) -> Result<Duration, String> {
+    let is_short = text.strip_suffix('m').is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()));
+    let text = if is_short { format!("{text}in") } else { text.to_owned() };
+    number::duration(&text).map_err(|error| error.to_string())
+}
+
+/// An extension that is hunted.
+struct Game {
+    name: String,
+    /// The libraries that may be its own.
+    libraries: Vec<String>,
+    needs: Needs,
+}
+
+/// Where it is hunted: with the engine, and without.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    installed: &'a Installed,
+    stock: Option<&'a Installed>,
+}
+
+/// Runs the subcommand.
+pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
+    signals::handle()?;
+    signals::begin();
+    if io::stdout().is_terminal() && somebody_waits() {
+        status::open();
+    }
+    let majors: Vec<u32> = arguments.pg.into_iter().collect();
+    let installation = prepare::installations(&majors, arguments.pg_config.as_ref(), config)?.swap_remove(0);
+    let directory = RunDirectory::create()?;
+    let harvest = surroundings::harvest(Path::new("."));
+    let Ground { installed, games, sections, toml } = ground(arguments, &installation, &directory, config)?;
+    // Without it there is less to say of what is found.
+    let stock = prepare::stage(&installation, &directory, &sections, config, false).ok();
+    let mut exit = Exit::Ok;
+    let places = Places { installed: &installed, stock: stock.as_ref() };
+    for game in games {
+        if is_interrupted() {
+            break;
+        }
+        if quest::go(arguments, config, &places, game, &harvest)? {
+            exit = Exit::Failed;
+            // What was written is to be run.
+            if let Some(toml) = toml.as_ref().filter(|_| !Path::new(FILE_NAME).exists()) {
+                tell::write(Path::new(FILE_NAME), toml)?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Where one hunts.
+struct Ground {
+    installed: Installed,
+    games: Vec<Game>,
+    /// What is built.
+    sections: Vec<ExtensionSource>,
+    /// The `mcspec.toml` that a repository does not have.
+    toml: Option<String>,
+}
+
+/// What is hunted, and where it is installed.
+fn ground(
+    arguments: &Arguments,
+    installation: &Installation,
+    directory: &RunDirectory,
+    config: &Config,
+) -> Result<Ground, Complaint> {
+    let top = Path::new(".");
+    let sources = match config.extensions.is_empty() && arguments.extensions.is_empty() {
+        true => repository::find(top),
+        false => Vec::new(),
+    };
+    if !sources.is_empty() {
+        let (built, left_out) = init::build(sources, installation, directory, config)?;
+        let mut games = Vec::new();
+        for source in &built.sources {
+            let libraries = init::libraries_of(source, &built.installed, installation, &[]);
+            let needs = surroundings::needs(&top.join(&source.directory), &libraries);
+            games.extend(source.extensions.iter().map(|control| Game {
+                name: control.name.clone(),
+                libraries: libraries.clone(),
+                needs: needs.clone(),
+            }));
+        }
+        let toml = init::toml(&built.sources, &left_out);
+        let sections = Config::parse(&toml, Path::new(FILE_NAME))?.extensions.into_values().collect();
+        return Ok(Ground { installed: built.installed, games, sections, toml: Some(toml) });
+    }
+    let names: Vec<String> = match arguments.extensions.as_slice() {
+        [] => config.extensions.keys().cloned().collect(),
+        names => names.to_vec(),
+    };
+    if names.is_empty() {
+        let hint = "name an extension that is installed, as in: mcspec hunt hstore";
+        let message = "no extension was found here".to_owned();
+        return Err(Complaint::Argument { message, hint: Some(hint.to_owned()) });
+    }
+    let sections: Vec<ExtensionSource> = config.extensions.values().cloned().collect();
+    let installed = prepare::stage(installation, directory, &sections, config, true)?;
+    let stage = installed.stage.installation();
+    let game = |name: String| {
+        if !stage.extension_dir().join(format!("{name}.control")).is_file() {
+            let message = format!("extension \"{name}\" is not installed on PostgreSQL {}", installation.version.text);
+            let hint = format!("its control file would be \"{}.control\"", stage.extension_dir().join(&name).display());
+            return Err(Complaint::Argument { message, hint: Some(hint) });
+        }
+        let libraries = vec![name.clone()];
+        let needs = surroundings::needs(top, &libraries);
+        Ok(Game { name, libraries, needs })
+    };
+    let games = names.into_iter().map(game).collect::<Result<_, _>>()?;
+    Ok(Ground { installed, games, sections, toml: None })
+}

@@ -1,0 +1,206 @@
+//! A hunt for the bugs of one extension.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use memcheck_core::like::Like;
+
+use super::super::complaint::{Complaint, note};
+use super::super::{init, prepare};
+use super::tell::Teller;
+use super::{Arguments, Game, Places};
+use crate::config::Config;
+use crate::exec::outcome::Targets;
+use crate::exec::probe::{Prober, targets_of};
+use crate::hunt::corpus::Corpus;
+use crate::hunt::found::{Bug, Shared};
+use crate::hunt::hunter::{Hunter, Quarry};
+use crate::hunt::pool::Pool;
+use crate::hunt::proof;
+use crate::hunt::script::{Head, Script, case};
+use crate::hunt::subject::{self, SetAside};
+use crate::init::calls::made_of;
+use crate::init::harvest::Harvest;
+use crate::init::hooks;
+use crate::init::surroundings::Needs;
+use crate::init::trial::{How, Refused, Trial};
+use crate::status;
+
+/// How often it is looked at how far it has come.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Hunts an extension. Whether there are bugs.
+pub(super) fn go(
+    arguments: &Arguments,
+    config: &Config,
+    places: &Places,
+    game: Game,
+    harvest: &Harvest,
+) -> Result<bool, Complaint> {
+    let (quarry, aside, version, needs) = find(arguments, config, places, &game, harvest)?;
+    let kept = kept(&game.name);
+    let shared = Shared::default();
+    {
+        let mut state = shared.lock();
+        state.aside = aside;
+        state.corpus = Corpus::read(&kept).map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
+    }
+    let installation = places.installed.stage.original();
+    let mut teller = Teller {
+        extension: &game.name,
+        version: &version,
+        server: &installation.version.text,
+        head: &quarry.head,
+        day: prepare::today()?.to_string(),
+        issues: arguments.issue,
+        bugs: 0,
+    };
+    teller.begin(&quarry.subjects, &shared)?;
+    let jobs = prepare::jobs(arguments.jobs, config).min(quarry.subjects.len().max(1));
+    let started = Instant::now();
+    let mut told = Ok(());
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..jobs)
+            .map(|job| {
+                let (quarry, shared, needs, name) = (&quarry, &shared, &needs, game.name.as_str());
+                let seed = arguments.seed.wrapping_add(job as u64);
+                scope.spawn(move || {
+                    let subjects: Vec<usize> = (job..quarry.subjects.len()).step_by(jobs).collect();
+                    let hunter = Worker { quarry, shared, places, needs, name };
+                    if let Err(why) = hunter.work(seed, &subjects) {
+                        note(&format!("warning: {}", why.message));
+                    }
+                })
+            })
+            .collect();
+        while all.iter().any(|one| !one.is_finished()) {
+            thread::sleep(INTERVAL);
+            let left = quarry.until.saturating_duration_since(Instant::now());
+            let head = {
+                let state = shared.lock();
+                format!(
+                    "{}: {} of {} subjects, {} calls, {} found, {} s left",
+                    game.name,
+                    state.called.len(),
+                    quarry.subjects.len(),
+                    state.calls,
+                    teller.bugs,
+                    left.as_secs()
+                )
+            };
+            status::head(head);
+            if told.is_ok() {
+                told = teller.tell_new(&shared);
+            }
+        }
+    });
+    status::head(String::new());
+    told?;
+    teller.tell_new(&shared)?;
+    let has_bugs = teller.end(quarry.subjects.len(), &shared, started.elapsed())?;
+    let written = shared.lock().corpus.write(&kept);
+    written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
+    Ok(has_bugs)
+}
+
+/// Where a hunt keeps what the next one goes on from.
+fn kept(name: &str) -> PathBuf {
+    Path::new("hunt").join(format!("{name}.json"))
+}
+
+/// What there is to hunt, what is set aside, the extension's version, and what its server needs.
+fn find<'h>(
+    arguments: &Arguments,
+    config: &Config,
+    places: &Places,
+    game: &Game,
+    harvest: &'h Harvest,
+) -> Result<(Quarry<'h>, Vec<SetAside>, String, Needs), Complaint> {
+    let Game { name, libraries, needs } = game;
+    let mut needs = needs.clone();
+    let mut random = fastrand::Rng::with_seed(arguments.seed);
+    let found = init::on_server(name, libraries, places.installed, &mut needs, |trial, objects| {
+        let (mut subjects, mut aside) = subject::callable(objects);
+        let pool = Pool::of(&subjects, trial, harvest, &mut random);
+        let (made, not) = made_of(trial, objects, harvest);
+        subjects.extend(made.iter().map(subject::of_call));
+        aside.extend(not.into_iter().map(|not| SetAside { what: not.what, why: not.why }));
+        Ok((subjects, aside, pool))
+    });
+    let (objects, (mut subjects, aside, pool)) = found.map_err(|why| refused(name, &why))?;
+    let own = init::own_libraries(name, libraries, &objects, &needs.preload);
+    if let Some(library) = own.into_iter().find(|library| init::has_hooks(places.installed, library)) {
+        let calls = hooks::calls(library, needs.preload.contains(library));
+        subjects.extend(calls.into_iter().map(|(mut call, _)| {
+            call.setup.insert(0, format!("DROP TABLE IF EXISTS mcspec_rows; {}", hooks::SETUP.trim_end_matches(';')));
+            call.comment = format!("{}: {}", call.comment, call.name);
+            subject::of_call(&call)
+        }));
+    }
+    if let Some(like) = arguments.only.as_ref().map(Like::new) {
+        subjects.retain(|subject| like.matches(&subject.what) || like.matches(&subject.call));
+    }
+    let Needs { preload, conf } = needs.clone();
+    let quarry = Quarry {
+        head: Head { extension: Some(name.clone()), preload, conf, target: None },
+        environment: prepare::environment(places.installed.stage.original(), config),
+        subjects,
+        pool,
+        harvest,
+        until: Instant::now() + arguments.time,
+    };
+    Ok((quarry, aside, objects.version, needs))
+}
+
+fn refused(name: &str, why: &Refused) -> Complaint {
+    let hint = (!why.hint.is_empty()).then(|| why.hint.clone());
+    Complaint::Argument { message: format!("extension \"{name}\" cannot be created: {}", why.message), hint }
+}
+
+/// One of those who take part, with a server of its own, and one without the engine as soon as there is something to show on it.
+struct Worker<'a> {
+    quarry: &'a Quarry<'a>,
+    shared: &'a Shared,
+    places: &'a Places<'a>,
+    needs: &'a Needs,
+    name: &'a str,
+}
+
+impl Worker<'_> {
+    fn work(&self, seed: u64, subjects: &[usize]) -> Result<(), Refused> {
+        let Worker { quarry, needs, name, .. } = self;
+        let refused = |message: String| Refused { message, hint: String::new(), how: How::Error };
+        let mut trial = Trial::new(self.places.installed, &needs.preload, &needs.conf);
+        trial.create(&[name])?;
+        let (server, database) = trial.place()?;
+        let create = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog".to_owned();
+        Prober::new(server, database, Targets::default())
+            .send([&create])
+            .map_err(|_| refused("the engine could not be created".to_owned()))?;
+        let nothing = Script::repeated(vec!["SELECT 1".to_owned()]);
+        let targets = case(&quarry.head, &nothing, &quarry.environment, 1)
+            .ok_or_else(|| refused("what the extension needs cannot be written in a spec".to_owned()))
+            .and_then(|case| targets_of(server, database, &case).map_err(|failure| refused(failure.headline())))?;
+        let mut other: Option<Trial> = None;
+        let mut bear_out = |prober: &mut Prober, bug: Bug| {
+            let mut bug = proof::again(quarry, prober, bug)?;
+            if let Some(stock) = self.places.stock {
+                let trial = other.get_or_insert_with(|| {
+                    let mut trial = Trial::new(stock, &needs.preload, &needs.conf);
+                    // Where it cannot be created there is nothing to show.
+                    let _ = trial.create(&[name]);
+                    trial
+                });
+                if let Ok((server, database)) = trial.place() {
+                    let mut plain = Prober::new(server, database, Targets::default());
+                    bug.proof.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong));
+                }
+            }
+            Some(bug)
+        };
+        let prober = Prober::new(server, database, targets);
+        Hunter::new(quarry, self.shared, prober, seed, &mut bear_out).hunt(subjects);
+        Ok(())
+    }
+}
