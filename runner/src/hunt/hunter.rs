@@ -28,8 +28,9 @@ const MOST: usize = 16;
 const WARMUP: usize = 3;
 const ROUGH: usize = 4;
 
-/// Iterations of a window.
+/// Iterations of a window for what holds more, and for what is only new.
 const CLOSE: u64 = 40;
+const NEW: u64 = 12;
 
 /// So often one that is known is looked at again, for what else there may be.
 const KNOWN: u64 = 3;
@@ -247,7 +248,7 @@ impl<'a> Hunter<'a> {
             let others = others.as_ref().filter(|others| others.len() == call.values.len()).unwrap_or(&call.values);
             scripts.extend(subject.script(shape, &call.values, others, error).map(|script| (position, script)));
         }
-        let (rough, mut close): (Vec<_>, Vec<_>) = scripts
+        let (rough, others): (Vec<_>, Vec<_>) = scripts
             .into_iter()
             .partition(|(_, script)| script.kind == ScenarioKind::GrowthBenchmark && script.setup.is_empty());
         let mut working: Vec<(usize, Script)> = Vec::new();
@@ -258,33 +259,28 @@ impl<'a> Hunter<'a> {
                 false => {}
             }
         }
-        if self.grows(at, shape, calls, &working) {
-            for one in &working {
-                if self.is_over() || self.is_set_aside(at) {
-                    return;
-                }
-                if self.grows(at, shape, calls, std::slice::from_ref(one)) {
-                    close.push(one.clone());
-                }
-            }
-        }
+        let mut close: Vec<(usize, Script, u64)> = Vec::new();
+        let any = self.grows(at, shape, calls, &working);
         for one in working {
-            let behaviour = &calls[one.0].behaviour;
-            let known = self.seen.iter().filter(|(subject, way, _)| (*subject, *way) == (at, shape)).count();
-            let is_new = !self.seen.contains(&(at, shape, behaviour.clone()));
-            if is_new && known < BEHAVIOURS && !close.contains(&one) {
-                close.push(one);
+            if self.is_over() || self.is_set_aside(at) {
+                return;
+            }
+            match any && self.grows(at, shape, calls, std::slice::from_ref(&one)) {
+                true => close.push((one.0, one.1, CLOSE)),
+                false => close.push((one.0, one.1, NEW)),
             }
         }
-        for (position, script) in close {
+        close.extend(others.into_iter().map(|(position, script)| (position, script, NEW)));
+        for (position, script, iterations) in close {
             if self.is_over() || self.is_set_aside(at) {
                 return;
             }
             let call = calls[position];
-            let is_new = self.seen.insert((at, shape, call.behaviour.clone()));
-            let is_rough = script.kind == ScenarioKind::GrowthBenchmark && script.setup.is_empty();
-            if is_new || is_rough {
-                self.look_closely(at, shape, &call.values, script);
+            let behaviour = (at, shape, call.behaviour.clone());
+            let looked = self.seen.iter().filter(|(subject, way, _)| (*subject, *way) == (at, shape)).count();
+            let is_new = looked < BEHAVIOURS && self.seen.insert(behaviour);
+            if is_new || iterations == CLOSE {
+                self.look_closely(at, shape, &call.values, script, iterations);
             }
         }
     }
@@ -323,14 +319,14 @@ impl<'a> Hunter<'a> {
     }
 
     /// Opens a window.
-    fn look_closely(&mut self, at: usize, shape: Shape, values: &[String], script: Script) {
+    fn look_closely(&mut self, at: usize, shape: Shape, values: &[String], script: Script, iterations: u64) {
         if self.known.get(&(at, shape)).is_some_and(|&times| times >= KNOWN) {
             return;
         }
-        let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, CLOSE) else { return };
+        let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, iterations) else { return };
         match self.prober.look(&case) {
             Ok(windows) => {
-                self.shared.lock().executions += CLOSE;
+                self.shared.lock().executions += iterations;
                 for finding in windows.into_iter().flat_map(|window| window.findings).filter(counts) {
                     self.found(at, shape, values, script.clone(), Wrong::Violation(Box::new(finding)));
                 }

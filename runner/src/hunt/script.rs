@@ -7,6 +7,9 @@ use memcheck_core::ScenarioKind;
 use crate::language::SourceFile;
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
 
+/// Executions before a window of a hunt: what is looked at was executed before.
+const WARMUP: u64 = 3;
+
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -124,7 +127,7 @@ pub fn scenario(script: &Script, name: &str, more: &str) -> String {
 pub fn case(head: &Head, script: &Script, environment: &Environment, iterations: u64) -> Option<Case> {
     let more = match script.kind {
         ScenarioKind::QueryPeak => String::new(),
-        _ => format!("  iterations {iterations}\n"),
+        _ => format!("  iterations {iterations}\n  warmup {}\n", WARMUP.min(iterations)),
     };
     let text = format!("{}\n{}", head.text(), scenario(script, "hunted", &more));
     let loaded = load_source("hunt", SourceFile::new("hunt.mcspec", text)).ok()?;
