@@ -145,7 +145,7 @@ impl<'a> Hunter<'a> {
                 let mut lists: Vec<Vec<String>> = tour.by_ref().take(number).collect();
                 let is_script = matches!(subject.form, Form::Script { .. });
                 while lists.len() < number && !is_script && !subject.arguments.is_empty() {
-                    match self.quarry.pool.choose(subject, &mut self.random) {
+                    match self.by_chance(subject) {
                         Some(list) => lists.push(list),
                         None => break,
                     }
@@ -159,6 +159,18 @@ impl<'a> Hunter<'a> {
             }
             number = (number * 2).min(MOST);
         }
+    }
+
+    /// Arguments by chance: mostly such as have led to something new, but for one of them.
+    fn by_chance(&mut self, subject: &Subject) -> Option<Vec<String>> {
+        let kept: Vec<Vec<String>> = self.shared.lock().corpus.lists(&subject.what).cloned().collect();
+        if !kept.is_empty() && self.random.u8(0..4) > 0 {
+            let list = &kept[self.random.usize(0..kept.len())];
+            if let Some(changed) = self.quarry.pool.changed(subject, list, &mut self.random) {
+                return Some(changed);
+            }
+        }
+        self.quarry.pool.choose(subject, &mut self.random)
     }
 
     fn is_set_aside(&self, at: usize) -> bool {

@@ -117,6 +117,15 @@ impl Pool {
         subject.arguments[..count].iter().map(choose).collect()
     }
 
+    /// The same arguments but for one of them, by chance.
+    pub fn changed(&self, subject: &Subject, list: &[String], random: &mut fastrand::Rng) -> Option<Vec<String>> {
+        let mut list = list.to_vec();
+        let place = random.usize(0..list.len().max(1));
+        let values = self.values.get(&subject.arguments.get(place)?.name).filter(|values| !values.is_empty())?;
+        list.get_mut(place)?.clone_from(&values[random.usize(0..values.len())]);
+        Some(list)
+    }
+
     /// The usual arguments, and then each of the others in place of one of them: as many lists as there are.
     pub fn tour(&self, subject: &Subject) -> Vec<Vec<String>> {
         let mut lists: Vec<Vec<String>> = Vec::new();
