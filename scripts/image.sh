@@ -19,13 +19,13 @@ file() {
     chmod "$1" "$to/$3"
 }
 
-# What users are shown has paths below the directories of others.
+# What users are shown has no paths of this machine, where the server may be in this very directory.
 words() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     cp contrib/tutorial/words.c contrib/tutorial/words.control contrib/tutorial/words--1.0.sql contrib/tutorial/Makefile "$work"
     pg_config=$(scripts/pg-config.sh "$1")
-    if ! log=$(make -C "$work" PG_CONFIG="$pg_config" with_llvm=no COPT="-g -ffile-prefix-map=$work=. ${COPT:-}" 2>&1); then
+    if ! log=$(make -C "$work" PG_CONFIG="$pg_config" with_llvm=no rpath= COPT="-g -ffile-prefix-map=$work=. -ffile-prefix-map=$PWD=. ${COPT:-}" 2>&1); then
         printf 'image: error: contrib/tutorial does not build for PostgreSQL %s\n%s\n' "$1" "$log" >&2
         exit 1
     fi

@@ -96,19 +96,32 @@ pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     let stock = prepare::stage(&installation, &directory, &sections, config, false).ok();
     let mut exit = Exit::Ok;
     let places = Places { installed: &installed, stock: stock.as_ref() };
+    let are_several = games.len() > 1;
     for game in games {
         if is_interrupted() {
             break;
         }
-        if quest::go(arguments, config, &places, game, &harvest)? {
-            exit = Exit::Failed;
-            // What was written is to be run.
-            if let Some(toml) = toml.as_ref().filter(|_| !Path::new(FILE_NAME).exists()) {
-                tell::write(Path::new(FILE_NAME), toml)?;
+        match quest::go(arguments, config, &places, game, &harvest) {
+            Ok(false) => {}
+            Ok(true) => {
+                exit = Exit::Failed;
+                // What was written is to be run.
+                if let Some(toml) = toml.as_ref().filter(|_| !Path::new(FILE_NAME).exists()) {
+                    tell::write(Path::new(FILE_NAME), toml)?;
+                }
             }
+            // One that cannot be hunted does not keep the others from it.
+            Err(complaint @ (Complaint::Nothing { .. } | Complaint::Argument { .. })) if are_several => {
+                let why = complaint.exit();
+                complaint.print();
+                if exit == Exit::Ok {
+                    exit = why;
+                }
+            }
+            Err(complaint) => return Err(complaint),
         }
     }
-    Ok(exit)
+    Ok(signals::interrupted().unwrap_or(exit))
 }
 
 /// Where one hunts.

@@ -141,6 +141,14 @@ fn find<'h>(
     if let Some(like) = arguments.only.as_ref().map(Like::new) {
         subjects.retain(|subject| like.matches(&subject.what) || like.matches(&subject.call));
     }
+    if subjects.is_empty() {
+        let hint = match &arguments.only {
+            Some(_) => "--only leaves nothing of it; \"mcspec hunt\" without it looks at everything".to_owned(),
+            None => format!("{} of its functions are called by the server only", aside.len()),
+        };
+        let message = format!("extension \"{name}\" has nothing that could be called");
+        return Err(Complaint::Nothing { message, hint: Some(hint) });
+    }
     let Needs { preload, conf } = needs.clone();
     let quarry = Quarry {
         head: Head { extension: Some(name.clone()), preload, conf, target: None },
