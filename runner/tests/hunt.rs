@@ -55,6 +55,7 @@ fn each_bug_is_found_and_nothing_in_the_twin() {
     }
     assert!(!specs.iter().any(|spec| spec.contains("_fixed(")), "{}", ended.stdout);
     assert!(ended.stdout.contains("hunted_fixed: 16 of 16 subjects"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("\nknown "), "{}", ended.stdout);
 
     // What was written is what shows it: it fails, as it is expected to.
     let run = project.run("");

@@ -168,7 +168,9 @@ pub struct State {
     pub corpus: Corpus,
     /// The subjects that were called.
     pub called: BTreeSet<String>,
-    /// Bugs of earlier hunts that were seen again.
+    /// Bugs of earlier hunts.
+    pub old: BTreeSet<Key>,
+    /// Those of them that were seen again.
     pub seen_again: BTreeSet<Key>,
     /// What is not called any more, and why.
     pub aside: Vec<SetAside>,

@@ -384,7 +384,7 @@ impl<'a> Hunter<'a> {
         let key: Key = wrong.key(&subject.what);
         {
             let mut state = self.shared.lock();
-            let is_old = state.corpus.bugs.iter().any(|bug| (&bug.kind, &bug.place) == (&key.0, &key.1));
+            let is_old = state.old.contains(&key);
             if is_old {
                 state.seen_again.insert(key.clone());
             }

@@ -177,7 +177,8 @@ fn ground(
     let game = |name: String| {
         if !stage.extension_dir().join(format!("{name}.control")).is_file() {
             let message = format!("extension \"{name}\" is not installed on PostgreSQL {}", installation.version.text);
-            let hint = format!("its control file would be \"{}.control\"", stage.extension_dir().join(&name).display());
+            let file = installation.extension_dir().join(format!("{name}.control"));
+            let hint = format!("its control file would be \"{}\"", file.display());
             return Err(Complaint::Argument { message, hint: Some(hint) });
         }
         let libraries = vec![name.clone()];

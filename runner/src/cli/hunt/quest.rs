@@ -45,6 +45,7 @@ pub(super) fn go(
         let mut state = shared.lock();
         state.aside = aside;
         state.corpus = Corpus::read(&kept).map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
+        state.old = state.corpus.bugs.iter().map(|bug| (bug.kind.clone(), bug.place.clone())).collect();
     }
     let installation = places.installed.stage.original();
     let mut teller = Teller {
