@@ -304,7 +304,7 @@ fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {
 }
 
 /// Why the engine cannot trace allocations here, by its own WARNING; none where it can.
-fn why_untraced(control: &mut Session) -> Result<Option<String>, Failure> {
+pub(super) fn why_untraced(control: &mut Session) -> Result<Option<String>, Failure> {
     control.take_messages();
     control.set("pg_ext_memcheck.trace", "on", None)?;
     // Follows the parameter.

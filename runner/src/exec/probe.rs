@@ -85,11 +85,6 @@ impl<'a> Prober<'a> {
         Prober { server, database: database.to_owned(), targets, session: None }
     }
 
-    /// The libraries that are charged.
-    pub fn targets(&self) -> &Targets {
-        &self.targets
-    }
-
     /// Ends the session: the next statement has another one.
     pub fn renew(&mut self) {
         if let Some(session) = self.session.take() {
@@ -231,4 +226,15 @@ pub fn targets_of(server: &Server, database: &str, case: &Case) -> Result<Target
     let mut session = Session::open(server, database, "", LIMIT)?;
     let found = super::targets::find(&mut session, case);
     session.end(found)
+}
+
+/// Why allocations cannot be traced on a server; none where they can.
+///
+/// # Errors
+///
+/// What the server says.
+pub fn why_untraced(server: &Server, database: &str) -> Result<Option<String>, Failure> {
+    let mut session = Session::open(server, database, "", LIMIT)?;
+    let why = super::case::why_untraced(&mut session);
+    session.end(why)
 }

@@ -32,7 +32,7 @@ pub struct Corpus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// How many lists of arguments it was called with.
-    pub tried: u64,
+    pub tried: usize,
     /// Those that led to something new, by behaviour.
     pub lists: BTreeMap<String, Vec<String>>,
 }

@@ -111,20 +111,13 @@ fn path(site: &Site) -> Vec<String> {
     functions
 }
 
-/// How far it was borne out.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Proof {
-    /// In how many fresh sessions it was seen again, of how many.
-    pub again: (u32, u32),
-    /// On a server without the engine; none where that was not tried.
-    pub stock: Option<Stock>,
-}
-
 /// What a server without the engine shows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stock {
     /// It crashed as well.
     Crash(String),
+    /// Its answers differ as well.
+    Answers(String),
     /// Memory that was not given back.
     Growth {
         /// Executions.
@@ -149,8 +142,8 @@ pub struct Bug {
     pub wrong: Wrong,
     /// What shows it.
     pub script: Script,
-    /// How far it was borne out.
-    pub proof: Proof,
+    /// What a server without the engine shows of it; none where that was not tried.
+    pub stock: Option<Stock>,
 }
 
 /// What a hunt has come to, for all who take part in it.
@@ -176,6 +169,21 @@ pub struct State {
     pub aside: Vec<SetAside>,
     /// What was seen once and not again.
     pub passing: Vec<String>,
+    /// The subjects of which a call could not be understood, and what was said of the last one.
+    pub not_understood: BTreeMap<String, String>,
+    /// What was not looked at.
+    pub left_out: LeftOut,
+}
+
+/// How much was not looked at, and why.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Calls that take too long to be repeated.
+    pub slow: u64,
+    /// Ways of calling in which a known bug was seen often enough.
+    pub known: u64,
+    /// Those that did not work a second time, or not in that way.
+    pub otherwise: u64,
 }
 
 /// The same, shared.

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::ScenarioKind;
 
-use super::found::{Bug, Key, Proof, Shared, Wrong, counts};
-use super::pool::{Pool, given};
-use super::script::{Head, Script, case};
+use super::found::{Bug, Key, Shared, Wrong, counts};
+use super::pool::given;
+use super::proof::answers;
+use super::quarry::Quarry;
+use super::script::{Script, case};
 use super::shape::Shape;
 use super::subject::{Form, SetAside, Subject};
 use crate::exec::probe::{Answer, Prober};
-use crate::init::harvest::Harvest;
-use crate::plan::Environment;
 use crate::server::is_interrupted;
 
 /// How many lists of arguments a subject is called with at a time: at first few, so that all subjects have their turn.
@@ -45,24 +45,8 @@ const SLOW: Duration = Duration::from_millis(250);
 /// So many behaviours of a subject driven in one way are looked at closely without any other reason.
 const BEHAVIOURS: usize = 3;
 
-/// SQLSTATEs of calls that never came to the function: they could not be understood.
-const NOT_CALLED: &[&str] = &["42601", "42883", "42804", "42P18", "42725", "42846", "42703", "42P10", "42P13", "0A000"];
-
-/// What is hunted.
-pub struct Quarry<'a> {
-    /// The head of each spec.
-    pub head: Head,
-    /// What the server is like.
-    pub environment: Environment,
-    /// What there is to call.
-    pub subjects: Vec<Subject>,
-    /// With what.
-    pub pool: Pool,
-    /// What the repository calls it with.
-    pub harvest: &'a Harvest,
-    /// When it is over.
-    pub until: Instant,
-}
+/// What SQLSTATEs begin with of statements that could not be understood, and never came to the function; a function may raise them too.
+const NOT_UNDERSTOOD: &[&str] = &["42", "0A"];
 
 /// Somebody who takes part, with a session and perhaps a server of their own.
 pub struct Hunter<'a> {
@@ -123,15 +107,17 @@ impl<'a> Hunter<'a> {
             .iter()
             .map(|&at| {
                 let subject = &self.quarry.subjects[at];
-                let given = given(subject, self.quarry.harvest).into_iter().map(|(list, _)| list);
-                let mut lists: Vec<Vec<String>> = given.take(MOST / 2).collect();
+                let mut lists: Vec<Vec<String>> =
+                    given(subject, self.quarry.harvest).into_iter().take(MOST / 2).collect();
                 lists.extend(self.quarry.pool.tour(subject));
-                // What the last hunt has done is not done again, but for what it has found worth keeping.
+                // First what the last hunt has found worth keeping, then what it did not come to, then all else: the extension may be
+                // another one by now.
                 let state = self.shared.lock();
-                let before = state.corpus.subjects.get(&subject.what).map_or(0, |kept| kept.tried as usize);
-                let mut again: Vec<Vec<String>> = state.corpus.lists(&subject.what).cloned().collect();
-                again.extend(lists.into_iter().skip(before));
-                (at, again.into_iter())
+                let before = state.corpus.subjects.get(&subject.what).map_or(0, |kept| kept.tried);
+                let number = lists.len().max(1);
+                lists.rotate_left(before % number);
+                let again: Vec<Vec<String>> = state.corpus.lists(&subject.what).cloned().collect();
+                (at, again.into_iter().chain(lists).collect::<Vec<_>>().into_iter())
             })
             .collect();
         let (mut has_done, mut number) = (true, FEWEST);
@@ -182,10 +168,10 @@ impl<'a> Hunter<'a> {
         let subject = &self.quarry.subjects[at];
         {
             let mut state = self.shared.lock();
-            state.called.insert(subject.what.clone());
-            state.corpus.subjects.entry(subject.what.clone()).or_default().tried += lists.len() as u64;
+            state.corpus.subjects.entry(subject.what.clone()).or_default().tried += lists.len();
         }
         let called: Vec<Called> = if let Form::Script { .. } = subject.form {
+            self.shared.lock().called.insert(subject.what.clone());
             vec![Called { values: Vec::new(), error: None, behaviour: String::new() }]
         } else {
             let mut called = Vec::new();
@@ -218,23 +204,30 @@ impl<'a> Hunter<'a> {
         self.shared.lock().calls += 1;
         match self.prober.ask(&sql) {
             Answer::Rows { count, text, is_null, took } => {
+                self.shared.lock().called.insert(subject.what.clone());
                 if took > SLOW {
+                    self.shared.lock().left_out.slow += 1;
                     return None;
                 }
+                let script = Script::repeated(vec![sql]);
                 if subject.is_repeatable()
-                    && let Answer::Rows { text: again, .. } = self.prober.ask(&sql)
-                    && again != text
+                    && let Some(wrong) = answers(&mut self.prober, &script)
                 {
-                    let wrong = Wrong::Answers(shown(&text), shown(&again));
-                    self.found(at, Shape::Plain, &values, Script::repeated(vec![sql]), wrong);
+                    self.found(at, Shape::Plain, &values, script, wrong);
                 }
                 let size = text.len().checked_ilog2().unwrap_or(0);
                 let behaviour = format!("{} {size} {is_null}", count.min(3));
                 self.shared.lock().corpus.keep(&subject.what, &behaviour, &values);
                 Some(Called { values, error: None, behaviour })
             }
-            Answer::Error { code, .. } if NOT_CALLED.contains(&code.as_str()) => None,
+            Answer::Error { code, message }
+                if NOT_UNDERSTOOD.iter().any(|class| code.starts_with(class)) && !self.is_understood(subject, &sql) =>
+            {
+                self.shared.lock().not_understood.insert(subject.what.clone(), message);
+                None
+            }
             Answer::Error { code, message } => {
+                self.shared.lock().called.insert(subject.what.clone());
                 let words = message.split(['"', '\'', ':']).next().unwrap_or_default().to_owned();
                 self.shared.lock().corpus.keep(&subject.what, &format!("{code} {words}"), &values);
                 Some(Called { values, error: Some(code), behaviour: words })
@@ -249,6 +242,16 @@ impl<'a> Hunter<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a statement that has failed is understood, so that it is the function that has failed: PREPARE analyzes it, and
+    /// executes nothing (prepare.c, PrepareQuery).
+    fn is_understood(&mut self, subject: &Subject, sql: &str) -> bool {
+        let prepared = matches!(self.prober.ask(&format!("PREPARE mcspec_understood AS {sql}")), Answer::Rows { .. });
+        if prepared {
+            self.prober.ask("DEALLOCATE mcspec_understood");
+        }
+        prepared || subject.form == Form::Call
     }
 
     /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.
@@ -313,7 +316,10 @@ impl<'a> Hunter<'a> {
                     self.tell_aside(at);
                     return false;
                 }
-                _ => return false,
+                _ => {
+                    self.shared.lock().left_out.otherwise += 1;
+                    return false;
+                }
             }
         }
         true
@@ -333,9 +339,13 @@ impl<'a> Hunter<'a> {
     /// Opens a window.
     fn look_closely(&mut self, at: usize, shape: Shape, values: &[String], script: Script, iterations: u64) {
         if self.known.get(&(at, shape)).is_some_and(|&times| times >= KNOWN) {
+            self.shared.lock().left_out.known += 1;
             return;
         }
-        let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, iterations) else { return };
+        let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, iterations) else {
+            self.shared.lock().left_out.otherwise += 1;
+            return;
+        };
         match self.prober.look(&case) {
             Ok(windows) => {
                 self.shared.lock().executions += iterations;
@@ -343,11 +353,10 @@ impl<'a> Hunter<'a> {
                     self.found(at, shape, values, script.clone(), Wrong::Violation(Box::new(finding)));
                 }
             }
-            Err(failure) => {
-                if let Some(wrong) = Wrong::of(&failure) {
-                    self.lost(at, shape, values, script, Some(wrong));
-                }
-            }
+            Err(failure) => match Wrong::of(&failure) {
+                Some(wrong) => self.lost(at, shape, values, script, Some(wrong)),
+                None => self.shared.lock().left_out.otherwise += 1,
+            },
         }
     }
 
@@ -397,7 +406,7 @@ impl<'a> Hunter<'a> {
         }
         let (script, values) = self.reduced(subject, shape, values, script, &wrong);
         let words = format!("{} ({}): {}", subject.expression(&values), shape, wrong.words());
-        let bug = Bug { what: subject.what.clone(), shape, wrong, script, proof: Proof::default() };
+        let bug = Bug { what: subject.what.clone(), shape, wrong, script, stock: None };
         match (self.bear_out)(&mut self.prober, bug) {
             Some(bug) => self.shared.lock().bugs.push(bug),
             None => self.shared.lock().passing.push(words),
@@ -441,9 +450,4 @@ impl<'a> Hunter<'a> {
         }
         best
     }
-}
-
-/// An answer as it is shown.
-fn shown(text: &str) -> String {
-    text.replace('\u{1}', " ").replace('\u{0}', "NULL").chars().take(80).collect::<String>().trim_end().to_owned()
 }

@@ -7,6 +7,7 @@ pub mod found;
 pub mod hunter;
 pub mod pool;
 pub mod proof;
+pub mod quarry;
 pub mod script;
 pub mod shape;
 pub mod subject;

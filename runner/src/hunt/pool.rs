@@ -72,14 +72,14 @@ impl Pool {
         } else if POLYMORPHIC[0].value(name).is_some() {
             Vec::new()
         } else {
-            let mut found: Vec<String> = of(name).iter().map(|&value| value.to_owned()).collect();
+            let mut found = of(name);
             if found.is_empty() {
                 found = values.of(trial, wanted);
                 let short = name.rsplit('.').next().unwrap_or(name);
                 let texts = harvest.texts(short).into_iter().take(TRIED);
                 let mut tries: Vec<String> = texts.map(|text| format!("{}::{name}", quoted(text))).collect();
                 if let Some(element) = name.strip_suffix("[]") {
-                    let elements: Vec<String> = of(element).iter().map(|&value| value.to_owned()).collect();
+                    let elements = of(element);
                     let elements = if elements.is_empty() { self.known(element) } else { elements };
                     tries.splice(0..0, arrays(name, &elements));
                 }
@@ -178,14 +178,12 @@ fn literals(name: &str, harvest: &Harvest, random: &mut fastrand::Rng) -> Vec<St
 }
 
 /// The arguments with which the extension's own tests call it, by their places.
-pub fn given(subject: &Subject, harvest: &Harvest) -> Vec<(Vec<String>, Option<String>)> {
+pub fn given(subject: &Subject, harvest: &Harvest) -> Vec<Vec<String>> {
     if matches!(subject.form, Form::Expression(Some(Notation::Operator | Notation::Cast)) | Form::Script { .. }) {
         return Vec::new();
     }
-    let name = subject.call.rsplit('.').next().unwrap_or(&subject.call).trim_matches('"');
-    let lists = harvest.calls(name).iter().map(|(list, columns)| (split(list), columns.clone()));
-    let fits = |(list, _): &(Vec<String>, _)| (subject.required..=subject.arguments.len()).contains(&list.len());
-    lists.filter(fits).collect()
+    let lists = harvest.calls(subject.name()).iter().map(|(list, _)| split(list));
+    lists.filter(|list| (subject.required..=subject.arguments.len()).contains(&list.len())).collect()
 }
 
 /// The arguments of a call, as they are written between its commas.

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::found::{Bug, Stock, Wrong};
-use super::hunter::Quarry;
+use super::quarry::Quarry;
 use super::script::{Script, case};
 use crate::exec::probe::{Answer, Prober};
 
@@ -25,22 +25,37 @@ const WARMUP: u64 = 300;
 pub fn again(quarry: &Quarry, prober: &mut Prober, mut bug: Bug) -> Option<Bug> {
     let key = bug.wrong.key(&bug.what);
     let case = case(&quarry.head, &bug.script, &quarry.environment, ITERATIONS)?;
-    for session in 1..=SESSIONS {
+    for _ in 0..SESSIONS {
         prober.renew();
+        if let Wrong::Answers(..) = &bug.wrong {
+            bug.wrong = answers(prober, &bug.script)?;
+            continue;
+        }
         let outcome = prober.look_afresh(&case);
         let mut found = outcome.findings.into_iter().map(|finding| Wrong::Violation(Box::new(finding)));
         let seen = match &bug.wrong {
             Wrong::Violation(_) => found.find(|wrong| wrong.key(&bug.what) == key),
-            Wrong::Answers(..) => Some(bug.wrong.clone()),
-            Wrong::Crash { .. } | Wrong::Hang => {
+            Wrong::Answers(..) | Wrong::Crash { .. } | Wrong::Hang => {
                 let lost = outcome.failure.as_ref().and_then(Wrong::of);
                 lost.filter(|wrong| wrong.key(&bug.what) == key)
             }
         };
-        bug.proof.again = (session, SESSIONS);
         bug.wrong = seen?;
     }
     Some(bug)
+}
+
+/// Whether two executions have two answers.
+pub fn answers(prober: &mut Prober, script: &Script) -> Option<Wrong> {
+    let sql = script.workload.first()?;
+    let Answer::Rows { text: one, .. } = prober.ask(sql) else { return None };
+    let Answer::Rows { text: other, .. } = prober.ask(sql) else { return None };
+    (one != other).then(|| Wrong::Answers(shown(&one), shown(&other)))
+}
+
+/// An answer as it is shown.
+fn shown(text: &str) -> String {
+    text.replace('\u{1}', " ").replace('\u{0}', "NULL").chars().take(80).collect::<String>().trim_end().to_owned()
 }
 
 /// What a server without the engine shows of it.
@@ -49,7 +64,7 @@ pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Stock {
     let shown = match wrong {
         Wrong::Crash { .. } | Wrong::Hang => crash(prober, script),
         Wrong::Violation(_) => growth(prober, script),
-        Wrong::Answers(..) => None,
+        Wrong::Answers(..) => answers(prober, script).map(|wrong| Stock::Answers(wrong.words())),
     };
     prober.renew();
     shown.unwrap_or(Stock::Nothing)

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use memcheck_core::ScenarioKind;
 
+use crate::init::draft::needs;
 use crate::language::SourceFile;
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
 
@@ -54,34 +55,18 @@ impl Script {
 /// Whose bugs are looked for: what the head of each spec says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The extension; none for a library alone.
+    /// The extension.
     pub extension: Option<String>,
     /// Libraries to preload.
     pub preload: Vec<String>,
     /// Lines of postgresql.conf.
     pub conf: Vec<String>,
-    /// The library that is charged, where there is no extension that says so.
-    pub target: Option<String>,
 }
 
 impl Head {
     /// Its lines.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        if let Some(extension) = &self.extension {
-            let _ = writeln!(text, "extension {} cascade", word(extension));
-        }
-        if !self.preload.is_empty() {
-            let libraries: Vec<String> = self.preload.iter().map(|library| format!("'{library}'")).collect();
-            let _ = writeln!(text, "preload {}", libraries.join(", "));
-        }
-        if let Some(target) = &self.target {
-            let _ = writeln!(text, "target '{target}'");
-        }
-        if !self.conf.is_empty() {
-            let _ = writeln!(text, "conf {{\n  {}\n}}", self.conf.join("\n  "));
-        }
-        text
+        needs(self.extension.as_deref(), &self.preload, None, &self.conf)
     }
 }
 
@@ -135,13 +120,6 @@ pub fn case(head: &Head, script: &Script, environment: &Environment, iterations:
     cases.into_iter().next().filter(|case| case.scenarios.len() == 1)
 }
 
-/// A name as a spec has it.
-fn word(name: &str) -> String {
-    let is_word =
-        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
-    if is_word { name.to_owned() } else { format!("\"{name}\"") }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -155,7 +133,6 @@ mod tests {
             extension: Some("x-y".to_owned()),
             preload: vec!["x".to_owned()],
             conf: vec!["x.a = '1'".to_owned()],
-            target: None,
         };
         let script = Script {
             setup: vec!["CREATE TABLE t ()".to_owned()],

@@ -1,7 +1,8 @@
 //! What there is to call.
 
-use crate::init::calls::Call;
+use crate::init::calls::{Call, looks_dangerous};
 use crate::init::catalog::{Function, Objects, Operator, Type};
+use crate::init::harvest::Harvest;
 
 /// Something that can be called, or a script that has to do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +112,24 @@ impl Subject {
         }
     }
 
+    /// Its name, without a schema.
+    pub fn name(&self) -> &str {
+        self.call.rsplit('.').next().unwrap_or(&self.call).trim_matches('"')
+    }
+
+    /// A record has the columns that somebody has written behind a call.
+    pub fn takes_columns(&mut self, harvest: &Harvest) {
+        let mut written = harvest.calls(self.name()).iter().filter_map(|(_, columns)| columns.clone());
+        if let (Form::Set { columns: Some(columns) }, Some(written)) = (&mut self.form, written.next()) {
+            *columns = written;
+        }
+    }
+
     /// Whether two calls with the same arguments have to return the same.
     pub fn is_repeatable(&self) -> bool {
         self.volatility == Volatility::Immutable && matches!(self.form, Form::Expression(_))
     }
 }
-
-/// Words in names of functions that end the server, or that wait.
-const DANGEROUS: fn(&str) -> Option<&'static str> = crate::init::calls::looks_dangerous;
 
 /// What only the server calls.
 const HANDLERS: [&str; 6] =
@@ -180,7 +191,7 @@ fn why_not(function: &Function) -> Option<String> {
     if matches!(function.returns.name.as_str(), "trigger" | "event_trigger") {
         return Some(String::new());
     }
-    DANGEROUS(&function.name).map(|word| format!("not called, because of \"{word}\" in its name"))
+    looks_dangerous(&function.name).map(|word| format!("not called, because of \"{word}\" in its name"))
 }
 
 fn of_function(function: &Function) -> Subject {

@@ -43,8 +43,8 @@ pub fn spec(head: &Head, bug: &Bug, day: &str) -> String {
 
 /// What a server without the engine shows, in a sentence; none where that was not tried.
 pub fn shown(bug: &Bug) -> Option<String> {
-    Some(match bug.proof.stock.as_ref()? {
-        Stock::Crash(words) => format!("On a server without pg_ext_memcheck as well: {words}."),
+    Some(match bug.stock.as_ref()? {
+        Stock::Crash(words) | Stock::Answers(words) => format!("On a server without pg_ext_memcheck as well: {words}."),
         Stock::Growth { executions, contexts, resident } => {
             let mut grown = Vec::new();
             if *contexts >= 1.0 {
@@ -113,7 +113,6 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::found::Proof;
     use super::super::script::Script;
     use super::super::shape::Shape;
     use super::*;
@@ -126,7 +125,7 @@ mod tests {
             shape: Shape::Caught,
             wrong: Wrong::Crash { end: "was terminated by signal 11".to_owned(), words: Vec::new() },
             script: Script::repeated(vec!["SELECT x.f('it''s {')".to_owned()]),
-            proof: Proof { again: (2, 2), stock: Some(Stock::Nothing) },
+            stock: Some(Stock::Nothing),
         };
         let head = Head { extension: Some("odd".to_owned()), ..Head::default() };
         let text = spec(&head, &bug, "2026-01-31");

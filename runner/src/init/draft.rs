@@ -180,21 +180,28 @@ impl Spec<'_> {
              # stands in place of \"expect none\", or is accepted by \"mcspec bless\" where there is no \"expect\".\n\
              title 'calls of {name}'\n"
         );
-        if let Some(extension) = self.extension {
-            let _ = writeln!(text, "extension {} cascade", word(extension));
-        }
-        if !self.preload.is_empty() {
-            let libraries: Vec<String> = self.preload.iter().map(|library| format!("'{library}'")).collect();
-            let _ = writeln!(text, "preload {}", libraries.join(", "));
-        }
-        if let Some(target) = self.target {
-            let _ = writeln!(text, "target '{target}'");
-        }
-        if !self.conf.is_empty() {
-            let _ = writeln!(text, "conf {{\n  {}\n}}", self.conf.join("\n  "));
-        }
+        text += &needs(self.extension, self.preload, self.target, self.conf);
         text
     }
+}
+
+/// The lines at the head of a spec that say what it is about, and what its server needs.
+pub fn needs(extension: Option<&str>, preload: &[String], target: Option<&str>, conf: &[String]) -> String {
+    let mut text = String::new();
+    if let Some(extension) = extension {
+        let _ = writeln!(text, "extension {} cascade", word(extension));
+    }
+    if !preload.is_empty() {
+        let libraries: Vec<String> = preload.iter().map(|library| format!("'{library}'")).collect();
+        let _ = writeln!(text, "preload {}", libraries.join(", "));
+    }
+    if let Some(target) = target {
+        let _ = writeln!(text, "target '{target}'");
+    }
+    if !conf.is_empty() {
+        let _ = writeln!(text, "conf {{\n  {}\n}}", conf.join("\n  "));
+    }
+    text
 }
 
 /// A name as a spec has it.

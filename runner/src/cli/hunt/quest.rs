@@ -6,18 +6,19 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::like::Like;
 
-use super::super::complaint::{Complaint, note};
+use super::super::complaint::Complaint;
 use super::super::{init, prepare};
 use super::tell::Teller;
 use super::{Arguments, Game, Places};
 use crate::config::Config;
-use crate::exec::outcome::Targets;
-use crate::exec::probe::{Prober, targets_of};
+use crate::exec::outcome::{REFUSED, Targets};
+use crate::exec::probe::{Prober, targets_of, why_untraced};
 use crate::hunt::corpus::Corpus;
 use crate::hunt::found::{Bug, Shared};
-use crate::hunt::hunter::{Hunter, Quarry};
+use crate::hunt::hunter::Hunter;
 use crate::hunt::pool::Pool;
 use crate::hunt::proof;
+use crate::hunt::quarry::Quarry;
 use crate::hunt::script::{Head, Script, case};
 use crate::hunt::subject::{self, SetAside};
 use crate::init::calls::made_of;
@@ -61,7 +62,7 @@ pub(super) fn go(
     let jobs = prepare::jobs(arguments.jobs, config).min(quarry.subjects.len().max(1));
     let started = Instant::now();
     let mut told = Ok(());
-    thread::scope(|scope| {
+    let worked: Result<(), Refused> = thread::scope(|scope| {
         let all: Vec<_> = (0..jobs)
             .map(|job| {
                 let (quarry, shared, needs, name) = (&quarry, &shared, &needs, game.name.as_str());
@@ -69,9 +70,7 @@ pub(super) fn go(
                 scope.spawn(move || {
                     let subjects: Vec<usize> = (job..quarry.subjects.len()).step_by(jobs).collect();
                     let hunter = Worker { quarry, shared, places, needs, name };
-                    if let Err(why) = hunter.work(seed, &subjects) {
-                        note(&format!("warning: {}", why.message));
-                    }
+                    hunter.work(seed, &subjects)
                 })
             })
             .collect();
@@ -95,6 +94,8 @@ pub(super) fn go(
                 told = teller.tell_new(&shared);
             }
         }
+        let ended = all.into_iter().map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ended.collect::<Vec<_>>().into_iter().collect()
     });
     status::head(String::new());
     told?;
@@ -102,7 +103,8 @@ pub(super) fn go(
     let has_bugs = teller.end(quarry.subjects.len(), &shared, started.elapsed())?;
     let written = shared.lock().corpus.write(&kept);
     written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
-    Ok(has_bugs)
+    // What one of them could not look at nobody has looked at.
+    worked.map(|()| has_bugs).map_err(|why| refused(&game.name, "looked at", &why))
 }
 
 /// Where a hunt keeps what the next one goes on from.
@@ -123,13 +125,14 @@ fn find<'h>(
     let mut random = fastrand::Rng::with_seed(arguments.seed);
     let found = init::on_server(name, libraries, places.installed, &mut needs, |trial, objects| {
         let (mut subjects, mut aside) = subject::callable(objects);
+        subjects.iter_mut().for_each(|subject| subject.takes_columns(harvest));
         let pool = Pool::of(&subjects, trial, harvest, &mut random);
         let (made, not) = made_of(trial, objects, harvest);
         subjects.extend(made.iter().map(subject::of_call));
         aside.extend(not.into_iter().map(|not| SetAside { what: not.what, why: not.why }));
         Ok((subjects, aside, pool))
     });
-    let (objects, (mut subjects, aside, pool)) = found.map_err(|why| refused(name, &why))?;
+    let (objects, (mut subjects, aside, pool)) = found.map_err(|why| refused(name, "created", &why))?;
     let own = init::own_libraries(name, libraries, &objects, &needs.preload);
     if let Some(library) = own.into_iter().find(|library| init::has_hooks(places.installed, library)) {
         let calls = hooks::calls(library, needs.preload.contains(library));
@@ -152,7 +155,7 @@ fn find<'h>(
     }
     let Needs { preload, conf } = needs.clone();
     let quarry = Quarry {
-        head: Head { extension: Some(name.clone()), preload, conf, target: None },
+        head: Head { extension: Some(name.clone()), preload, conf },
         environment: prepare::environment(places.installed.stage.original(), config),
         subjects,
         pool,
@@ -162,9 +165,9 @@ fn find<'h>(
     Ok((quarry, aside, objects.version, needs))
 }
 
-fn refused(name: &str, why: &Refused) -> Complaint {
+fn refused(name: &str, what: &str, why: &Refused) -> Complaint {
     let hint = (!why.hint.is_empty()).then(|| why.hint.clone());
-    Complaint::Argument { message: format!("extension \"{name}\" cannot be created: {}", why.message), hint }
+    Complaint::Argument { message: format!("extension \"{name}\" cannot be {what}: {}", why.message), hint }
 }
 
 /// One of those who take part, with a server of its own, and one without the engine as soon as there is something to show on it.
@@ -191,6 +194,9 @@ impl Worker<'_> {
         let targets = case(&quarry.head, &nothing, &quarry.environment, 1)
             .ok_or_else(|| refused("what the extension needs cannot be written in a spec".to_owned()))
             .and_then(|case| targets_of(server, database, &case).map_err(|failure| refused(failure.headline())))?;
+        if let Some(reason) = why_untraced(server, database).map_err(|failure| refused(failure.headline()))? {
+            return Err(refused(format!("{REFUSED}{reason}")));
+        }
         let mut other: Option<Trial> = None;
         let mut bear_out = |prober: &mut Prober, bug: Bug| {
             let mut bug = proof::again(quarry, prober, bug)?;
@@ -203,7 +209,7 @@ impl Worker<'_> {
                 });
                 if let Ok((server, database)) = trial.place() {
                     let mut plain = Prober::new(server, database, Targets::default());
-                    bug.proof.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong));
+                    bug.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong));
                 }
             }
             Some(bug)

@@ -9,7 +9,7 @@ use super::super::complaint::Complaint;
 use super::super::output::Stdout;
 use crate::atomic;
 use crate::hunt::corpus::Known;
-use crate::hunt::found::{Bug, Shared};
+use crate::hunt::found::{Bug, LeftOut, Shared};
 use crate::hunt::script::Head;
 use crate::hunt::subject::Subject;
 use crate::hunt::writing;
@@ -96,10 +96,20 @@ impl Teller<'_> {
             };
             lines.push(format!("set aside  {what}: {}", why.lines().next().unwrap_or_default()));
         }
+        let never = state.not_understood.iter().filter(|(what, _)| !state.called.contains(*what));
+        lines.extend(never.map(|(what, why)| format!("not called {what}: {}", why.lines().next().unwrap_or_default())));
         lines.extend(state.passing.iter().map(|words| format!("passing    {words}")));
         let is_seen = |bug: &&Known| state.seen_again.contains(&(bug.kind.clone(), bug.place.clone()));
         let known = state.corpus.bugs.iter().filter(is_seen);
         lines.extend(known.map(|bug| format!("known      {}: {SPECS}/{}.mcspec", bug.kind, bug.spec)));
+        let LeftOut { slow, known, otherwise } = state.left_out;
+        let left_out = [
+            (slow, "calls that take too long to be repeated"),
+            (known, "in ways in which a known bug was seen before"),
+            (otherwise, "that did not work again, or not in that way"),
+        ];
+        let left_out = left_out.iter().filter(|(number, _)| *number > 0);
+        lines.extend(left_out.map(|(number, what)| format!("left out   {number} {what}")));
         lines.push(format!(
             "{}: {} of {subjects} subjects, {} calls, {} executions in {:.0} s: {} new bugs, {} known",
             self.extension,

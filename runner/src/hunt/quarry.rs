@@ -1,0 +1,25 @@
+//! What is hunted.
+
+use std::time::Instant;
+
+use super::pool::Pool;
+use super::script::Head;
+use super::subject::Subject;
+use crate::init::harvest::Harvest;
+use crate::plan::Environment;
+
+/// What is hunted.
+pub struct Quarry<'a> {
+    /// The head of each spec.
+    pub head: Head,
+    /// What the server is like.
+    pub environment: Environment,
+    /// What there is to call.
+    pub subjects: Vec<Subject>,
+    /// With what.
+    pub pool: Pool,
+    /// What the repository calls it with.
+    pub harvest: &'a Harvest,
+    /// When it is over.
+    pub until: Instant,
+}
