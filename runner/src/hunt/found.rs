@@ -169,7 +169,7 @@ pub struct State {
     pub aside: Vec<SetAside>,
     /// What was seen once and not again.
     pub passing: Vec<String>,
-    /// The subjects of which a call could not be understood, and what was said of the last one.
+    /// The subjects of which there was a call that could not be made or understood, and why.
     pub not_understood: BTreeMap<String, String>,
     /// What was not looked at.
     pub left_out: LeftOut,

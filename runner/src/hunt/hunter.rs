@@ -120,9 +120,10 @@ impl<'a> Hunter<'a> {
                 (at, again.into_iter().chain(lists).collect::<Vec<_>>().into_iter())
             })
             .collect();
-        let (mut has_done, mut number) = (true, FEWEST);
-        while has_done && !self.is_over() {
+        let (mut has_done, mut number, mut rounds) = (true, FEWEST, 0);
+        while has_done && self.quarry.rounds.is_none_or(|most| rounds < most) && !self.is_over() {
             has_done = false;
+            rounds += 1;
             for (at, tour) in &mut tours {
                 if self.is_over() {
                     break;
@@ -135,6 +136,10 @@ impl<'a> Hunter<'a> {
                         Some(list) => lists.push(list),
                         None => break,
                     }
+                }
+                if lists.is_empty() {
+                    let why = "no value of one of its types was found".to_owned();
+                    self.shared.lock().not_understood.entry(subject.what.clone()).or_insert(why);
                 }
                 if lists.is_empty() || self.is_set_aside(*at) {
                     continue;

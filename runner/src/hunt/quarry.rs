@@ -20,6 +20,8 @@ pub struct Quarry<'a> {
     pub pool: Pool,
     /// What the repository calls it with.
     pub harvest: &'a Harvest,
-    /// When it is over.
+    /// When it is over, at the latest.
     pub until: Instant,
+    /// How often all subjects have their turn; none for as often as there is time.
+    pub rounds: Option<u32>,
 }

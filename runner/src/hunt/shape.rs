@@ -92,6 +92,16 @@ fn block(body: &str) -> String {
     format!("DO {tag} {body} {tag}")
 }
 
+/// Fails where two executions of a query have two answers.
+pub(super) fn compared(query: &str) -> Script {
+    let query = crate::init::literals::quoted(query);
+    let body = format!(
+        "DECLARE a text; b text; BEGIN EXECUTE {query} INTO a; EXECUTE {query} INTO b; IF a IS DISTINCT FROM b THEN RAISE 'answers \
+         differ: % and %', a, b; END IF; END"
+    );
+    Script::repeated(vec![block(&body)])
+}
+
 fn transaction(statements: &[&str], end: &str) -> Script {
     let all = ["BEGIN"].iter().chain(statements).chain([&end]);
     Script::repeated(all.map(|&sql| sql.to_owned()).collect())

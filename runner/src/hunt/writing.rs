@@ -6,6 +6,7 @@ use memcheck_core::ScenarioKind;
 
 use super::found::{Bug, Stock, Wrong};
 use super::script::{Head, scenario};
+use super::shape::compared;
 use crate::language::{SourceFile, format};
 
 /// A name for the spec of a bug: the extension, what is called, and what is wrong.
@@ -34,8 +35,14 @@ pub fn spec(head: &Head, bug: &Bug, day: &str) -> String {
         ScenarioKind::QueryPeak => "",
         _ => "  iterations 100\n",
     };
-    text += &scenario(&bug.script, &bug.shape.to_string(), more);
-    if bug.script.error.is_none() {
+    // What shows itself in no memory.
+    let compared = match (&bug.wrong, bug.script.workload.as_slice()) {
+        (Wrong::Answers(..), [query]) => Some(compared(query)),
+        _ => None,
+    };
+    let script = compared.as_ref().unwrap_or(&bug.script);
+    text += &scenario(script, &bug.shape.to_string(), more);
+    if script.error.is_none() {
         text += "  expect none\n";
     }
     format(&SourceFile::new("hunt.mcspec", &text)).unwrap_or(text)

@@ -23,3 +23,9 @@ AS 'MODULE_PATHNAME', 'abandoned_bad' LANGUAGE C STRICT;
 
 CREATE FUNCTION rolled_back() RETURNS integer
 AS 'MODULE_PATHNAME', 'rolled_back_bad' LANGUAGE C STRICT;
+
+CREATE FUNCTION misread(text) RETURNS integer
+AS 'MODULE_PATHNAME', 'misread_bad' LANGUAGE C STRICT;
+
+CREATE FUNCTION unlike(integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'unlike_bad' LANGUAGE C STRICT IMMUTABLE;

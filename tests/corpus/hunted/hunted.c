@@ -213,6 +213,36 @@ rolled_back(FunctionCallInfo fcinfo, bool is_bad)
 	PG_RETURN_INT32(1);
 }
 
+/* Wrong where it fails with an error that the parser has too */
+static Datum
+misread(FunctionCallInfo fcinfo, bool is_bad)
+{
+	text	   *given = PG_GETARG_TEXT_PP(0);
+	char	   *buffer = malloc(104);
+
+	if (buffer == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	memset(buffer, VARSIZE_ANY_EXHDR(given) & 1, 104);
+	if (memchr(VARDATA_ANY(given), '(', VARSIZE_ANY_EXHDR(given)) != NULL)
+	{
+		if (!is_bad)
+			free(buffer);
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("syntax error at \"(\"")));
+	}
+	is_bad = buffer[7];
+	free(buffer);
+	PG_RETURN_INT32(is_bad);
+}
+
+/* Says that it is IMMUTABLE */
+static Datum
+unlike(FunctionCallInfo fcinfo, bool is_bad)
+{
+	static int32 number = 0;
+
+	PG_RETURN_INT32(is_bad ? ++number : PG_GETARG_INT32(0));
+}
+
 /* With the bug, and without */
 #define TWINS(name) \
 	PG_FUNCTION_INFO_V1(name##_bad); \
@@ -229,3 +259,5 @@ TWINS(failing);
 TWINS(second_call);
 TWINS(abandoned);
 TWINS(rolled_back);
+TWINS(misread);
+TWINS(unlike);

@@ -23,3 +23,16 @@ AS 'MODULE_PATHNAME', 'abandoned_good' LANGUAGE C STRICT;
 
 CREATE FUNCTION rolled_back_fixed() RETURNS integer
 AS 'MODULE_PATHNAME', 'rolled_back_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION misread_fixed(text) RETURNS integer
+AS 'MODULE_PATHNAME', 'misread_good' LANGUAGE C STRICT;
+
+CREATE FUNCTION unlike_fixed(integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'unlike_good' LANGUAGE C STRICT IMMUTABLE;
+
+-- What a hunt cannot look at, and has to say so
+CREATE FUNCTION takes_a_while() RETURNS void
+AS 'SELECT pg_sleep(0.4)' LANGUAGE sql;
+
+CREATE FUNCTION takes_an_enum(anyenum) RETURNS integer
+AS 'SELECT 1' LANGUAGE sql;

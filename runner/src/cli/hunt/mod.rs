@@ -33,6 +33,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
     time: Duration,
 
+    /// At most so many rounds over everything: the same number does the same however fast the machine is
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+
     /// What chance begins with: the same seed chooses the same arguments
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,

@@ -161,6 +161,7 @@ fn find<'h>(
         pool,
         harvest,
         until: Instant::now() + arguments.time,
+        rounds: arguments.rounds,
     };
     Ok((quarry, aside, objects.version, needs))
 }
