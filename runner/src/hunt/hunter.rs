@@ -256,7 +256,8 @@ impl<'a> Hunter<'a> {
         if prepared {
             self.prober.ask("DEALLOCATE mcspec_understood");
         }
-        prepared || subject.form == Form::Call
+        // Of statements that are not planned PREPARE knows nothing.
+        prepared || subject.form == Form::Call || subject.form == Form::Statement && !sql.starts_with("SELECT ")
     }
 
     /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.

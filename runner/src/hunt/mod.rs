@@ -5,12 +5,15 @@ mod boundary;
 pub mod corpus;
 pub mod found;
 pub mod hunter;
+pub mod languages;
+pub mod members;
 pub mod pool;
 pub mod proof;
 pub mod quarry;
 pub mod script;
 pub mod shape;
 pub mod subject;
+pub mod types;
 pub mod writing;
 
 #[cfg(test)]

@@ -63,10 +63,11 @@ impl Pool {
         harvest: &Harvest,
         random: &mut fastrand::Rng,
     ) {
-        if self.values.contains_key(&wanted.name) {
+        let name = &wanted.name;
+        let is_literal = name.starts_with("literal of ");
+        if self.values.contains_key(name) || wanted.oid.is_empty() && !is_literal {
             return;
         }
-        let name = &wanted.name;
         let found = if let Some(of) = name.strip_prefix("literal of ") {
             literals(of, harvest, random)
         } else if POLYMORPHIC[0].value(name).is_some() {
@@ -93,6 +94,11 @@ impl Pool {
             found
         };
         self.values.insert(name.clone(), found);
+    }
+
+    /// Values of what is no type, as texts that stand in statements.
+    pub fn add_special(&mut self, name: &str, values: Vec<String>) {
+        self.values.entry(name.to_owned()).or_insert(values);
     }
 
     /// The values of a type, the usual one first.
@@ -179,7 +185,10 @@ fn literals(name: &str, harvest: &Harvest, random: &mut fastrand::Rng) -> Vec<St
 
 /// The arguments with which the extension's own tests call it, by their places.
 pub fn given(subject: &Subject, harvest: &Harvest) -> Vec<Vec<String>> {
-    if matches!(subject.form, Form::Expression(Some(Notation::Operator | Notation::Cast)) | Form::Script { .. }) {
+    if matches!(
+        subject.form,
+        Form::Expression(Some(Notation::Operator | Notation::Written)) | Form::Statement | Form::Script { .. }
+    ) {
         return Vec::new();
     }
     let lists = harvest.calls(subject.name()).iter().map(|(list, _)| split(list));

@@ -64,7 +64,10 @@ pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Stock {
     let shown = match wrong {
         Wrong::Crash { .. } | Wrong::Hang => crash(prober, script),
         Wrong::Violation(_) => growth(prober, script),
-        Wrong::Answers(..) => answers(prober, script).map(|wrong| Stock::Answers(wrong.words())),
+        Wrong::Answers(..) => {
+            prober.send(script.before()).ok();
+            answers(prober, script).map(|wrong| Stock::Answers(wrong.words()))
+        }
     };
     prober.renew();
     shown.unwrap_or(Stock::Nothing)
@@ -88,7 +91,7 @@ struct Sizes {
 
 fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
     let workload: Vec<String> = script.workload.iter().map(|sql| sql.replace(":rows", "200")).collect();
-    prober.send(&script.setup).ok();
+    prober.send(script.before()).ok();
     let started = Instant::now();
     let execute = |prober: &mut Prober, most: u64, until: Duration| {
         let mut done = 0;

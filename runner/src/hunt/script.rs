@@ -16,6 +16,8 @@ const WARMUP: u64 = 3;
 pub struct Script {
     /// How it is looked at: `growth_benchmark`, or `query_peak` with `:rows` in the workload.
     pub kind: ScenarioKind,
+    /// What has to be there: may be executed again where it is.
+    pub prelude: Vec<String>,
     /// Once, before.
     pub setup: Vec<String>,
     /// Again and again.
@@ -33,6 +35,7 @@ impl Script {
     pub fn repeated(workload: Vec<String>) -> Self {
         Script {
             kind: ScenarioKind::GrowthBenchmark,
+            prelude: Vec::new(),
             setup: Vec::new(),
             workload,
             teardown: Vec::new(),
@@ -46,9 +49,14 @@ impl Script {
         Script { kind: ScenarioKind::QueryPeak, ..Script::repeated(vec![statement]) }
     }
 
+    /// What is executed once before the workload, in order.
+    pub fn before(&self) -> impl Iterator<Item = &String> {
+        self.prelude.iter().chain(&self.setup)
+    }
+
     /// All statements, in order.
     pub fn statements(&self) -> impl Iterator<Item = &String> {
-        self.setup.iter().chain(&self.workload).chain(&self.teardown)
+        self.before().chain(&self.workload).chain(&self.teardown)
     }
 }
 
@@ -79,20 +87,23 @@ pub fn scenario(script: &Script, name: &str, more: &str) -> String {
         tag.insert(tag.len() - 1, '_');
     }
     let is_plain = |sql: &String| !sql.contains(['{', '}', '$', '\'', '"', '-', '/', '\\']);
-    let block = |statements: &[String]| {
+    let block = |statements: &[&String]| {
         let lines: Vec<String> = statements.iter().map(|sql| format!("{sql};")).collect();
-        let (open, close) = if statements.iter().all(is_plain) { ("{", "}") } else { (tag.as_str(), tag.as_str()) };
+        let (open, close) =
+            if statements.iter().copied().all(is_plain) { ("{", "}") } else { (tag.as_str(), tag.as_str()) };
         match lines.len() > 1 || lines.iter().any(|line| line.len() > 90) {
             true => format!("{open}\n    {}\n  {close}", lines.join("\n    ")),
             false => format!("{open} {} {close}", lines.join(" ")),
         }
     };
     let mut text = format!("scenario {} {name}\n", script.kind.as_str());
-    if !script.setup.is_empty() {
-        let _ = writeln!(text, "  setup {}", block(&script.setup));
+    let [before, workload, behind] =
+        [script.before().collect::<Vec<_>>(), script.workload.iter().collect(), script.teardown.iter().collect()];
+    if !before.is_empty() {
+        let _ = writeln!(text, "  setup {}", block(&before));
     }
-    if !script.teardown.is_empty() {
-        let _ = writeln!(text, "  teardown {}", block(&script.teardown));
+    if !behind.is_empty() {
+        let _ = writeln!(text, "  teardown {}", block(&behind));
     }
     if script.kind == ScenarioKind::QueryPeak {
         text += "  rows in (200, 400, 800)\n";
@@ -101,7 +112,7 @@ pub fn scenario(script: &Script, name: &str, more: &str) -> String {
         }
     }
     text += more;
-    let _ = writeln!(text, "  workload {}", block(&script.workload));
+    let _ = writeln!(text, "  workload {}", block(&workload));
     if let Some(error) = &script.error {
         let _ = writeln!(text, "  expect error '{error}'");
     }
@@ -135,6 +146,7 @@ mod tests {
             conf: vec!["x.a = '1'".to_owned()],
         };
         let script = Script {
+            prelude: vec!["CREATE TABLE IF NOT EXISTS s ()".to_owned()],
             setup: vec!["CREATE TABLE t ()".to_owned()],
             teardown: vec!["DROP TABLE t".to_owned()],
             error: Some("22012".to_owned()),
@@ -143,6 +155,7 @@ mod tests {
         let case = case(&head, &script, &Environment::nominal(180_000), 40).expect("it can be written");
         let scenario = &case.scenarios[0];
         assert_eq!(scenario.iterations, 40);
+        assert_eq!(scenario.setup.iter().flat_map(|block| &block.statements).count(), 2);
         assert_eq!(scenario.expected_error.as_deref(), Some("22012"));
         assert_eq!(case.preload, ["x"]);
         let texts: Vec<String> =

@@ -160,6 +160,10 @@ impl Subject {
                 Ddl,
                 Peak,
             ],
+            (Form::Statement, None) if self.call.starts_with("SELECT ") => {
+                &[Plain, Cursor, Left, Prepared, Twice, Rollback, Savepoint, FailsLater, CaughtLater, Ddl]
+            }
+            (Form::Statement, None) => &[Plain, Twice, Rollback, Savepoint, FailsLater, CaughtLater, Ddl],
             (Form::Call, None) => &[Plain, CaughtLater, Ddl],
             (Form::Aggregate { .. }, None) => &[
                 Plain, Grouped, Moving, Running, Whole, Distinct, Empty, Prepared, Rollback, Savepoint, FailsLater,
@@ -177,6 +181,7 @@ impl Subject {
             Form::Expression(_) => format!("SELECT {expression}"),
             Form::Set { .. } => format!("SELECT * FROM {expression}{}", self.columns()),
             Form::Call => format!("CALL {expression}"),
+            Form::Statement => expression,
             Form::Aggregate { .. } | Form::Window => self.over(values, values, "", "20"),
             Form::Script { workload, .. } => workload.join("; "),
         }
@@ -213,10 +218,15 @@ impl Subject {
 
     /// The call driven in that way, with these values, and others for every second row of an aggregate.
     pub fn script(&self, shape: Shape, values: &[String], others: &[String], error: Option<&str>) -> Option<Script> {
-        if let Form::Script { setup, workload, teardown } = &self.form {
+        let script = self.driven(shape, values, others, error)?;
+        Some(Script { prelude: self.prelude.clone(), ..script })
+    }
+
+    fn driven(&self, shape: Shape, values: &[String], others: &[String], error: Option<&str>) -> Option<Script> {
+        if let Form::Script { setup, workload, teardown, error } = &self.form {
             let script = Script::repeated(workload.clone());
-            let whole = Script { setup: setup.clone(), teardown: teardown.clone(), ..script };
-            return (shape == Shape::Plain).then_some(whole);
+            let (setup, teardown, error) = (setup.clone(), teardown.clone(), error.clone());
+            return (shape == Shape::Plain).then_some(Script { setup, teardown, error, ..script });
         }
         let statement = self.statement(values);
         let expression = self.expression(values);
@@ -224,6 +234,8 @@ impl Subject {
         let of_columns = self.expression(&names);
         let one = |sql: String| Some(Script::repeated(vec![sql]));
         let perform = match (&self.form, statement.strip_prefix("SELECT ")) {
+            // Of what PL/pgSQL has no other way to throw away the rows, or means something else by.
+            (Form::Statement, None) => format!("EXECUTE {};", crate::init::literals::quoted(&statement)),
             (Form::Call, _) | (_, None) => format!("{statement};"),
             (_, Some(rest)) => format!("PERFORM {rest};"),
         };
@@ -254,6 +266,12 @@ impl Subject {
                 Some(Script { collects: true, ..Script::over_rows(self.over(values, others, "", ":rows")) })
             }
             (Shape::First, _) => one(format!("{statement} LIMIT 1")),
+            (Shape::Cursor, Form::Statement) => Some(Script::repeated(vec![
+                "BEGIN".to_owned(),
+                format!("DECLARE mcspec_rows CURSOR FOR {statement}"),
+                "FETCH 1 FROM mcspec_rows".to_owned(),
+                "COMMIT".to_owned(),
+            ])),
             (Shape::Listed, _) => one(format!("SELECT {expression}")),
             (Shape::FirstListed, _) => one(format!("SELECT {expression} LIMIT 1")),
             (Shape::Exists, _) => one(format!("SELECT 1 WHERE EXISTS (SELECT {expression})")),
@@ -302,22 +320,12 @@ impl Subject {
 
 #[cfg(test)]
 mod tests {
-    use super::super::subject::Volatility;
     use super::*;
     use crate::init::catalog::Type;
 
     fn subject(form: Form, arguments: usize) -> Subject {
         let integer = Type { oid: "23".to_owned(), name: "integer".to_owned() };
-        Subject {
-            what: "f".to_owned(),
-            call: "s.f".to_owned(),
-            form,
-            arguments: vec![integer.clone(); arguments],
-            required: arguments,
-            is_variadic: false,
-            volatility: Volatility::Volatile,
-            returns: Some(integer),
-        }
+        Subject::new("f", "s.f", form).taking(&vec![integer; arguments])
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Subject {
     pub volatility: Volatility,
     /// What it returns; none of what returns nothing that can be an argument.
     pub returns: Option<Type>,
+    /// What it needs to be there: statements that may be executed again where it is there already.
+    pub prelude: Vec<String>,
 }
 
 /// How a call is written.
@@ -44,6 +46,8 @@ pub enum Form {
     },
     /// A window function.
     Window,
+    /// A statement in which the arguments stand for `$1`, `$2`, ...
+    Statement,
     /// Statements without arguments.
     Script {
         /// Before.
@@ -52,6 +56,8 @@ pub enum Form {
         workload: Vec<String>,
         /// Behind.
         teardown: Vec<String>,
+        /// The SQLSTATE that it fails with.
+        error: Option<String>,
     },
 }
 
@@ -60,8 +66,8 @@ pub enum Form {
 pub enum Notation {
     /// An operator.
     Operator,
-    /// A text taken for a value of a type, and shown again.
-    Cast,
+    /// An expression in which the arguments stand for `$1`, `$2`, ...
+    Written,
 }
 
 /// What a function says of its result.
@@ -84,7 +90,49 @@ pub struct SetAside {
     pub why: String,
 }
 
+/// A text with what stands for `$1`, `$2`, ... in it.
+fn written(text: &str, values: &[String]) -> String {
+    let (mut all, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('$') {
+        let behind = &rest[at + 1..];
+        let digits = behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let value = behind[..digits].parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?));
+        all += &rest[..at];
+        match value {
+            Some(value) => all += value,
+            None => all += &rest[at..=at + digits],
+        }
+        rest = &behind[digits..];
+    }
+    all + rest
+}
+
 impl Subject {
+    /// Something that takes no arguments, as yet.
+    pub fn new(what: impl Into<String>, call: impl Into<String>, form: Form) -> Self {
+        Subject {
+            what: what.into(),
+            call: call.into(),
+            form,
+            arguments: Vec::new(),
+            required: 0,
+            is_variadic: false,
+            volatility: Volatility::Volatile,
+            returns: None,
+            prelude: Vec::new(),
+        }
+    }
+
+    /// The same with these arguments.
+    pub fn taking(self, arguments: &[Type]) -> Self {
+        Subject { arguments: arguments.to_vec(), required: arguments.len(), ..self }
+    }
+
+    /// The same, of what has to be made before.
+    pub fn made_by(self, prelude: &[String]) -> Self {
+        Subject { prelude: prelude.to_vec(), ..self }
+    }
+
     /// A call with these arguments.
     pub fn expression(&self, values: &[String]) -> String {
         let call = &self.call;
@@ -93,9 +141,7 @@ impl Subject {
                 [left, right] => format!("{left} {call} {right}"),
                 _ => format!("{call} {}", values.join(" ")),
             },
-            Form::Expression(Some(Notation::Cast)) => {
-                format!("({}::{call})::text", values.first().map_or("NULL", String::as_str))
-            }
+            Form::Expression(Some(Notation::Written)) | Form::Statement => written(call, values),
             Form::Aggregate { direct: Some(direct) } => {
                 let (direct, ordered) = values.split_at((*direct).min(values.len()));
                 format!("{call}({}) WITHIN GROUP (ORDER BY {})", direct.join(", "), ordered.join(", "))
@@ -139,16 +185,10 @@ const HANDLERS: [&str; 6] =
 pub fn callable(objects: &Objects) -> (Vec<Subject>, Vec<SetAside>) {
     let (mut subjects, mut aside) = (Vec::new(), Vec::new());
     for one in &objects.types {
-        subjects.push(Subject {
-            what: format!("type {}", one.name),
-            call: one.name.clone(),
-            form: Form::Expression(Some(Notation::Cast)),
-            arguments: vec![Type { oid: String::new(), name: format!("literal of {}", one.name) }],
-            required: 1,
-            is_variadic: false,
-            volatility: Volatility::Immutable,
-            returns: None,
-        });
+        let literal = Type { oid: String::new(), name: format!("literal of {}", one.name) };
+        let call = format!("($1::{})::text", one.name);
+        let subject = Subject::new(format!("type {}", one.name), call, Form::Expression(Some(Notation::Written)));
+        subjects.push(Subject { volatility: Volatility::Immutable, ..subject.taking(&[literal]) });
     }
     for function in &objects.functions {
         match why_not(function) {
@@ -164,20 +204,13 @@ pub fn callable(objects: &Objects) -> (Vec<Subject>, Vec<SetAside>) {
 
 /// Something that is made, used and removed again.
 pub fn of_call(call: &Call) -> Subject {
-    Subject {
-        what: call.comment.clone(),
-        call: call.name.clone(),
-        form: Form::Script {
-            setup: call.setup.clone(),
-            workload: call.workload.clone(),
-            teardown: call.teardown.clone(),
-        },
-        arguments: Vec::new(),
-        required: 0,
-        is_variadic: false,
-        volatility: Volatility::Volatile,
-        returns: None,
-    }
+    let form = Form::Script {
+        setup: call.setup.clone(),
+        workload: call.workload.clone(),
+        teardown: call.teardown.clone(),
+        error: None,
+    };
+    Subject::new(call.comment.clone(), call.name.clone(), form)
 }
 
 /// Why a function is not called with arguments; nothing to be said of those that are reached otherwise.
@@ -194,7 +227,8 @@ fn why_not(function: &Function) -> Option<String> {
     looks_dangerous(&function.name).map(|word| format!("not called, because of \"{word}\" in its name"))
 }
 
-fn of_function(function: &Function) -> Subject {
+/// A function that is called with arguments.
+pub fn of_function(function: &Function) -> Subject {
     let is_record = function.returns.name == "record" && !function.has_out;
     let form = match function.kind.as_str() {
         "p" => Form::Call,
@@ -218,21 +252,14 @@ fn of_function(function: &Function) -> Subject {
             _ => Volatility::Volatile,
         },
         returns: (!function.returns_set && !function.has_out && function.kind == "f").then(|| function.returns.clone()),
+        prelude: Vec::new(),
     }
 }
 
 fn of_operator(operator: &Operator) -> Subject {
     let arguments: Vec<Type> = operator.left.iter().chain([&operator.right]).cloned().collect();
-    Subject {
-        what: format!("operator {}", operator.signature),
-        call: operator.call.clone(),
-        form: Form::Expression(Some(Notation::Operator)),
-        required: arguments.len(),
-        arguments,
-        is_variadic: false,
-        volatility: Volatility::Volatile,
-        returns: None,
-    }
+    let form = Form::Expression(Some(Notation::Operator));
+    Subject::new(format!("operator {}", operator.signature), operator.call.clone(), form).taking(&arguments)
 }
 
 #[cfg(test)]
@@ -240,27 +267,18 @@ mod tests {
     use super::*;
 
     fn subject(form: Form, is_variadic: bool, arguments: usize) -> Subject {
-        Subject {
-            what: String::new(),
-            call: "f".to_owned(),
-            form,
-            arguments: vec![Type { oid: String::new(), name: "integer".to_owned() }; arguments],
-            required: 0,
-            is_variadic,
-            volatility: Volatility::Volatile,
-            returns: None,
-        }
+        let integer = Type { oid: String::new(), name: "integer".to_owned() };
+        Subject { is_variadic, ..Subject::new("", "f", form).taking(&vec![integer; arguments]) }
     }
 
     #[test]
     fn calls_are_written_as_their_kind_is() {
-        let table: [(Subject, &[&str], &str); 9] = [
+        let table: [(Subject, &[&str], &str); 8] = [
             (subject(Form::Expression(None), false, 2), &["1", "2"], "f(1, 2)"),
             (subject(Form::Expression(None), true, 2), &["1", "ARRAY[2]"], "f(1, VARIADIC ARRAY[2])"),
             (subject(Form::Expression(None), true, 2), &["1"], "f(1)"),
             (subject(Form::Expression(Some(Notation::Operator)), false, 2), &["1", "2"], "1 f 2"),
             (subject(Form::Expression(Some(Notation::Operator)), false, 1), &["2"], "f 2"),
-            (subject(Form::Expression(Some(Notation::Cast)), false, 1), &["'x'"], "('x'::f)::text"),
             (subject(Form::Aggregate { direct: None }, false, 0), &[], "f(*)"),
             (subject(Form::Aggregate { direct: Some(1) }, false, 2), &["0.5", "x"], "f(0.5) WITHIN GROUP (ORDER BY x)"),
             (subject(Form::Call, false, 1), &["1"], "f(1)"),
@@ -268,6 +286,21 @@ mod tests {
         for (subject, values, expected) in table {
             let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
             assert_eq!(subject.expression(&values), expected);
+        }
+    }
+
+    #[test]
+    fn arguments_stand_where_they_are_written() {
+        let table: [(&str, &[&str], &str); 5] = [
+            ("($1::f)::text", &["'x'"], "('x'::f)::text"),
+            ("SET a = $1", &["'$1'"], "SET a = '$1'"),
+            ("f($2, $1, $12)", &["1", "'$2'"], "f('$2', 1, $12)"),
+            ("DO $$x$$ $", &["1"], "DO $$x$$ $"),
+            ("$0", &["1"], "$0"),
+        ];
+        for (call, values, expected) in table {
+            let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+            assert_eq!(written(call, &values), expected);
         }
     }
 }

@@ -515,7 +515,12 @@ fn of_trigger(trial: &mut Trial, function: &Function) -> Result<Call, NotCalled>
     made(trial, &function.name, &function.signature, &setup, &workload, &[format!("DROP TABLE {table}")])
 }
 
-fn of_event_trigger(trial: &mut Trial, function: &Function) -> Result<Call, NotCalled> {
+/// A function that is called at the ends of commands.
+///
+/// # Errors
+///
+/// Why none of them calls it.
+pub fn of_event_trigger(trial: &mut Trial, function: &Function) -> Result<Call, NotCalled> {
     let name = format!("mcspec_{}", plain(&function.name));
     let mut why = not_called(&function.signature, "");
     for event in ["ddl_command_end", "sql_drop", "ddl_command_start"] {

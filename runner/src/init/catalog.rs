@@ -104,6 +104,47 @@ pub struct Objects {
 const CALLED: &str = "CASE WHEN pg_catalog.pg_function_is_visible(p.oid) THEN pg_catalog.quote_ident(p.proname) \
                       ELSE pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(p.proname) END";
 
+/// A query for the functions of which a condition is true.
+fn functions_of(condition: &str) -> String {
+    format!(
+        "SELECT p.proname::text, {CALLED}, p.oid::pg_catalog.regprocedure::text, p.prokind::text,
+                ARRAY(SELECT t::text FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i) ORDER BY i),
+                ARRAY(SELECT pg_catalog.format_type(t, NULL) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i) ORDER BY i),
+                p.pronargdefaults::int, p.provariadic <> 0, p.prorettype::text, pg_catalog.format_type(p.prorettype, NULL),
+                p.proretset, p.proargmodes IS NOT NULL AND p.proargmodes && '{{o,b,t}}'::\"char\"[],
+                CASE WHEN a.aggkind IN ('o', 'h') THEN a.aggnumdirectargs::int END,
+                (SELECT count(*) > 1 FROM pg_catalog.pg_proc o WHERE o.proname = p.proname), p.probin, p.provolatile::text,
+                CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) END
+           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
+          WHERE {condition}
+          ORDER BY p.proname COLLATE \"C\", p.oid"
+    )
+}
+
+/// A function, and what makes it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The function.
+    pub is: Function,
+    /// A statement that makes it, or makes it again.
+    pub definition: String,
+}
+
+/// The functions in a language that are no members of extensions.
+///
+/// # Errors
+///
+/// What the server says.
+pub fn in_language(trial: &mut Trial, language: &str) -> Result<Vec<Written>, Refused> {
+    let condition = "p.prolang = (SELECT oid FROM pg_catalog.pg_language WHERE pg_catalog.quote_ident(lanname) = $1)
+                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                                    AND d.objid = p.oid AND d.deptype = 'e')";
+    let rows = trial.query(&functions_of(condition), language)?;
+    let written = |row: &Row| Written { is: function(row), definition: row.get::<_, String>(16).trim_end().to_owned() };
+    Ok(rows.iter().map(written).collect())
+}
+
 /// Asks the catalogs of the database that the extension is in.
 ///
 /// # Errors
@@ -119,20 +160,7 @@ pub fn read(trial: &mut Trial, extension: &str) -> Result<Objects, Refused> {
     };
     let mut ask = |sql: &str| trial.query(sql, extension);
     let version = ask("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = $1")?;
-    let functions = ask(&format!(
-        "SELECT p.proname::text, {CALLED}, p.oid::pg_catalog.regprocedure::text, p.prokind::text,
-                ARRAY(SELECT t::text FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i) ORDER BY i),
-                ARRAY(SELECT pg_catalog.format_type(t, NULL) FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i) ORDER BY i),
-                p.pronargdefaults::int, p.provariadic <> 0, p.prorettype::text, pg_catalog.format_type(p.prorettype, NULL),
-                p.proretset, p.proargmodes IS NOT NULL AND p.proargmodes && '{{o,b,t}}'::\"char\"[],
-                CASE WHEN a.aggkind IN ('o', 'h') THEN a.aggnumdirectargs::int END,
-                (SELECT count(*) > 1 FROM pg_catalog.pg_proc o WHERE o.proname = p.proname), p.probin, p.provolatile::text
-           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-                LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
-          WHERE {}
-          ORDER BY p.proname COLLATE \"C\", p.oid",
-        member("pg_proc", "p.oid")
-    ))?;
+    let functions = ask(&functions_of(&member("pg_proc", "p.oid")))?;
     let operators = ask(&format!(
         "SELECT CASE WHEN pg_catalog.pg_operator_is_visible(o.oid) THEN o.oprname::text
                      ELSE 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' || o.oprname || ')' END,

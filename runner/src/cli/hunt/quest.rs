@@ -1,5 +1,6 @@
 //! A hunt for the bugs of one extension.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,8 +21,10 @@ use crate::hunt::pool::Pool;
 use crate::hunt::proof;
 use crate::hunt::quarry::Quarry;
 use crate::hunt::script::{Head, Script, case};
-use crate::hunt::subject::{self, SetAside};
+use crate::hunt::subject::{self, SetAside, Subject};
+use crate::hunt::{languages, members, types};
 use crate::init::calls::made_of;
+use crate::init::catalog::Objects;
 use crate::init::harvest::Harvest;
 use crate::init::hooks;
 use crate::init::surroundings::Needs;
@@ -126,7 +129,9 @@ fn find<'h>(
     let found = init::on_server(name, libraries, places.installed, &mut needs, |trial, objects| {
         let (mut subjects, mut aside) = subject::callable(objects);
         subjects.iter_mut().for_each(|subject| subject.takes_columns(harvest));
-        let pool = Pool::of(&subjects, trial, harvest, &mut random);
+        let (more, not, pool) = wider(trial, name, objects, &subjects, harvest, &mut random)?;
+        subjects.extend(more);
+        aside.extend(not);
         let (made, not) = made_of(trial, objects, harvest);
         subjects.extend(made.iter().map(subject::of_call));
         aside.extend(not.into_iter().map(|not| SetAside { what: not.what, why: not.why }));
@@ -166,6 +171,28 @@ fn find<'h>(
     Ok((quarry, aside, objects.version, needs))
 }
 
+/// What there is to call besides functions and operators, what of it cannot be, and values for all.
+fn wider(
+    trial: &mut Trial,
+    name: &str,
+    objects: &Objects,
+    subjects: &[Subject],
+    harvest: &Harvest,
+    random: &mut fastrand::Rng,
+) -> Result<(Vec<Subject>, Vec<SetAside>, Pool), Refused> {
+    let members = members::read(trial, name)?;
+    let mut more = types::subjects(&members);
+    let (written, aside) = languages::subjects(trial, &members)?;
+    more.extend(written);
+    let all: Vec<Subject> = subjects.iter().chain(&more).cloned().collect();
+    let mut pool = Pool::of(&all, trial, harvest, random);
+    types::add_values(&mut pool, &members, random);
+    more.extend(types::stored(&members, objects, &pool));
+    let again = languages::made_again(&more, &pool);
+    more.extend(again);
+    Ok((more, aside, pool))
+}
+
 fn refused(name: &str, what: &str, why: &Refused) -> Complaint {
     let hint = (!why.hint.is_empty()).then(|| why.hint.clone());
     Complaint::Argument { message: format!("extension \"{name}\" cannot be {what}: {}", why.message), hint }
@@ -198,6 +225,11 @@ impl Worker<'_> {
         if let Some(reason) = why_untraced(server, database).map_err(|failure| refused(failure.headline()))? {
             return Err(refused(format!("{REFUSED}{reason}")));
         }
+        let preludes: Vec<&String> = quarry.subjects.iter().flat_map(|subject| &subject.prelude).collect();
+        let mut known = BTreeSet::new();
+        // What cannot be made is missed by what needs it, and that says so.
+        let _ = Prober::new(server, database, Targets::default())
+            .send(preludes.into_iter().filter(|sql| known.insert(sql.as_str())));
         let mut other: Option<Trial> = None;
         let mut bear_out = |prober: &mut Prober, bug: Bug| {
             let mut bug = proof::again(quarry, prober, bug)?;

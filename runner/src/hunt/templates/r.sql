@@ -1,0 +1,14 @@
+CREATE OR REPLACE FUNCTION mcspec_plx_probe(a text) RETURNS text LANGUAGE plx AS $f$ return(paste(a, 'x', sep = '')) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_echo(a text) RETURNS text LANGUAGE plx AS $f$ return(a) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_numbers(a integer, b double precision, c numeric) RETURNS numeric LANGUAGE plx AS $f$ return(a + b * 2 - c) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_bytes(a bytea) RETURNS bytea LANGUAGE plx AS $f$ return(a) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_list(a integer[]) RETURNS integer[] LANGUAGE plx AS $f$ return(a) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_record(a mcspec_pair) RETURNS mcspec_pair LANGUAGE plx AS $f$ return(data.frame(i = 1, t = 'x')) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_rows(n integer) RETURNS SETOF integer LANGUAGE plx AS $f$ return(1:5) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_pairs(n integer) RETURNS SETOF mcspec_pair LANGUAGE plx AS $f$ return(data.frame(i = 1:3, t = c('a', 'b', 'c'))) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_query(t text) RETURNS integer LANGUAGE plx AS $f$ r <- pg.spi.exec("SELECT i FROM mcspec_pairs"); return(nrow(r)) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_raises(a text) RETURNS text LANGUAGE plx AS $f$ stop(a) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_catches(n integer) RETURNS text LANGUAGE plx AS $f$ r <- try(pg.spi.exec("SELECT 1 / 0"), silent = TRUE); return('caught') $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_wrong(a text) RETURNS integer LANGUAGE plx AS $f$ return(a) $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unclosed(a text) RETURNS text LANGUAGE plx AS $f$ return( $f$;
+DO LANGUAGE plx $f$ x <- 1 $f$;
