@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::error::DbError;
@@ -115,6 +116,15 @@ impl Client {
     /// Sends one Query message.
     pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Unanswered> {
         self.ask(async |client| client.simple_query(sql).await)
+    }
+
+    /// Sends Query messages, all of them before the first is answered, and ignores their rows. Where one fails the next is executed
+    /// all the same.
+    pub(super) fn batch_execute_all(&mut self, statements: &[&str]) -> Result<Vec<Result<(), Refusal>>, Unanswered> {
+        self.ask(async |client| {
+            let answers = join_all(statements.iter().map(|sql| client.batch_execute(sql))).await;
+            Ok(answers.into_iter().map(|answer| answer.map_err(Refusal::from)).collect())
+        })
     }
 
     /// Sends an unnamed statement with parameters of these types.

@@ -28,14 +28,16 @@ pub(super) struct Deadline {
     watcher: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// When the next means is used.
+    until: Instant,
     /// Nobody is to be stopped any more.
     over: bool,
     /// The last means that was used.
@@ -49,17 +51,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, no longer than until an interrupt where that is heeded; false if the deadline is over before the time is.
-    fn wait(&self, time: Duration, heeds_interrupts: bool) -> bool {
-        let until = Instant::now() + time;
+    /// Waits until it is time for that means, or until an interrupt where that is heeded; false if the deadline is over before. From
+    /// then on the session counts as stopped, so that whoever sees the effect also sees the cause.
+    fn wait(&self, means: Stopped, heeds_interrupts: bool) -> bool {
         let mut state = self.lock();
         while !state.over {
-            let left = until.saturating_duration_since(Instant::now());
-            if heeds_interrupts && is_interrupted() {
-                state.interrupted = true;
-                return true;
-            }
-            if left.is_zero() {
+            let left = state.until.saturating_duration_since(Instant::now());
+            let is_interrupted = heeds_interrupts && is_interrupted();
+            state.interrupted |= is_interrupted;
+            if is_interrupted || left.is_zero() {
+                state.stopped = Some(means);
+                state.until = Instant::now() + GRACE;
                 return true;
             }
             let left = if heeds_interrupts { left.min(NOTICE) } else { left };
@@ -73,10 +75,28 @@ impl Deadline {
     /// Gives a backend that long, or less in a run that is being interrupted.
     pub(super) fn start(limit: Duration, cancel: Canceller, backend: Backend) -> Self {
         let limit = if is_interrupted() { limit.min(TIDYING) } else { limit };
-        let shared = Arc::new(Shared::default());
+        let started = Instant::now();
+        let state = State { until: started + limit, over: false, stopped: None, interrupted: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let watched = Arc::clone(&shared);
-        let watcher = thread::spawn(move || watch(&watched, limit, &cancel, &backend));
-        Deadline { limit, started: Instant::now(), shared, watcher: Some(watcher) }
+        let watcher = thread::spawn(move || watch(&watched, &cancel, &backend));
+        Deadline { limit, started, shared, watcher: Some(watcher) }
+    }
+
+    /// Gives that long again from now on, without another thread that watches; false where it is too late for that.
+    pub(super) fn again(&mut self, limit: Duration) -> bool {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        if state.stopped.is_some() || is_interrupted() {
+            return false;
+        }
+        let is_sooner = now + limit < state.until;
+        state.until = now + limit;
+        (self.limit, self.started) = (limit, now);
+        if is_sooner {
+            self.shared.changed.notify_all();
+        }
+        true
     }
 
     /// What is left of the time.
@@ -115,17 +135,14 @@ impl Drop for Deadline {
     }
 }
 
-fn watch(shared: &Shared, limit: Duration, cancel: &Canceller, backend: &Backend) {
-    let mut wait = limit;
+fn watch(shared: &Shared, cancel: &Canceller, backend: &Backend) {
     // What begins after an interrupt is there to tidy up.
     let mut heeds_interrupts = !is_interrupted();
     for means in MEANS {
-        if !shared.wait(wait, heeds_interrupts) {
+        if !shared.wait(means, heeds_interrupts) {
             return;
         }
-        (wait, heeds_interrupts) = (GRACE, false);
-        // Set first, so that whoever sees the effect also sees the cause.
-        shared.lock().stopped = Some(means);
+        heeds_interrupts = false;
         match means {
             // A backend that is already gone cannot be stopped, and need not be.
             Stopped::Cancelled => drop(cancel.cancel()),

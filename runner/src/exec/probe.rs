@@ -20,6 +20,9 @@ const STATEMENT: &str = "1s";
 /// The same for whoever waits for one that does not see to interrupts.
 const LIMIT: Duration = Duration::from_secs(6);
 
+/// So many statements are under way at a time.
+const PIPELINED: usize = 16;
+
 /// SQLSTATE of a statement that was cancelled (query_canceled).
 const CANCELED: &str = "57014";
 
@@ -134,21 +137,32 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// Executes statements in order, behind whose errors the rest is executed all the same; and leaves no transaction open.
+    /// Executes statements in order, behind whose errors the rest is executed all the same; and leaves no transaction open. None waits
+    /// for the answer to the one before: on a machine that is busy, most of the time would be spent in waiting for a processor.
     ///
     /// # Errors
     ///
     /// The first that failed, or that lost the session.
     pub fn send<'s>(&mut self, statements: impl IntoIterator<Item = &'s String>) -> Result<(), Answer> {
+        let statements: Vec<&str> = statements.into_iter().map(String::as_str).collect();
+        // While it reads what is copied, the server understands no other statement.
+        let is_copied = statements.iter().any(|sql| sql.to_ascii_lowercase().contains("copy"));
         let mut first = None;
-        for sql in statements {
-            match self.ask(sql) {
-                Answer::Rows { .. } => {}
-                answer @ Answer::Error { .. } => drop(first.get_or_insert(answer)),
-                answer => {
-                    first = Some(answer);
-                    break;
+        for some in statements.chunks(if is_copied { 1 } else { PIPELINED }) {
+            let limit = LIMIT * some.len() as u32;
+            let sent = self.session().and_then(|session| {
+                session.give(limit);
+                session.simple_all(some, &Step::WarmUp(1))
+            });
+            let answers = sent.unwrap_or_else(|failure| vec![Err(failure)]);
+            for failure in answers.into_iter().filter_map(Result::err) {
+                match self.not_answered(failure) {
+                    answer @ Answer::Error { .. } => drop(first.get_or_insert(answer)),
+                    answer => first = Some(answer),
                 }
+            }
+            if matches!(first, Some(Answer::Late | Answer::Lost(_))) {
+                break;
             }
         }
         if self.session.as_ref().is_some_and(Session::is_in_transaction) {

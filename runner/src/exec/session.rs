@@ -87,7 +87,9 @@ impl<'a> Session<'a> {
 
     /// Gives it that long from now on, whatever it has used up.
     pub(super) fn give(&mut self, limit: Duration) {
-        self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
+        if !self.deadline.again(limit) {
+            self.deadline = Deadline::start(limit, self.client.canceller(), self.server.backend(self.pid));
+        }
         self.client.give_up_at(self.deadline.gives_up());
     }
 
@@ -137,6 +139,22 @@ impl<'a> Session<'a> {
     /// Sends one Query message and ignores its rows.
     pub(crate) fn simple(&mut self, sql: &str, step: &Step, place: Option<&Place>) -> Result<(), Failure> {
         self.run(step, place, |client| client.batch_execute(sql))
+    }
+
+    /// Sends Query messages without waiting for the answer to one before the next. What became of each, as far as the session went.
+    pub(super) fn simple_all(&mut self, statements: &[&str], step: &Step) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let answers = self.run(step, None, |client| client.batch_execute_all(statements))?;
+        let mut all = Vec::new();
+        for answer in answers {
+            let answer =
+                answer.map_err(|refusal| Failure::at(step.clone(), None, self.cause(&Unanswered::Error(refusal))));
+            let is_lost = answer.as_ref().is_err_and(Failure::lost_the_session);
+            all.push(answer);
+            if is_lost {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// Sends one Query message. Gives the rows of its last result, with the names of the columns.

@@ -308,9 +308,12 @@ impl<'a> Hunter<'a> {
 
     /// Executes the workload so many times. Whether it does what it should.
     fn execute(&mut self, at: usize, shape: Shape, values: &[String], script: &Script, times: usize) -> bool {
-        for _ in 0..times {
-            self.shared.lock().executions += 1;
-            match (self.prober.send(&script.workload), &script.error) {
+        // Scripts may leave a transaction open, which is ended before they begin again.
+        let together = if matches!(self.quarry.subjects[at].form, Form::Script { .. }) { 1 } else { times };
+        for _ in 0..times / together {
+            self.shared.lock().executions += together as u64;
+            let statements = script.workload.iter().cycle().take(script.workload.len() * together);
+            match (self.prober.send(statements), &script.error) {
                 (Ok(()), None) => {}
                 (Err(Answer::Error { code, .. }), Some(expected)) if code == *expected => {}
                 (Err(Answer::Lost(failure)), _) => {
