@@ -1,5 +1,6 @@
-//! The line of a terminal that says what is under way, for whoever waits. It stands below all that is written, is rewritten in its place,
-//! and goes before anything else is written: whoever writes to the terminal does so by [`aside`].
+//! The line of a terminal that says what is under way, for whoever waits, with a table above it where there are more figures than a line
+//! has room for. It stands below all that is written, is rewritten in its place, and goes before anything else is written: whoever
+//! writes to the terminal does so by [`aside`].
 //!
 //! There is one for a process, since there is one terminal. Until [`open`] is called there is none, and nothing here does anything.
 
@@ -53,13 +54,15 @@ struct Step {
 
 #[derive(Debug, Default)]
 struct Line {
+    /// Lines above.
+    table: Vec<String>,
     /// What stands before all steps: how far the whole has come.
     head: String,
     /// What is under way, the newest last.
     steps: Vec<Step>,
     tasks: u64,
-    /// What stands on the terminal.
-    shown: String,
+    /// What stands on the terminal, line by line.
+    shown: Vec<String>,
 }
 
 /// From now on, the line is shown on the standard error.
@@ -109,6 +112,13 @@ pub(crate) fn watched(text: impl Into<String>) -> Task {
 pub(crate) fn head(text: String) {
     if let Some(line) = lock().as_mut() {
         line.head = text;
+    }
+}
+
+/// Says it in figures, in lines above.
+pub(crate) fn table(lines: Vec<String>) {
+    if let Some(line) = lock().as_mut() {
+        line.table = lines;
     }
 }
 
@@ -166,13 +176,14 @@ impl Line {
 
     fn draw(&mut self) {
         let columns = columns();
-        let text = cut(&self.text(Instant::now()), columns.saturating_sub(FREE));
-        if text == self.shown {
+        let text = self.text(Instant::now());
+        let lines = self.table.iter().chain(std::iter::once(&text).filter(|text| !text.is_empty()));
+        let lines: Vec<String> = lines.map(|line| cut(line, columns.saturating_sub(FREE))).collect();
+        if lines == self.shown {
             return;
         }
-        let mut bytes = erasing(&self.shown, columns);
-        bytes += &text;
-        self.shown = text;
+        let bytes = erasing(&self.shown, columns) + &lines.join("\r\n");
+        self.shown = lines;
         put(&bytes);
     }
 
@@ -194,12 +205,12 @@ fn put(text: &str) {
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
-/// What takes a line away behind which the cursor stands. A terminal that has become narrower since has broken it into several.
-fn erasing(shown: &str, columns: usize) -> String {
+/// What takes lines away behind whose last the cursor stands. A terminal that has become narrower since has broken each into several.
+fn erasing(shown: &[String], columns: usize) -> String {
     let mut bytes = String::from("\r");
-    let above = shown.width().saturating_sub(1) / columns;
-    if above > 0 {
-        let _ = write!(bytes, "\x1b[{above}A");
+    let rows: usize = shown.iter().map(|line| line.width().saturating_sub(1) / columns + 1).sum();
+    if rows > 1 {
+        let _ = write!(bytes, "\x1b[{}A", rows - 1);
     }
     bytes + "\x1b[J"
 }
@@ -286,9 +297,20 @@ mod tests {
 
     #[test]
     fn what_a_narrower_terminal_has_broken_goes_as_a_whole() {
-        for (width, columns, above) in [(0, 80, 0), (40, 80, 0), (80, 80, 0), (77, 40, 1), (80, 40, 1), (81, 40, 2)] {
+        for (widths, columns, above) in [
+            (&[][..], 80, 0),
+            (&[0], 80, 0),
+            (&[40], 80, 0),
+            (&[80], 80, 0),
+            (&[77], 40, 1),
+            (&[80], 40, 1),
+            (&[81], 40, 2),
+            (&[10, 20, 30], 40, 2),
+            (&[50, 0, 41], 40, 4),
+        ] {
             let up = if above == 0 { String::new() } else { format!("\x1b[{above}A") };
-            assert_eq!(erasing(&"x".repeat(width), columns), format!("\r{up}\x1b[J"));
+            let shown: Vec<String> = widths.iter().map(|&width| "x".repeat(width)).collect();
+            assert_eq!(erasing(&shown, columns), format!("\r{up}\x1b[J"));
         }
     }
 }

@@ -7,6 +7,8 @@ mod project;
 use std::fs;
 use std::path::Path;
 
+use mcspec::hunt::record::BugRecord;
+use mcspec::report::hunt::HuntReport;
 use project::{Ended, Project, end};
 
 /// What the extension has.
@@ -44,7 +46,8 @@ fn hunt(project: &Project, arguments: &str) -> Ended {
 #[test]
 fn each_bug_is_found_and_nothing_in_the_twin() {
     let project = repository();
-    let ended = hunt(&project, "--time 10m --rounds 3");
+    let reports = "--report json=hunt.json --report sarif=hunt.sarif --report html=hunt.html --report markdown=hunt.md";
+    let ended = hunt(&project, &format!("--time 10m --rounds 3 {reports}"));
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
     let specs: Vec<String> = fs::read_dir(project.path("specs/hunt"))
         .unwrap()
@@ -65,6 +68,8 @@ fn each_bug_is_found_and_nothing_in_the_twin() {
     }
     assert!(!ended.stdout.contains("\nknown "), "{}", ended.stdout);
 
+    reported(&project, &specs);
+
     // What was written is what shows it: it fails, as it is expected to.
     let run = project.run("");
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
@@ -73,4 +78,38 @@ fn each_bug_is_found_and_nothing_in_the_twin() {
     // What is known is not found again.
     let again = hunt(&project, "--rounds 1 --only empty_text(%");
     assert!(again.stdout.contains(" 0 new bugs"), "{}", again.stdout);
+}
+
+/// Each report has each bug, with its statements.
+fn reported(project: &Project, specs: &[String]) {
+    let read = |file: &str| fs::read_to_string(project.path(file)).unwrap();
+    let report: HuntReport = serde_json::from_str(&read("hunt.json")).unwrap();
+    let bugs: Vec<&BugRecord> = report.hunts.iter().flat_map(|hunt| &hunt.bugs).collect();
+    assert_eq!(bugs.len(), specs.len());
+    assert!(bugs.iter().all(|bug| project.path(&bug.spec).is_file()));
+    assert!(bugs.iter().any(|bug| bug.finding.as_ref().is_some_and(|finding| finding.marks.len() > 1)));
+    let sarif: serde_json::Value = serde_json::from_str(&read("hunt.sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), specs.len());
+    for text in [read("hunt.html"), read("hunt.md")] {
+        for subject in SUBJECTS {
+            assert!(text.contains(&format!("{subject}(")) || text.contains(&subject.replace('_', "\\_")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_hunted_is_reported() {
+    let project = Project::new(&[]);
+    let ended = hunt(&project, "no_such_thing --report json");
+    assert_eq!(ended.code, 2, "{}{}", ended.stdout, ended.stderr);
+    let report: HuntReport = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(report.hunts.is_empty());
+    assert!(report.error.unwrap().message.contains("\"no_such_thing\" is not installed"));
+    let ended = hunt(&project, "no_such_thing --report tap");
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("unknown format \"tap\"; formats are json, sarif, markdown, html"),
+        "{}",
+        ended.stderr
+    );
 }

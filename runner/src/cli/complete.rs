@@ -16,6 +16,7 @@ use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::explain::Topic;
 use crate::language::ast::Spec;
 use crate::plan::{UNBUILT, load, short_name};
+use crate::report::hunt::HuntFormat;
 use crate::results::schema::RunIndex;
 
 /// By which a script asks.
@@ -143,6 +144,11 @@ pub(super) fn spec_files() -> ArgValueCompleter {
 /// Formats of reports.
 pub(super) fn formats() -> ArgValueCompleter {
     of_words(|| format_names().map(|name| (name.to_owned(), None)).collect())
+}
+
+/// Formats of reports of hunts.
+pub(super) fn hunt_formats() -> ArgValueCompleter {
+    of_words(|| HuntFormat::ALL.iter().map(|(name, _)| ((*name).to_owned(), None)).collect())
 }
 
 /// Versions of PostgreSQL.

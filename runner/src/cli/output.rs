@@ -113,15 +113,26 @@ impl std::str::FromStr for ReportTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (format, file) = match text.split_once('=') {
-            Some((format, file)) => (format, Some(file.to_owned())),
-            None => (text, None),
-        };
-        let known = || format_names().collect::<Vec<_>>().join(", ");
-        let named = FORMATS.iter().find(|known| known.name == format);
-        let format = named.ok_or_else(|| format!("unknown format \"{format}\"; formats are {}", known()))?;
-        Ok(ReportTo { format, file })
+        let formats = FORMATS.iter().map(|format| (format.name, format));
+        format_and_file(text, formats).map(|(format, file)| ReportTo { format, file })
     }
+}
+
+/// A format by its name, and the file that may stand behind it.
+pub(super) fn format_and_file<F>(
+    text: &str,
+    formats: impl Iterator<Item = (&'static str, F)> + Clone,
+) -> Result<(F, Option<String>), String> {
+    let (name, file) = match text.split_once('=') {
+        Some((name, file)) => (name, Some(file.to_owned())),
+        None => (text, None),
+    };
+    let known = || formats.clone().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let (_, format) = formats
+        .clone()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| format!("unknown format \"{name}\"; formats are {}", known()))?;
+    Ok((format, file))
 }
 
 /// Where a command is reported. Whatever keeps it from running is reported too, before the command ends by it.
@@ -205,13 +216,14 @@ pub(super) struct Files(Vec<ReportFile>);
 
 /// A file that a report is written to, by a reporter that does not know it.
 #[derive(Clone)]
-struct ReportFile {
+pub(super) struct ReportFile {
     name: String,
     draft: Rc<RefCell<Draft>>,
 }
 
 impl Files {
-    fn begin(&mut self, name: &str) -> Result<ReportFile, Complaint> {
+    /// A file that is written when all of it is there.
+    pub(super) fn begin(&mut self, name: &str) -> Result<ReportFile, Complaint> {
         let draft = Draft::begin(Path::new(name)).map_err(|error| Complaint::file(name, error))?;
         let file = ReportFile { name: name.to_owned(), draft: Rc::new(RefCell::new(draft)) };
         self.0.push(file.clone());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memcheck_core::{CheckKind, Finding, Site};
+use serde::{Deserialize, Serialize};
 
 use super::corpus::Corpus;
 use super::script::Script;
@@ -112,7 +113,8 @@ fn path(site: &Site) -> Vec<String> {
 }
 
 /// What a server without the engine shows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stock {
     /// It crashed as well.
     Crash(String),
@@ -176,7 +178,7 @@ pub struct State {
 }
 
 /// How much was not looked at, and why.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Calls that take too long to be repeated.
     pub slow: u64,

@@ -10,6 +10,7 @@ pub mod members;
 pub mod pool;
 pub mod proof;
 pub mod quarry;
+pub mod record;
 pub mod script;
 pub mod shape;
 pub mod subject;

@@ -109,7 +109,7 @@ impl Document {
 }
 
 /// Text in which no character is taken for markup.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
@@ -126,7 +126,7 @@ fn text(text: &str) -> String {
 }
 
 /// A fence that the text does not contain.
-fn fence(text: &str) -> String {
+pub(super) fn fence(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }

@@ -5,6 +5,7 @@ mod allowed;
 mod checkout;
 pub mod fault;
 mod github;
+pub mod hunt;
 pub mod json;
 mod junit;
 mod line;

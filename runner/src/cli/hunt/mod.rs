@@ -1,5 +1,6 @@
 //! `mcspec hunt`
 
+mod outlet;
 mod quest;
 mod tell;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::outlet::{Outlet, ReportTo};
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::somebody_waits;
@@ -16,6 +18,7 @@ use super::prepare::{self, major};
 use super::{complete, init, signals};
 use crate::config::{Config, ExtensionSource, FILE_NAME};
 use crate::exec::Installed;
+use crate::hunt::record::HuntRecord;
 use crate::init::repository;
 use crate::init::surroundings::{self, Needs};
 use crate::language::number;
@@ -53,6 +56,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     issue: bool,
 
+    /// Report what came of it as json, sarif, markdown or html, also into a file; repeatable
+    #[arg(long, value_name = "FORMAT[=FILE]", add = complete::hunt_formats())]
+    report: Vec<ReportTo>,
+
     /// Major version of PostgreSQL to look on; default: the first one found
     #[arg(long, value_name = "N", value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
     pg: Option<u32>,
@@ -82,6 +89,8 @@ struct Game {
 struct Places<'a> {
     installed: &'a Installed,
     stock: Option<&'a Installed>,
+    /// Whether it is told on the standard output what is found.
+    is_told: bool,
 }
 
 /// Runs the subcommand.
@@ -91,6 +100,28 @@ pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     if io::stdout().is_terminal() && somebody_waits() {
         status::open();
     }
+    let outlet = Outlet::open(&arguments.report)?;
+    let mut hunts = Vec::new();
+    let gone = all(arguments, config, &outlet, &mut hunts);
+    let has_bugs = hunts.iter().any(HuntRecord::has_bugs);
+    let unwritten = outlet.finish(hunts, gone.as_ref().err());
+    unwritten.iter().for_each(Complaint::print);
+    let exit = gone?;
+    Ok(match (unwritten.as_slice(), signals::interrupted()) {
+        (_, Some(interrupted)) => interrupted,
+        ([first, ..], _) => first.exit(),
+        ([], _) if has_bugs => Exit::Failed,
+        _ => exit,
+    })
+}
+
+/// Hunts everything there is to hunt.
+fn all(
+    arguments: &Arguments,
+    config: &Config,
+    outlet: &Outlet,
+    hunts: &mut Vec<HuntRecord>,
+) -> Result<Exit, Complaint> {
     let majors: Vec<u32> = arguments.pg.into_iter().collect();
     let installation = prepare::installations(&majors, arguments.pg_config.as_ref(), config)?.swap_remove(0);
     let directory = RunDirectory::create()?;
@@ -99,21 +130,20 @@ pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
     // Without it there is less to say of what is found.
     let stock = prepare::stage(&installation, &directory, &sections, config, false).ok();
     let mut exit = Exit::Ok;
-    let places = Places { installed: &installed, stock: stock.as_ref() };
+    let places = Places { installed: &installed, stock: stock.as_ref(), is_told: !outlet.has_stdout() };
     let are_several = games.len() > 1;
     for game in games {
         if is_interrupted() {
             break;
         }
-        match quest::go(arguments, config, &places, game, &harvest) {
-            Ok(false) => {}
-            Ok(true) => {
-                exit = Exit::Failed;
-                // What was written is to be run.
-                if let Some(toml) = toml.as_ref().filter(|_| !Path::new(FILE_NAME).exists()) {
-                    tell::write(Path::new(FILE_NAME), toml)?;
-                }
-            }
+        let gone = quest::go(arguments, config, &places, game, &harvest, hunts);
+        // What was written is to be run.
+        let has_bugs = hunts.iter().any(HuntRecord::has_bugs);
+        if let Some(toml) = toml.as_ref().filter(|_| has_bugs && !Path::new(FILE_NAME).exists()) {
+            tell::write(Path::new(FILE_NAME), toml)?;
+        }
+        match gone {
+            Ok(()) => {}
             // One that cannot be hunted does not keep the others from it.
             Err(complaint @ (Complaint::Nothing { .. } | Complaint::Argument { .. })) if are_several => {
                 let why = complaint.exit();
@@ -125,7 +155,7 @@ pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Compl
             Err(complaint) => return Err(complaint),
         }
     }
-    Ok(signals::interrupted().unwrap_or(exit))
+    Ok(exit)
 }
 
 /// Where one hunts.

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use memcheck_core::like::Like;
+use unicode_width::UnicodeWidthStr;
 
 use super::super::complaint::Complaint;
 use super::super::{init, prepare};
@@ -15,11 +16,12 @@ use crate::config::Config;
 use crate::exec::outcome::{REFUSED, Targets};
 use crate::exec::probe::{Prober, targets_of, why_untraced};
 use crate::hunt::corpus::Corpus;
-use crate::hunt::found::{Bug, Shared};
+use crate::hunt::found::{Bug, Shared, State};
 use crate::hunt::hunter::Hunter;
 use crate::hunt::pool::Pool;
 use crate::hunt::proof;
 use crate::hunt::quarry::Quarry;
+use crate::hunt::record::{HuntRecord, Hunted};
 use crate::hunt::script::{Head, Script, case};
 use crate::hunt::subject::{self, SetAside, Subject};
 use crate::hunt::{languages, members, types};
@@ -34,14 +36,15 @@ use crate::status;
 /// How often it is looked at how far it has come.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Hunts an extension. Whether there are bugs.
+/// Hunts an extension. What came of it is added to `hunts`, also where it could not be hunted to the end.
 pub(super) fn go(
     arguments: &Arguments,
     config: &Config,
     places: &Places,
     game: Game,
     harvest: &Harvest,
-) -> Result<bool, Complaint> {
+    hunts: &mut Vec<HuntRecord>,
+) -> Result<(), Complaint> {
     let (quarry, aside, version, needs) = find(arguments, config, places, &game, harvest)?;
     let kept = kept(&game.name);
     let shared = Shared::default();
@@ -53,15 +56,19 @@ pub(super) fn go(
     }
     let installation = places.installed.stage.original();
     let mut teller = Teller {
-        extension: &game.name,
-        version: &version,
-        server: &installation.version.text,
+        hunted: Hunted {
+            extension: &game.name,
+            version: &version,
+            server: &installation.version.text,
+            subjects: quarry.subjects.len(),
+        },
         head: &quarry.head,
         day: prepare::today()?.to_string(),
         issues: arguments.issue,
-        bugs: 0,
+        is_told: places.is_told,
+        bugs: Vec::new(),
     };
-    teller.begin(&quarry.subjects, &shared)?;
+    teller.begin(&shared)?;
     let jobs = prepare::jobs(arguments.jobs, config).min(quarry.subjects.len().max(1));
     let started = Instant::now();
     let mut told = Ok(());
@@ -80,19 +87,7 @@ pub(super) fn go(
         while all.iter().any(|one| !one.is_finished()) {
             thread::sleep(INTERVAL);
             let left = quarry.until.saturating_duration_since(Instant::now());
-            let head = {
-                let state = shared.lock();
-                format!(
-                    "{}: {} of {} subjects, {} calls, {} found, {} s left",
-                    game.name,
-                    state.called.len(),
-                    quarry.subjects.len(),
-                    state.calls,
-                    teller.bugs,
-                    left.as_secs()
-                )
-            };
-            status::head(head);
+            status::table(figures(&teller, &shared.lock(), left));
             if told.is_ok() {
                 told = teller.tell_new(&shared);
             }
@@ -100,14 +95,35 @@ pub(super) fn go(
         let ended = all.into_iter().map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         ended.collect::<Vec<_>>().into_iter().collect()
     });
-    status::head(String::new());
+    status::table(Vec::new());
     told?;
     teller.tell_new(&shared)?;
-    let has_bugs = teller.end(quarry.subjects.len(), &shared, started.elapsed())?;
+    hunts.push(teller.end(&shared, started.elapsed())?);
     let written = shared.lock().corpus.write(&kept);
     written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
     // What one of them could not look at nobody has looked at.
-    worked.map(|()| has_bugs).map_err(|why| refused(&game.name, "looked at", &why))
+    worked.map_err(|why| refused(&game.name, "looked at", &why))
+}
+
+/// How far a hunt has come: a table of one row.
+fn figures(teller: &Teller, state: &State, left: Duration) -> Vec<String> {
+    let called = format!("{} of {}", state.called.len(), teller.hunted.subjects);
+    let left = format!("{}:{:02}", left.as_secs() / 60, left.as_secs() % 60);
+    let columns = [
+        ("called", called),
+        ("calls", state.calls.to_string()),
+        ("executions", state.executions.to_string()),
+        ("found", teller.bugs.len().to_string()),
+        ("left", left),
+    ];
+    let width = teller.hunted.extension.width().max(10);
+    let (mut head, mut row) = (" ".repeat(width), format!("{:<width$}", teller.hunted.extension));
+    for (name, value) in columns {
+        let width = name.len().max(value.len()) + 2;
+        head += &format!("{name:>width$}");
+        row += &format!("{value:>width$}");
+    }
+    vec![head, row]
 }
 
 /// Where a hunt keeps what the next one goes on from.

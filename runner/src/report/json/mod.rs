@@ -83,24 +83,29 @@ impl<W: Write> Reporter for Json<W> {
     }
 
     fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
-        let problem = |problem: &Problem| ProblemRecord {
-            hint: problem.diagnostic.hint.clone(),
-            at: warning_record(&problem.place(), problem.diagnostic.message.clone()),
-        };
-        let error = ErrorRecord {
-            message: why.message.clone(),
-            hint: why.hint.clone(),
-            exit_code: why.exit,
-            problems: why.problems.iter().map(problem).collect(),
-        };
         self.write(&RunReport {
             format: FORMAT,
             mcspec: env!("CARGO_PKG_VERSION").to_owned(),
             summary: SummaryRecord::default(),
             cases: Vec::new(),
             warnings: Vec::new(),
-            error: Some(error),
+            error: Some(why.into()),
         })
+    }
+}
+
+impl From<&NotRun> for ErrorRecord {
+    fn from(why: &NotRun) -> Self {
+        let problem = |problem: &Problem| ProblemRecord {
+            hint: problem.diagnostic.hint.clone(),
+            at: warning_record(&problem.place(), problem.diagnostic.message.clone()),
+        };
+        ErrorRecord {
+            message: why.message.clone(),
+            hint: why.hint.clone(),
+            exit_code: why.exit,
+            problems: why.problems.iter().map(problem).collect(),
+        }
     }
 }
 

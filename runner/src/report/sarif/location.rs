@@ -31,10 +31,9 @@ impl Locations {
     }
 
     /// A place in a spec.
-    pub(super) fn of_place(&self, place: &Place, message: Option<&str>) -> Location {
+    pub(super) fn of_place(&self, place: &Place) -> Location {
         let (line, column) = place.source.line_column(place.offset);
-        let location = self.of_path(&place.source.path, line, Some(column));
-        Location { message: message.map(Text::plain), ..location }
+        self.of_path(&place.source.path, line, Some(column))
     }
 
     /// A place in a file.
@@ -43,14 +42,14 @@ impl Locations {
     }
 
     /// Where a result is: at the line that allocates, with the spec beside it, or else at the spec.
-    pub(super) fn of_result(&self, site: Option<&Site>, spec: &Place, why: &str) -> (Vec<Location>, Vec<Location>) {
+    pub(super) fn of_result(&self, site: Option<&Site>, spec: Location, why: &str) -> (Vec<Location>, Vec<Location>) {
         let function = site.map(|site| function(&site.frame));
         let Some(line) = site.and_then(|site| self.0.place(site)) else {
-            let location = Location { logical_locations: function.into_iter().collect(), ..self.of_place(spec, None) };
+            let location = Location { logical_locations: function.into_iter().collect(), ..spec };
             return (vec![location], Vec::new());
         };
         let location = Location { logical_locations: function.into_iter().collect(), ..of_line(&line) };
-        let spec = Location { id: Some(0), ..self.of_place(spec, Some(why)) };
+        let spec = Location { id: Some(0), message: Some(Text::plain(why)), ..spec };
         (vec![location], vec![spec])
     }
 

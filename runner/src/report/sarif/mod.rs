@@ -1,6 +1,7 @@
 //! SARIF 2.1.0, which code scanning services and editors read: a result for every violation that makes a spec fail, at the line that
 //! allocates, and for every one that is known, suppressed; a notification for what was not checked.
 
+mod hunt;
 mod location;
 mod rules;
 mod schema;
@@ -12,6 +13,7 @@ use memcheck_core::golden::row::Observed;
 use memcheck_core::targets::without_release;
 use memcheck_core::{Severity, Site};
 
+pub(super) use self::hunt::hunts;
 use self::location::Locations;
 use self::rules::{NOT_CHECKED, Problem};
 use self::schema::{
@@ -43,7 +45,7 @@ impl<W: Write> Sarif<W> {
     }
 
     fn not_checked(&mut self, level: Level, message: String, place: &Place) {
-        let (locations, message) = (vec![self.locations.of_place(place, None)], Text::plain(message));
+        let (locations, message) = (vec![self.locations.of_place(place)], Text::plain(message));
         let descriptor = Reference { id: NOT_CHECKED, index: 0 };
         self.not_checked.push(Notification { descriptor, level, message, locations });
     }
@@ -64,23 +66,7 @@ impl<W: Write> Sarif<W> {
             tool_configuration_notifications: configuration,
             tool_execution_notifications: std::mem::take(&mut self.not_checked),
         };
-        let driver = Driver {
-            name: "mcspec",
-            semantic_version: env!("CARGO_PKG_VERSION"),
-            rules: rules::rules(),
-            notifications: rules::notifications(),
-        };
-        let root = self.locations.root();
-        let run = Run {
-            tool: Tool { driver },
-            invocations: [invocation],
-            original_uri_base_ids: BTreeMap::from([(ROOT, ArtifactLocation { uri: root, uri_base_id: None })]),
-            column_kind: "unicodeCodePoints",
-            results: std::mem::take(&mut self.results),
-        };
-        serde_json::to_writer_pretty(&mut self.out, &Log { schema: SCHEMA, version: VERSION, runs: [run] })?;
-        writeln!(self.out)?;
-        self.out.flush()
+        write(&mut self.out, &self.locations, invocation, std::mem::take(&mut self.results))
     }
 
     /// What was found in a case that is not as it should be.
@@ -130,7 +116,8 @@ impl<W: Write> Sarif<W> {
         };
         let text = format!("{} in \"{}\"{size}{library}{at} ({})", row.check, row.subject, subject.name());
         let severity = row.severity.map_or(Severity::Warning, |(_, high)| high);
-        let (locations, related_locations) = self.locations.of_result(site, subject.place, subject.why);
+        let (locations, related_locations) =
+            self.locations.of_result(site, self.locations.of_place(subject.place), subject.why);
         let function = site.and_then(|site| site.frame.symbol.as_deref()).unwrap_or_default();
         let library = without_release(&row.library);
         SarifResult {
@@ -162,7 +149,8 @@ impl<W: Write> Sarif<W> {
         suppressions: Vec<Suppression>,
     ) -> SarifResult {
         let text: Vec<&str> = std::iter::once(subject.why).chain(details.iter().copied()).collect();
-        let (locations, related_locations) = self.locations.of_result(site, subject.place, subject.why);
+        let (locations, related_locations) =
+            self.locations.of_result(site, self.locations.of_place(subject.place), subject.why);
         SarifResult {
             rule_id: problem.id(),
             rule_index: problem.index(),
@@ -189,6 +177,32 @@ impl<W: Write> Sarif<W> {
             location: Some(self.locations.of_file(&by.file, by.line, by.column)),
         }
     }
+}
+
+/// Writes a log of one invocation.
+fn write(
+    out: &mut dyn Write,
+    locations: &Locations,
+    invocation: Invocation,
+    results: Vec<SarifResult>,
+) -> io::Result<()> {
+    let driver = Driver {
+        name: "mcspec",
+        semantic_version: env!("CARGO_PKG_VERSION"),
+        rules: rules::rules(),
+        notifications: rules::notifications(),
+    };
+    let root = locations.root();
+    let run = Run {
+        tool: Tool { driver },
+        invocations: [invocation],
+        original_uri_base_ids: BTreeMap::from([(ROOT, ArtifactLocation { uri: root, uri_base_id: None })]),
+        column_kind: "unicodeCodePoints",
+        results,
+    };
+    serde_json::to_writer_pretty(&mut *out, &Log { schema: SCHEMA, version: VERSION, runs: [run] })?;
+    writeln!(out)?;
+    out.flush()
 }
 
 /// What a result is about.
@@ -228,7 +242,7 @@ impl<W: Write> Reporter for Sarif<W> {
                     kind: "inSource",
                     status: "accepted",
                     justification: reason.clone(),
-                    location: Some(self.locations.of_place(&whole, None)),
+                    location: Some(self.locations.of_place(&whole)),
                 };
                 self.faults(case, verdict, &[suppression]);
             }
@@ -265,7 +279,7 @@ impl<W: Write> Reporter for Sarif<W> {
             descriptor: Reference { id: rules::CONFIGURATION, index: 1 },
             level: Level::Warning,
             message: Text::plain(message),
-            locations: vec![self.locations.of_place(place, None)],
+            locations: vec![self.locations.of_place(place)],
         };
         // What is not checked for an error makes the results incomplete (3.58.6).
         let is_whole = self.not_checked.iter().all(|notification| notification.level != Level::Error);
@@ -321,8 +335,12 @@ const fn level(severity: Severity) -> Level {
 
 /// What makes a result the same in the next run: no line, no size and no version is part of it.
 fn fingerprint(subject: &Subject, parts: &[&str]) -> BTreeMap<&'static str, String> {
-    let parts: Vec<&str> =
+    let whole: Vec<&str> =
         [subject.case.name.as_str(), subject.title].into_iter().chain(parts.iter().copied()).collect();
+    fingerprint_of(&whole)
+}
+
+fn fingerprint_of(parts: &[&str]) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("mcspecViolation/v1", format!("{:016x}", hash(&parts.join("\0"))))])
 }
 
@@ -337,7 +355,7 @@ mod tests {
         for &check in CheckKind::ALL {
             assert_eq!(rules::rules()[rules::of_check(check)].id, check.as_str());
         }
-        for problem in [Problem::Crash, Problem::Expectation, Problem::Other] {
+        for problem in [Problem::Crash, Problem::Expectation, Problem::Other, Problem::Hang, Problem::Answers] {
             assert_eq!(rules::rules()[problem.index()].id, problem.id());
         }
         assert_eq!(rules::notifications()[0].id, NOT_CHECKED);

@@ -22,6 +22,10 @@ pub(super) enum Problem {
     Expectation,
     /// Something else that makes a spec fail.
     Other,
+    /// A call that does not come back.
+    Hang,
+    /// Two equal calls with two answers.
+    Answers,
 }
 
 impl Problem {
@@ -30,6 +34,8 @@ impl Problem {
             Problem::Crash => CheckKind::Crash.as_str(),
             Problem::Expectation => "expectation",
             Problem::Other => "spec",
+            Problem::Hang => "hang",
+            Problem::Answers => "answers",
         }
     }
 
@@ -38,6 +44,8 @@ impl Problem {
             Problem::Crash => of_check(CheckKind::Crash),
             Problem::Expectation => CheckKind::ALL.len(),
             Problem::Other => CheckKind::ALL.len() + 1,
+            Problem::Hang => CheckKind::ALL.len() + 2,
+            Problem::Answers => CheckKind::ALL.len() + 3,
         }
     }
 }
@@ -53,6 +61,11 @@ pub(super) fn rules() -> Vec<Descriptor> {
     let others = [
         plain(Problem::Expectation.id(), "An \"expect\" of a spec is not met: what it asks for was not found."),
         plain(Problem::Other.id(), "A spec does not agree with its golden, or does not say what it expects."),
+        plain(Problem::Hang.id(), "A call does not come back, and does not see to interrupts."),
+        plain(
+            Problem::Answers.id(),
+            "A function that is IMMUTABLE returns one thing and another for the same arguments.",
+        ),
     ];
     checks.chain(others).collect()
 }
