@@ -3,6 +3,7 @@
 
 mod boundary;
 pub mod corpus;
+mod excerpt;
 pub mod found;
 pub mod hunter;
 pub mod languages;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::found::{Bug, LeftOut, State, Stock, Wrong};
 use super::subject::SetAside;
-use super::writing::shown;
+use super::writing::{shown, source};
 
 /// What came of the hunt for the bugs of one extension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct BugRecord {
     pub sqlstate: Option<String>,
     /// What the engine has found; none of a crash, a hang, or answers that differ.
     pub finding: Option<FindingRecord>,
+    /// The source around the line that allocates; none where that is not at hand.
+    pub source: Option<String>,
     /// What the server wrote before it crashed.
     pub last_words: Vec<String>,
     /// What a server without the engine shows; none where that was not tried.
@@ -120,6 +122,7 @@ impl BugRecord {
             teardown: bug.script.teardown.clone(),
             sqlstate: bug.script.error.clone(),
             finding,
+            source: source(&bug.wrong),
             last_words,
             stock: bug.stock.clone(),
             shown: shown(bug),

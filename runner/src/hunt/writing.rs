@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use memcheck_core::ScenarioKind;
 
+use super::excerpt::excerpt;
 use super::found::{Bug, Stock, Wrong};
 use super::script::{Head, scenario};
 use super::shape::compared;
@@ -66,6 +67,12 @@ pub fn shown(bug: &Bug) -> Option<String> {
     })
 }
 
+/// The source around the line that allocates; none where that is not at hand.
+pub fn source(wrong: &Wrong) -> Option<String> {
+    let Wrong::Violation(finding) = wrong else { return None };
+    excerpt(finding.site.as_ref()?.frame.line.as_ref()?)
+}
+
 /// The text of a report to those who maintain the extension, in Markdown.
 pub fn issue(extension: &str, version: &str, server: &str, head: &Head, bug: &Bug) -> String {
     let mut text = format!("# {extension} {version}: {}\n\n", one_line(&bug.wrong.words()));
@@ -104,6 +111,9 @@ pub fn issue(extension: &str, version: &str, server: &str, head: &Head, bug: &Bu
                     let _ = writeln!(text, "{} {}{}", frame.library, frame.place(), line.unwrap_or_default());
                 }
                 text += "```\n";
+            }
+            if let Some(source) = source(&bug.wrong) {
+                let _ = writeln!(text, "\n```text\n{source}\n```");
             }
         }
         Wrong::Crash { words, .. } if !words.is_empty() => {

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use memcheck_core::wire::{FindingRecord, FrameRecord};
 
-use super::HuntReport;
+use super::whole::HuntReport;
 use crate::hunt::record::{BugRecord, HuntRecord, ReasonRecord};
 
 /// How it looks, for people and for printers.
@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("../page.css");
 
 /// The page.
 pub(super) fn page(report: &HuntReport) -> String {
-    let title = format!("mcspec hunt: {}", report.headline());
+    let title = format!("hunt: {}", report.headline());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -132,6 +132,7 @@ fn of_bug(bug: &BugRecord) -> Markup {
                 details {
                     summary { "Where it is allocated" }
                     pre { @for frame in &site.stack { (of_frame(frame)) "\n" } }
+                    @if let Some(source) = &bug.source { pre { (source) } }
                 }
             }
             p.soft { code { (bug.spec) } }
@@ -189,8 +190,7 @@ mod tests {
     #[test]
     fn nothing_is_taken_for_markup_and_nothing_is_fetched() {
         let page = super::page(&report());
-        for expected in
-            ["<title>mcspec hunt: 2 new bugs in 1 extension", "lose&lt;T&gt;", "odd('&lt;b&gt;|`');", "<polyline"]
+        for expected in ["<title>hunt: 2 new bugs in 1 extension", "lose&lt;T&gt;", "odd('&lt;b&gt;|`');", "<polyline"]
         {
             assert!(page.contains(expected), "{expected}\n{page}");
         }

@@ -1,7 +1,7 @@
 //! A section for each bug, and figures.
 
 use super::super::markdown::{fence, text as plain};
-use super::HuntReport;
+use super::whole::HuntReport;
 use crate::hunt::record::{BugRecord, HuntRecord, ReasonRecord};
 
 /// The document.
@@ -51,6 +51,7 @@ fn of_bug(bug: &BugRecord) -> String {
     if !bug.place.is_empty() {
         out += &format!("In {}.\n\n", plain(&bug.place));
     }
+    out += &bug.source.iter().map(|source| code("text", source)).collect::<String>();
     let statements = bug.setup.iter().chain(&bug.workload).chain(&bug.teardown);
     let statements: Vec<String> = statements.map(|sql| format!("{sql};")).collect();
     out += &code("sql", &statements.join("\n"));

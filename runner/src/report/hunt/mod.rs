@@ -2,31 +2,12 @@
 
 mod html;
 mod markdown;
+pub(super) mod whole;
 
 use std::io::{self, Write};
 
-use serde::{Deserialize, Serialize};
-
-use super::json::ErrorRecord;
-use super::{Checkout, NotRun, sarif};
-use crate::hunt::record::HuntRecord;
-
-/// The version of the structure of the JSON report. A change that an existing reader would not survive raises it.
-pub const FORMAT: u32 = 1;
-
-/// All hunts of a command.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct HuntReport {
-    /// [`FORMAT`]
-    pub format: u32,
-    /// The version of mcspec that wrote it.
-    pub mcspec: String,
-    /// The hunts, in the order in which they were gone on.
-    pub hunts: Vec<HuntRecord>,
-    /// Why there was none, or not as many as there were to be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<ErrorRecord>,
-}
+pub use self::whole::{FORMAT, HuntReport};
+use super::{Checkout, sarif};
 
 /// A way of showing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,26 +50,6 @@ impl HuntFormat {
     }
 }
 
-impl HuntReport {
-    /// Hunts, and what kept others from being gone on.
-    pub fn of(hunts: Vec<HuntRecord>, error: Option<&NotRun>) -> Self {
-        let mcspec = env!("CARGO_PKG_VERSION").to_owned();
-        HuntReport { format: FORMAT, mcspec, hunts, error: error.map(ErrorRecord::from) }
-    }
-
-    /// `3 new bugs and 1 known in 2 extensions`
-    pub(super) fn headline(&self) -> String {
-        let count = |number: usize, what: &str| match number {
-            1 => format!("1 {what}"),
-            number => format!("{number} {what}s"),
-        };
-        let new = self.hunts.iter().map(|hunt| hunt.bugs.len()).sum();
-        let known: usize = self.hunts.iter().map(|hunt| hunt.known.len()).sum();
-        let known = if known == 0 { String::new() } else { format!(" and {known} known") };
-        format!("{}{known} in {}", count(new, "new bug"), count(self.hunts.len(), "extension"))
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::Duration;
@@ -97,9 +58,10 @@ pub(super) mod tests {
     use memcheck_core::path::ContextPath;
     use memcheck_core::{CheckKind, Finding, Frame, Line, MarkPoint, Severity, Site};
 
+    use super::super::NotRun;
     use super::*;
     use crate::hunt::found::{Bug, State, Stock, Wrong};
-    use crate::hunt::record::{BugRecord, Hunted};
+    use crate::hunt::record::{BugRecord, HuntRecord, Hunted};
     use crate::hunt::script::Script;
     use crate::hunt::shape::Shape;
     use crate::hunt::subject::SetAside;

@@ -10,7 +10,7 @@ use super::schema::{Invocation, Level, Notification, Properties, Reference, Sari
 use super::{fingerprint_of, level, write};
 use crate::hunt::record::{BugRecord, HuntRecord};
 use crate::report::Checkout;
-use crate::report::hunt::HuntReport;
+use crate::report::hunt::whole::HuntReport;
 
 /// Writes the log.
 pub(in crate::report) fn hunts(out: &mut dyn Write, checkout: Checkout, report: &HuntReport) -> io::Result<()> {
@@ -116,8 +116,12 @@ mod tests {
 
     #[test]
     fn each_bug_is_at_its_line() {
+        let checkout = tempfile::tempdir().expect("a directory");
+        let sources = checkout.path().join("src");
+        std::fs::create_dir(&sources).expect("another in it");
+        std::fs::write(sources.join("odd.c"), "").expect("a file");
         let mut out = Vec::new();
-        hunts(&mut out, Checkout::of("/w", "/w"), &report()).expect("a vector takes it");
+        hunts(&mut out, Checkout::of(checkout.path(), checkout.path()), &report()).expect("a vector takes it");
         let log: serde_json::Value = serde_json::from_slice(&out).expect("it is JSON");
         let results = &log["runs"][0]["results"];
         assert_eq!(results[0]["ruleId"], "ctx_bloat");
