@@ -24,6 +24,9 @@ use crate::server::is_interrupted;
 const FEWEST: usize = 4;
 const MOST: usize = 16;
 
+/// With how many it is called at first, roughly.
+const SKIMMED: usize = 12;
+
 /// Executions before it is asked what the session holds, and between two such questions.
 const WARMUP: usize = 3;
 const ROUGH: usize = 4;
@@ -66,6 +69,15 @@ pub struct Hunter<'a> {
 struct Trouble {
     late: u32,
     crashes: u32,
+}
+
+/// What is looked at closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// What holds more.
+    Growth,
+    /// That, and what is new.
+    New,
 }
 
 /// A call that came to something.
@@ -120,6 +132,7 @@ impl<'a> Hunter<'a> {
                 (at, again.into_iter().chain(lists).collect::<Vec<_>>().into_iter())
             })
             .collect();
+        self.skim(&tours);
         let (mut has_done, mut number, mut rounds) = (true, FEWEST, 0);
         while has_done && self.quarry.rounds.is_none_or(|most| rounds < most) && !self.is_over() {
             has_done = false;
@@ -152,6 +165,37 @@ impl<'a> Hunter<'a> {
         }
     }
 
+    /// A rough look at everything first, in the ways in which most is lost: what holds more is looked at closely at once, and nobody
+    /// waits for their turn until all that is harmless was driven in every way.
+    fn skim(&mut self, tours: &[(usize, std::vec::IntoIter<Vec<String>>)]) {
+        for (at, tour) in tours {
+            let subject = &self.quarry.subjects[*at];
+            if matches!(subject.form, Form::Script { .. }) {
+                continue;
+            }
+            let mut lists: Vec<Vec<String>> = tour.as_slice().iter().take(SKIMMED).cloned().collect();
+            while lists.len() < SKIMMED && !subject.arguments.is_empty() {
+                match self.by_chance(subject) {
+                    Some(list) => lists.push(list),
+                    None => break,
+                }
+            }
+            for (error, called) in self.called(*at, lists) {
+                let calls: Vec<&Called> = called.iter().collect();
+                for shape in subject.shapes(error.as_deref()).into_iter().filter(|shape| shape.is_first()) {
+                    if self.is_over() || self.is_set_aside(*at) {
+                        break;
+                    }
+                    self.drive(*at, shape, &calls, error.as_deref(), Depth::Growth);
+                }
+            }
+            self.prober.renew();
+            if self.is_over() {
+                return;
+            }
+        }
+    }
+
     /// Arguments by chance: mostly such as have led to something new, but for one of them.
     fn by_chance(&mut self, subject: &Subject) -> Option<Vec<String>> {
         let kept: Vec<Vec<String>> = self.shared.lock().corpus.lists(&subject.what).cloned().collect();
@@ -175,31 +219,35 @@ impl<'a> Hunter<'a> {
             let mut state = self.shared.lock();
             state.corpus.subjects.entry(subject.what.clone()).or_default().tried += lists.len();
         }
-        let called: Vec<Called> = if let Form::Script { .. } = subject.form {
+        let called = if let Form::Script { .. } = subject.form {
             self.shared.lock().called.insert(subject.what.clone());
-            vec![Called { values: Vec::new(), error: None, behaviour: String::new() }]
+            BTreeMap::from([(None, vec![Called { values: Vec::new(), error: None, behaviour: String::new() }])])
         } else {
-            let mut called = Vec::new();
-            for values in lists {
-                if self.is_over() || self.is_set_aside(at) {
-                    return;
-                }
-                called.extend(self.call(at, values));
-            }
-            called
+            self.called(at, lists)
         };
-        let mut errors: Vec<Option<String>> = called.iter().map(|call| call.error.clone()).collect();
-        errors.sort();
-        errors.dedup();
-        for error in errors {
-            let calls: Vec<&Called> = called.iter().filter(|call| call.error == error).collect();
+        for (error, called) in called {
+            let calls: Vec<&Called> = called.iter().collect();
             for shape in subject.shapes(error.as_deref()) {
                 if self.is_over() || self.is_set_aside(at) {
                     return;
                 }
-                self.drive(at, shape, &calls, error.as_deref());
+                self.drive(at, shape, &calls, error.as_deref(), Depth::New);
             }
         }
+    }
+
+    /// Calls it once with each of these lists of arguments: what works, and what fails with which SQLSTATE.
+    fn called(&mut self, at: usize, lists: Vec<Vec<String>>) -> BTreeMap<Option<String>, Vec<Called>> {
+        let mut all: BTreeMap<Option<String>, Vec<Called>> = BTreeMap::new();
+        for values in lists {
+            if self.is_over() || self.is_set_aside(at) {
+                break;
+            }
+            if let Some(called) = self.call(at, values) {
+                all.entry(called.error.clone()).or_default().push(called);
+            }
+        }
+        all
     }
 
     /// Calls it once.
@@ -261,7 +309,7 @@ impl<'a> Hunter<'a> {
     }
 
     /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.
-    fn drive(&mut self, at: usize, shape: Shape, calls: &[&Called], error: Option<&str>) {
+    fn drive(&mut self, at: usize, shape: Shape, calls: &[&Called], error: Option<&str>, depth: Depth) {
         let subject = &self.quarry.subjects[at];
         let others = self.quarry.pool.choose(subject, &mut self.random);
         let mut scripts: Vec<(usize, Script)> = Vec::new();
@@ -282,6 +330,9 @@ impl<'a> Hunter<'a> {
         }
         let mut close: Vec<(usize, Script, u64)> = Vec::new();
         let any = self.grows(at, shape, calls, &working);
+        if depth == Depth::Growth && !any {
+            return;
+        }
         for one in working {
             if self.is_over() || self.is_set_aside(at) {
                 return;

@@ -67,6 +67,12 @@ impl Shape {
     pub fn is_of_errors(self) -> bool {
         matches!(self, Shape::Caught | Shape::Fails)
     }
+
+    /// Whether it is one of the ways in which most of what is lost is lost.
+    pub fn is_first(self) -> bool {
+        use Shape::{Caught, Cursor, Fails, FirstListed, Grouped, Listed, Moving, Plain, Rows, Running};
+        matches!(self, Plain | Rows | Caught | Fails | FirstListed | Listed | Cursor | Grouped | Moving | Running)
+    }
 }
 
 /// Rows with the arguments as columns `a1`, `a2`, ..., which are no constants for the planner.
