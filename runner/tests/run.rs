@@ -8,6 +8,8 @@ mod blind;
 mod crash;
 #[path = "run/damage.rs"]
 mod damage;
+#[path = "run/encodings.rs"]
+mod encodings;
 #[path = "run/interrupt.rs"]
 mod interrupt;
 #[path = "run/isolation.rs"]

@@ -58,6 +58,9 @@ impl Transcript {
         let seconds = std::env::var("PGISOLATIONTIMEOUT").ok().and_then(|text| text.parse().ok());
         let limit = Duration::from_secs(seconds.unwrap_or(STEP_SECONDS));
         let mut differences = vec![String::new(); cases.len()];
+        // That a file cannot be written is no reason to stop, nor a fault of a spec.
+        let mut unwritten = Vec::new();
+        let mut put = |path: &Path, text: &str| unwritten.extend(write(path, text).err().map(Complaint::from));
         let mut ended = InOrder::default();
         let (done, received) = channel();
         thread::scope(|scope| {
@@ -67,29 +70,30 @@ impl Transcript {
             });
             for transcribed in received {
                 let position = transcribed.case;
-                let environment = &environments[cases[position].installation];
-                let (verdict, difference) = verdict(&cases[position], environment, transcribed, expected, results)?;
+                let case = &cases[position];
+                let environment = &environments[case.installation];
+                let (verdict, difference) = verdict(case, environment, transcribed, expected, results, &mut put);
                 differences[position] = difference;
                 ended.put(position, verdict);
                 while let Some((case, verdict)) = ended.take() {
                     reports.verdict(&cases[case], &Outcome::default(), &verdict);
                 }
             }
-            Ok::<(), Complaint>(())
-        })?;
-        write(&results.join("regression.diffs"), &differences.concat())?;
-        Ok((reports.end(started.elapsed()), Vec::new()))
+        });
+        put(&results.join("regression.diffs"), &differences.concat());
+        Ok((reports.end(started.elapsed()), unwritten))
     }
 }
 
-/// Writes the transcript and compares it. With the verdict comes how it differs.
+/// Has the transcript written and compares it. With the verdict comes how it differs.
 fn verdict(
     case: &Case,
     environment: &Environment,
     transcribed: Transcribed,
     expected: &Path,
     results: &Path,
-) -> Result<(Verdict, String), Complaint> {
+    put: &mut impl FnMut(&Path, &str),
+) -> (Verdict, String) {
     let axes =
         Axes { major: environment.major(), assertions: environment.assertions, arch: environment.arch.to_owned() };
     let mut verdict = without_running(case).unwrap_or(Verdict {
@@ -107,38 +111,27 @@ fn verdict(
         notes: Vec::new(),
         elapsed: transcribed.elapsed,
     });
+    let failed = |verdict, fault| Verdict { status: Status::Failed, faults: vec![fault], ..verdict };
     let text = match transcribed.text {
-        _ if verdict.status != Status::Passed => return Ok((verdict, String::new())),
-        Err(Failure { cause: Cause::Interrupted { .. }, .. }) => return Ok((interrupted(), String::new())),
+        _ if verdict.status != Status::Passed => return (verdict, String::new()),
+        Err(Failure { cause: Cause::Interrupted { .. }, .. }) => return (interrupted(), String::new()),
         Ok(text) => text,
-        Err(failure) => {
-            verdict.status = Status::Failed;
-            verdict.faults.push(Fault::Failure(failure));
-            return Ok((verdict, String::new()));
-        }
+        Err(failure) => return (failed(verdict, Fault::Failure(failure)), String::new()),
     };
     let result = results.join(format!("{}.out", case.label));
-    write(&result, &text)?;
-    let compared = compare(expected, &case.name, &text).map_err(|(path, error)| GoldenError::File {
-        doing: "read",
-        path,
-        error,
-    })?;
-    let (path, difference) = match compared {
-        Compared::Equal(path) => {
+    put(&result, &text);
+    let path = match compare(expected, &case.name, &text) {
+        Ok(Compared::Equal(path)) => {
             verdict.golden = Some(path);
-            return Ok((verdict, String::new()));
+            return (verdict, String::new());
         }
-        Compared::Differs(path) => {
-            let difference = unified(&path, &result, &text);
-            (path, difference)
-        }
-        Compared::Missing(path) => {
-            let difference = unified(&path, &result, &text);
-            (path, difference)
+        Ok(Compared::Differs(path) | Compared::Missing(path)) => path,
+        Err((path, error)) => {
+            let fault = Fault::Golden(GoldenError::File { doing: "read", path, error });
+            return (failed(verdict, fault), String::new());
         }
     };
-    verdict.status = Status::Failed;
-    verdict.faults.push(Fault::Transcript { expected: path, result, difference: difference.clone() });
-    Ok((verdict, difference))
+    let difference = unified(&path, &result, &text);
+    let fault = Fault::Transcript { expected: path, result, difference: difference.clone() };
+    (failed(verdict, fault), difference)
 }

@@ -71,7 +71,7 @@ fn on_servers(
             Err(failure) if is_lost(failure) => {}
             // What a process that was started here does later is not the next case's doing, nor is that waited for.
             Ok(Left::Done | Left::Failed) | Err(_)
-                if !server.server().is_stopped() && leaves_processes(server.server(), &processes) =>
+                if server.server().stopped().is_none() && leaves_processes(server.server(), &processes) =>
             {
                 slot.discard();
             }

@@ -16,6 +16,7 @@ pub mod replay;
 mod scenario;
 mod session;
 pub mod sessions;
+mod shown;
 mod targets;
 mod workload;
 

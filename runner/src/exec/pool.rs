@@ -109,9 +109,9 @@ impl Slot {
         let Some(before) = &running.condition else {
             return administer(&running.server, &drop, LIMIT).map(|()| None);
         };
-        if running.server.is_stopped() {
+        if let Some(process) = running.server.stopped() {
             self.discard();
-            return Err(unusable("the postmaster is stopped (SIGSTOP)"));
+            return Err(unusable(&format!("{process} is stopped (SIGSTOP)")));
         }
         let left = administer(&running.server, &drop, DROP_LIMIT)
             .and_then(|()| condition(&running.server))

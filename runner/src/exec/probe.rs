@@ -9,6 +9,7 @@ use super::failure::{Cause, Failure, Step};
 use super::outcome::{ScenarioOutcome, Targets, Window};
 use super::scenario;
 use super::session::Session;
+use super::shown::values;
 use super::workload::BARE;
 use crate::language::ast::Trace;
 use crate::plan::Case;
@@ -219,8 +220,7 @@ fn rows(messages: &[SimpleQueryMessage], took: Duration) -> Answer {
     for message in messages {
         let SimpleQueryMessage::Row(row) = message else { continue };
         count += 1;
-        for column in 0..row.len() {
-            let value = row.get(column);
+        for value in values(row) {
             is_null &= value.is_none();
             if text.len() < ANSWER {
                 text += value.unwrap_or("\u{0}");

@@ -29,6 +29,12 @@ pub(super) fn is_stopped(pid: i32) -> bool {
     matches!(state(pid), Some('T' | 't'))
 }
 
+/// What a process calls itself: `postgres: checkpointer`.
+pub(super) fn title(pid: i32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ").trim_end().to_owned()
+}
+
 /// Waits until a process has ended and its postmaster, which reports it, has nothing more to do. False if it still runs.
 ///
 /// The postmaster reaps it first and writes to the log then (postmaster.c, process_pm_child_exit), in one go: once it sleeps

@@ -378,9 +378,14 @@ impl Server {
         self.own().map_or(Vec::new(), |own| children::children(own.process.pid().cast_signed()))
     }
 
-    /// Whether somebody has stopped the postmaster, which lets nobody in then.
-    pub fn is_stopped(&self) -> bool {
-        self.own().is_some_and(|own| children::is_stopped(own.process.pid().cast_signed()))
+    /// A process of the server that somebody has stopped, as `ps` shows it, where that can be known: others wait for it.
+    pub fn stopped(&self) -> Option<String> {
+        let postmaster = self.own()?.process.pid().cast_signed();
+        if children::is_stopped(postmaster) {
+            return Some("the postmaster".to_owned());
+        }
+        let pid = self.processes().into_iter().find(|&pid| children::is_stopped(pid))?;
+        Some(format!("process {pid} ({})", children::title(pid)))
     }
 
     /// That the postmaster is gone, if it is.

@@ -16,6 +16,13 @@ fn program(command: &str) -> String {
     format!("COPY (SELECT 1) TO PROGRAM '{command}'")
 }
 
+/// Stops a process of the server.
+fn stopped(kind: &str) -> String {
+    format!(
+        "COPY (SELECT pid FROM pg_stat_activity WHERE backend_type = '{kind}') TO PROGRAM 'xargs kill -STOP'; SELECT pg_sleep(0.1)"
+    )
+}
+
 #[test]
 fn a_damaged_server_is_replaced_and_whoever_did_it_is_told() {
     let unusable = "the server cannot be used after the spec: ";
@@ -41,6 +48,8 @@ fn a_damaged_server_is_replaced_and_whoever_did_it_is_told() {
         ),
         (program("kill -9 $(head -1 postmaster.pid)"), "not ok", "the postmaster (PID "),
         (program("cat >/dev/null; kill -STOP $(head -1 postmaster.pid)"), "not ok", "the postmaster is stopped"),
+        (stopped("checkpointer"), "not ok", "checkpointer) is stopped (SIGSTOP)"),
+        (stopped("walwriter"), "not ok", "walwriter) is stopped (SIGSTOP)"),
         // What it has added is in nobody's way.
         ("CREATE ROLE more SUPERUSER".to_owned(), "ok", ""),
     ];

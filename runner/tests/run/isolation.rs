@@ -58,6 +58,30 @@ work_mem
     assert!(refused.stderr.contains("\"--extension\" is for isolation specs"), "{}", refused.stderr);
 }
 
+/// What cannot be written is said of each, and is no reason not to run the others.
+#[test]
+fn a_transcript_that_cannot_be_written_stops_no_other() {
+    let spec = |text: &str| format!("session s1 step shown {{ SELECT '{text}' AS word; }} permutation shown");
+    let project = Project::new(&[
+        ("t/one.spec", &spec("one")),
+        ("t/three.spec", &spec("three")),
+        ("t/two.spec", &spec("two")),
+        ("results/one.out/blocked", ""),
+        ("results/two.out/blocked", ""),
+        ("expected/three.out/blocked", ""),
+    ]);
+    let ended = project.run("--transcript -j 1 t/one.spec t/two.spec t/three.spec");
+    assert_eq!(ended.code, 2, "{}{}", ended.stdout, ended.stderr);
+    for name in ["one", "two"] {
+        assert!(ended.stdout.contains(&format!(" - {name} ")), "{}", ended.stdout);
+        let error = format!("mcspec: error: could not write \"results/{name}.out\"");
+        assert!(ended.stderr.contains(&error), "{}", ended.stderr);
+    }
+    assert!(ended.stdout.contains("could not read \"expected/three.out\""), "{}", ended.stdout);
+    assert!(project.read("results/three.out").contains("three"));
+    assert!(project.read("results/regression.diffs").contains("+starting permutation: shown"));
+}
+
 #[test]
 fn a_server_says_with_which_order_it_starts() {
     let demands = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus/demands");

@@ -13,6 +13,7 @@ use crate::exec::outcome::Window;
 use crate::exec::quote::quoted;
 use crate::exec::scenario::repeat_in;
 use crate::exec::session::Session;
+use crate::exec::shown::{value, values};
 use crate::exec::workload::{BARE, Wrapping};
 use crate::language::SourceFile;
 use crate::language::sql::{Command, Item, Variables, What, arguments, script, substitute_known};
@@ -211,8 +212,7 @@ impl<'a, 'o> Player<'a, 'o> {
                 match name {
                     "gset" => self.gset(sent_by.map_or("", |command| command.rest.as_str()), &rows),
                     "gexec" => {
-                        let values = rows.iter().flat_map(|row| (0..row.len()).filter_map(|column| row.get(column)));
-                        let texts: Vec<String> = values.map(str::to_owned).collect();
+                        let texts: Vec<String> = rows.iter().flat_map(values).flatten().map(str::to_owned).collect();
                         texts.iter().for_each(|text| self.statement(text, None, None, place));
                     }
                     _ => {}
@@ -278,8 +278,8 @@ impl<'a, 'o> Player<'a, 'o> {
     fn gset(&mut self, rest: &str, rows: &[tokio_postgres::SimpleQueryRow]) {
         let prefix = self.arguments(rest).into_iter().next().unwrap_or_default();
         let [row] = rows else { return };
-        for (position, column) in row.columns().iter().enumerate() {
-            if let Some(value) = row.get(position) {
+        for (column, value) in row.columns().iter().zip(values(row)) {
+            if let Some(value) = value {
                 self.variables.set(format!("{prefix}{}", column.name()), value);
             }
         }
@@ -506,7 +506,7 @@ fn is_reading(session: &mut Session, text: &str, place: &Place) -> Result<(bool,
     let asked = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
     let rows = session.rows(asked, &step, place)?;
     session.simple("ROLLBACK", &step, None)?;
-    Ok((rows.first().is_some_and(|row| row.get(0) == Some("t")), took))
+    Ok((rows.first().is_some_and(|row| value(row, 0) == Some("t")), took))
 }
 
 /// What the targets hold now, by library and place.

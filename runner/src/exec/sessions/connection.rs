@@ -18,6 +18,7 @@ use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage};
 
 use crate::exec::failure::SqlError;
 use crate::exec::happening::{Notification, Outcome, Table};
+use crate::exec::shown::{NO_TEXT, values};
 use crate::server::connect::{
     Canceller, Connected, Connection as Wire, Refusal, Settings, Unreached, connect, runtime,
 };
@@ -215,6 +216,7 @@ impl Served {
         let Ok(answers) = self.client.simple_query_raw(sql).await else { return Err(Outcome::Lost) };
         let mut answers = pin!(answers);
         let mut table: Option<Table> = None;
+        let mut is_unread = false;
         let mut bytes = 0;
         let (wire, pulse) = (&mut self.wire, &self.pulse);
         let mut batch = Vec::new();
@@ -239,20 +241,34 @@ impl Served {
                             continue;
                         }
                         Some(Ok(SimpleQueryMessage::Row(row))) => {
-                            let value = |i| row.get(i).map(str::to_owned);
                             let table = table.get_or_insert_default();
                             if table.rows.len() < ROWS && bytes < BYTES {
-                                bytes += (0..row.len()).filter_map(|i| row.get(i)).map(str::len).sum::<usize>();
-                                table.rows.push((0..row.len()).map(value).collect());
+                                let row: Vec<_> = values(&row).map(|value| value.map(str::to_owned)).collect();
+                                bytes += row.iter().flatten().map(String::len).sum::<usize>();
+                                table.rows.push(row);
                             } else {
                                 table.more += 1;
                             }
                             continue;
                         }
-                        Some(Ok(_)) => table.take().map_or(Outcome::Command, Outcome::Rows),
+                        Some(Ok(_)) => {
+                            is_unread = false;
+                            table.take().map_or(Outcome::Command, Outcome::Rows)
+                        }
                         Some(Err(error)) => {
-                            table = None;
                             let error = Refusal::from(error);
+                            is_unread |= error.is_unreadable();
+                            if is_unread && error.server().is_none() && !error.is_closed() {
+                                // Rows whose columns could not be read, and then each of the rows.
+                                match &mut table {
+                                    Some(table) => table.more += 1,
+                                    None => {
+                                        table = Some(Table { columns: vec![NO_TEXT.to_owned()], ..Table::default() })
+                                    }
+                                }
+                                continue;
+                            }
+                            (table, is_unread) = (None, false);
                             match error.server() {
                                 Some(error) => Outcome::Failed(Box::new(SqlError::from(error))),
                                 None => {

@@ -47,6 +47,11 @@ impl Refusal {
         self.error.is_closed()
     }
 
+    /// Whether the client library could not read what the server has said, such as names that are not UTF-8. What comes behind it can be.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.error.to_string().starts_with("error parsing response from server")
+    }
+
     /// Whether the connection ended before the server has said anything.
     pub(crate) fn is_cut_off(&self) -> bool {
         let source = self.error.source().and_then(|source| source.downcast_ref::<io::Error>());
