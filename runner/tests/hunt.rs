@@ -26,14 +26,26 @@ const SUBJECTS: [&str; 10] = [
 ];
 
 /// A repository as its maintainer has it, without a `mcspec.toml`.
-fn repository() -> Project {
+fn repository(name: &str) -> Project {
     let project = Project::new(&[]);
     fs::remove_file(project.path("mcspec.toml")).unwrap();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus/hunted");
-    for entry in fs::read_dir(sources).unwrap().flatten() {
-        fs::copy(entry.path(), project.path(entry.file_name().to_str().unwrap())).unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus").join(name);
+    let files =
+        |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten().filter(|one| one.path().is_file());
+    for (below, directory) in [("", sources.clone()), ("sql/", sources.join("sql"))] {
+        for entry in files(&directory) {
+            let path = project.path(&format!("{below}{}", entry.file_name().to_str().unwrap()));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::copy(entry.path(), path).unwrap();
+        }
     }
     project
+}
+
+/// The specs that were written.
+fn specs(project: &Project) -> Vec<String> {
+    let written = fs::read_dir(project.path("specs/hunt")).unwrap().flatten();
+    written.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect()
 }
 
 fn hunt(project: &Project, arguments: &str) -> Ended {
@@ -45,15 +57,11 @@ fn hunt(project: &Project, arguments: &str) -> Ended {
 
 #[test]
 fn each_bug_is_found_and_nothing_in_the_twin() {
-    let project = repository();
+    let project = repository("hunted");
     let reports = "--report json=hunt.json --report sarif=hunt.sarif --report html=hunt.html --report markdown=hunt.md";
     let ended = hunt(&project, &format!("--time 10m --rounds 3 {reports}"));
     assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
-    let specs: Vec<String> = fs::read_dir(project.path("specs/hunt"))
-        .unwrap()
-        .flatten()
-        .map(|entry| fs::read_to_string(entry.path()).unwrap())
-        .collect();
+    let specs = specs(&project);
     for subject in SUBJECTS {
         let is_shown = specs.iter().any(|spec| spec.contains(&format!("{subject}(")));
         assert!(is_shown, "{subject}\n{}", ended.stdout);
@@ -112,4 +120,31 @@ fn what_cannot_be_hunted_is_reported() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn what_is_around_a_call_counts() {
+    let project = repository("driven");
+    let ended = hunt(&project, "--time 10m --rounds 2");
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let specs = specs(&project);
+    // What is called, in which way, and what else the spec has.
+    for (subject, words) in [
+        ("of_name('TABLE things')", "CREATE TABLE things"),
+        ("by_key(", "|| :i)"),
+        ("by_size(repeat(", "query_peak"),
+        ("of_table('mcspec_used'", "DROP TABLE mcspec_used"),
+        ("planned()", "DISCARD"),
+        ("by_parameter()", "SET driven.parameter"),
+        ("CALL refuses(", "expect error '42P01'"),
+    ] {
+        let is_shown = specs.iter().any(|spec| spec.contains(subject) && spec.contains(words));
+        assert!(is_shown, "{subject} {words}\n{}{}", ended.stdout, specs.join("\n"));
+    }
+    assert!(!specs.iter().any(|spec| spec.contains("_fixed(")), "{}", ended.stdout);
+    // Of all that the tests make there is what is needed.
+    assert!(!specs.iter().any(|spec| spec.contains("TABLE others") || spec.contains("INSERT")), "{}", specs.join("\n"));
+    let run = project.run("");
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("7 failed as expected"), "{}", run.stdout);
 }

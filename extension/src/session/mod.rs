@@ -11,6 +11,7 @@ mod mode;
 mod observed;
 mod observed_file;
 mod outside;
+pub(crate) mod reached;
 mod window;
 mod workers;
 

@@ -7,7 +7,8 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.run_scenario(text, integer, text, text, integer, integer), ext_memcheck.scenario_descriptions(),
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
-    ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats()
+    ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
+    ext_memcheck.sites_reached(integer)
     FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
 GRANT EXECUTE ON FUNCTION
@@ -56,4 +57,5 @@ COMMENT ON FUNCTION ext_memcheck.end_in(integer) IS 'closes the check window in 
 COMMENT ON FUNCTION ext_memcheck.look_at(integer) IS 'has an observed session look at what its statement has done so far';
 COMMENT ON FUNCTION ext_memcheck.live_allocations(integer) IS 'what traced libraries hold in a process, by place and context';
 COMMENT ON FUNCTION ext_memcheck.backend_contexts(integer) IS 'memory contexts of a process';
+COMMENT ON FUNCTION ext_memcheck.sites_reached(integer) IS 'places in traced libraries that have allocated in this session';
 COMMENT ON FUNCTION ext_memcheck.catcache_stats() IS 'catalog caches of this session';

@@ -5,6 +5,7 @@ mod catcache;
 mod log;
 mod objects;
 mod scenario;
+mod sites;
 mod window;
 
 use memcheck_core::gap::GAPS;

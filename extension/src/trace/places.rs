@@ -1,7 +1,7 @@
 //! Where sites are: their libraries, functions and stacks.
 
 use memcheck_core::census::SiteId;
-use memcheck_core::{Frame, Site};
+use memcheck_core::{Frame, Site, room};
 
 use super::sites::Sites;
 use super::stacks::Stacks;
@@ -23,6 +23,18 @@ impl Places<'_> {
             frame: self.stack.frame(site.pc).unwrap_or_default(),
             stack: self.stacks.get(stack).into_iter().filter_map(|pc| self.stack.frame(pc)).collect(),
         }
+    }
+
+    /// The places with numbers above that one, by number; nothing where there is no room for all.
+    pub(crate) fn after(&self, number: u32) -> Vec<(u32, Frame)> {
+        /// What each takes, about (bytes).
+        const PLACE: usize = 256;
+        let known = u32::try_from(self.sites.known()).unwrap_or(u32::MAX);
+        let new = number.saturating_add(1)..known;
+        if !room::is_there_for(new.len() * PLACE) {
+            return Vec::new();
+        }
+        new.filter_map(|number| Some((number, self.stack.frame(self.sites.get(number).pc)?))).collect()
     }
 
     /// A number for what a site is judged together with: the library it is in, or nothing else.

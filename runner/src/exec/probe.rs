@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use memcheck_core::ScenarioKind;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::engine;
@@ -12,7 +13,7 @@ use super::session::Session;
 use super::shown::values;
 use super::workload::BARE;
 use crate::language::ast::Trace;
-use crate::plan::Case;
+use crate::plan::{Case, Values};
 use crate::server::Server;
 
 /// How long a statement may take, for the server.
@@ -26,6 +27,10 @@ const PIPELINED: usize = 16;
 
 /// SQLSTATE of a statement that was cancelled (query_canceled).
 const CANCELED: &str = "57014";
+
+/// Two executions.
+const ONE: Values = Values { i: 1, rows: 0 };
+const OTHER: Values = Values { i: 2, rows: 0 };
 
 /// How much of an answer is looked at, in bytes.
 const ANSWER: usize = 1 << 16;
@@ -81,12 +86,24 @@ pub struct Prober<'a> {
     database: String,
     targets: Targets,
     session: Option<Session<'a>>,
+    /// A database that is copied for what brings all that it needs.
+    pattern: Option<&'static str>,
+    /// The last place of which the session has told that it allocates; none where it cannot tell.
+    last_site: Option<i32>,
 }
+
+/// The copy.
+const COPY: &str = "mcspec_copy";
 
 impl<'a> Prober<'a> {
     /// In a database that has the engine. The libraries that are charged are those of the targets.
     pub fn new(server: &'a Server, database: &str, targets: Targets) -> Self {
-        Prober { server, database: database.to_owned(), targets, session: None }
+        Prober { server, database: database.to_owned(), targets, session: None, pattern: None, last_site: Some(0) }
+    }
+
+    /// The same, with a database of which a copy is made for what brings all that it needs.
+    pub fn with_pattern(self, pattern: Option<&'static str>) -> Self {
+        Prober { pattern, ..self }
     }
 
     /// Ends the session: the next statement has another one.
@@ -102,6 +119,7 @@ impl<'a> Prober<'a> {
             let options = engine::tracing(Trace::On, &self.targets);
             let options = format!("{options} -c statement_timeout={STATEMENT}");
             self.session = Some(Session::open(self.server, &self.database, &options, LIMIT)?);
+            self.last_site = self.last_site.map(|_| 0);
         }
         let session = self.session.as_mut().expect("it was opened");
         session.give(LIMIT);
@@ -144,8 +162,9 @@ impl<'a> Prober<'a> {
     /// # Errors
     ///
     /// The first that failed, or that lost the session.
-    pub fn send<'s>(&mut self, statements: impl IntoIterator<Item = &'s String>) -> Result<(), Answer> {
-        let statements: Vec<&str> = statements.into_iter().map(String::as_str).collect();
+    pub fn send<S: AsRef<str>>(&mut self, statements: impl IntoIterator<Item = S>) -> Result<(), Answer> {
+        let statements: Vec<S> = statements.into_iter().collect();
+        let statements: Vec<&str> = statements.iter().map(AsRef::as_ref).collect();
         // While it reads what is copied, the server understands no other statement.
         let is_copied = statements.iter().any(|sql| sql.to_ascii_lowercase().contains("copy"));
         let mut first = None;
@@ -172,6 +191,28 @@ impl<'a> Prober<'a> {
         first.map_or(Ok(()), Err)
     }
 
+    /// The places in the targets that have allocated in this session since that was asked last: libraries and offsets.
+    pub fn new_sites(&mut self) -> Vec<(String, i64)> {
+        let Some(last) = self.last_site.filter(|_| self.session.is_some()) else { return Vec::new() };
+        let sql = format!("SELECT number, source_lib, site_offset FROM ext_memcheck.sites_reached({last})");
+        let asked = self.session().and_then(|session| session.query(&sql, &[], &Step::Engine("sites_reached"), None));
+        match asked {
+            Ok(rows) => {
+                self.last_site = rows.iter().map(|row| row.get(0)).max().or(Some(last));
+                rows.iter().map(|row| (row.get(1), row.get(2))).collect()
+            }
+            // An engine that is older does not know.
+            Err(failure) => {
+                if failure.lost_the_session() {
+                    self.session = None;
+                } else {
+                    self.last_site = None;
+                }
+                Vec::new()
+            }
+        }
+    }
+
     /// What the session holds now.
     pub fn held(&mut self) -> Option<Held> {
         let sql = "SELECT coalesce(pg_catalog.sum(bytes), 0)::pg_catalog.int8, coalesce(pg_catalog.sum(allocations), 0)::pg_catalog.int8,
@@ -189,7 +230,9 @@ impl<'a> Prober<'a> {
     /// What kept it from its end.
     pub fn look(&mut self, case: &Case) -> Result<Vec<Window>, Box<Failure>> {
         let wanted = &case.scenarios[0];
-        if !matches!(wanted.kind, memcheck_core::ScenarioKind::GrowthBenchmark) {
+        // In a session that has seen keys already they are not new.
+        let has_keys = wanted.workload.statements.iter().any(|statement| statement.text(ONE) != statement.text(OTHER));
+        if has_keys || wanted.kind != ScenarioKind::GrowthBenchmark {
             let outcome = self.look_afresh(case);
             return outcome.failure.map_or(Ok(outcome.windows), |failure| Err(Box::new(failure)));
         }
@@ -206,6 +249,22 @@ impl<'a> Prober<'a> {
             self.session = None;
             Box::new(failure)
         })
+    }
+
+    /// Looks at it where there is nothing that it has not made itself.
+    pub fn look_alone(&mut self, case: &Case) -> ScenarioOutcome {
+        let Some(pattern) = self.pattern else { return self.look_afresh(case) };
+        let copied =
+            Session::open(self.server, self.server.maintenance_database(), "", LIMIT).and_then(|mut session| {
+                let drop = format!("DROP DATABASE IF EXISTS {COPY} WITH (FORCE)");
+                let copy = format!("CREATE DATABASE {COPY} TEMPLATE {pattern}");
+                let done = [drop, copy].iter().try_for_each(|sql| session.simple(sql, &Step::Database, None));
+                session.end(done)
+            });
+        if copied.is_err() {
+            return self.look_afresh(case);
+        }
+        scenario::run(self.server, COPY, case, 0, &self.targets, &mut |_, _| {})
     }
 
     /// Looks at it in a session of its own.

@@ -1,7 +1,7 @@
 //! What a hunt keeps for the next one, in a file: how far it has come, arguments that led to something new, and the bugs that are
 //! known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -83,6 +83,30 @@ impl Corpus {
         }
     }
 
+    /// Drops arguments that tell nothing that others do not: the same ones once more, and those whose answers are neither the shortest
+    /// nor the longest of their kind.
+    pub fn shrink(&mut self) {
+        for kept in self.subjects.values_mut() {
+            let mut known = BTreeSet::new();
+            kept.lists.retain(|_, list| known.insert(list.clone()));
+            // An answer is known by its rows, its size and whether it is NULL.
+            let answer = |behaviour: &str| {
+                let words: Vec<&str> = behaviour.split(' ').collect();
+                let [rows, size, is_null] = words.as_slice() else { return None };
+                Some((format!("{rows} {is_null}"), size.parse::<u32>().ok()?))
+            };
+            let mut sizes: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+            for (kind, size) in kept.lists.keys().filter_map(|behaviour| answer(behaviour)) {
+                let (least, most) = sizes.entry(kind).or_insert((size, size));
+                (*least, *most) = ((*least).min(size), (*most).max(size));
+            }
+            kept.lists.retain(|behaviour, _| match answer(behaviour) {
+                Some((kind, size)) => sizes.get(&kind).is_none_or(|(least, most)| size == *least || size == *most),
+                None => true,
+            });
+        }
+    }
+
     /// The arguments that are kept of a subject.
     pub fn lists(&self, what: &str) -> impl Iterator<Item = &Vec<String>> {
         self.subjects.get(what).into_iter().flat_map(|kept| kept.lists.values())
@@ -92,6 +116,25 @@ impl Corpus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_tell_is_dropped() {
+        let mut corpus = Corpus::default();
+        for (behaviour, value) in [
+            ("1 0 false", "a"),
+            ("1 3 false", "b"),
+            ("1 7 false", "c"),
+            ("1 0 true", "d"),
+            ("22023 no", "e"),
+            ("sites 4", "a"),
+            ("sites 9", "f"),
+        ] {
+            corpus.keep("f", behaviour, &[value.to_owned()]);
+        }
+        corpus.shrink();
+        let left: Vec<&str> = corpus.lists("f").map(|list| list[0].as_str()).collect();
+        assert_eq!(left, ["a", "d", "c", "e", "f"]);
+    }
 
     #[test]
     fn what_is_kept_is_there_again() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use memcheck_core::finding::MarkPoint;
 use memcheck_core::{CheckKind, Finding, Site};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +88,20 @@ impl Wrong {
 }
 
 /// Contexts of which a statement, and what it calls, has its memory.
-const OF_STATEMENTS: [&str; 4] = ["PortalMemory", "MessageContext", "ErrorContext", "TransactionAbortContext"];
+const OF_STATEMENTS: [&str; 4] = ["TopPortalContext", "MessageContext", "ErrorContext", "TransactionAbortContext"];
+
+/// How much more the last and the last but one of sizes take than half of it did, at least, where that is more than can be expected: a
+/// buffer that is doubled takes twice as much, now and then a bit more.
+const SUPERLINEAR: f64 = 2.6;
+
+/// Whether a peak over the size of an argument grows faster than the argument, all the way.
+pub fn outgrows_size(finding: &Finding) -> bool {
+    let [.., first, middle, last] = finding.marks.as_slice() else { return false };
+    let grows = |few: u64, many: u64| few > 0 && many as f64 >= SUPERLINEAR * few as f64;
+    let of =
+        |figure: fn(&MarkPoint) -> u64| grows(figure(first), figure(middle)) && grows(figure(middle), figure(last));
+    of(|mark| mark.used) || of(|mark| mark.objects)
+}
 
 /// Whether a finding is one that counts. What is held as long as the session or its transaction lasts may be given back at the end of
 /// either: whether it is, executions one after the other tell.
@@ -148,6 +162,19 @@ pub struct Bug {
     pub stock: Option<Stock>,
 }
 
+impl Bug {
+    /// What else there is to say of how it is shown.
+    pub fn note(&self) -> Option<&'static str> {
+        match (self.shape, &self.wrong) {
+            (shape, Wrong::Violation(_)) if shape.has_keys() => Some(
+                "Each execution is about something else: what is kept of the one before is not given up, however many there are.",
+            ),
+            (Shape::Size, Wrong::Violation(_)) => Some("What it takes grows faster than the argument does."),
+            _ => None,
+        }
+    }
+}
+
 /// What a hunt has come to, for all who take part in it.
 #[derive(Debug, Default)]
 pub struct State {
@@ -161,6 +188,8 @@ pub struct State {
     pub executions: u64,
     /// What is kept for the next hunt, with what the last one has kept.
     pub corpus: Corpus,
+    /// Places of the targets that have allocated: libraries and offsets.
+    pub sites: BTreeSet<(String, i64)>,
     /// The subjects that were called.
     pub called: BTreeSet<String>,
     /// Bugs of earlier hunts.

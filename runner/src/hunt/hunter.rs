@@ -5,19 +5,23 @@
 //! holds. A window, with its fits and its confirmation, is opened where that has grown, and once for each new behaviour of a
 //! subject.
 
+mod reduce;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use memcheck_core::ScenarioKind;
 
-use super::found::{Bug, Key, Shared, Wrong, counts};
+use super::found::{Bug, Key, Shared, Wrong, counts, outgrows_size};
 use super::pool::given;
 use super::proof::answers;
 use super::quarry::Quarry;
 use super::script::{Script, case};
 use super::shape::Shape;
 use super::subject::{Form, SetAside, Subject};
+use super::ways::{Around, settings};
 use crate::exec::probe::{Answer, Prober};
+use crate::init::literals::quoted;
 use crate::server::is_interrupted;
 
 /// How many lists of arguments a subject is called with at a time: at first few, so that all subjects have their turn.
@@ -27,9 +31,11 @@ const MOST: usize = 16;
 /// With how many it is called at first, roughly.
 const SKIMMED: usize = 12;
 
-/// Executions before it is asked what the session holds, and between two such questions.
+/// Executions before it is asked what the session holds.
 const WARMUP: usize = 3;
-const ROUGH: usize = 4;
+
+/// So many calls are driven at a time in a way in which each execution has a key of its own.
+const KEYED: usize = 2;
 
 /// Iterations of a window for what holds more, and for what is only new.
 const CLOSE: u64 = 40;
@@ -45,11 +51,12 @@ const CRASHES: u32 = 2;
 /// What takes longer is not repeated.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// So many behaviours of a subject driven in one way are looked at closely without any other reason.
-const BEHAVIOURS: usize = 3;
+/// So often a way in which each execution has a key of its own is looked at closely in vain: a cache that has room yet holds more
+/// with each.
+const VAIN: u64 = 2;
 
-/// What SQLSTATEs begin with of statements that could not be understood, and never came to the function; a function may raise them too.
-const NOT_UNDERSTOOD: &[&str] = &["42", "0A"];
+/// The number of the first rough execution: those of windows begin with 0.
+const NUMBERS: u64 = 1_000_000;
 
 /// Somebody who takes part, with a session and perhaps a server of their own.
 pub struct Hunter<'a> {
@@ -61,6 +68,12 @@ pub struct Hunter<'a> {
     seen: BTreeSet<(usize, Shape, String)>,
     /// How often a way of calling a subject was looked at closely, and found to be what is known.
     known: BTreeMap<(usize, Shape), u64>,
+    /// How often one with keys was looked at closely.
+    looked: BTreeMap<(usize, Shape), u64>,
+    /// The number of the next rough execution.
+    number: u64,
+    /// What may be changed between two calls; nothing before it was asked for.
+    around: Option<Around>,
     trouble: BTreeMap<usize, Trouble>,
     bear_out: &'a mut dyn FnMut(&mut Prober, Bug) -> Option<Bug>,
 }
@@ -103,6 +116,9 @@ impl<'a> Hunter<'a> {
             random: fastrand::Rng::with_seed(seed),
             seen: BTreeSet::new(),
             known: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            number: NUMBERS,
+            around: None,
             trouble: BTreeMap::new(),
             bear_out,
         }
@@ -255,9 +271,14 @@ impl<'a> Hunter<'a> {
         let subject = &self.quarry.subjects[at];
         let sql = subject.statement(&values);
         self.shared.lock().calls += 1;
-        match self.prober.ask(&sql) {
+        let answer = self.prober.ask(&sql);
+        let reached = self.new_sites(subject, &values);
+        match answer {
             Answer::Rows { count, text, is_null, took } => {
-                self.shared.lock().called.insert(subject.what.clone());
+                // A function that is STRICT is not called with a NULL.
+                if !is_null || !values.iter().any(|value| value.starts_with("NULL")) {
+                    self.shared.lock().called.insert(subject.what.clone());
+                }
                 if took > SLOW {
                     self.shared.lock().left_out.slow += 1;
                     return None;
@@ -269,13 +290,11 @@ impl<'a> Hunter<'a> {
                     self.found(at, Shape::Plain, &values, script, wrong);
                 }
                 let size = text.len().checked_ilog2().unwrap_or(0);
-                let behaviour = format!("{} {size} {is_null}", count.min(3));
+                let behaviour = format!("{} {size} {is_null}{reached}", count.min(3));
                 self.shared.lock().corpus.keep(&subject.what, &behaviour, &values);
                 Some(Called { values, error: None, behaviour })
             }
-            Answer::Error { code, message }
-                if NOT_UNDERSTOOD.iter().any(|class| code.starts_with(class)) && !self.is_understood(subject, &sql) =>
-            {
+            Answer::Error { code, message } if !self.has_come_to_it(subject, &sql, &values, &code, &message) => {
                 self.shared.lock().not_understood.insert(subject.what.clone(), message);
                 None
             }
@@ -283,7 +302,7 @@ impl<'a> Hunter<'a> {
                 self.shared.lock().called.insert(subject.what.clone());
                 let words = message.split(['"', '\'', ':']).next().unwrap_or_default().to_owned();
                 self.shared.lock().corpus.keep(&subject.what, &format!("{code} {words}"), &values);
-                Some(Called { values, error: Some(code), behaviour: words })
+                Some(Called { values, error: Some(code), behaviour: words + &reached })
             }
             Answer::Late => {
                 self.trouble.entry(at).or_default().late += 1;
@@ -297,15 +316,50 @@ impl<'a> Hunter<'a> {
         }
     }
 
-    /// Whether a statement that has failed is understood, so that it is the function that has failed: PREPARE analyzes it, and
-    /// executes nothing (prepare.c, PrepareQuery).
-    fn is_understood(&mut self, subject: &Subject, sql: &str) -> bool {
-        let prepared = matches!(self.prober.ask(&format!("PREPARE mcspec_understood AS {sql}")), Answer::Rows { .. });
-        if prepared {
-            self.prober.ask("DEALLOCATE mcspec_understood");
+    /// Arguments with which code is reached that has not allocated before are worth keeping, and varying. What there is to say of that in
+    /// a behaviour.
+    fn new_sites(&mut self, subject: &Subject, values: &[String]) -> String {
+        let new = self.prober.new_sites();
+        let mut state = self.shared.lock();
+        let before = state.sites.len();
+        state.sites.extend(new);
+        let reached = state.sites.len();
+        if reached == before {
+            return String::new();
         }
+        let behaviour = format!(" sites {reached}");
+        state.corpus.keep(&subject.what, behaviour.trim_start(), values);
+        behaviour
+    }
+
+    /// Whether a call that has failed has come to the function: it is understood, which PREPARE tells, since it analyzes and executes
+    /// nothing (prepare.c, PrepareQuery), and for CALL the body of a function (pg_proc.c, fmgr_sql_validator); and it is not its
+    /// arguments that fail.
+    fn has_come_to_it(&mut self, subject: &Subject, sql: &str, values: &[String], code: &str, message: &str) -> bool {
+        // It is the literal that is called, so to speak.
+        if subject.arguments.iter().any(|one| one.name.starts_with("literal of ")) {
+            return true;
+        }
+        let is_the_same =
+            |answer: Answer| matches!(answer, Answer::Error { code: c, message: m } if c == code && m == message);
+        let analyze = match subject.form {
+            Form::Call => format!(
+                "CREATE OR REPLACE FUNCTION pg_temp.mcspec_understood() RETURNS void LANGUAGE sql AS {}",
+                quoted(sql)
+            ),
+            _ => format!("PREPARE mcspec_understood AS {sql}"),
+        };
+        let analyzed = self.prober.ask(&analyze);
+        self.prober.ask(match subject.form {
+            Form::Call => "DROP FUNCTION IF EXISTS pg_temp.mcspec_understood()",
+            _ => "DEALLOCATE ALL",
+        });
         // Of statements that are not planned PREPARE knows nothing.
-        prepared || subject.form == Form::Call || subject.form == Form::Statement && !sql.starts_with("SELECT ")
+        let is_planned = subject.form != Form::Statement || sql.starts_with("SELECT ");
+        if is_planned && is_the_same(analyzed) {
+            return false;
+        }
+        values.is_empty() || !is_the_same(self.prober.ask(&format!("SELECT {}", values.join(", "))))
     }
 
     /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.
@@ -313,9 +367,12 @@ impl<'a> Hunter<'a> {
         let subject = &self.quarry.subjects[at];
         let others = self.quarry.pool.choose(subject, &mut self.random);
         let mut scripts: Vec<(usize, Script)> = Vec::new();
-        for (position, call) in calls.iter().enumerate() {
+        let most = if shape.has_keys() { KEYED } else { calls.len() };
+        for (position, call) in calls.iter().take(most).enumerate() {
             let others = others.as_ref().filter(|others| others.len() == call.values.len()).unwrap_or(&call.values);
-            scripts.extend(subject.script(shape, &call.values, others, error).map(|script| (position, script)));
+            let around = self.around();
+            let made = subject.scripts(shape, &call.values, others, error, around);
+            scripts.extend(made.into_iter().map(|script| (position, script)));
         }
         let (rough, others): (Vec<_>, Vec<_>) = scripts
             .into_iter()
@@ -328,6 +385,10 @@ impl<'a> Hunter<'a> {
                 false => {}
             }
         }
+        // Whoever remembers a type has something to remember of each.
+        if shape == Shape::Retyped {
+            return;
+        }
         let mut close: Vec<(usize, Script, u64)> = Vec::new();
         let any = self.grows(at, shape, calls, &working);
         if depth == Depth::Growth && !any {
@@ -338,7 +399,7 @@ impl<'a> Hunter<'a> {
                 return;
             }
             match any && self.grows(at, shape, calls, std::slice::from_ref(&one)) {
-                true => close.push((one.0, one.1, CLOSE)),
+                true => close.push((one.0, one.1, CLOSE.max(if shape.has_keys() { shape.iterations() } else { 0 }))),
                 false => close.push((one.0, one.1, NEW)),
             }
         }
@@ -350,11 +411,19 @@ impl<'a> Hunter<'a> {
             let call = calls[position];
             let behaviour = (at, shape, call.behaviour.clone());
             let looked = self.seen.iter().filter(|(subject, way, _)| (*subject, *way) == (at, shape)).count();
-            let is_new = looked < BEHAVIOURS && self.seen.insert(behaviour);
-            if is_new || iterations == CLOSE {
+            let is_new = looked < shape.looks() && self.seen.insert(behaviour);
+            let is_vain = shape.has_keys() && self.looked.get(&(at, shape)).is_some_and(|&times| times >= VAIN);
+            if is_new || (iterations >= CLOSE && !is_vain) {
+                *self.looked.entry((at, shape)).or_default() += 1;
                 self.look_closely(at, shape, &call.values, script, iterations);
             }
         }
+    }
+
+    /// What may be changed between two calls: what the library has defined as soon as it was called.
+    fn around(&mut self) -> &Around {
+        let (tables, prober) = (&self.quarry.tables, &mut self.prober);
+        self.around.get_or_insert_with(|| Around { tables: tables.clone(), settings: settings(prober) })
     }
 
     /// Executes the workload so many times. Whether it does what it should.
@@ -363,7 +432,12 @@ impl<'a> Hunter<'a> {
         let together = if matches!(self.quarry.subjects[at].form, Form::Script { .. }) { 1 } else { times };
         for _ in 0..times / together {
             self.shared.lock().executions += together as u64;
-            let statements = script.workload.iter().cycle().take(script.workload.len() * together);
+            let statements: Vec<String> = (0..together)
+                .flat_map(|_| {
+                    self.number += 1;
+                    script.execution(self.number)
+                })
+                .collect();
             match (self.prober.send(statements), &script.error) {
                 (Ok(()), None) => {}
                 (Err(Answer::Error { code, .. }), Some(expected)) if code == *expected => {}
@@ -376,6 +450,8 @@ impl<'a> Hunter<'a> {
                     self.tell_aside(at);
                     return false;
                 }
+                // Nobody has said that it works with another argument.
+                _ if shape.has_keys() => return false,
                 _ => {
                     self.shared.lock().left_out.otherwise += 1;
                     return false;
@@ -389,7 +465,7 @@ impl<'a> Hunter<'a> {
     fn grows(&mut self, at: usize, shape: Shape, calls: &[&Called], scripts: &[(usize, Script)]) -> bool {
         let Some(before) = self.prober.held().filter(|_| !scripts.is_empty()) else { return false };
         for (position, script) in scripts {
-            if !self.execute(at, shape, &calls[*position].values, script, ROUGH) {
+            if !self.execute(at, shape, &calls[*position].values, script, shape.rough()) {
                 return false;
             }
         }
@@ -410,11 +486,15 @@ impl<'a> Hunter<'a> {
             Ok(windows) => {
                 self.shared.lock().executions += iterations;
                 for finding in windows.into_iter().flat_map(|window| window.findings).filter(counts) {
+                    if shape == Shape::Size && !outgrows_size(&finding) {
+                        continue;
+                    }
                     self.found(at, shape, values, script.clone(), Wrong::Violation(Box::new(finding)));
                 }
             }
             Err(failure) => match Wrong::of(&failure) {
                 Some(wrong) => self.lost(at, shape, values, script, Some(wrong)),
+                None if shape == Shape::Size => {}
                 None => self.shared.lock().left_out.otherwise += 1,
             },
         }
@@ -465,49 +545,17 @@ impl<'a> Hunter<'a> {
             }
         }
         let (script, values) = self.reduced(subject, shape, values, script, &wrong);
+        let Some(script) = self.standing_alone(&subject.what, shape, script, &wrong) else {
+            let words = format!("{} ({}): {}", subject.expression(&values), shape, wrong.words());
+            self.shared.lock().passing.push(words);
+            return;
+        };
+        let script = self.shortened(&subject.what, shape, script, &wrong);
         let words = format!("{} ({}): {}", subject.expression(&values), shape, wrong.words());
         let bug = Bug { what: subject.what.clone(), shape, wrong, script, stock: None };
         match (self.bear_out)(&mut self.prober, bug) {
             Some(bug) => self.shared.lock().bugs.push(bug),
             None => self.shared.lock().passing.push(words),
         }
-    }
-
-    /// The smallest arguments that show the same: each in turn is replaced by the usual one, or by a shorter text.
-    fn reduced(
-        &mut self,
-        subject: &Subject,
-        shape: Shape,
-        values: &[String],
-        script: Script,
-        wrong: &Wrong,
-    ) -> (Script, Vec<String>) {
-        let mut best = (script, values.to_vec());
-        // A crash costs a restart each time.
-        let Wrong::Violation(_) = wrong else { return best };
-        let key = wrong.key(&subject.what);
-        for place in 0..values.len() {
-            let usual = subject.arguments.get(place).map(|one| self.quarry.pool.known(&one.name)).unwrap_or_default();
-            let simpler = usual.first().cloned().into_iter().chain(super::smaller(&best.1[place]));
-            for value in simpler {
-                if self.is_over() || value == best.1[place] {
-                    break;
-                }
-                let mut list = best.1.clone();
-                list[place] = value;
-                let error = best.0.error.clone().or_else(|| shape.is_of_errors().then(String::new));
-                let Some(script) = subject.script(shape, &list, &list, error.as_deref()) else { continue };
-                let Some(case) = case(&self.quarry.head, &script, &self.quarry.environment, CLOSE) else { continue };
-                let shows = self.prober.look(&case).is_ok_and(|windows| {
-                    let mut findings = windows.into_iter().flat_map(|window| window.findings);
-                    findings.any(|finding| Wrong::Violation(Box::new(finding)).key(&subject.what) == key)
-                });
-                if shows {
-                    best = (script, list);
-                    break;
-                }
-            }
-        }
-        best
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::boundary::{arrays, mutated, of};
+use super::parts::{literal, split};
 use super::subject::{Form, Notation, Subject};
 use crate::init::catalog::Type;
 use crate::init::harvest::Harvest;
@@ -15,6 +16,9 @@ const MOST: usize = 60;
 
 /// How many texts a type's input function is tried with.
 const TRIED: usize = 120;
+
+/// How long a text by chance may be, in bytes.
+const LONGEST: usize = 400;
 
 /// Values by type.
 #[derive(Debug, Clone, Default)]
@@ -123,10 +127,19 @@ impl Pool {
         subject.arguments[..count].iter().map(choose).collect()
     }
 
-    /// The same arguments but for one of them, by chance.
+    /// The same arguments but for one of them, by chance: another value, or what a literal becomes by one stroke.
     pub fn changed(&self, subject: &Subject, list: &[String], random: &mut fastrand::Rng) -> Option<Vec<String>> {
         let mut list = list.to_vec();
         let place = random.usize(0..list.len().max(1));
+        if let Some((text, behind)) = list.get(place).and_then(|value| literal(value))
+            && random.bool()
+        {
+            let text = mutated(text, random);
+            if text.len() <= LONGEST && !text.contains('\0') {
+                list[place] = format!("{}{behind}", quoted(&text));
+                return Some(list);
+            }
+        }
         let values = self.values.get(&subject.arguments.get(place)?.name).filter(|values| !values.is_empty())?;
         list.get_mut(place)?.clone_from(&values[random.usize(0..values.len())]);
         Some(list)
@@ -179,7 +192,7 @@ fn literals(name: &str, harvest: &Harvest, random: &mut fastrand::Rng) -> Vec<St
     let strokes: Vec<String> =
         (0..MOST).map(|_| mutated(&texts[random.usize(0..texts.len().min(20))], random)).collect();
     texts.extend(strokes);
-    let is_sent = |text: &String| text.len() <= 400 && !text.contains('\0');
+    let is_sent = |text: &String| text.len() <= LONGEST && !text.contains('\0');
     texts.iter().filter(|text| is_sent(text)).map(|text| quoted(text)).collect()
 }
 
@@ -193,48 +206,4 @@ pub fn given(subject: &Subject, harvest: &Harvest) -> Vec<Vec<String>> {
     }
     let lists = harvest.calls(subject.name()).iter().map(|(list, _)| split(list));
     lists.filter(|list| (subject.required..=subject.arguments.len()).contains(&list.len())).collect()
-}
-
-/// The arguments of a call, as they are written between its commas.
-pub(super) fn split(list: &str) -> Vec<String> {
-    let (mut parts, mut depth, mut quote, mut part) = (Vec::new(), 0usize, None, String::new());
-    for c in list.chars() {
-        match (quote, c) {
-            (Some(end), c) if c == end => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[') => depth += 1,
-            (None, ')' | ']') => depth = depth.saturating_sub(1),
-            (None, ',') if depth == 0 => {
-                parts.push(std::mem::take(&mut part).trim().to_owned());
-                continue;
-            }
-            _ => {}
-        }
-        part.push(c);
-    }
-    if !part.trim().is_empty() || !parts.is_empty() {
-        parts.push(part.trim().to_owned());
-    }
-    parts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_told_apart() {
-        let table: [(&str, &[&str]); 6] = [
-            ("", &[]),
-            ("1", &["1"]),
-            ("1, 'a,b', f(2, 3)", &["1", "'a,b'", "f(2, 3)"]),
-            ("ARRAY[1, 2], ROW(1, (2, 3))", &["ARRAY[1, 2]", "ROW(1, (2, 3))"]),
-            ("'it''s, so', \"a,b\"", &["'it''s, so'", "\"a,b\""]),
-            ("')', 2", &["')'", "2"]),
-        ];
-        for (list, expected) in table {
-            assert_eq!(split(list), expected, "{list}");
-        }
-    }
 }

@@ -6,13 +6,20 @@ use std::time::{Duration, Instant};
 use super::found::{Bug, Stock, Wrong};
 use super::quarry::Quarry;
 use super::script::{Script, case};
-use crate::exec::probe::{Answer, Prober};
+use super::shape::compared;
+use crate::exec::failure::{Cause, Failure};
+use crate::exec::probe::{Answer, Held, Prober};
 
 /// Fresh sessions in which it has to be seen again.
 const SESSIONS: u32 = 2;
 
-/// Iterations in each.
-const ITERATIONS: u64 = 100;
+/// So many keys fill a cache that has a bound, as far as they fit into that time; it is looked at what is held so many times.
+const KEYS: u64 = 20_000;
+const PARTS: u64 = 40;
+const KEYS_TIME: Duration = Duration::from_secs(8);
+
+/// Executions in which a crash has to come.
+const TIMES: u64 = 100;
 
 /// Executions on a server without the engine: as many as fit into the time, at most so many.
 const EXECUTIONS: u64 = 5000;
@@ -23,26 +30,69 @@ const WARMUP: u64 = 300;
 
 /// Looks at it again in fresh sessions, and takes what is found there for what was found; none where it is not seen again.
 pub fn again(quarry: &Quarry, prober: &mut Prober, mut bug: Bug) -> Option<Bug> {
-    let key = bug.wrong.key(&bug.what);
-    let case = case(&quarry.head, &bug.script, &quarry.environment, ITERATIONS)?;
     for _ in 0..SESSIONS {
         prober.renew();
-        if let Wrong::Answers(..) = &bug.wrong {
-            bug.wrong = answers(prober, &bug.script)?;
-            continue;
-        }
-        let outcome = prober.look_afresh(&case);
-        let mut found = outcome.findings.into_iter().map(|finding| Wrong::Violation(Box::new(finding)));
-        let seen = match &bug.wrong {
-            Wrong::Violation(_) => found.find(|wrong| wrong.key(&bug.what) == key),
-            Wrong::Answers(..) | Wrong::Crash { .. } | Wrong::Hang => {
-                let lost = outcome.failure.as_ref().and_then(Wrong::of);
-                lost.filter(|wrong| wrong.key(&bug.what) == key)
-            }
-        };
-        bug.wrong = seen?;
+        bug.wrong = seen(quarry, prober, &bug.what, &bug.script, &bug.wrong, bug.shape.iterations())?;
+    }
+    if bug.shape.has_keys() && matches!(bug.wrong, Wrong::Violation(_)) && levels_off(prober, &bug.script) {
+        return None;
     }
     Some(bug)
+}
+
+/// Whether what is kept of many keys, of which each is another one, levels off: as in a cache that has a bound.
+fn levels_off(prober: &mut Prober, script: &Script) -> bool {
+    prober.renew();
+    prober.send(script.before()).ok();
+    let started = Instant::now();
+    let mut held = Vec::new();
+    for part in 0..PARTS {
+        held.extend(prober.held());
+        let numbers = part * (KEYS / PARTS)..(part + 1) * (KEYS / PARTS);
+        let statements = numbers.flat_map(|number| script.execution(number));
+        // What has not levelled off by then is not said to.
+        if started.elapsed() > KEYS_TIME || prober.send(statements).is_err() {
+            break;
+        }
+    }
+    prober.renew();
+    let most = |some: &[Held]| some.iter().map(|held| held.bytes).max().unwrap_or(0);
+    // One that is emptied when it is full holds as much again, and no more.
+    let (early, late) = held.split_at(held.len() / 2);
+    let [first, _, ..] = early else { return false };
+    (most(late) - most(early)) * 2 < most(early) - first.bytes
+}
+
+/// The same that was found, as a script shows it where there is nothing that it has not made itself: as in a spec.
+pub fn seen(
+    quarry: &Quarry,
+    prober: &mut Prober,
+    what: &str,
+    script: &Script,
+    wrong: &Wrong,
+    iterations: u64,
+) -> Option<Wrong> {
+    let key = wrong.key(what);
+    let compared = match wrong {
+        Wrong::Answers(..) => Some(compared(script)?),
+        _ => None,
+    };
+    let case = case(&quarry.head, compared.as_ref().unwrap_or(script), &quarry.environment, iterations)?;
+    let outcome = prober.look_alone(&case);
+    match wrong {
+        Wrong::Violation(_) => {
+            let mut found = outcome.findings.into_iter().map(|finding| Wrong::Violation(Box::new(finding)));
+            found.find(|wrong| wrong.key(what) == key)
+        }
+        Wrong::Answers(..) => {
+            let Some(Failure { cause: Cause::Sql(error), .. }) = outcome.failure else { return None };
+            error.message.contains("answers differ").then(|| wrong.clone())
+        }
+        Wrong::Crash { .. } | Wrong::Hang => {
+            let lost = outcome.failure.as_ref().and_then(Wrong::of);
+            lost.filter(|wrong| wrong.key(what) == key)
+        }
+    }
 }
 
 /// Whether two executions have two answers.
@@ -74,7 +124,7 @@ pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Stock {
 }
 
 fn crash(prober: &mut Prober, script: &Script) -> Option<Stock> {
-    for _ in 0..ITERATIONS {
+    for _ in 0..TIMES {
         if let Err(Answer::Lost(failure)) = prober.send(script.statements()) {
             let wrong = Wrong::of(&failure)?;
             return Some(Stock::Crash(wrong.words()));
@@ -90,13 +140,17 @@ struct Sizes {
 }
 
 fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
-    let workload: Vec<String> = script.workload.iter().map(|sql| sql.replace(":rows", "200")).collect();
+    let mut number = 0;
     prober.send(script.before()).ok();
     let started = Instant::now();
-    let execute = |prober: &mut Prober, most: u64, until: Duration| {
+    let mut execute = |prober: &mut Prober, most: u64, until: Duration| {
         let mut done = 0;
         while done < most && started.elapsed() < until {
-            if let Err(Answer::Lost(_) | Answer::Late) = prober.send(&workload) {
+            number += 1;
+            let workload = script.execution(number);
+            if let Err(Answer::Lost(_) | Answer::Late) =
+                prober.send(workload.iter().map(|sql| sql.replace(":rows", "200")))
+            {
                 return None;
             }
             done += 1;

@@ -20,6 +20,10 @@ pub struct Quarry<'a> {
     pub pool: Pool,
     /// What the repository calls it with.
     pub harvest: &'a Harvest,
+    /// What the repository's tests make before they call anything, as far as that works.
+    pub ground: Vec<String>,
+    /// The tables among it, by name.
+    pub tables: Vec<String>,
     /// When it is over, at the latest.
     pub until: Instant,
     /// How often all subjects have their turn; none for as often as there is time.

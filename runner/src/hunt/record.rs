@@ -25,6 +25,9 @@ pub struct HuntRecord {
     pub called: usize,
     /// Calls that were made once, to see what becomes of them.
     pub calls: u64,
+    /// Places in the libraries that have allocated.
+    #[serde(default)]
+    pub sites: usize,
     /// Executions of workloads.
     pub executions: u64,
     /// Wall-clock time in milliseconds.
@@ -164,6 +167,7 @@ impl HuntRecord {
             subjects: hunted.subjects,
             called: state.called.len(),
             calls: state.calls,
+            sites: state.sites.len(),
             executions: state.executions,
             elapsed_ms: elapsed.as_millis().try_into().unwrap_or(u64::MAX),
             interrupted: crate::server::is_interrupted(),

@@ -6,6 +6,7 @@ use memcheck_core::ScenarioKind;
 
 use crate::init::draft::needs;
 use crate::language::SourceFile;
+use crate::language::sql::{Variables, substitute_known};
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
 
 /// Executions before a window of a hunt: what is looked at was executed before.
@@ -28,7 +29,13 @@ pub struct Script {
     pub error: Option<String>,
     /// Whether it may take memory for each row as long as it runs, as an aggregate does that collects.
     pub collects: bool,
+    /// Of `query_peak`: numbers of rows.
+    pub rows: &'static str,
 }
+
+/// Numbers of rows, and sizes of arguments.
+const ROWS: &str = "200, 400, 800";
+const SIZES: &str = "500, 1000, 2000, 4000";
 
 impl Script {
     /// Statements that are repeated.
@@ -41,6 +48,7 @@ impl Script {
             teardown: Vec::new(),
             error: None,
             collects: false,
+            rows: ROWS,
         }
     }
 
@@ -52,6 +60,18 @@ impl Script {
     /// What is executed once before the workload, in order.
     pub fn before(&self) -> impl Iterator<Item = &String> {
         self.prelude.iter().chain(&self.setup)
+    }
+
+    /// A statement that is given an argument of a size: what grows with it is as it should be, unless it grows faster.
+    pub fn over_size(statement: String) -> Self {
+        Script { collects: true, rows: SIZES, ..Script::over_rows(statement) }
+    }
+
+    /// The workload of that execution, by its number.
+    pub fn execution(&self, number: u64) -> Vec<String> {
+        let mut variables = Variables::default();
+        variables.set("i", number.to_string());
+        self.workload.iter().map(|sql| substitute_known(sql, &variables).into_owned()).collect()
     }
 
     /// All statements, in order.
@@ -106,7 +126,7 @@ pub fn scenario(script: &Script, name: &str, more: &str) -> String {
         let _ = writeln!(text, "  teardown {}", block(&behind));
     }
     if script.kind == ScenarioKind::QueryPeak {
-        text += "  rows in (200, 400, 800)\n";
+        let _ = writeln!(text, "  rows in ({})", script.rows);
         if script.collects {
             text += "  growth linear\n";
         }

@@ -59,6 +59,24 @@ words! {
         Moving = "moving",
         /// An aggregate of all rows, for each of them.
         Whole = "whole",
+        /// With an argument that is another one each time.
+        Key = "key",
+        /// With all arguments others each time.
+        Keys = "keys",
+        /// As a statement that is prepared under another name each time.
+        Statements = "statements",
+        /// By the memory that it takes for an argument of a size.
+        Size = "size",
+        /// With what an argument names made, changed and dropped each time.
+        Used = "used",
+        /// With a value of a type that is.
+        Retyped = "retyped",
+        /// With what the session keeps discarded in between.
+        Discarded = "discarded",
+        /// With the extension's parameters set and reset in between.
+        Set = "set",
+        /// With what it is about made and removed each time.
+        Redone = "redone",
     }
 }
 
@@ -72,6 +90,40 @@ impl Shape {
     pub fn is_first(self) -> bool {
         use Shape::{Caught, Cursor, Fails, FirstListed, Grouped, Listed, Moving, Plain, Rows, Running};
         matches!(self, Plain | Rows | Caught | Fails | FirstListed | Listed | Cursor | Grouped | Moving | Running)
+    }
+
+    /// Whether each execution is about something else: what is kept of it is of no use to the next one.
+    pub fn has_keys(self) -> bool {
+        matches!(self, Shape::Key | Shape::Keys | Shape::Statements | Shape::Used)
+    }
+
+    /// Iterations of a window that shows what is wrong: tables that keep keys take room for some dozens at a time. Tables of the other
+    /// kind are made and dropped each time, which takes its time.
+    pub fn iterations(self) -> u64 {
+        match self {
+            Shape::Key | Shape::Keys | Shape::Statements => 400,
+            Shape::Used => 60,
+            _ => 100,
+        }
+    }
+
+    /// Executions between two questions what the session holds.
+    pub fn rough(self) -> usize {
+        match self {
+            Shape::Key | Shape::Keys | Shape::Statements => 80,
+            _ => 4,
+        }
+    }
+
+    /// How many behaviours of a subject that is driven in this way are looked at closely without any other reason.
+    pub fn looks(self) -> usize {
+        match self {
+            // Where there is something it holds more.
+            Shape::Discarded | Shape::Set | Shape::Redone | Shape::Retyped => 0,
+            _ if self.has_keys() => 0,
+            Shape::Size => 2,
+            _ => 3,
+        }
     }
 }
 
@@ -98,14 +150,19 @@ fn block(body: &str) -> String {
     format!("DO {tag} {body} {tag}")
 }
 
-/// Fails where two executions of a query have two answers.
-pub(super) fn compared(query: &str) -> Script {
+/// Fails where two executions of the query that a script repeats have two answers; none of one that repeats more.
+pub(super) fn compared(script: &Script) -> Option<Script> {
+    let [query] = script.workload.as_slice() else { return None };
     let query = crate::init::literals::quoted(query);
     let body = format!(
         "DECLARE a text; b text; BEGIN EXECUTE {query} INTO a; EXECUTE {query} INTO b; IF a IS DISTINCT FROM b THEN RAISE 'answers \
          differ: % and %', a, b; END IF; END"
     );
-    Script::repeated(vec![block(&body)])
+    Some(Script {
+        prelude: script.prelude.clone(),
+        setup: script.setup.clone(),
+        ..Script::repeated(vec![block(&body)])
+    })
 }
 
 fn transaction(statements: &[&str], end: &str) -> Script {
@@ -139,11 +196,13 @@ impl Subject {
     /// The ways in which a call that works, or fails with that SQLSTATE, is driven.
     pub fn shapes(&self, error: Option<&str>) -> Vec<Shape> {
         use Shape::{
-            Caught, CaughtLater, Cursor, Ddl, Distinct, Empty, Exists, Fails, FailsLater, First, FirstListed, Grouped,
-            Lateral, Left, Listed, Moving, Peak, Plain, Prepared, Rollback, Rows, Running, Savepoint, Twice, Whole,
+            Caught, CaughtLater, Cursor, Ddl, Discarded, Distinct, Empty, Exists, Fails, FailsLater, First,
+            FirstListed, Grouped, Key, Keys, Lateral, Left, Listed, Moving, Peak, Plain, Prepared, Redone, Retyped,
+            Rollback, Rows, Running, Savepoint, Set, Size, Statements, Twice, Used, Whole,
         };
+        const OTHERS: &[Shape] = &[Key, Keys, Statements, Used, Retyped, Discarded, Set, Size];
         let all: &[Shape] = match (&self.form, error) {
-            (Form::Script { .. }, _) => &[Plain],
+            (Form::Script { .. }, _) => &[Plain, Redone],
             (Form::Call, Some(_)) => &[Caught, Fails],
             (_, Some(_)) => &[Caught, Fails],
             (Form::Expression(_), None) => {
@@ -177,7 +236,12 @@ impl Subject {
             ],
             (Form::Window, None) => &[Plain, Running, Rollback, Ddl, Peak],
         };
-        all.to_vec()
+        match (&self.form, error) {
+            (Form::Script { .. }, _) | (_, Some(_)) => all.to_vec(),
+            // There are no prepared statements of them.
+            (Form::Call, None) => all.iter().chain(OTHERS).copied().filter(|shape| *shape != Statements).collect(),
+            _ => [all, OTHERS].concat(),
+        }
     }
 
     /// A call with these values, as it is tried.
@@ -349,6 +413,9 @@ mod tests {
             let subject = subject(form, 2);
             for error in [None, Some("22023")] {
                 for shape in subject.shapes(error) {
+                    if shape.looks() < 3 {
+                        continue;
+                    }
                     let script = subject.script(shape, &values, &others, error);
                     let script = script.unwrap_or_else(|| panic!("{shape:?} of {:?}", subject.form));
                     assert!(

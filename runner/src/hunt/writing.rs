@@ -25,32 +25,37 @@ pub fn spec(head: &Head, bug: &Bug, day: &str) -> String {
     if !place.is_empty() {
         let _ = writeln!(text, "# in {}", one_line(&place));
     }
-    if let Some(shown) = shown(bug) {
-        let _ = writeln!(text, "# {}", one_line(&shown));
+    if let Some(line) = shown(bug) {
+        let _ = writeln!(text, "# {}", one_line(&line));
     }
     let _ = writeln!(text, "#\n# Once that is mended this spec passes: then the line with \"xfail\" is to go.");
     let _ = writeln!(text, "title '{}'", one_line(&title).replace('\'', "''"));
     text += &head.text();
     let _ = writeln!(text, "xfail 'found by hunt on {day}'\n");
     let more = match bug.script.kind {
-        ScenarioKind::QueryPeak => "",
-        _ => "  iterations 100\n",
+        ScenarioKind::QueryPeak => String::new(),
+        _ => format!("  iterations {}\n", bug.shape.iterations()),
     };
     // What shows itself in no memory.
-    let compared = match (&bug.wrong, bug.script.workload.as_slice()) {
-        (Wrong::Answers(..), [query]) => Some(compared(query)),
+    let compared = match &bug.wrong {
+        Wrong::Answers(..) => compared(&bug.script),
         _ => None,
     };
     let script = compared.as_ref().unwrap_or(&bug.script);
-    text += &scenario(script, &bug.shape.to_string(), more);
+    text += &scenario(script, &bug.shape.to_string(), &more);
     if script.error.is_none() {
         text += "  expect none\n";
     }
     format(&SourceFile::new("hunt.mcspec", &text)).unwrap_or(text)
 }
 
-/// What a server without the engine shows, in a sentence; none where that was not tried.
+/// What there is to say of how it is shown, and what a server without the engine shows, in sentences; none where there is neither.
 pub fn shown(bug: &Bug) -> Option<String> {
+    let sentences: Vec<String> = bug.note().map(str::to_owned).into_iter().chain(on_stock(bug)).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn on_stock(bug: &Bug) -> Option<String> {
     Some(match bug.stock.as_ref()? {
         Stock::Crash(words) | Stock::Answers(words) => format!("On a server without pg_ext_memcheck as well: {words}."),
         Stock::Growth { executions, contexts, resident } => {
@@ -98,8 +103,8 @@ pub fn issue(extension: &str, version: &str, server: &str, head: &Head, bug: &Bu
         text,
         "SELECT sum(total_bytes - free_bytes) FROM pg_backend_memory_contexts;\n```\n\n## What is to be seen\n"
     );
-    if let Some(shown) = shown(bug) {
-        let _ = writeln!(text, "{shown}\n");
+    if let Some(line) = shown(bug) {
+        let _ = writeln!(text, "{line}\n");
     }
     match &bug.wrong {
         Wrong::Violation(finding) => {

@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod catalog;
 pub mod draft;
+pub mod ground;
 pub mod harvest;
 pub mod hooks;
 pub mod literals;

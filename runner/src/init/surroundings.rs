@@ -25,10 +25,16 @@ pub struct Needs {
     pub conf: Vec<String>,
 }
 
-/// Reads the SQL of tests below a directory, of files and of tests in Rust: not the scripts of extensions, which are recognized by their
-/// names.
+/// Reads the SQL of tests below a directory.
 pub fn harvest(top: &Path) -> Harvest {
     let mut harvest = Harvest::default();
+    tests(top).iter().for_each(|text| harvest.read(text));
+    harvest
+}
+
+/// The SQL of tests below a directory, of files and of tests in Rust, each as a file for psql: not the scripts of extensions, which are
+/// recognized by their names.
+pub fn tests(top: &Path) -> Vec<String> {
     let mut files: Vec<_> = files(top)
         .filter(|file| {
             let name = file.file_name().to_string_lossy();
@@ -46,16 +52,16 @@ pub fn harvest(top: &Path) -> Harvest {
     };
     let is_rust = |file: &DirEntry| file.path().extension().is_some_and(|suffix| suffix == "rs");
     files.sort_by_key(|file| (is_rust(file), !is_test(file), file.path().to_owned()));
-    for file in files.into_iter().take(FILES) {
+    let text = |file: DirEntry| {
         // A script of the extension itself has declarations where others have calls.
         let is_script = |text: &String| text.contains("MODULE_PATHNAME") || text.contains("@extschema@");
-        match read(file.path()) {
-            Some(text) if is_rust(&file) => harvest.read(&rust::statements(&text)),
-            Some(text) if !is_script(&text) => harvest.read(&text),
-            _ => {}
+        let text = read(file.path())?;
+        match is_rust(&file) {
+            true => Some(rust::statements(&text)),
+            false => Some(text).filter(|text| !is_script(text)),
         }
-    }
-    harvest
+    };
+    files.into_iter().take(FILES).filter_map(text).collect()
 }
 
 /// What of a repository may say in passing which libraries are to be preloaded: its README, and the settings that tests of a crate ask

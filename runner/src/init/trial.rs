@@ -68,6 +68,8 @@ pub struct Trial<'a> {
     options: ServerOptions,
     /// The extensions that the database has.
     created: Vec<String>,
+    /// What else it has.
+    ground: Vec<String>,
     server: Option<Server>,
     /// Whether it is of use to know that a library should have been preloaded.
     pub hears_of_preload: bool,
@@ -76,13 +78,16 @@ pub struct Trial<'a> {
 /// The database in which everything is tried.
 const DATABASE: &str = "mcspec_init";
 
+/// A database that is copied, and in which nothing is tried.
+const PATTERN: &str = "mcspec_pattern";
+
 impl<'a> Trial<'a> {
     /// A trial on servers that preload these libraries and have these lines in their configuration. No server as yet.
     pub fn new(installed: &'a Installed, preload: &[String], conf: &[String]) -> Self {
         let conf = conf.iter().map(|line| line.replace(":'database'", &format!("'{DATABASE}'"))).collect();
         let options =
             ServerOptions { preload: preload.to_vec(), conf, name: "init".to_owned(), ..ServerOptions::default() };
-        Trial { installed, options, created: Vec::new(), server: None, hears_of_preload: true }
+        Trial { installed, options, created: Vec::new(), ground: Vec::new(), server: None, hears_of_preload: true }
     }
 
     /// Starts the server and makes the database, and an extension with all that it needs in it.
@@ -94,6 +99,35 @@ impl<'a> Trial<'a> {
         self.created = extensions.iter().map(|&name| name.to_owned()).collect();
         self.server = None;
         self.ready().map(drop)
+    }
+
+    /// Makes what the statements make that work, one by one, here and wherever the database is made again; at most for so long. Gives
+    /// those that worked.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no server.
+    pub fn lay(&mut self, statements: &[String], time: Duration) -> Result<&[String], Refused> {
+        let server = self.ready()?;
+        let (laid, failure) = lay(server, statements, time);
+        self.ground = laid;
+        // One that takes the server down is not to do so again.
+        if failure.is_some_and(|failure| failure.ended_all_sessions()) {
+            self.server = None;
+        }
+        Ok(&self.ground)
+    }
+
+    /// Makes another database on the same server, with the same extensions and nothing else, and says how it is called.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn pattern(&mut self) -> Result<&'static str, Refused> {
+        self.ready()?;
+        let server = self.server.as_ref().expect("it lives");
+        make(server, PATTERN, &self.created).map_err(|failure| refused(&failure))?;
+        Ok(PATTERN)
     }
 
     /// The server, with the database in which everything is tried; started where there is none that lives.
@@ -118,15 +152,11 @@ impl<'a> Trial<'a> {
         let server =
             Server::start(&self.installed.stage, &self.installed.template, &self.options).map_err(no_server)?;
         let server = self.server.insert(server);
-        let make = || {
-            once(server, server.maintenance_database(), &format!("CREATE DATABASE {DATABASE} TEMPLATE template0"))?;
-            for name in &self.created {
-                once(server, DATABASE, &format!("CREATE EXTENSION \"{}\" CASCADE", name.replace('"', "\"\"")))?;
+        match make(server, DATABASE, &self.created) {
+            Ok(()) => {
+                lay(server, &self.ground, PREPARE);
+                Ok(server)
             }
-            Ok::<(), Failure>(())
-        };
-        match make() {
-            Ok(()) => Ok(server),
             Err(failure) => Err(refused(&failure)),
         }
     }
@@ -182,10 +212,40 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// Makes a database with extensions and all that they need.
+fn make(server: &Server, database: &str, extensions: &[String]) -> Result<(), Failure> {
+    once(server, server.maintenance_database(), &format!("CREATE DATABASE {database} TEMPLATE template0"))?;
+    extensions.iter().try_for_each(|name| {
+        once(server, database, &format!("CREATE EXTENSION \"{}\" CASCADE", name.replace('"', "\"\"")))
+    })
+}
+
 fn once(server: &Server, database: &str, sql: &str) -> Result<(), Failure> {
     let mut session = Session::open(server, database, "", PREPARE)?;
     let done = session.simple(sql, &Step::Database, None);
     session.end(done)
+}
+
+/// Executes statements in a session of their own. Gives those that worked, and what it ended with.
+fn lay(server: &Server, statements: &[String], time: Duration) -> (Vec<String>, Option<Failure>) {
+    let (started, mut laid) = (Instant::now(), Vec::new());
+    let options = format!("-c statement_timeout={STATEMENT}");
+    let mut session = match Session::open(server, DATABASE, &options, LIMIT) {
+        Ok(session) => session,
+        Err(failure) => return (laid, Some(failure)),
+    };
+    for sql in statements {
+        if started.elapsed() >= time {
+            break;
+        }
+        let done = session.recover(LIMIT).and_then(|()| session.simple(sql, &Step::Database, None));
+        match done {
+            Ok(()) => laid.push(sql.clone()),
+            Err(failure) if failure.lost_the_session() => return (laid, Some(failure)),
+            Err(_) => {}
+        }
+    }
+    (laid, session.end(Ok(())).err())
 }
 
 /// How something works.

@@ -16,14 +16,16 @@ use super::exit::Exit;
 use super::output::somebody_waits;
 use super::prepare::{self, major};
 use super::{complete, init, signals};
-use crate::config::{Config, ExtensionSource, FILE_NAME};
+use crate::config::{Build, Config, ExtensionSource, FILE_NAME};
 use crate::exec::Installed;
 use crate::hunt::record::HuntRecord;
-use crate::init::repository;
+use crate::init::harvest::Harvest;
 use crate::init::surroundings::{self, Needs};
-use crate::language::number;
-use crate::server::{Installation, RunDirectory, is_interrupted};
+use crate::init::{ground, repository};
+use crate::language::{SourceFile, number};
+use crate::server::{Installation, RunDirectory, Workplace, is_interrupted};
 use crate::status;
+use crate::suite::{self, Kind, Make};
 
 /// Look for memory bugs in everything that an extension has, and write a spec for each
 #[derive(Debug, Args)]
@@ -93,6 +95,39 @@ struct Places<'a> {
     is_told: bool,
 }
 
+/// What the tests of a repository say.
+struct Repository {
+    /// What they call, with what.
+    harvest: Harvest,
+    /// What they make before that.
+    ground: Vec<String>,
+}
+
+impl Repository {
+    /// Reads what there is: the files of its suites in the order in which they are run, and then others.
+    fn read(installation: &Installation, installed: &Installed, sections: &[ExtensionSource]) -> Self {
+        let top = Path::new(".");
+        let others = surroundings::tests(top);
+        let mut texts: Vec<String> = Vec::new();
+        let names: Vec<String> = sections.iter().map(|section| section.name.clone()).collect();
+        for section in sections {
+            let arguments = match &section.build {
+                Build::Make { arguments } => arguments.clone(),
+                _ => Vec::new(),
+            };
+            let make = Make { pg_config: installation.pg_config.clone(), arguments };
+            // Without an order there is that of their names.
+            let Ok(place) = Workplace::copy(section, &installed.stage) else { continue };
+            let suites = suite::find(place.path(), &make, &names).map(|found| found.suites).unwrap_or_default();
+            let parts = suites.iter().flat_map(|suite| &suite.parts).filter(|part| part.kind == Kind::Regress);
+            let files = parts.flat_map(|part| part.tests().map(|test| place.path().join(part.file(test))));
+            texts.extend(files.filter_map(|file| SourceFile::read(file).ok()).map(|source| source.text));
+        }
+        let ground = ground::statements(texts.iter().chain(&others).map(String::as_str));
+        Repository { harvest: surroundings::harvest(top), ground }
+    }
+}
+
 /// Runs the subcommand.
 pub(super) fn hunt(arguments: &Arguments, config: &Config) -> Result<Exit, Complaint> {
     signals::handle()?;
@@ -125,8 +160,8 @@ fn all(
     let majors: Vec<u32> = arguments.pg.into_iter().collect();
     let installation = prepare::installations(&majors, arguments.pg_config.as_ref(), config)?.swap_remove(0);
     let directory = RunDirectory::create()?;
-    let harvest = surroundings::harvest(Path::new("."));
     let Ground { installed, games, sections, toml } = ground(arguments, &installation, &directory, config)?;
+    let repository = Repository::read(&installation, &installed, &sections);
     // Without it there is less to say of what is found.
     let stock = prepare::stage(&installation, &directory, &sections, config, false).ok();
     let mut exit = Exit::Ok;
@@ -136,7 +171,7 @@ fn all(
         if is_interrupted() {
             break;
         }
-        let gone = quest::go(arguments, config, &places, game, &harvest, hunts);
+        let gone = quest::go(arguments, config, &places, game, &repository, hunts);
         // What was written is to be run.
         let has_bugs = hunts.iter().any(HuntRecord::has_bugs);
         if let Some(toml) = toml.as_ref().filter(|_| has_bugs && !Path::new(FILE_NAME).exists()) {

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::complaint::Complaint;
 use super::super::{init, prepare};
 use super::tell::Teller;
-use super::{Arguments, Game, Places};
+use super::{Arguments, Game, Places, Repository};
 use crate::config::Config;
 use crate::exec::outcome::{REFUSED, Targets};
 use crate::exec::probe::{Prober, targets_of, why_untraced};
@@ -28,13 +28,16 @@ use crate::hunt::{languages, members, types};
 use crate::init::calls::made_of;
 use crate::init::catalog::Objects;
 use crate::init::harvest::Harvest;
-use crate::init::hooks;
 use crate::init::surroundings::Needs;
 use crate::init::trial::{How, Refused, Trial};
+use crate::init::{ground, hooks};
 use crate::status;
 
 /// How often it is looked at how far it has come.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long what the tests make may take to be made.
+const GROUND: Duration = Duration::from_secs(20);
 
 /// Hunts an extension. What came of it is added to `hunts`, also where it could not be hunted to the end.
 pub(super) fn go(
@@ -42,10 +45,10 @@ pub(super) fn go(
     config: &Config,
     places: &Places,
     game: Game,
-    harvest: &Harvest,
+    repository: &Repository,
     hunts: &mut Vec<HuntRecord>,
 ) -> Result<(), Complaint> {
-    let (quarry, aside, version, needs) = find(arguments, config, places, &game, harvest)?;
+    let (quarry, aside, version, needs) = find(arguments, config, places, &game, repository)?;
     let kept = kept(&game.name);
     let shared = Shared::default();
     {
@@ -99,7 +102,11 @@ pub(super) fn go(
     told?;
     teller.tell_new(&shared)?;
     hunts.push(teller.end(&shared, started.elapsed())?);
-    let written = shared.lock().corpus.write(&kept);
+    let written = {
+        let mut state = shared.lock();
+        state.corpus.shrink();
+        state.corpus.write(&kept)
+    };
     written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
     // What one of them could not look at nobody has looked at.
     worked.map_err(|why| refused(&game.name, "looked at", &why))
@@ -113,6 +120,7 @@ fn figures(teller: &Teller, state: &State, left: Duration) -> Vec<String> {
         ("called", called),
         ("calls", state.calls.to_string()),
         ("executions", state.executions.to_string()),
+        ("sites", state.sites.len().to_string()),
         ("found", teller.bugs.len().to_string()),
         ("left", left),
     ];
@@ -137,12 +145,18 @@ fn find<'h>(
     config: &Config,
     places: &Places,
     game: &Game,
-    harvest: &'h Harvest,
+    repository: &'h Repository,
 ) -> Result<(Quarry<'h>, Vec<SetAside>, String, Needs), Complaint> {
     let Game { name, libraries, needs } = game;
+    let harvest = &repository.harvest;
     let mut needs = needs.clone();
     let mut random = fastrand::Rng::with_seed(arguments.seed);
     let found = init::on_server(name, libraries, places.installed, &mut needs, |trial, objects| {
+        // What needs a database of a certain name is not there in others.
+        let ground = match repository.ground.is_empty() || trial.pattern().is_err() {
+            true => Vec::new(),
+            false => trial.lay(&repository.ground, GROUND)?.to_vec(),
+        };
         let (mut subjects, mut aside) = subject::callable(objects);
         subjects.iter_mut().for_each(|subject| subject.takes_columns(harvest));
         let (more, not, pool) = wider(trial, name, objects, &subjects, harvest, &mut random)?;
@@ -151,9 +165,9 @@ fn find<'h>(
         let (made, not) = made_of(trial, objects, harvest);
         subjects.extend(made.iter().map(subject::of_call));
         aside.extend(not.into_iter().map(|not| SetAside { what: not.what, why: not.why }));
-        Ok((subjects, aside, pool))
+        Ok((subjects, aside, pool, ground))
     });
-    let (objects, (mut subjects, aside, pool)) = found.map_err(|why| refused(name, "created", &why))?;
+    let (objects, (mut subjects, aside, pool, ground)) = found.map_err(|why| refused(name, "created", &why))?;
     let own = init::own_libraries(name, libraries, &objects, &needs.preload);
     if let Some(library) = own.into_iter().find(|library| init::has_hooks(places.installed, library)) {
         let calls = hooks::calls(library, needs.preload.contains(library));
@@ -181,6 +195,8 @@ fn find<'h>(
         subjects,
         pool,
         harvest,
+        tables: ground::tables(&ground),
+        ground,
         until: Instant::now() + arguments.time,
         rounds: arguments.rounds,
     };
@@ -229,11 +245,16 @@ impl Worker<'_> {
         let refused = |message: String| Refused { message, hint: String::new(), how: How::Error };
         let mut trial = Trial::new(self.places.installed, &needs.preload, &needs.conf);
         trial.create(&[name])?;
+        let pattern = if quarry.ground.is_empty() { None } else { Some(trial.pattern()?) };
+        trial.lay(&quarry.ground, GROUND)?;
         let (server, database) = trial.place()?;
         let create = "CREATE EXTENSION pg_ext_memcheck SCHEMA pg_catalog".to_owned();
-        Prober::new(server, database, Targets::default())
-            .send([&create])
-            .map_err(|_| refused("the engine could not be created".to_owned()))?;
+        for database in [database].into_iter().chain(pattern) {
+            let mut prober = Prober::new(server, database, Targets::default());
+            let created = prober.send([&create]);
+            prober.renew();
+            created.map_err(|_| refused("the engine could not be created".to_owned()))?;
+        }
         let nothing = Script::repeated(vec!["SELECT 1".to_owned()]);
         let targets = case(&quarry.head, &nothing, &quarry.environment, 1)
             .ok_or_else(|| refused("what the extension needs cannot be written in a spec".to_owned()))
@@ -263,7 +284,7 @@ impl Worker<'_> {
             }
             Some(bug)
         };
-        let prober = Prober::new(server, database, targets);
+        let prober = Prober::new(server, database, targets).with_pattern(pattern);
         Hunter::new(quarry, self.shared, prober, seed, &mut bear_out).hunt(subjects);
         Ok(())
     }

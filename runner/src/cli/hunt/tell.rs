@@ -107,12 +107,13 @@ fn lines(hunt: &HuntRecord) -> Vec<String> {
     lines.extend(hunt.known.iter().map(|bug| format!("known      {}: {}", bug.kind, bug.spec)));
     lines.extend(hunt.left_out.lines().iter().map(|line| format!("left out   {line}")));
     lines.push(format!(
-        "{}: {} of {} subjects, {} calls, {} executions in {} s: {} new bugs, {} known",
+        "{}: {} of {} subjects, {} calls, {} executions, {} sites reached in {} s: {} new bugs, {} known",
         hunt.extension,
         hunt.called,
         hunt.subjects,
         hunt.calls,
         hunt.executions,
+        hunt.sites,
         (hunt.elapsed_ms + 500) / 1000,
         hunt.bugs.len(),
         hunt.known.len()
