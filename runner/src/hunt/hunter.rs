@@ -6,6 +6,7 @@
 //! subject.
 
 mod reduce;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -27,9 +28,6 @@ use crate::server::is_interrupted;
 /// How many lists of arguments a subject is called with at a time: at first few, so that all subjects have their turn.
 const FEWEST: usize = 4;
 const MOST: usize = 16;
-
-/// With how many it is called at first, roughly.
-const SKIMMED: usize = 12;
 
 /// Executions before it is asked what the session holds.
 const WARMUP: usize = 3;
@@ -82,15 +80,6 @@ pub struct Hunter<'a> {
 struct Trouble {
     late: u32,
     crashes: u32,
-}
-
-/// What is looked at closely.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// What holds more.
-    Growth,
-    /// That, and what is new.
-    New,
 }
 
 /// A call that came to something.
@@ -148,7 +137,7 @@ impl<'a> Hunter<'a> {
                 (at, again.into_iter().chain(lists).collect::<Vec<_>>().into_iter())
             })
             .collect();
-        self.skim(&tours);
+        self.survey(&tours);
         let (mut has_done, mut number, mut rounds) = (true, FEWEST, 0);
         while has_done && self.quarry.rounds.is_none_or(|most| rounds < most) && !self.is_over() {
             has_done = false;
@@ -178,37 +167,6 @@ impl<'a> Hunter<'a> {
                 self.prober.renew();
             }
             number = (number * 2).min(MOST);
-        }
-    }
-
-    /// A rough look at everything first, in the ways in which most is lost: what holds more is looked at closely at once, and nobody
-    /// waits for their turn until all that is harmless was driven in every way.
-    fn skim(&mut self, tours: &[(usize, std::vec::IntoIter<Vec<String>>)]) {
-        for (at, tour) in tours {
-            let subject = &self.quarry.subjects[*at];
-            if matches!(subject.form, Form::Script { .. }) {
-                continue;
-            }
-            let mut lists: Vec<Vec<String>> = tour.as_slice().iter().take(SKIMMED).cloned().collect();
-            while lists.len() < SKIMMED && !subject.arguments.is_empty() {
-                match self.by_chance(subject) {
-                    Some(list) => lists.push(list),
-                    None => break,
-                }
-            }
-            for (error, called) in self.called(*at, lists) {
-                let calls: Vec<&Called> = called.iter().collect();
-                for shape in subject.shapes(error.as_deref()).into_iter().filter(|shape| shape.is_first()) {
-                    if self.is_over() || self.is_set_aside(*at) {
-                        break;
-                    }
-                    self.drive(*at, shape, &calls, error.as_deref(), Depth::Growth);
-                }
-            }
-            self.prober.renew();
-            if self.is_over() {
-                return;
-            }
         }
     }
 
@@ -247,7 +205,7 @@ impl<'a> Hunter<'a> {
                 if self.is_over() || self.is_set_aside(at) {
                     return;
                 }
-                self.drive(at, shape, &calls, error.as_deref(), Depth::New);
+                self.drive(at, shape, &calls, error.as_deref());
             }
         }
     }
@@ -305,8 +263,7 @@ impl<'a> Hunter<'a> {
                 Some(Called { values, error: Some(code), behaviour: words + &reached })
             }
             Answer::Late => {
-                self.trouble.entry(at).or_default().late += 1;
-                self.tell_aside(at);
+                self.late(at);
                 None
             }
             Answer::Lost(failure) => {
@@ -363,7 +320,7 @@ impl<'a> Hunter<'a> {
     }
 
     /// Drives calls in one way: roughly all together, and closely what holds more afterwards or is new.
-    fn drive(&mut self, at: usize, shape: Shape, calls: &[&Called], error: Option<&str>, depth: Depth) {
+    fn drive(&mut self, at: usize, shape: Shape, calls: &[&Called], error: Option<&str>) {
         let subject = &self.quarry.subjects[at];
         let others = self.quarry.pool.choose(subject, &mut self.random);
         let mut scripts: Vec<(usize, Script)> = Vec::new();
@@ -391,9 +348,6 @@ impl<'a> Hunter<'a> {
         }
         let mut close: Vec<(usize, Script, u64)> = Vec::new();
         let any = self.grows(at, shape, calls, &working);
-        if depth == Depth::Growth && !any {
-            return;
-        }
         for one in working {
             if self.is_over() || self.is_set_aside(at) {
                 return;
@@ -446,8 +400,7 @@ impl<'a> Hunter<'a> {
                     return false;
                 }
                 (Err(Answer::Late), _) => {
-                    self.trouble.entry(at).or_default().late += 1;
-                    self.tell_aside(at);
+                    self.late(at);
                     return false;
                 }
                 // Nobody has said that it works with another argument.
@@ -498,6 +451,12 @@ impl<'a> Hunter<'a> {
                 None => self.shared.lock().left_out.otherwise += 1,
             },
         }
+    }
+
+    /// It has taken too long.
+    fn late(&mut self, at: usize) {
+        self.trouble.entry(at).or_default().late += 1;
+        self.tell_aside(at);
     }
 
     /// A session was lost.

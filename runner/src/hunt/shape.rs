@@ -86,12 +86,6 @@ impl Shape {
         matches!(self, Shape::Caught | Shape::Fails)
     }
 
-    /// Whether it is one of the ways in which most of what is lost is lost.
-    pub fn is_first(self) -> bool {
-        use Shape::{Caught, Cursor, Fails, FirstListed, Grouped, Listed, Moving, Plain, Rows, Running};
-        matches!(self, Plain | Rows | Caught | Fails | FirstListed | Listed | Cursor | Grouped | Moving | Running)
-    }
-
     /// Whether each execution is about something else: what is kept of it is of no use to the next one.
     pub fn has_keys(self) -> bool {
         matches!(self, Shape::Key | Shape::Keys | Shape::Statements | Shape::Used)
