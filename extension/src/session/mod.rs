@@ -12,6 +12,7 @@ mod observed;
 mod observed_file;
 mod outside;
 pub(crate) mod reached;
+pub(crate) mod totals;
 mod window;
 mod workers;
 

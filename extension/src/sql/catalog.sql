@@ -8,12 +8,12 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
-    ext_memcheck.sites_reached(integer)
+    ext_memcheck.sites_reached(integer), ext_memcheck.live_totals()
     FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
 GRANT EXECUTE ON FUNCTION
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
-    ext_memcheck.scenario_descriptions()
+    ext_memcheck.scenario_descriptions(), ext_memcheck.live_totals()
     TO pg_read_all_stats;
 GRANT SELECT ON ext_memcheck.violation_log, ext_memcheck.scenarios TO pg_read_all_stats;
 
@@ -56,6 +56,7 @@ COMMENT ON FUNCTION ext_memcheck.begin_in(integer, text, jsonb) IS 'opens a chec
 COMMENT ON FUNCTION ext_memcheck.end_in(integer) IS 'closes the check window in another process, and gives its violations';
 COMMENT ON FUNCTION ext_memcheck.look_at(integer) IS 'has an observed session look at what its statement has done so far';
 COMMENT ON FUNCTION ext_memcheck.live_allocations(integer) IS 'what traced libraries hold in a process, by place and context';
+COMMENT ON FUNCTION ext_memcheck.live_totals() IS 'how much traced libraries hold in this session';
 COMMENT ON FUNCTION ext_memcheck.backend_contexts(integer) IS 'memory contexts of a process';
 COMMENT ON FUNCTION ext_memcheck.sites_reached(integer) IS 'places in traced libraries that have allocated in this session';
 COMMENT ON FUNCTION ext_memcheck.catcache_stats() IS 'catalog caches of this session';

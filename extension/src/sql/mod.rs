@@ -6,6 +6,7 @@ mod log;
 mod objects;
 mod scenario;
 mod sites;
+mod totals;
 mod window;
 
 use memcheck_core::gap::GAPS;

@@ -215,10 +215,9 @@ impl<'a> Prober<'a> {
 
     /// What the session holds now.
     pub fn held(&mut self) -> Option<Held> {
-        let sql = "SELECT coalesce(pg_catalog.sum(bytes), 0)::pg_catalog.int8, coalesce(pg_catalog.sum(allocations), 0)::pg_catalog.int8,
-                          (SELECT count(*) FROM pg_catalog.pg_backend_memory_contexts) FROM ext_memcheck.live_allocations()";
+        let sql = "SELECT bytes, allocations, (SELECT count(*) FROM pg_catalog.pg_backend_memory_contexts) FROM ext_memcheck.live_totals()";
         let rows =
-            self.session().and_then(|session| session.query(sql, &[], &Step::Engine("live_allocations"), None)).ok()?;
+            self.session().and_then(|session| session.query(sql, &[], &Step::Engine("live_totals"), None)).ok()?;
         let row = rows.first()?;
         Some(Held { bytes: row.get(0), allocations: row.get(1), contexts: row.get(2) })
     }
