@@ -17,6 +17,8 @@ mod isolation;
 #[path = "run/part.rs"]
 mod part;
 mod project;
+#[path = "run/roles.rs"]
+mod roles;
 #[path = "run/sessions.rs"]
 mod sessions;
 #[path = "run/verdict.rs"]

@@ -122,8 +122,22 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
     let sql = "SELECT ext_memcheck.run_scenario($1::pg_catalog.text, $2::pg_catalog.text::pg_catalog.int4, \
                $3::pg_catalog.text, ''::pg_catalog.text, '-1'::pg_catalog.int4, '-1'::pg_catalog.int4)";
     let parameters = [scenario.kind.as_str(), &iterations.to_string(), &scenario.workload.joined()];
-    session.query(sql, &parameters, &Step::Engine("run_scenario"), Some(&scenario.place)).map(drop)
+    let done = session.query(sql, &parameters, &Step::Engine("run_scenario"), Some(&scenario.place));
+    done.map(drop).map_err(|failure| match failure.cause {
+        Cause::Sql(mut error) if error.code == INSUFFICIENT_PRIVILEGE && !session.is_superuser() => {
+            error.hint.get_or_insert_with(|| ROLE_HINT.to_owned());
+            Failure { cause: Cause::Sql(error), ..failure }
+        }
+        cause => Failure { cause, ..failure },
+    })
 }
+
+/// SQLSTATE of what a role may not do.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// What to do where the role that a spec has taken may not call the engine.
+const ROLE_HINT: &str = "with \"iterate server\" the session's own role calls the engine: leave \"iterate server\" out, or put SET ROLE \
+                         and RESET ROLE into the workload";
 
 /// What the window that was closed last has found.
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
