@@ -8,18 +8,36 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::contexts;
-use crate::pg::build;
+use crate::pg::{build, layouts};
 
 /// Raises an ERROR where it is not: of a server that has loaded it nothing is guessed.
 pub(crate) fn require() {
+    if let Some(detail) = misfit(&build::engine(), &build::server()) {
+        refuse(detail);
+    }
+    require_known(contexts::check().and_then(|()| layouts::check()));
+}
+
+/// The same when the server has made its shared memory.
+pub(crate) fn require_processes() {
+    require_known(layouts::check_processes());
+}
+
+/// The same of the session that calls.
+pub(crate) fn require_portal() {
+    require_known(layouts::check_portal());
+}
+
+fn require_known(checked: Result<(), String>) {
+    let Err(what) = checked else { return };
     let (engine, server) = (build::engine(), build::server());
-    let unknown = |what: String| {
-        format!(
-            "pg_ext_memcheck was built for PostgreSQL {}, the server is PostgreSQL {}, and has something else in the place of: {what}",
-            engine.version, server.version
-        )
-    };
-    let Some(detail) = misfit(&engine, &server).or_else(|| contexts::check().err().map(unknown)) else { return };
+    refuse(format!(
+        "pg_ext_memcheck was built for PostgreSQL {}, the server is PostgreSQL {}, and has something else in the place of: {what}",
+        engine.version, server.version
+    ));
+}
+
+fn refuse(detail: String) {
     // It is installed with the server's program, or else it is the one that a shell finds.
     let beside = std::env::current_exe().map(|program| program.with_file_name("pg_config"));
     let pg_config = beside.ok().filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("pg_config"));

@@ -1,7 +1,6 @@
 //! Whether contexts and chunks are laid out as this build of the engine knows them, tried on some that are made for it.
 //!
-//! Nothing that is not known to be there is followed: everything is read by way of a pipe, into which the kernel does not write what
-//! it cannot read.
+//! Nothing that is not known to be there is followed ([`Memory`]).
 
 use std::ffi::{CStr, c_void};
 use std::mem::offset_of;
@@ -9,6 +8,7 @@ use std::mem::offset_of;
 use pgrx::pg_sys::{self, MemoryContextData, MemoryContextMethods, NodeTag};
 
 use crate::pg::build::{CHUNK_HEADER, HEADER_HAS_CONTEXT, KIND_MASK, KIND_OF_SET};
+use crate::pg::peek::Memory;
 use crate::pg::server::{
     AllocSetContextCreateInternal, BumpContextCreate, GenerationContextCreate, GetMemoryChunkSpace, SlabContextCreate,
 };
@@ -149,43 +149,6 @@ fn header(memory: &Memory, set: usize, chunk: usize, space: usize) -> Result<(),
         false => before.is_some_and(|header| header & KIND_MASK == KIND_OF_SET),
     };
     if fits { Ok(()) } else { Err("the header of a chunk".to_owned()) }
-}
-
-/// Reads memory that may not be there.
-struct Memory {
-    read: i32,
-    write: i32,
-}
-
-impl Memory {
-    fn new() -> Option<Self> {
-        let mut ends = [0; 2];
-        // SAFETY: writes both ends.
-        let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } == 0;
-        made.then_some(Memory { read: ends[0], write: ends[1] })
-    }
-
-    /// A number.
-    fn read<T: Default + Copy>(&self, address: usize) -> Option<T> {
-        let mut value = T::default();
-        let from = std::ptr::with_exposed_provenance::<c_void>(address);
-        // SAFETY: the kernel reads what is there and refuses the rest; what comes back is written into a number of that size.
-        let moved = unsafe {
-            libc::write(self.write, from, size_of::<T>()) == size_of::<T>() as isize
-                && libc::read(self.read, (&raw mut value).cast(), size_of::<T>()) == size_of::<T>() as isize
-        };
-        moved.then_some(value)
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: both are ours.
-        unsafe {
-            libc::close(self.read);
-            libc::close(self.write);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,11 @@ impl Raised {
         unsafe { server::ReThrowError(self.0) }
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> usize {
+        self.0.addr()
+    }
+
     /// Drops it.
     pub(super) fn forget(self) {
         // SAFETY: made by CopyErrorData, and used no more.

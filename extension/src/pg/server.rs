@@ -46,6 +46,25 @@ unsafe extern "C-unwind" {
         destination: *mut pg_sys::DestReceiver,
         completion: *mut pg_sys::QueryCompletion,
     );
+    // pquery.c, outfuncs.c
+    pub(crate) fn CreateQueryDesc(
+        statement: *mut pg_sys::PlannedStmt,
+        text: *const c_char,
+        snapshot: pg_sys::Snapshot,
+        crosscheck: pg_sys::Snapshot,
+        destination: *mut pg_sys::DestReceiver,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        instruments: c_int,
+    ) -> *mut pg_sys::QueryDesc;
+    pub(crate) fn FreeQueryDesc(query: *mut pg_sys::QueryDesc);
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    pub(crate) fn nodeToString(node: *const c_void) -> *mut c_char;
+    /// Without locations they are all -1 from 17 on.
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    #[link_name = "nodeToStringWithLocations"]
+    pub(crate) fn nodeToString(node: *const c_void) -> *mut c_char;
+
     pub(crate) fn GetCommandLogLevel(parse_tree: *mut pg_sys::Node) -> pg_sys::LogStmtLevel::Type;
 
     // elog.c

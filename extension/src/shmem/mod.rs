@@ -13,6 +13,8 @@ use std::cell::Cell;
 
 use pgrx::prelude::*;
 
+use crate::fit;
+
 pub(crate) use pace::{Turn, clock};
 
 thread_local! {
@@ -45,6 +47,7 @@ unsafe extern "C-unwind" fn startup() {
         // SAFETY: called as the server would.
         unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| next()) };
     }
+    fit::require_processes();
     ring::startup();
     handover::startup();
     exchange::startup();

@@ -11,6 +11,7 @@ use super::{
     called, look_up_role, raise, refuse, refuse_untraced, require_preload, require_room, rows_of, timestamp, warn,
     warn_of_gaps,
 };
+use crate::fit;
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
@@ -21,6 +22,7 @@ use crate::shmem::ring;
 #[search_path(pg_catalog, pg_temp)]
 fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Option<JsonB>, "NULL")) -> &'static str {
     require_preload();
+    fit::require_portal();
     let pattern = ext_context_pattern.unwrap_or_default();
     let options = options.as_ref().map(|options| &options.0);
     let parsed = options::parse(pattern, options, guc::thresholds(), Place::Here).unwrap_or_else(|bad| refuse(bad));
