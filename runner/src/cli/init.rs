@@ -381,6 +381,24 @@ pub(super) fn on_server<T>(
     Err(Refused { message, hint: String::new(), how: How::Error })
 }
 
+/// Tries what there is on a server that has a library preloaded, and no extension.
+pub(super) fn with_library<T>(
+    library: &str,
+    installed: &Installed,
+    needs: &mut Needs,
+    mut act: impl FnMut(&mut Trial, &Objects) -> Result<T, Refused>,
+) -> Result<(Objects, T), Refused> {
+    if !needs.preload.iter().any(|name| name == library) {
+        needs.preload.push(library.to_owned());
+    }
+    let mut trial = Trial::new(installed, &needs.preload, &needs.conf);
+    trial.create(&[])?;
+    let _trying = status::phase(format!("trying what {library} does"));
+    let objects = Objects { version: "(library)".to_owned(), ..Objects::default() };
+    let done = act(&mut trial, &objects)?;
+    Ok((objects, done))
+}
+
 /// The library of an extension without functions.
 fn unseen<'l>(name: &str, libraries: &'l [String], objects: &Objects) -> Option<&'l String> {
     let is_named = |library: &&String| **library == name || library.starts_with(&format!("{name}-"));

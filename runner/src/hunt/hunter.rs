@@ -193,13 +193,7 @@ impl<'a> Hunter<'a> {
             let mut state = self.shared.lock();
             state.corpus.subjects.entry(subject.what.clone()).or_default().tried += lists.len();
         }
-        let called = if let Form::Script { .. } = subject.form {
-            self.shared.lock().called.insert(subject.what.clone());
-            BTreeMap::from([(None, vec![Called { values: Vec::new(), error: None, behaviour: String::new() }])])
-        } else {
-            self.called(at, lists)
-        };
-        for (error, called) in called {
+        for (error, called) in self.called(at, lists) {
             let calls: Vec<&Called> = called.iter().collect();
             for shape in subject.shapes(error.as_deref()) {
                 if self.is_over() || self.is_set_aside(at) {
@@ -212,6 +206,16 @@ impl<'a> Hunter<'a> {
 
     /// Calls it once with each of these lists of arguments: what works, and what fails with which SQLSTATE.
     fn called(&mut self, at: usize, lists: Vec<Vec<String>>) -> BTreeMap<Option<String>, Vec<Called>> {
+        let subject = &self.quarry.subjects[at];
+        // What it needs may have been dropped since, or be of the session.
+        for sql in &subject.prelude {
+            self.prober.ask(sql);
+        }
+        if let Form::Script { .. } = subject.form {
+            self.shared.lock().called.insert(subject.what.clone());
+            let called = Called { values: Vec::new(), error: None, behaviour: String::new() };
+            return BTreeMap::from([(None, vec![called])]);
+        }
         let mut all: BTreeMap<Option<String>, Vec<Called>> = BTreeMap::new();
         for values in lists {
             if self.is_over() || self.is_set_aside(at) {

@@ -3,24 +3,32 @@
 
 mod boundary;
 pub mod corpus;
+pub mod decoding;
 mod excerpt;
 mod fewest;
+pub mod foreign;
 pub mod found;
 pub mod hunter;
 pub mod languages;
 pub mod members;
+pub mod methods;
+pub mod ordinary;
 mod parts;
 pub mod pool;
 pub mod proof;
 pub mod quarry;
+pub mod reach;
 pub mod record;
 pub mod script;
+pub mod search;
+pub mod settings;
 pub mod shape;
 mod smaller;
 pub mod subject;
 pub mod types;
 mod varied;
 pub mod ways;
+pub mod words;
 pub mod writing;
 
 #[cfg(test)]

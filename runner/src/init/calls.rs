@@ -49,6 +49,8 @@ pub struct NotCalled {
     pub why: String,
     /// Whether it took the server down when it was tried.
     pub crashed: bool,
+    /// What was tried then, where it is more than a call.
+    pub tried: Option<Box<Call>>,
 }
 
 /// What came of trying.
@@ -232,7 +234,7 @@ enum Reason {
 }
 
 fn not_called(what: &str, why: impl Into<String>) -> NotCalled {
-    NotCalled { what: what.to_owned(), why: why.into(), crashed: false }
+    NotCalled { what: what.to_owned(), why: why.into(), crashed: false, tried: None }
 }
 
 /// Why nothing worked.
@@ -245,7 +247,7 @@ fn of_refused(what: &str, refused: Option<Refused>) -> NotCalled {
         How::Crash => format!("it took the server down when it was tried: {}", refused.message),
         How::NoServer => format!("there was no server: {}", refused.message),
     };
-    NotCalled { what: what.to_owned(), why, crashed: refused.how == How::Crash }
+    NotCalled { what: what.to_owned(), why, crashed: refused.how == How::Crash, tried: None }
 }
 
 /// A name as a spec has it: letters, digits and underscores.
@@ -485,17 +487,25 @@ fn made(
 ) -> Result<Call, NotCalled> {
     let whole = [setup, workload, workload, teardown].concat();
     let (working, why) = trial.those_that_work(&[whole], 1);
-    let Some((_, works)) = working.first() else { return Err(of_refused(what, why)) };
-    let (Works::Repeatedly(took) | Works::Once(took)) = works;
-    Ok(Call {
+    let took = working.first().map(|(_, works)| match works {
+        Works::Repeatedly(took) | Works::Once(took) => *took / 2,
+    });
+    let call = Call {
         name: plain(name),
         comment: what.to_owned(),
         setup: setup.to_vec(),
         workload: workload.to_vec(),
         teardown: teardown.to_vec(),
         is_undone: false,
-        took: *took / 2,
-    })
+        took: took.unwrap_or_default(),
+    };
+    match took {
+        Some(_) => Ok(call),
+        None => {
+            let not = of_refused(what, why);
+            Err(NotCalled { tried: not.crashed.then(|| Box::new(call)), ..not })
+        }
+    }
 }
 
 fn of_trigger(trial: &mut Trial, function: &Function) -> Result<Call, NotCalled> {

@@ -315,6 +315,7 @@ mod tests {
                 what: "g(internal)".to_owned(),
                 why: "the server calls it".to_owned(),
                 crashed: false,
+                tried: None,
             }],
             ..Calls::default()
         };

@@ -130,6 +130,11 @@ impl<'a> Trial<'a> {
         Ok(PATTERN)
     }
 
+    /// The libraries that its servers preload.
+    pub fn preload(&self) -> &[String] {
+        &self.options.preload
+    }
+
     /// The server, with the database in which everything is tried; started where there is none that lives.
     ///
     /// # Errors
@@ -167,8 +172,17 @@ impl<'a> Trial<'a> {
     ///
     /// What the server says.
     pub fn query(&mut self, sql: &str, parameter: &str) -> Result<Vec<Row>, Refused> {
+        self.query_with("", sql, parameter)
+    }
+
+    /// The same in a session with options of the server's command line.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub fn query_with(&mut self, options: &str, sql: &str, parameter: &str) -> Result<Vec<Row>, Refused> {
         let server = self.ready()?;
-        let mut session = Session::open(server, DATABASE, "", PREPARE).map_err(|failure| refused(&failure))?;
+        let mut session = Session::open(server, DATABASE, options, PREPARE).map_err(|failure| refused(&failure))?;
         let parameters = if sql.contains("$1") { vec![parameter] } else { Vec::new() };
         let rows = session.query(sql, &parameters, &Step::Database, None);
         session.end(rows).map_err(|failure| refused(&failure))

@@ -84,6 +84,15 @@ struct Game {
     /// The libraries that may be its own.
     libraries: Vec<String>,
     needs: Needs,
+    /// Whether it is a library without an extension.
+    is_library: bool,
+}
+
+impl Game {
+    /// What it is, for messages.
+    fn kind(&self) -> &'static str {
+        if self.is_library { "library" } else { "extension" }
+    }
 }
 
 /// Where it is hunted: with the engine, and without.
@@ -225,6 +234,15 @@ fn ground(
                 name: control.name.clone(),
                 libraries: libraries.clone(),
                 needs: needs.clone(),
+                is_library: false,
+            }));
+            // What has no control file is a library that is loaded.
+            let alone = libraries.iter().filter(|_| source.extensions.is_empty()).take(1);
+            games.extend(alone.map(|name| Game {
+                name: name.clone(),
+                libraries: libraries.clone(),
+                needs: needs.clone(),
+                is_library: true,
             }));
         }
         let toml = init::toml(&built.sources, &left_out);
@@ -244,7 +262,9 @@ fn ground(
     let installed = prepare::stage(installation, directory, &sections, config, true)?;
     let stage = installed.stage.installation();
     let game = |name: String| {
-        if !stage.extension_dir().join(format!("{name}.control")).is_file() {
+        let is_library = stage.pkglib_dir.join(format!("{name}.so")).is_file();
+        let is_extension = stage.extension_dir().join(format!("{name}.control")).is_file();
+        if !is_extension && !is_library {
             let message = format!("extension \"{name}\" is not installed on PostgreSQL {}", installation.version.text);
             let file = installation.extension_dir().join(format!("{name}.control"));
             let hint = format!("its control file would be \"{}\"", file.display());
@@ -252,7 +272,7 @@ fn ground(
         }
         let libraries = vec![name.clone()];
         let needs = surroundings::needs(top, &libraries);
-        Ok(Game { name, libraries, needs })
+        Ok(Game { name, libraries, needs, is_library: !is_extension })
     };
     let games = names.into_iter().map(game).collect::<Result<_, _>>()?;
     Ok(Ground { installed, games, sections, toml: None })

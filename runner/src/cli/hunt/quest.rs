@@ -1,6 +1,5 @@
 //! A hunt for the bugs of one extension.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,19 +17,17 @@ use crate::exec::probe::{Prober, targets_of, why_untraced};
 use crate::hunt::corpus::Corpus;
 use crate::hunt::found::{Bug, Shared, State};
 use crate::hunt::hunter::Hunter;
-use crate::hunt::pool::Pool;
 use crate::hunt::proof;
 use crate::hunt::quarry::Quarry;
+use crate::hunt::reach::{self, Library, More};
 use crate::hunt::record::{HuntRecord, Hunted};
 use crate::hunt::script::{Head, Script, case};
-use crate::hunt::subject::{self, SetAside, Subject};
-use crate::hunt::{languages, members, types};
+use crate::hunt::subject::{self, SetAside};
 use crate::init::calls::made_of;
 use crate::init::catalog::Objects;
-use crate::init::harvest::Harvest;
+use crate::init::ground;
 use crate::init::surroundings::Needs;
 use crate::init::trial::{How, Refused, Trial};
-use crate::init::{ground, hooks};
 use crate::status;
 
 /// How often it is looked at how far it has come.
@@ -109,7 +106,7 @@ pub(super) fn go(
     };
     written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
     // What one of them could not look at nobody has looked at.
-    worked.map_err(|why| refused(&game.name, "looked at", &why))
+    worked.map_err(|why| refused(&game, "looked at", &why))
 }
 
 /// How far a hunt has come: a table of one row.
@@ -147,11 +144,16 @@ fn find<'h>(
     game: &Game,
     repository: &'h Repository,
 ) -> Result<(Quarry<'h>, Vec<SetAside>, String, Needs), Complaint> {
-    let Game { name, libraries, needs } = game;
+    let Game { name, libraries, needs, .. } = game;
     let harvest = &repository.harvest;
     let mut needs = needs.clone();
     let mut random = fastrand::Rng::with_seed(arguments.seed);
-    let found = init::on_server(name, libraries, places.installed, &mut needs, |trial, objects| {
+    let directory = &places.installed.stage.installation().pkglib_dir;
+    for library in libraries.iter().filter_map(|library| Library::of(library, directory, &needs.preload)) {
+        needs.conf.extend(library.conf().iter().map(|&line| line.to_owned()));
+    }
+    let act = |trial: &mut Trial, objects: &Objects| {
+        let preload = trial.preload().to_vec();
         // What needs a database of a certain name is not there in others.
         let ground = match repository.ground.is_empty() || trial.pattern().is_err() {
             true => Vec::new(),
@@ -159,24 +161,29 @@ fn find<'h>(
         };
         let (mut subjects, mut aside) = subject::callable(objects);
         subjects.iter_mut().for_each(|subject| subject.takes_columns(harvest));
-        let (more, not, pool) = wider(trial, name, objects, &subjects, harvest, &mut random)?;
+        let own = init::own_libraries(name, libraries, objects, &preload);
+        let found = reach::libraries(objects, &own, directory, &preload);
+        let More { subjects: more, aside: not, pool } =
+            reach::more(trial, name, &found, objects, &subjects, harvest, &mut random)?;
         subjects.extend(more);
         aside.extend(not);
         let (made, not) = made_of(trial, objects, harvest);
         subjects.extend(made.iter().map(subject::of_call));
-        aside.extend(not.into_iter().map(|not| SetAside { what: not.what, why: not.why }));
+        for not in not {
+            // What takes the server down is what is looked for.
+            match not.tried {
+                Some(call) => subjects.push(subject::of_call(&call)),
+                None => aside.push(SetAside { what: not.what, why: not.why }),
+            }
+        }
         Ok((subjects, aside, pool, ground))
-    });
-    let (objects, (mut subjects, aside, pool, ground)) = found.map_err(|why| refused(name, "created", &why))?;
-    let own = init::own_libraries(name, libraries, &objects, &needs.preload);
-    if let Some(library) = own.into_iter().find(|library| init::has_hooks(places.installed, library)) {
-        let calls = hooks::calls(library, needs.preload.contains(library));
-        subjects.extend(calls.into_iter().map(|(mut call, _)| {
-            call.setup.insert(0, format!("DROP TABLE IF EXISTS mcspec_rows; {}", hooks::SETUP.trim_end_matches(';')));
-            call.comment = format!("{}: {}", call.comment, call.name);
-            subject::of_call(&call)
-        }));
-    }
+    };
+    let found = match game.is_library {
+        true => init::with_library(name, places.installed, &mut needs, act),
+        false => init::on_server(name, libraries, places.installed, &mut needs, act),
+    };
+    let (objects, (mut subjects, aside, pool, ground)) =
+        found.map_err(|why| refused(game, if game.is_library { "loaded" } else { "created" }, &why))?;
     if let Some(like) = arguments.only.as_ref().map(Like::new) {
         subjects.retain(|subject| like.matches(&subject.what) || like.matches(&subject.call));
     }
@@ -185,12 +192,12 @@ fn find<'h>(
             Some(_) => "--only leaves nothing of it; \"mcspec hunt\" without it looks at everything".to_owned(),
             None => format!("{} of its functions are called by the server only", aside.len()),
         };
-        let message = format!("extension \"{name}\" has nothing that could be called");
+        let message = format!("{} \"{name}\" has nothing that could be called", game.kind());
         return Err(Complaint::Nothing { message, hint: Some(hint) });
     }
     let Needs { preload, conf } = needs.clone();
     let quarry = Quarry {
-        head: Head { extension: Some(name.clone()), preload, conf },
+        head: Head { extension: (!game.is_library).then(|| name.clone()), preload, conf },
         environment: prepare::environment(places.installed.stage.original(), config),
         subjects,
         pool,
@@ -203,31 +210,10 @@ fn find<'h>(
     Ok((quarry, aside, objects.version, needs))
 }
 
-/// What there is to call besides functions and operators, what of it cannot be, and values for all.
-fn wider(
-    trial: &mut Trial,
-    name: &str,
-    objects: &Objects,
-    subjects: &[Subject],
-    harvest: &Harvest,
-    random: &mut fastrand::Rng,
-) -> Result<(Vec<Subject>, Vec<SetAside>, Pool), Refused> {
-    let members = members::read(trial, name)?;
-    let mut more = types::subjects(&members);
-    let (written, aside) = languages::subjects(trial, &members)?;
-    more.extend(written);
-    let all: Vec<Subject> = subjects.iter().chain(&more).cloned().collect();
-    let mut pool = Pool::of(&all, trial, harvest, random);
-    types::add_values(&mut pool, &members, random);
-    more.extend(types::stored(&members, objects, &pool));
-    let again = languages::made_again(&more, &pool);
-    more.extend(again);
-    Ok((more, aside, pool))
-}
-
-fn refused(name: &str, what: &str, why: &Refused) -> Complaint {
+fn refused(game: &Game, what: &str, why: &Refused) -> Complaint {
     let hint = (!why.hint.is_empty()).then(|| why.hint.clone());
-    Complaint::Argument { message: format!("extension \"{name}\" cannot be {what}: {}", why.message), hint }
+    let (kind, name) = (game.kind(), &game.name);
+    Complaint::Argument { message: format!("{kind} \"{name}\" cannot be {what}: {}", why.message), hint }
 }
 
 /// One of those who take part, with a server of its own, and one without the engine as soon as there is something to show on it.
@@ -244,7 +230,8 @@ impl Worker<'_> {
         let Worker { quarry, needs, name, .. } = self;
         let refused = |message: String| Refused { message, hint: String::new(), how: How::Error };
         let mut trial = Trial::new(self.places.installed, &needs.preload, &needs.conf);
-        trial.create(&[name])?;
+        let extensions: &[&str] = if quarry.head.extension.is_some() { &[name] } else { &[] };
+        trial.create(extensions)?;
         let pattern = if quarry.ground.is_empty() { None } else { Some(trial.pattern()?) };
         trial.lay(&quarry.ground, GROUND)?;
         let (server, database) = trial.place()?;
@@ -262,11 +249,6 @@ impl Worker<'_> {
         if let Some(reason) = why_untraced(server, database).map_err(|failure| refused(failure.headline()))? {
             return Err(refused(format!("{REFUSED}{reason}")));
         }
-        let preludes: Vec<&String> = quarry.subjects.iter().flat_map(|subject| &subject.prelude).collect();
-        let mut known = BTreeSet::new();
-        // What cannot be made is missed by what needs it, and that says so.
-        let _ = Prober::new(server, database, Targets::default())
-            .send(preludes.into_iter().filter(|sql| known.insert(sql.as_str())));
         let mut other: Option<Trial> = None;
         let mut bear_out = |prober: &mut Prober, bug: Bug| {
             let mut bug = proof::again(quarry, prober, bug)?;
@@ -274,7 +256,7 @@ impl Worker<'_> {
                 let trial = other.get_or_insert_with(|| {
                     let mut trial = Trial::new(stock, &needs.preload, &needs.conf);
                     // Where it cannot be created there is nothing to show.
-                    let _ = trial.create(&[name]);
+                    let _ = trial.create(extensions);
                     trial
                 });
                 if let Ok((server, database)) = trial.place() {

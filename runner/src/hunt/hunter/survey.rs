@@ -58,6 +58,9 @@ impl Hunter<'_> {
                 if is_script || is_loud.contains(at) || self.is_set_aside(*at) {
                     continue;
                 }
+                if number == 0 {
+                    subject.prelude.iter().for_each(|sql| drop(self.prober.ask(sql)));
+                }
                 let list = match tour.as_slice().get(number) {
                     Some(list) => Some(list.clone()),
                     None if subject.arguments.is_empty() => None,
@@ -83,14 +86,17 @@ impl Hunter<'_> {
         let subject = &self.quarry.subjects[at];
         let error = called.error.as_deref();
         let mut items = Vec::new();
+        // What is loaded is loaded in one session.
+        if subject.prelude.iter().any(|sql| sql.starts_with("LOAD ")) {
+            return items;
+        }
         for shape in subject.shapes(error) {
             // A table that is made and dropped costs more than all else.
             if shape.has_keys() || shape.looks() == 0 || shape == Shape::Ddl {
                 continue;
             }
             let Some(script) = subject.script(shape, &called.values, &called.values, error) else { continue };
-            let stands_alone =
-                subject.prelude.is_empty() && script.before().next().is_none() && script.teardown.is_empty();
+            let stands_alone = script.setup.is_empty() && script.teardown.is_empty();
             // What copies is answered.
             let copies = script.workload.iter().any(|sql| sql.to_ascii_lowercase().contains("copy"));
             if script.kind == ScenarioKind::GrowthBenchmark && stands_alone && !copies {

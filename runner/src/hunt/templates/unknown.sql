@@ -1,0 +1,13 @@
+CREATE OR REPLACE FUNCTION mcspec_plx_nothing(a text) RETURNS text LANGUAGE plx AS $f$$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_word(a text) RETURNS text LANGUAGE plx AS $f$a$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_number(a integer) RETURNS integer LANGUAGE plx AS $f$1$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_returned(a text) RETURNS text LANGUAGE plx AS $f$return a$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_ended(a text) RETURNS text LANGUAGE plx AS $f$return a;$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_block(a text) RETURNS text LANGUAGE plx AS $f$begin return a; end$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_query(a text) RETURNS text LANGUAGE plx AS $f$SELECT 'a'$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_closure(a text) RETURNS text LANGUAGE plx AS $f${ a }$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_rows(n integer) RETURNS SETOF integer LANGUAGE plx AS $f$return 1$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_changes() RETURNS trigger LANGUAGE plx AS $f$return NEW$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unclosed(a text) RETURNS text LANGUAGE plx AS $f$( [ { " '$f$;
+DO LANGUAGE plx $f$return$f$;
+DO LANGUAGE plx $f$( [ {$f$;
