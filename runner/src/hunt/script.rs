@@ -10,7 +10,7 @@ use crate::language::sql::{Variables, substitute_known};
 use crate::plan::{Case, Defaults, Environment, Overrides, cases, load_source};
 
 /// Executions before a window of a hunt: what is looked at was executed before.
-const WARMUP: u64 = 3;
+pub(super) const WARMUP: u64 = 3;
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

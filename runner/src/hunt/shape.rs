@@ -95,7 +95,7 @@ impl Shape {
     /// kind are made and dropped each time, which takes its time.
     pub fn iterations(self) -> u64 {
         match self {
-            Shape::Key | Shape::Keys | Shape::Statements => 400,
+            Shape::Key | Shape::Keys | Shape::Statements => 1000,
             Shape::Used => 60,
             _ => 100,
         }
