@@ -39,6 +39,10 @@ const FILES: &[(&str, Make)] = &[
     ("variables", |n| lines(n, |i| format!("var v{i} = 1")) + SCENARIO),
     ("variables of one name", |n| lines(n, |_| "var v = 1".to_owned()) + SCENARIO),
     ("values of a matrix", |n| format!("matrix m in ({})\n{SCENARIO}", vec!["1"; n].join(", "))),
+    ("different values of a matrix", |n| {
+        let values: Vec<String> = (0..n).map(|i| format!("'<{i}'")).collect();
+        format!("matrix m in ({})\n{SCENARIO}", values.join(", "))
+    }),
     ("matrices", |n| lines(n, |i| format!("matrix m{i} in (1, 2, 3)")) + SCENARIO),
     ("tags", |n| format!("tags {}\n{SCENARIO}", lines(n, |i| format!("t{i},")) + "t")),
     ("settings", |n| lines(n, |i| format!("set a.b{i} = 'x', :y")) + SCENARIO),
@@ -117,7 +121,8 @@ fn work(text: &str) {
         Ok(loaded) => {
             drop(loaded.warnings(true));
             let environment = Environment::nominal(180_000);
-            match cases(&loaded, &environment, &Overrides::default(), Defaults::default()) {
+            let defaults = Defaults { all_permutations: true, ..Defaults::default() };
+            match cases(&loaded, &environment, &Overrides::default(), defaults) {
                 Ok(_) => {}
                 Err(problems) => shown(problems.len()),
             }

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::bind::{Varying, bind};
 use super::condition::{Environment, holds};
 use super::load::Loaded;
-use super::name::name;
+use super::name::Names;
 use super::sessions::{MANY, MOST, scenario_title};
 use super::tracing::trace;
 use super::unsupported::unsupported;
@@ -67,10 +67,11 @@ pub fn cases(
             (pattern, rule.replacement.value.clone())
         })
         .collect();
+    let names = Names::new(&loaded.name, &loaded.spec.matrix);
     let mut cases = Vec::new();
     let mut problems = Vec::new();
     for cell in cells(loaded, overrides) {
-        let name = name(&loaded.name, &loaded.spec.matrix, &cell);
+        let name = names.of(&cell);
         let variables = Arc::new(variables(loaded, &cell, overrides, &name, environment));
         let mut planner = Planner { loaded, environment, defaults, variables, problems: Vec::new() };
         let mut case = planner.case(name, &normalize);

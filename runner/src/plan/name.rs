@@ -1,6 +1,8 @@
 //! What cases are called: the spec, and the values of its matrices. Goldens and results are files of these names, which have
 //! to stay what they are while the spec does.
 
+use std::collections::BTreeMap;
+
 use crate::language::ast::Matrix;
 
 /// One combination of matrix values: `[dims=3,k=10]` in a case's name.
@@ -9,31 +11,55 @@ pub(super) type Cell = Vec<(String, String)>;
 /// Bytes of the last part of a name, which leave room for what files add to it: a version, a suffix.
 const LONGEST: usize = 240;
 
-/// The name of a case: `sub/knn[dims=3,op=_]`.
-pub(super) fn name(spec: &str, matrices: &[Matrix], cell: &Cell) -> String {
-    if cell.is_empty() {
-        return spec.to_owned();
-    }
-    let pair = |(matrix, (name, value)): (&Matrix, &(String, String))| {
-        let others = matrix.values.iter().map(|other| other.value.as_str());
-        format!("{name}={}", distinct(value, others))
-    };
-    let pairs: Vec<String> = matrices.iter().zip(cell).map(pair).collect();
-    let whole = format!("{spec}[{}]", pairs.join(","));
-    let start = whole[..spec.len()].rfind('/').map_or(0, |slash| slash + 1);
-    if whole.len() - start <= LONGEST {
-        return whole;
-    }
-    let end = format!("~{:016x}]", hash(&whole));
-    let kept = whole.floor_char_boundary(start + LONGEST - end.len());
-    format!("{}{end}", &whole[..kept])
+/// The names of a spec's cases.
+pub(super) struct Names<'a> {
+    spec: &'a str,
+    /// For each matrix its values by how they are written; none where several are written in the same way.
+    written: Vec<BTreeMap<String, Option<&'a str>>>,
 }
 
-/// A value as part of a file's name. Where another one would be written in the same way, also where the file system does not
-/// tell letters by their case, what makes it so is written as URLs have it.
-fn distinct<'a>(value: &str, mut others: impl Iterator<Item = &'a str>) -> String {
-    let written = |value: &str| plain(value).to_lowercase();
-    let is_doubtful = others.any(|other| other != value && written(other) == written(value));
+impl<'a> Names<'a> {
+    /// Those of a spec with these matrices.
+    pub(super) fn new(spec: &'a str, matrices: &'a [Matrix]) -> Self {
+        let written_of = |matrix: &'a Matrix| {
+            let mut written = BTreeMap::new();
+            for value in matrix.values.iter().map(|value| value.value.as_str()) {
+                let only = written.entry(written_alike(value)).or_insert(Some(value));
+                *only = only.filter(|other| *other == value);
+            }
+            written
+        };
+        Names { spec, written: matrices.iter().map(written_of).collect() }
+    }
+
+    /// That of one of them: `sub/knn[dims=3,op=_]`.
+    pub(super) fn of(&self, cell: &Cell) -> String {
+        let spec = self.spec;
+        if cell.is_empty() {
+            return spec.to_owned();
+        }
+        let pairs = self.written.iter().zip(cell);
+        let pairs: Vec<String> =
+            pairs.map(|(written, (name, value))| format!("{name}={}", distinct(value, written))).collect();
+        let whole = format!("{spec}[{}]", pairs.join(","));
+        let start = whole[..spec.len()].rfind('/').map_or(0, |slash| slash + 1);
+        if whole.len() - start <= LONGEST {
+            return whole;
+        }
+        let end = format!("~{:016x}]", hash(&whole));
+        let kept = whole.floor_char_boundary(start + LONGEST - end.len());
+        format!("{}{end}", &whole[..kept])
+    }
+}
+
+/// What values have in common that are written in the same way, also where the file system does not tell letters by their case.
+fn written_alike(value: &str) -> String {
+    plain(value).to_lowercase()
+}
+
+/// A value as part of a file's name. Where another one would be written in the same way, what makes it so is written as URLs have it.
+fn distinct(value: &str, written: &BTreeMap<String, Option<&str>>) -> String {
+    let is_doubtful = written.get(&written_alike(value)).is_some_and(|only| *only != Some(value));
     let is_itself = plain(value) == value && !value.chars().any(char::is_uppercase);
     match is_doubtful && !is_itself {
         true => value
@@ -77,7 +103,8 @@ mod tests {
 
     fn names(spec: &str, values: &[&str]) -> Vec<String> {
         let matrix = Matrix { name: spanned("v"), values: values.iter().map(|value| spanned(value)).collect() };
-        let of = |value: &&str| name(spec, std::slice::from_ref(&matrix), &vec![("v".to_owned(), (*value).to_owned())]);
+        let names = Names::new(spec, std::slice::from_ref(&matrix));
+        let of = |value: &&str| names.of(&vec![("v".to_owned(), (*value).to_owned())]);
         values.iter().map(of).collect()
     }
 
