@@ -59,7 +59,8 @@ enum Way {
 type Opened = (Socket, Option<Option<Vec<u8>>>);
 
 /// Connects to the first place that lets us, as libpq goes through them (fe-connect.c, PQconnectPoll): a server that refuses has
-/// the last word, unless it cannot take connections now.
+/// the last word, unless it cannot take connections now. One that does not have the database may be a standby that is behind, where
+/// something else is wanted: the next one is asked then, which libpq does not do, whose databases are seldom as new.
 ///
 /// # Errors
 ///
@@ -84,7 +85,9 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Connected, Unreached>
                 Ok(Err(error)) => error,
                 Err(_) => Unreached::Silent(settings.timeout),
             };
-            let is_final = error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW);
+            let may_be_behind = |code: &SqlState| *code == SqlState::INVALID_CATALOG_NAME && wanted != Wants::Any;
+            let is_final =
+                error.code().is_some_and(|code| *code != SqlState::CANNOT_CONNECT_NOW && !may_be_behind(code));
             attempts.push(Attempt { place: place.shown(), error });
             if is_final {
                 return Err(Unreached::of(attempts));
