@@ -291,6 +291,15 @@ impl Failure {
         self
     }
 
+    /// Whether it came before anything that the spec asks for: there is no server, or the extension cannot be created.
+    pub fn is_before_the_spec(&self) -> bool {
+        let is_before = matches!(
+            self.step,
+            Step::Server | Step::Database | Step::Administration(_) | Step::Extension(_) | Step::Targets
+        );
+        is_before && !matches!(self.cause, Cause::Crash(_))
+    }
+
     /// This failure and those after it.
     pub fn all(&self) -> impl Iterator<Item = &Failure> {
         std::iter::once(self).chain(&self.later)

@@ -62,6 +62,18 @@ pub enum Answer {
     Lost(Box<Failure>),
 }
 
+impl Answer {
+    /// What keeps a statement from its end.
+    pub fn words(&self) -> String {
+        match self {
+            Answer::Rows { .. } => String::new(),
+            Answer::Error { message, .. } => message.clone(),
+            Answer::Late => "it takes too long".to_owned(),
+            Answer::Lost(failure) => failure.headline(),
+        }
+    }
+}
+
 /// What a session holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Held {

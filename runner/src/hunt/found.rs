@@ -54,7 +54,11 @@ impl Wrong {
                 };
                 (finding.check.as_str().to_owned(), place)
             }
-            Wrong::Crash { end, .. } => ("crash".to_owned(), format!("{what}: {end}")),
+            // Scripts of ordinary statements, which stand behind what they have in common.
+            Wrong::Crash { end, .. } => {
+                let what = what.rsplit_once(": ").map_or(what, |(common, _)| common);
+                ("crash".to_owned(), format!("{what}: {end}"))
+            }
             Wrong::Hang => ("hang".to_owned(), what.to_owned()),
             Wrong::Answers(..) => ("answers".to_owned(), what.to_owned()),
         }

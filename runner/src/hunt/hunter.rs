@@ -500,9 +500,12 @@ impl<'a> Hunter<'a> {
             if is_old {
                 state.seen_again.insert(key.clone());
             }
+            // What is lost at one place is one bug, whatever it is called.
+            let (_, place) = &key;
+            let is_same = matches!(wrong, Wrong::Violation(_)) && state.keys.keys().any(|(_, other)| other == place);
             let seen = state.keys.entry(key).or_default();
             *seen += 1;
-            if *seen > 1 || is_old {
+            if *seen > 1 || is_same || is_old {
                 *self.known.entry((at, shape)).or_default() += 1;
                 return;
             }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use memcheck_core::Finding;
+use memcheck_core::check::{Measure, Per};
+
 use super::found::{Bug, Stock, Wrong};
 use super::quarry::Quarry;
 use super::script::{Script, case};
@@ -108,19 +111,28 @@ fn shown(text: &str) -> String {
     text.replace('\u{1}', " ").replace('\u{0}', "NULL").chars().take(80).collect::<String>().trim_end().to_owned()
 }
 
-/// What a server without the engine shows of it.
-pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Stock {
+/// What a server without the engine shows of it; none where it shows that there is nothing of it.
+pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Option<Stock> {
     prober.renew();
     let shown = match wrong {
         Wrong::Crash { .. } | Wrong::Hang => crash(prober, script),
-        Wrong::Violation(_) => growth(prober, script),
+        Wrong::Violation(finding) => match growth(prober, script) {
+            Some(grown) if grown.refutes(finding) => {
+                prober.renew();
+                return None;
+            }
+            Some(Grown { executions, contexts, resident, .. }) if contexts >= 1.0 || resident >= 1.0 => {
+                Some(Stock::Growth { executions, contexts, resident })
+            }
+            _ => None,
+        },
         Wrong::Answers(..) => {
             prober.send(script.before()).ok();
             answers(prober, script).map(|wrong| Stock::Answers(wrong.words()))
         }
     };
     prober.renew();
-    shown.unwrap_or(Stock::Nothing)
+    Some(shown.unwrap_or(Stock::Nothing))
 }
 
 fn crash(prober: &mut Prober, script: &Script) -> Option<Stock> {
@@ -139,8 +151,30 @@ struct Sizes {
     resident: f64,
 }
 
-fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
-    let mut number = 0;
+/// So many bytes of a process cannot be overlooked.
+const NOT_OVERLOOKED: f64 = 4e6;
+
+/// What executions have left behind on a server without the engine, bytes for each.
+struct Grown {
+    executions: u64,
+    contexts: f64,
+    resident: f64,
+    /// Whether they did there what they should.
+    works: bool,
+}
+
+impl Grown {
+    /// Whether so little is left that there is nothing to be found: what a language has allocated, it frees when it comes to it.
+    fn refutes(&self, finding: &Finding) -> bool {
+        let wanted = finding.bytes_per_iter;
+        let is_memory = finding.check.measure() == Measure::Memory(Per::Iteration);
+        let left = self.contexts.max(0.0) + self.resident.max(0.0);
+        self.works && is_memory && wanted * self.executions as f64 > NOT_OVERLOOKED && left < wanted / 10.0
+    }
+}
+
+fn growth(prober: &mut Prober, script: &Script) -> Option<Grown> {
+    let (mut number, mut works) = (0, true);
     prober.send(script.before()).ok();
     let started = Instant::now();
     let mut execute = |prober: &mut Prober, most: u64, until: Duration| {
@@ -148,10 +182,10 @@ fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
         while done < most && started.elapsed() < until {
             number += 1;
             let workload = script.execution(number);
-            if let Err(Answer::Lost(_) | Answer::Late) =
-                prober.send(workload.iter().map(|sql| sql.replace(":rows", "200")))
-            {
-                return None;
+            match prober.send(workload.iter().map(|sql| sql.replace(":rows", "200"))) {
+                Err(Answer::Lost(_) | Answer::Late) => return None,
+                Err(Answer::Error { code, .. }) => works &= script.error.as_ref() == Some(&code),
+                _ => works &= script.error.is_none(),
             }
             done += 1;
         }
@@ -165,7 +199,7 @@ fn growth(prober: &mut Prober, script: &Script) -> Option<Stock> {
     let each = |before: f64, after: f64| (after - before) / executions.max(1) as f64;
     let contexts = each(before.contexts, after.contexts);
     let resident = each(before.resident, after.resident);
-    (contexts >= 1.0 || resident >= 1.0).then_some(Stock::Growth { executions, contexts, resident })
+    Some(Grown { executions, contexts, resident, works })
 }
 
 fn sizes(prober: &mut Prober) -> Option<Sizes> {

@@ -195,6 +195,7 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
     faults.extend(compare(case, &seen, record));
 
     let is_vague = |fault: &Fault| matches!(fault, Fault::NoExpectation { .. });
+    let is_untried = |fault: &Fault| matches!(fault, Fault::Failure(failure) if failure.is_before_the_spec());
     let status = match &case.xfail {
         _ if let Some(reason) = interrupt(&faults) => Status::Interrupted(reason),
         None if faults.is_empty() => Status::Passed,
@@ -205,8 +206,8 @@ pub fn judge(case: &Case, outcome: &Outcome, axes: &Axes, record: Record) -> Ver
             faults.push(Fault::Passed { reason: reason.clone() });
             Status::Failed
         }
-        // What is to fail has to say what would be right.
-        Some(_) if faults.iter().all(is_vague) => Status::Failed,
+        // What is to fail has to say what would be right, and to be tried.
+        Some(_) if faults.iter().all(is_vague) || faults.iter().any(is_untried) => Status::Failed,
         Some(reason) => Status::ExpectedFailure(reason.clone()),
     };
     let unrecorded = if status == Status::Passed { unrecorded } else { Vec::new() };

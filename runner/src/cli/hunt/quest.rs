@@ -240,7 +240,7 @@ impl Worker<'_> {
             let mut prober = Prober::new(server, database, Targets::default());
             let created = prober.send([&create]);
             prober.renew();
-            created.map_err(|_| refused("the engine could not be created".to_owned()))?;
+            created.map_err(|answer| refused(format!("the engine could not be created: {}", answer.words())))?;
         }
         let nothing = Script::repeated(vec!["SELECT 1".to_owned()]);
         let targets = case(&quarry.head, &nothing, &quarry.environment, 1)
@@ -261,7 +261,7 @@ impl Worker<'_> {
                 });
                 if let Ok((server, database)) = trial.place() {
                     let mut plain = Prober::new(server, database, Targets::default());
-                    bug.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong));
+                    bug.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong)?);
                 }
             }
             Some(bug)

@@ -18,6 +18,9 @@ use crate::hunt::subject::Form;
 /// The lists of arguments of a subject that are looked at so.
 const LISTS: usize = 12;
 
+/// So many lists are tried for one that is understood.
+const ATTEMPTS: usize = 3;
+
 /// Calls that are driven together at most.
 const TOGETHER: usize = 32;
 
@@ -47,7 +50,8 @@ impl Hunter<'_> {
     pub(super) fn survey(&mut self, tours: &[(usize, IntoIter<Vec<String>>)]) {
         let until = Instant::now() + self.quarry.until.saturating_duration_since(Instant::now()) / 2;
         let mut is_loud = BTreeSet::new();
-        for number in 0..LISTS {
+        let mut next: BTreeMap<usize, usize> = BTreeMap::new();
+        for _ in 0..LISTS {
             let mut ways: BTreeMap<Shape, Vec<Item>> = BTreeMap::new();
             for (at, tour) in tours {
                 if self.is_over() || Instant::now() >= until {
@@ -58,17 +62,25 @@ impl Hunter<'_> {
                 if is_script || is_loud.contains(at) || self.is_set_aside(*at) {
                     continue;
                 }
-                if number == 0 {
+                if !next.contains_key(at) {
                     subject.prelude.iter().for_each(|sql| drop(self.prober.ask(sql)));
                 }
-                let list = match tour.as_slice().get(number) {
-                    Some(list) => Some(list.clone()),
-                    None if subject.arguments.is_empty() => None,
-                    None => self.by_chance(subject),
-                };
-                let Some(called) = list.and_then(|list| self.call(*at, list)) else { continue };
-                for (shape, item) in self.items(*at, &called) {
-                    ways.entry(shape).or_default().push(item);
+                // What stands in somebody's query may be no call by itself.
+                for _ in 0..ATTEMPTS {
+                    let number = next.entry(*at).or_default();
+                    let list = match tour.as_slice().get(*number) {
+                        Some(list) => Some(list.clone()),
+                        None if subject.arguments.is_empty() => None,
+                        None => self.by_chance(subject),
+                    };
+                    *number += 1;
+                    let Some(list) = list else { break };
+                    if let Some(called) = self.call(*at, list) {
+                        for (shape, item) in self.items(*at, &called) {
+                            ways.entry(shape).or_default().push(item);
+                        }
+                        break;
+                    }
                 }
             }
             for (shape, items) in ways {
