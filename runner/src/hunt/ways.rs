@@ -188,7 +188,8 @@ mod tests {
         let expression = Form::Expression(None::<Notation>);
         let around =
             Around { tables: vec!["hypo".to_owned()], settings: vec![("x.a".to_owned(), "SET x.a = 'on'".to_owned())] };
-        let table: &[(&[&str], &[&str], Shape, &[&str])] = &[
+        type Words = &'static [&'static str];
+        let table: &[(Words, Words, Shape, Words)] = &[
             (&["integer", "text"], &["1", "'a'"], Shape::Key, &["SELECT f((:i)::integer, 'a')"]),
             (&["integer", "text"], &["1", "'a'"], Shape::Keys, &["SELECT f((:i)::integer, ('a' || :i)::text)"]),
             (&["text"], &["'a'"], Shape::Keys, &[]),
