@@ -148,3 +148,34 @@ fn what_is_around_a_call_counts() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("7 failed as expected"), "{}", run.stdout);
 }
+
+/// What is looked at in one hunt, and where it goes wrong in the one extension and not in the other.
+fn is_reached(subjects: &[(&str, &str)]) {
+    let project = repository("reached");
+    for (subjects, place) in subjects {
+        let ended = hunt(&project, &format!("--time 10m --rounds 1 --only {subjects}"));
+        let is_shown = ended.stdout.lines().any(|line| line.trim_start().starts_with("in ") && line.contains(place));
+        assert!(is_shown, "{place}\n{}{}", ended.stdout, ended.stderr);
+        let (_, fixed) = ended.stdout.split_once("hunting    reached_fixed ").unwrap();
+        assert!(!fixed.contains("\nfound "), "{fixed}");
+    }
+    let run = project.run("");
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn what_is_no_function_is_reached() {
+    is_reached(&[("modifiers_of%", "tagged_typmod_in"), ("mcspec_plreached%ended(%", "language_call")]);
+}
+
+#[test]
+#[ignore = "it takes minutes"]
+fn all_that_is_no_function_is_reached() {
+    is_reached(&[
+        ("binary_format%", "tagged_recv"),
+        ("SET_reached%", "assign_mode"),
+        ("output_plugin%:_rows", "at_change"),
+        ("a_server_of%", "wrapper_validator"),
+        ("dictionary%", "dictionary_lexize"),
+    ]);
+}

@@ -1,5 +1,8 @@
 //! Output plugins: changes of all kinds, decoded by a logical replication slot of theirs.
 
+use std::fs;
+use std::path::Path;
+
 use super::subject::{Form, Subject};
 use super::words::that_work;
 use crate::init::calls::plain;
@@ -7,7 +10,20 @@ use crate::init::literals::quoted;
 use crate::init::trial::Trial;
 
 /// What a server needs for it.
-pub const CONF: [&str; 2] = ["wal_level = logical", "max_prepared_transactions = 4"];
+const CONF: [&str; 2] = ["wal_level = logical", "max_prepared_transactions = 4"];
+
+/// The parameter of servers that take only some libraries for output plugins, those with the latest corrections among them.
+const ALLOWED: &str = "output_plugin_libraries";
+
+/// Lines of postgresql.conf for an output plugin on a server of which this is the program.
+pub fn conf(plugin: &str, server: &Path) -> Vec<String> {
+    let mut lines: Vec<String> = CONF.map(str::to_owned).to_vec();
+    let knows = |bytes: Vec<u8>| bytes.windows(ALLOWED.len()).any(|part| part == ALLOWED.as_bytes());
+    if fs::read(server).is_ok_and(knows) {
+        lines.push(format!("{ALLOWED} = '{plugin}'"));
+    }
+    lines
+}
 
 /// What it is that makes a library one (output_plugin.h).
 pub const SYMBOL: &[u8] = b"\0_PG_output_plugin_init";
@@ -121,16 +137,18 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS mcspec_decoded (i serial PRIMARY
 
 /// A call of a function that reads the changes of the slot.
 fn read(function: &str, slot: &str, options: &str) -> String {
-    format!("SELECT count(data) FROM {function}('{slot}', NULL, NULL{options})")
+    format!("SELECT count(data) FROM {function}({slot}, NULL, NULL{options})")
 }
 
 /// What is done with an output plugin. `words` are those that may be its options.
 pub fn subjects(trial: &mut Trial, plugin: &str, words: &[String]) -> Vec<Subject> {
-    let slot = format!("mcspec_{}", plain(plugin));
+    // A slot is of one database, and its name is the cluster's.
+    let slot_of = |what: &str| format!("('mcspec_{}_{what}' || left(md5(current_database()), 8))::name", plain(plugin));
+    let slot = slot_of("");
     let create = |slot: &str| {
         format!(
-            "SELECT pg_create_logical_replication_slot('{slot}', {}) WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE \
-             slot_name = '{slot}')",
+            "SELECT pg_create_logical_replication_slot({slot}, {}) WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE \
+             slot_name = {slot})",
             quoted(plugin)
         )
     };
@@ -176,8 +194,8 @@ pub fn subjects(trial: &mut Trial, plugin: &str, words: &[String]) -> Vec<Subjec
         let what = format!("output plugin {plugin}: {what}");
         all.push(Subject::new(what, read(peek, &slot, options), Form::Statement).made_by(&prelude));
     }
-    let made = format!("{slot}_made");
-    let workload = vec![create(&made), format!("SELECT pg_drop_replication_slot('{made}')")];
+    let made = slot_of("made_");
+    let workload = vec![create(&made), format!("SELECT pg_drop_replication_slot({made})")];
     all.push(Subject::new(format!("output plugin {plugin}: a slot is made and dropped"), "slot", script(workload)));
     all
 }

@@ -493,6 +493,8 @@ impl<'a> Hunter<'a> {
             return;
         }
         let subject = &self.quarry.subjects[at];
+        // Whoever executes it again has none of what was made for the subject.
+        let script = Script { prelude: subject.prelude.clone(), ..script };
         let key: Key = wrong.key(&subject.what);
         {
             let mut state = self.shared.lock();

@@ -241,9 +241,13 @@ pub fn made_again(subjects: &[Subject], pool: &Pool) -> Vec<Subject> {
         };
         let prelude = prelude.unwrap_or_default();
         let call = subject.statement(&usual);
-        for (how, last) in [("made again", None), ("made and dropped", Some(format!("DROP FUNCTION {}", subject.what)))]
-        {
-            let workload = [create.clone(), call.clone()].into_iter().chain(last).collect();
+        let drop = format!("DROP FUNCTION {}", subject.what);
+        let ways = [
+            ("made again", vec![create.clone()]),
+            ("made again and called", vec![create.clone(), call.clone()]),
+            ("made, called and dropped", vec![create.clone(), call, drop]),
+        ];
+        for (how, workload) in ways {
             let form = Form::Script { setup: Vec::new(), workload, teardown: Vec::new(), error: None };
             all.push(Subject::new(format!("{} {how}", subject.what), &subject.call, form).made_by(prelude));
         }

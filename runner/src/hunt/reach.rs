@@ -51,9 +51,9 @@ impl Library {
         })
     }
 
-    /// Lines of postgresql.conf that it needs.
-    pub fn conf(&self) -> &'static [&'static str] {
-        if self.is_plugin { &decoding::CONF } else { &[] }
+    /// Lines of postgresql.conf that it needs on a server of which this is the program.
+    pub fn conf(&self, server: &Path) -> Vec<String> {
+        if self.is_plugin { decoding::conf(library_name(&self.name), server) } else { Vec::new() }
     }
 }
 

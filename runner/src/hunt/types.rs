@@ -148,26 +148,27 @@ fn receiver(function: &str, of: &Type) -> [String; 2] {
 
 /// Binary images: those of values, and what becomes of them when something in them is changed.
 pub fn images(values: &[String], send: &str, random: &mut fastrand::Rng) -> Vec<String> {
-    let mut all = Vec::new();
-    for value in values.iter().filter(|value| !value.starts_with("NULL::")) {
+    let mut all: Vec<String> = Vec::new();
+    let values: Vec<&String> = values.iter().filter(|value| !value.starts_with("NULL::")).collect();
+    all.extend(values.first().map(|value| format!("{send}({value})")));
+    // What nobody sends: nothing, lengths and counts that are too large, or negative.
+    let none = ["'\\x'", "'\\xffffffff'", "'\\x7fffffff'", "'\\x00000000'", "'\\x80000001'"];
+    all.extend(none.map(|one| format!("{one}::bytea")));
+    for value in values {
         let image = format!("{send}({value})");
-        all.push(image.clone());
+        if !all.contains(&image) {
+            all.push(image.clone());
+        }
         for _ in 0..IMAGES {
             let place = random.u32(0..64);
             let byte = [0, 1, 127, 128, 255, random.u8(..)][random.usize(0..6)];
-            let set =
-                |image: &str| format!("set_byte({image}, ({place} % greatest(length({image}), 1))::integer, {byte})");
             all.push(match random.u8(0..4) {
                 0 => format!("substring({image} FROM 1 FOR {place})"),
                 1 => format!("({image} || '\\x00ff'::bytea)"),
-                _ => set(&image),
+                _ => format!("set_byte({image}, ({place} % greatest(length({image}), 1))::integer, {byte})"),
             });
         }
     }
-    all.extend(
-        ["'\\x'", "'\\xffffffff'", "'\\x7fffffff'", "'\\x00000000'", "'\\x80000001'"]
-            .map(|one| format!("{one}::bytea")),
-    );
     all.push("decode(repeat('ff', 2000), 'hex')".to_owned());
     all
 }

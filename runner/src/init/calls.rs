@@ -510,19 +510,34 @@ fn made(
 
 fn of_trigger(trial: &mut Trial, function: &Function) -> Result<Call, NotCalled> {
     let table = format!("mcspec_{}", plain(&function.name));
-    let setup = [
-        format!("CREATE TABLE {table} (id integer, t text)"),
-        format!(
-            "CREATE TRIGGER {table} BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {}()",
-            function.call
-        ),
-    ];
     let workload = [
         format!("INSERT INTO {table} VALUES (1, 'a')"),
         format!("UPDATE {table} SET t = 'b'"),
         format!("DELETE FROM {table}"),
     ];
-    made(trial, &function.name, &function.signature, &setup, &workload, &[format!("DROP TABLE {table}")])
+    // Many are told the names of columns, sequences and tables.
+    let keys = format!("'id', '{table}', 'id'");
+    let (sequence, foreign) = (format!("'id', '{table}_id_seq'"), format!("1, 'cascade', {keys}"));
+    let arguments = ["", "'t'", "'id'", "'at'", &sequence, &keys, &foreign];
+    let events = ["BEFORE INSERT OR UPDATE OR DELETE", "AFTER INSERT OR UPDATE OR DELETE", "BEFORE INSERT OR UPDATE"];
+    let mut why: Option<NotCalled> = None;
+    for (event, arguments) in events.iter().flat_map(|event| arguments.iter().map(move |list| (event, list))) {
+        let setup = [
+            format!("CREATE TABLE {table} (id serial, t text, at timestamp)"),
+            format!(
+                "CREATE TRIGGER {table} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {}({arguments})",
+                function.call
+            ),
+        ];
+        let teardown = [format!("DROP TABLE {table}")];
+        match made(trial, &function.name, &function.signature, &setup, &workload, &teardown) {
+            Ok(call) => return Ok(call),
+            Err(not) if not.crashed => return Err(not),
+            // What it said first is about what is usual.
+            Err(not) => drop(why.get_or_insert(not)),
+        }
+    }
+    Err(why.unwrap_or_else(|| not_called(&function.signature, "nothing was found to call it with")))
 }
 
 /// A function that is called at the ends of commands.

@@ -60,11 +60,17 @@ assign_mode(const char *value, void *extra)
 	kept = copy;
 }
 
+static const char *
+show_mode(void)
+{
+	return kept == NULL ? "" : kept;
+}
+
 void
 _PG_init(void)
 {
 	DefineCustomStringVariable(PREFIX ".mode", "How it works.", NULL, &mode, "", PGC_USERSET, 0,
-							   NULL, assign_mode, NULL);
+							   NULL, assign_mode, show_mode);
 }
 
 /* A type: the text of its values */

@@ -149,8 +149,9 @@ fn find<'h>(
     let mut needs = needs.clone();
     let mut random = fastrand::Rng::with_seed(arguments.seed);
     let directory = &places.installed.stage.installation().pkglib_dir;
+    let server = places.installed.stage.installation().bin_dir.join("postgres");
     for library in libraries.iter().filter_map(|library| Library::of(library, directory, &needs.preload)) {
-        needs.conf.extend(library.conf().iter().map(|&line| line.to_owned()));
+        needs.conf.extend(library.conf(&server));
     }
     let act = |trial: &mut Trial, objects: &Objects| {
         let preload = trial.preload().to_vec();

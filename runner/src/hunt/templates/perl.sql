@@ -41,6 +41,12 @@ CREATE OR REPLACE FUNCTION mcspec_plx_changes_badly() RETURNS trigger LANGUAGE p
 CREATE OR REPLACE FUNCTION mcspec_plx_hears() RETURNS event_trigger LANGUAGE plx AS $f$ elog(DEBUG1, "$_TD->{event} $_TD->{tag}"); $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_unclosed(a text) RETURNS text LANGUAGE plx AS $f$ return ( $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_unknown(a text) RETURNS text LANGUAGE plx AS $f$ use strict; $nosuch = 1; return nosuch($nosuch); $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_pair(a text) RETURNS mcspec_pair LANGUAGE plx AS $f$ return { i => $_[0], t => 'x' }; $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_list(a text) RETURNS integer[] LANGUAGE plx AS $f$ return [1, $_[0]]; $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_pairs(a text) RETURNS mcspec_pair[] LANGUAGE plx AS $f$ return [{ i => 1, t => 'a' }, { i => $_[0], t => 'x' }]; $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_short(a text) RETURNS SETOF mcspec_short LANGUAGE plx AS $f$ return_next('ab'); return_next("too long $_[0]"); return; $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_set(a text) RETURNS SETOF mcspec_pair LANGUAGE plx AS $f$ return [{ i => 1, t => 'a' }, { i => $_[0], t => 'x' }]; $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_fails_inside(a text) RETURNS integer LANGUAGE plx AS $f$ spi_exec_query("SELECT 1 / 0"); return 1; $f$;
 DO LANGUAGE plx $f$ my $x = 1; spi_exec_query("SELECT $x"); $f$;
 DO LANGUAGE plx $f$ die "x"; $f$;
 DO LANGUAGE plx $f$ my $x = ; $f$;

@@ -240,6 +240,28 @@ $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_unclosed(a text) RETURNS text LANGUAGE plx AS $f$
 return (
 $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_pair(a text) RETURNS mcspec_pair LANGUAGE plx AS $f$
+return {"i": a, "t": "x"}
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_list(a text) RETURNS integer[] LANGUAGE plx AS $f$
+return [1, a]
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_pairs(a text) RETURNS mcspec_pair[] LANGUAGE plx AS $f$
+return [{"i": 1, "t": "a"}, {"i": a, "t": "x"}]
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_short(a text) RETURNS SETOF mcspec_short LANGUAGE plx AS $f$
+return ["ab", "too long " + a]
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_set(a text) RETURNS SETOF mcspec_pair LANGUAGE plx AS $f$
+return [(1, "a"), (a, "x")]
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_fails_inside(a text) RETURNS integer LANGUAGE plx AS $f$
+plpy.execute("SELECT 1 / 0")
+$f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_makes_rows() RETURNS trigger LANGUAGE plx AS $f$
+TD["new"] = {"i": 1, "t": "p"}
+return "MODIFY"
+$f$;
 DO LANGUAGE plx $f$
 x = 1
 plpy.execute("SELECT %d" % x)

@@ -21,7 +21,6 @@ CREATE OR REPLACE FUNCTION mcspec_plx_query(t text) RETURNS integer LANGUAGE plx
 CREATE OR REPLACE FUNCTION mcspec_plx_any_query(t text) RETURNS integer LANGUAGE plx AS $f$ spi_exec "SELECT '[quote $1]'::integer AS i"; return $i $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_loop(t text) RETURNS integer LANGUAGE plx AS $f$ set n 0; spi_exec -array r "SELECT * FROM mcspec_pairs" { incr n $r(i); if {$n > 10} { break } }; return $n $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_loop_fails(t text) RETURNS integer LANGUAGE plx AS $f$ spi_exec "SELECT * FROM mcspec_pairs" { error $1 } $f$;
-CREATE OR REPLACE FUNCTION mcspec_plx_prepared(n integer) RETURNS integer LANGUAGE plx AS $f$ set p [spi_prepare {SELECT $1 / 2 AS i} [list int4]]; spi_execp -count 1 $p [list $1]; return $i $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_kept_plan(n integer) RETURNS integer LANGUAGE plx AS $f$ if {![info exists GD(p)]} { set GD(p) [spi_prepare {SELECT $1 AS i} [list int4]] }; spi_execp $GD(p) [list $1]; return $i $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_prepared_badly(t text) RETURNS integer LANGUAGE plx AS $f$ if {![info exists GD(q)]} { set GD(q) [spi_prepare {SELECT $1::integer AS i} [list text]] }; catch { spi_execp $GD(q) [list $1] }; return 1 $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_wrong_arguments(n integer) RETURNS integer LANGUAGE plx AS $f$ if {![info exists GD(r)]} { set GD(r) [spi_prepare {SELECT $1::integer AS i} [list integer]] }; catch { spi_execp $GD(r) [list 1 2] }; catch { spi_execp $GD(r) [list a] }; catch { spi_execp $GD(r) "\{" }; catch { spi_execp nosuch [list] }; catch { spi_execp }; catch { spi_execp -nulls xyz $GD(r) [list 1] }; return $1 $f$;
@@ -44,3 +43,7 @@ CREATE OR REPLACE FUNCTION mcspec_plx_changes_badly() RETURNS trigger LANGUAGE p
 CREATE OR REPLACE FUNCTION mcspec_plx_hears() RETURNS event_trigger LANGUAGE plx AS $f$ elog DEBUG "$TG_event $TG_tag" $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_unclosed(a text) RETURNS text LANGUAGE plx AS $f$ return [ $f$;
 CREATE OR REPLACE FUNCTION mcspec_plx_unknown(a text) RETURNS text LANGUAGE plx AS $f$ nosuch $1 $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_pair(a text) RETURNS mcspec_pair LANGUAGE plx AS $f$ return [list i $1 t x] $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_list(a text) RETURNS integer[] LANGUAGE plx AS $f$ return "{1,$1" $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_unfit_short(a text) RETURNS SETOF mcspec_short LANGUAGE plx AS $f$ return_next ab; return_next "too long $1" $f$;
+CREATE OR REPLACE FUNCTION mcspec_plx_fails_inside(a text) RETURNS integer LANGUAGE plx AS $f$ spi_exec "SELECT 1 / 0" $f$;
