@@ -156,8 +156,7 @@ fn is_reached(subjects: &[(&str, &str)]) {
         let ended = hunt(&project, &format!("--time 10m --rounds 1 --only {subjects}"));
         let is_shown = ended.stdout.lines().any(|line| line.trim_start().starts_with("in ") && line.contains(place));
         assert!(is_shown, "{place}\n{}{}", ended.stdout, ended.stderr);
-        let (_, fixed) = ended.stdout.split_once("hunting    reached_fixed ").unwrap();
-        assert!(!fixed.contains("\nfound "), "{fixed}");
+        assert!(!ended.stdout.contains("specs/hunt/reached_fixed_"), "{}", ended.stdout);
     }
     let run = project.run("");
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
@@ -165,15 +164,17 @@ fn is_reached(subjects: &[(&str, &str)]) {
 
 #[test]
 fn what_is_no_function_is_reached() {
-    is_reached(&[("modifiers_of%", "tagged_typmod_in"), ("mcspec_plreached%ended(%", "language_call")]);
+    is_reached(&[("%modifiers_of%", "tagged_typmod_in")]);
 }
 
 #[test]
-#[ignore = "it takes minutes"]
+#[ignore = "takes minutes: make torture"]
 fn all_that_is_no_function_is_reached() {
     is_reached(&[
-        ("binary_format%", "tagged_recv"),
+        // First of all: other calls are driven with its parameter changed as well.
         ("SET_reached%", "assign_mode"),
+        ("binary_format%", "tagged_recv"),
+        ("mcspec_plreached%ended(%", "language_call"),
         ("output_plugin%:_rows", "at_change"),
         ("a_server_of%", "wrapper_validator"),
         ("dictionary%", "dictionary_lexize"),
