@@ -248,6 +248,7 @@ impl<'a> Hunter<'a> {
                 let script = Script::repeated(vec![sql]);
                 if subject.is_repeatable()
                     && let Some(wrong) = answers(&mut self.prober, &script)
+                    && !self.are_others(&values)
                 {
                     self.found(at, Shape::Plain, &values, script, wrong);
                 }
@@ -275,6 +276,12 @@ impl<'a> Hunter<'a> {
                 None
             }
         }
+    }
+
+    /// Whether arguments are others each time, as what a function returns that is VOLATILE.
+    fn are_others(&mut self, values: &[String]) -> bool {
+        let alone = Script::repeated(vec![format!("SELECT {}", values.join(", "))]);
+        !values.is_empty() && answers(&mut self.prober, &alone).is_some()
     }
 
     /// Arguments with which code is reached that has not allocated before are worth keeping, and varying. What there is to say of that in
