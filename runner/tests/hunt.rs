@@ -168,7 +168,7 @@ fn what_is_no_function_is_reached() {
 }
 
 #[test]
-#[ignore = "takes minutes: make torture"]
+#[ignore = "takes minutes"]
 fn all_that_is_no_function_is_reached() {
     is_reached(&[
         // First of all: other calls are driven with its parameter changed as well.
