@@ -119,6 +119,19 @@ CREATE FUNCTION x01_throws(n int, keep int) RETURNS void AS 'MODULE_PATHNAME' LA
 -- way gets no memory and does not fail
 CREATE FUNCTION x02_too_much(way text) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- d16: the number of bytes of a string; from the second call in a session on it is read after its context was reset
+CREATE FUNCTION d16_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION d16_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- d17: the bytes of all rows so far; from the second row on in a struct whose context was reset
+CREATE FUNCTION d17_bad(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d17_ok(t text) RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- d18: the length of a text; a byte behind a chunk. d18_bytes writes none there
+CREATE FUNCTION d18_bad(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d18_ok(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION d18_bytes(t text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- d20: a segment of dynamic shared memory of that many kB, pinned; it outlives the session
 CREATE FUNCTION d20_bad(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION d20_ok(kb int) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -7,6 +7,8 @@ use std::hint::black_box;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
 
+mod accesses;
+
 pg_module_magic!(name, version);
 
 /// rs01: a buffer of Rust's heap is given away and never taken back: `n` bytes a call.
