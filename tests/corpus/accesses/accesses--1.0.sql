@@ -270,23 +270,33 @@ CREATE FUNCTION in_index_bad(int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C ST
 CREATE FUNCTION in_index_ok(int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE;
 CREATE FUNCTION in_index_decoy(int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE;
 
--- in the comparison of a sort
+-- in the comparison of a sort: by #<#, ##<## and ###<###
 CREATE FUNCTION in_sort_bad(text, text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION in_sort_ok(text, text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION in_sort_decoy(text, text) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 CREATE OPERATOR #<# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_lt);
 CREATE OPERATOR #<=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_le);
+CREATE OPERATOR #=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
 CREATE OPERATOR #>=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_ge);
 CREATE OPERATOR #># (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_gt);
-CREATE OPERATOR #=# (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
-CREATE OPERATOR CLASS in_sort_bad_ops FOR TYPE text USING btree AS
+CREATE OPERATOR CLASS in_sort_ops_bad FOR TYPE text USING btree AS
   OPERATOR 1 #<#, OPERATOR 2 #<=#, OPERATOR 3 #=#, OPERATOR 4 #>=#, OPERATOR 5 #>#,
   FUNCTION 1 in_sort_bad(text, text);
-CREATE OPERATOR CLASS in_sort_ok_ops FOR TYPE text USING btree AS
-  OPERATOR 1 #<#, OPERATOR 2 #<=#, OPERATOR 3 #=#, OPERATOR 4 #>=#, OPERATOR 5 #>#,
+CREATE OPERATOR ##<## (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_lt);
+CREATE OPERATOR ##<=## (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_le);
+CREATE OPERATOR ##=## (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
+CREATE OPERATOR ##>=## (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_ge);
+CREATE OPERATOR ##>## (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_gt);
+CREATE OPERATOR CLASS in_sort_ops_ok FOR TYPE text USING btree AS
+  OPERATOR 1 ##<##, OPERATOR 2 ##<=##, OPERATOR 3 ##=##, OPERATOR 4 ##>=##, OPERATOR 5 ##>##,
   FUNCTION 1 in_sort_ok(text, text);
-CREATE OPERATOR CLASS in_sort_decoy_ops FOR TYPE text USING btree AS
-  OPERATOR 1 #<#, OPERATOR 2 #<=#, OPERATOR 3 #=#, OPERATOR 4 #>=#, OPERATOR 5 #>#,
+CREATE OPERATOR ###<### (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_lt);
+CREATE OPERATOR ###<=### (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_le);
+CREATE OPERATOR ###=### (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);
+CREATE OPERATOR ###>=### (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_ge);
+CREATE OPERATOR ###>### (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.text_pattern_gt);
+CREATE OPERATOR CLASS in_sort_ops_decoy FOR TYPE text USING btree AS
+  OPERATOR 1 ###<###, OPERATOR 2 ###<=###, OPERATOR 3 ###=###, OPERATOR 4 ###>=###, OPERATOR 5 ###>###,
   FUNCTION 1 in_sort_decoy(text, text);
 
 -- in a trigger for each row, from the second row of a statement on
