@@ -9,6 +9,7 @@ use memcheck_core::targets::Targets;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
+use crate::guard::Level;
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
 use crate::pg::{parameters, roles};
@@ -39,6 +40,19 @@ pub(crate) enum TraceMode {
     stacks,
 }
 
+/// `pg_ext_memcheck.guard`: how the targets' allocations are guarded while they are traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+#[allow(non_camel_case_types)]
+pub(crate) enum GuardMode {
+    /// Not at all.
+    off,
+    /// By bytes around them that are looked at when they are given back, and at the end.
+    redzone,
+    /// By pages that cannot be accessed.
+    pages,
+}
+
+static GUARD: GucSetting<GuardMode> = GucSetting::<GuardMode>::new(GuardMode::off);
 static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::windows);
 static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
@@ -93,6 +107,12 @@ pub(crate) fn register() {
         c"Selects when the allocations of the targets are traced.",
         c"Takes effect with the next statement, or when the window that is open is closed.",
         &TRACE,
+    );
+    parameters::define_enum(
+        c"pg_ext_memcheck.guard",
+        c"Selects how the allocations of the targets are guarded against bad accesses.",
+        c"Takes effect with tracing, for what is allocated from then on.",
+        &GUARD,
     );
     parameters::define_string(
         c"pg_ext_memcheck.targets",
@@ -180,6 +200,14 @@ pub(crate) fn traced_always() -> Option<Traced> {
 pub(crate) fn observe_directory() -> Option<PathBuf> {
     let directory = OBSERVE.get().filter(|directory| !directory.is_empty())?;
     Some(PathBuf::from(OsString::from_vec(directory.into_bytes())))
+}
+
+/// How allocations are guarded.
+pub(crate) fn guard() -> Level {
+    match GUARD.get() {
+        GuardMode::off => Level::Off,
+        GuardMode::redzone | GuardMode::pages => Level::Redzone,
+    }
 }
 
 fn targets() -> Targets {

@@ -16,6 +16,7 @@ mod ask;
 mod contexts;
 mod elf;
 mod fit;
+mod guard;
 mod guc;
 mod heap;
 mod hooks;

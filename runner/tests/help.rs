@@ -97,7 +97,10 @@ fn explain_marks_what_check_refuses() {
         assert!(marked.contains(&clause) && refused("scenario window", &rest), "{clause}\n{list}");
         assert!(said(&format!("explain {clause}")).1.contains("not yet supported"));
     }
-    assert!(marked.contains(&"buffer_overrun") && !marked.contains(&"ctx_bloat"), "{list}");
+    assert!(
+        marked.contains(&"oom_unsafe") && !marked.contains(&"buffer_overrun") && !marked.contains(&"ctx_bloat"),
+        "{list}"
+    );
 }
 
 #[test]

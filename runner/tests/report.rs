@@ -79,7 +79,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
     let row = |line: &str| line.parse().unwrap();
     let expect = case.scenarios[0].expects[0].span.start;
     let title = case.scenarios[0].title.clone();
-    let found = |line: &str, site| Observed { row: row(line), bytes_per_iter: 1.0, site };
+    let found = |line: &str, site| Observed { row: row(line), bytes_per_iter: 1.0, site, access: None };
     let unwanted = Fault::Unmet {
         title: title.clone(),
         place: case.place(expect),
@@ -312,6 +312,7 @@ fn outcome(verdict: &Verdict) -> Outcome {
         site: Some(site()),
         marks: vec![MarkPoint { iteration: 1000, used: 136_000, objects: 1 }],
         detail: "used grew".into(),
+        access: None,
     };
     let settings = [("fsync".to_owned(), "off".to_owned())].into();
     let server = ServerFacts {

@@ -6,7 +6,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::path::{ContextPath, TOP_MEMORY_CONTEXT};
+use crate::path::{self, ContextPath, TOP_MEMORY_CONTEXT};
 use crate::room;
 
 /// Names of contexts whose content goes away with the client's message, the transaction or the portal
@@ -15,9 +15,7 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
-/// What is called how where others have a context's name: the heap of the C library, dynamic shared memory, and what is mapped
-/// past that heap.
-const HEAP_NAME: &str = "malloc";
+/// What is called how where others have a context's name: dynamic shared memory, and what is mapped past the heap.
 const DSM_NAME: &str = "dsm";
 const MAPPED_NAME: &str = "mmap";
 
@@ -126,7 +124,7 @@ impl Default for PathTable {
         PathTable {
             nodes: vec![
                 node(TOP_MEMORY_CONTEXT, 0),
-                node(HEAP_NAME, 1),
+                node(path::HEAP, 1),
                 node(DSM_NAME, 1),
                 node(MAPPED_NAME, 1),
                 node(NOT_KEPT_NAME, 1),

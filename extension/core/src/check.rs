@@ -124,13 +124,13 @@ checks! {
     QueryBloat = "query_bloat": Memory(Row), BytesAndShape, Context;
     /// malloc'ed memory that is never freed.
     MallocLeak = "malloc_leak": Memory(Iteration), RequestedBytes, Other;
-    /// An access to a chunk after pfree.
+    /// An access to a chunk after it was given back.
     UseAfterFree = "use_after_free": Nothing, Always(Error), Context;
     /// An access to a chunk after its context was reset or deleted.
     UseAfterReset = "use_after_reset": Nothing, Always(Error), Context;
-    /// An access past the end of a palloc'ed chunk.
+    /// An access past the end of a chunk, or before its start.
     BufferOverrun = "buffer_overrun": Nothing, Always(Error), Context;
-    /// A chunk given to pfree twice.
+    /// A chunk given back twice, or to an allocator that it is not from.
     DoubleFree = "double_free": Nothing, Always(Error), Context;
     /// A reference that a resource owner had to release.
     ResourceLeak = "resource_leak": Times, Always(Warning), Other;
@@ -146,6 +146,12 @@ impl CheckKind {
     /// Whether it counts something that has no size.
     pub const fn is_counted(self) -> bool {
         matches!(self.measure(), Times)
+    }
+
+    /// Whether it is about a bad access, which every scenario can see.
+    pub const fn is_access(self) -> bool {
+        use CheckKind::{BufferOverrun, DoubleFree, UseAfterFree, UseAfterReset};
+        matches!(self, UseAfterFree | UseAfterReset | BufferOverrun | DoubleFree)
     }
 
     /// What its figures are relative to.

@@ -1,8 +1,11 @@
 //! The sentences of the documented interface, rendered from what is known.
 
+use crate::access::{Access, Act};
 use crate::census::{Live, Totals};
+use crate::check::CheckKind;
 use crate::judge::growth::{Growth, Shape};
 use crate::path::ContextPath;
+use crate::site::Site;
 
 /// `context_leak`. Contexts that piled up are counted behind the documented sentence.
 pub fn context_leak(path: &ContextPath, before: Totals, after: Totals) -> String {
@@ -113,9 +116,79 @@ pub fn ctx_bloat(path: &ContextPath, iterations: u64, before: Totals, after: Tot
     )
 }
 
+/// What was done to which chunk, without where.
+pub fn act(check: CheckKind, access: &Access, is_in_heap: bool) -> String {
+    let counted = |count: u64| format!("{count} byte{}", if count == 1 { "" } else { "s" });
+    let state = match check {
+        _ if access.is_mismatched && is_in_heap => "malloc'ed ",
+        _ if access.is_mismatched => "palloc'ed ",
+        CheckKind::UseAfterFree | CheckKind::DoubleFree => "freed ",
+        _ => "",
+    };
+    let chunk = format!("a {state}chunk of {}", counted(access.requested));
+    match access.act {
+        Some(Act::Release) => {
+            let function = match (access.is_mismatched, is_in_heap) {
+                (true, true) => "pfree()",
+                (true, false) => "free()",
+                (false, _) => "release",
+            };
+            format!("{function} of {chunk}")
+        }
+        act => {
+            let act = act.map_or("access", Act::as_str);
+            let size = access.size.map_or(String::new(), |size| format!(" of {}", counted(size.into())));
+            format!("{act}{size} at offset {} of {chunk}", access.offset)
+        }
+    }
+}
+
+/// A bad access: what was done to which chunk, and where, as far as that is known.
+pub fn access(check: CheckKind, path: &ContextPath, access: &Access) -> String {
+    let is_in_heap = path.is_heap();
+    let mut text = act(check, access, is_in_heap);
+    if !is_in_heap {
+        text.push_str(&format!(" in context '{}' (depth {})", path.leaf(), path.depth()));
+    }
+    if check == CheckKind::UseAfterReset {
+        text.push_str(" after it was reset or deleted");
+    }
+    for (verb, site) in [("by", &access.at), ("allocated by", &access.allocated), ("freed by", &access.released)] {
+        if let Some(site) = site {
+            text.push_str(&format!("; {verb} {}", place(site)));
+        }
+    }
+    text
+}
+
+/// `f (file.c:7)`, `f` or `library+0x10`
+fn place(site: &Site) -> String {
+    let frame = &site.frame;
+    match &frame.line {
+        Some(line) => {
+            let name = line.file.rsplit('/').next().unwrap_or(&line.file);
+            format!("{} ({name}:{})", frame.place(), line.number)
+        }
+        None => frame.place(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::SiteId;
+    use crate::site::{Frame, Line};
+
+    fn site(symbol: Option<&str>, file: Option<&str>) -> Site {
+        let line = file.map(|file| Line { file: file.to_owned(), number: 7 });
+        let symbol = symbol.map(str::to_owned);
+        let frame = Frame { library: "mine".to_owned(), offset: 16, symbol, line, ..Frame::default() };
+        Site { frame, ..Site::numbered(SiteId(0)) }
+    }
+
+    fn released(is_mismatched: bool) -> Access {
+        Access { act: Some(Act::Release), is_mismatched, ..Access::default() }
+    }
 
     fn totals(used: u64, allocated: u64, objects: u64) -> Totals {
         Totals { used, allocated, objects }
@@ -165,6 +238,57 @@ mod tests {
             (
                 new_global_child(&ContextPath::new(["CacheMemoryContext", "mine"]), "CacheMemoryContext", 1),
                 "new context 'mine' (depth 2) created under a global parent 'CacheMemoryContext' (depth 1)",
+            ),
+            (
+                access(
+                    CheckKind::BufferOverrun,
+                    &child,
+                    &Access {
+                        act: Some(Act::Write),
+                        offset: 8,
+                        size: Some(1),
+                        requested: 8,
+                        allocated: Some(site(Some("f"), Some("src/mine.c"))),
+                        ..Access::default()
+                    },
+                ),
+                "write of 1 byte at offset 8 of a chunk of 8 bytes in context 'BuggyPlannerLeakCtx' (depth 2); allocated by f \
+                 (mine.c:7)",
+            ),
+            (
+                access(
+                    CheckKind::UseAfterFree,
+                    &ContextPath::heap(),
+                    &Access {
+                        offset: -1,
+                        requested: 1,
+                        at: Some(site(None, None)),
+                        released: Some(site(Some("g"), None)),
+                        ..Access::default()
+                    },
+                ),
+                "access at offset -1 of a freed chunk of 1 byte; by mine+0x10; freed by g",
+            ),
+            (
+                access(
+                    CheckKind::UseAfterReset,
+                    &top,
+                    &Access { act: Some(Act::Read), size: Some(4), ..Access::default() },
+                ),
+                "read of 4 bytes at offset 0 of a chunk of 0 bytes in context 'TopMemoryContext' (depth 0) after it was reset or \
+                 deleted",
+            ),
+            (
+                access(CheckKind::DoubleFree, &top, &Access { requested: 16, ..released(false) }),
+                "release of a freed chunk of 16 bytes in context 'TopMemoryContext' (depth 0)",
+            ),
+            (
+                access(CheckKind::DoubleFree, &top, &Access { requested: 16, ..released(true) }),
+                "free() of a palloc'ed chunk of 16 bytes in context 'TopMemoryContext' (depth 0)",
+            ),
+            (
+                access(CheckKind::DoubleFree, &ContextPath::heap(), &Access { requested: 16, ..released(true) }),
+                "pfree() of a malloc'ed chunk of 16 bytes",
             ),
             (
                 ctx_bloat(&top, 10, totals(100, 0, 1), totals(180, 0, 1), growth),

@@ -1,9 +1,12 @@
 //! One violation, with everything that is known about it as typed fields. Sentences are rendered from it, never read.
 
-use crate::census::SiteId;
+use crate::access::Access;
 use crate::check::{CheckKind, Measure, Per, Severity};
+use crate::detail;
 use crate::judge::growth::Shape;
+use crate::judge::thresholds;
 use crate::path::ContextPath;
+use crate::site::Site;
 use crate::words::words;
 
 words! {
@@ -28,55 +31,6 @@ pub struct MarkPoint {
     pub used: u64,
     /// Number of contexts with this path; of allocations in a traced finding.
     pub objects: u64,
-}
-
-/// A return address in a loaded object.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Frame {
-    /// The object's name without directory and suffix; `postgres` for the server.
-    pub library: String,
-    /// GNU build ID in hexadecimal; empty if there is none.
-    pub build_id: String,
-    /// Offset in the file's address space.
-    pub offset: u64,
-    /// The function it is in, where that is known.
-    pub symbol: Option<String>,
-    /// Where in the source, where that is known. The backend does not.
-    pub line: Option<Line>,
-}
-
-impl Frame {
-    /// Where it is: the function, or library and offset (`mine+0x1234`) where its name is not known.
-    pub fn place(&self) -> String {
-        self.symbol.clone().unwrap_or_else(|| format!("{}+{:#x}", self.library, self.offset))
-    }
-}
-
-/// A line of a source file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// The file as the compiler was given it, with the directory it ran in.
-    pub file: String,
-    /// Its number, from 1.
-    pub number: u32,
-}
-
-/// A place in a target's code that allocates.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
-    /// The engine's number for it; means nothing outside the backend.
-    pub id: SiteId,
-    /// The call in the target.
-    pub frame: Frame,
-    /// A stack it allocated with, from the allocator's caller outwards.
-    pub stack: Vec<Frame>,
-}
-
-impl Site {
-    /// A site of which only the number is known.
-    pub fn numbered(id: SiteId) -> Self {
-        Site { id, frame: Frame::default(), stack: Vec::new() }
-    }
 }
 
 /// A violation.
@@ -114,6 +68,8 @@ pub struct Finding {
     pub marks: Vec<MarkPoint>,
     /// The sentence of the documented interface.
     pub detail: String,
+    /// The access that it is about; none where it is about none.
+    pub access: Option<Box<Access>>,
 }
 
 /// A cache of a usual bound is full after so many entries, and a collection comes.
@@ -123,6 +79,40 @@ const USUAL_BOUND: u64 = 1024;
 const SAME_RATE: f64 = 0.5;
 
 impl Finding {
+    /// A bad access that was seen so many times. Charged is the library that did it, or else the one that allocated the chunk.
+    pub fn of_access(check: CheckKind, path: ContextPath, access: Access, times: u64) -> Self {
+        let site = access.at.as_ref().or(access.allocated.as_ref()).cloned();
+        Finding {
+            check,
+            severity: thresholds::severity(check, 0, None),
+            detail: detail::access(check, &path, &access),
+            path,
+            bytes: 0,
+            objects: times,
+            iterations: 0,
+            bytes_per_iter: 0.0,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: site.as_ref().map_or_else(String::new, |site| site.frame.library.clone()),
+            site,
+            marks: Vec::new(),
+            access: Some(Box::new(access)),
+        }
+    }
+
+    /// All places in code that are known of it.
+    pub fn sites_mut(&mut self) -> impl Iterator<Item = &mut Site> {
+        self.site.iter_mut().chain(self.access.iter_mut().flat_map(|access| access.sites_mut()))
+    }
+
+    /// Says what is known now of the places of an access.
+    pub fn describe_access(&mut self) {
+        if let Some(access) = &self.access {
+            self.detail = detail::access(self.check, &self.path, access);
+        }
+    }
+
     /// Whether a cache or a heap that is collected now and then could have grown like that, for want of iterations or
     /// allocations: what bears it out is more of them.
     ///
@@ -160,7 +150,9 @@ pub fn bytes(findings: &[Finding]) -> usize {
     const MARK: usize = 256;
     let of = |finding: &Finding| {
         let names: usize = finding.path.names().iter().map(|name| name.len() + size_of::<String>()).sum();
-        let frames = finding.site.as_ref().map_or(0, |site| 1 + site.stack.len());
+        let frames_of = |site: &Site| 1 + site.stack.len();
+        let access = finding.access.iter().flat_map(|access| access.sites()).map(frames_of).sum::<usize>();
+        let frames = finding.site.as_ref().map_or(0, frames_of) + access;
         ROW + 4 * (names + finding.detail.len()) + frames * FRAME + finding.marks.len() * MARK
     };
     findings.iter().map(of).sum()
@@ -198,6 +190,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         }
     }
 
@@ -234,19 +227,6 @@ mod tests {
         ];
         for (late, expected) in table {
             assert_eq!(late.bears_out(&early), expected, "{late:?}");
-        }
-    }
-
-    #[test]
-    fn a_frame_knows_its_place() {
-        for (library, offset, symbol, expected) in [
-            ("mine", 0x1234, None, "mine+0x1234"),
-            ("postgres", 0, None, "postgres+0x0"),
-            ("mine", 0x1234, Some("mine::load"), "mine::load"),
-        ] {
-            let symbol = symbol.map(str::to_owned);
-            let frame = Frame { library: library.to_owned(), offset, symbol, ..Frame::default() };
-            assert_eq!(frame.place(), expected);
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! Nothing here does I/O, reaches a PostgreSQL symbol or allocates through palloc, so all of it is tested without a server.
 
+pub mod access;
 pub mod census;
 pub mod check;
 pub mod command;
@@ -22,15 +23,18 @@ pub mod path;
 pub mod room;
 pub mod rows;
 pub mod scenario;
+pub mod site;
 pub mod statement;
 pub mod suggest;
 pub mod targets;
 pub mod wire;
 pub mod words;
 
+pub use access::{Access, Act};
 pub use check::{CheckKind, Severity};
-pub use finding::{Finding, Frame, Line, MarkPoint, Phase, Site};
+pub use finding::{Finding, MarkPoint, Phase};
 pub use judge::event::Event;
 pub use judge::growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;
+pub use site::{Frame, Line, Site};

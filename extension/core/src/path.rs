@@ -18,6 +18,9 @@ pub struct ContextPath {
 /// The name of the root of every backend's tree.
 pub const TOP_MEMORY_CONTEXT: &str = "TopMemoryContext";
 
+/// What the heap of the C library is called where others have a context's name.
+pub const HEAP: &str = "malloc";
+
 impl ContextPath {
     /// Makes a path from names, outermost first. A leading TopMemoryContext is dropped where something follows it.
     pub fn new<I, S>(names: I) -> Self
@@ -30,6 +33,16 @@ impl ContextPath {
             names.remove(0);
         }
         ContextPath { names }
+    }
+
+    /// What stands for a path where memory is of the heap of the C library, and of no context.
+    pub fn heap() -> Self {
+        ContextPath::new([HEAP])
+    }
+
+    /// Whether it is that.
+    pub fn is_heap(&self) -> bool {
+        self.names == [HEAP]
     }
 
     /// The names, outermost first.

@@ -7,9 +7,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::access::Access;
 use crate::census::SiteId;
-use crate::finding::{Finding, Frame, Line, MarkPoint, Site};
+use crate::finding::{Finding, MarkPoint};
 use crate::path::ContextPath;
+use crate::site::{Frame, Line, Site};
 
 /// Something that is no finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +60,31 @@ pub struct FindingRecord {
     pub marks: Vec<[u64; 3]>,
     /// The engine's sentence.
     pub detail: String,
+    /// The access that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessRecord>,
+}
+
+/// A bad access.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRecord {
+    /// What was done: `read`, `write` or `release`.
+    pub act: Option<String>,
+    /// Where, in bytes from the start of the chunk.
+    pub offset: i64,
+    /// How many bytes.
+    pub size: Option<u32>,
+    /// Bytes that the chunk was requested with.
+    pub requested: u64,
+    /// Whether it was given back to an allocator that it is not from.
+    #[serde(default)]
+    pub mismatched: bool,
+    /// Where it was done.
+    pub at: Option<SiteRecord>,
+    /// Where the chunk was allocated.
+    pub allocated: Option<SiteRecord>,
+    /// Where it was given back.
+    pub freed: Option<SiteRecord>,
 }
 
 /// A place that allocates. The number that the engine has for it is not told.
@@ -114,6 +141,7 @@ impl From<&Finding> for FindingRecord {
             site: finding.site.as_ref().map(Into::into),
             marks: finding.marks.iter().map(|mark| [mark.iteration, mark.used, mark.objects]).collect(),
             detail: finding.detail.clone(),
+            access: finding.access.as_deref().map(Into::into),
         }
     }
 }
@@ -141,12 +169,46 @@ impl TryFrom<FindingRecord> for Finding {
                 .map(|[iteration, used, objects]| MarkPoint { iteration, used, objects })
                 .collect(),
             detail: record.detail,
+            access: record.access.map(access).transpose()?,
         })
     }
 }
 
 fn word<T: std::str::FromStr<Err: ToString>>(field: &'static str, text: &str) -> Result<T, BadFinding> {
     text.parse().map_err(|error: T::Err| BadFinding::new(field, error.to_string()))
+}
+
+impl From<&Access> for AccessRecord {
+    fn from(access: &Access) -> Self {
+        AccessRecord {
+            act: access.act.map(|act| act.to_string()),
+            offset: access.offset,
+            size: access.size,
+            requested: access.requested,
+            mismatched: access.is_mismatched,
+            at: access.at.as_ref().map(Into::into),
+            allocated: access.allocated.as_ref().map(Into::into),
+            freed: access.released.as_ref().map(Into::into),
+        }
+    }
+}
+
+/// Reads an access.
+///
+/// # Errors
+///
+/// See [`BadFinding`].
+pub fn access(record: AccessRecord) -> Result<Box<Access>, BadFinding> {
+    Ok(Box::new(Access {
+        act: record.act.map(|act| word("access", &act)).transpose()?,
+        offset: record.offset,
+        size: record.size,
+        requested: record.requested,
+        is_mismatched: record.mismatched,
+        at: record.at.as_ref().map(Into::into),
+        allocated: record.allocated.as_ref().map(Into::into),
+        released: record.freed.as_ref().map(Into::into),
+    }))
 }
 
 impl From<&Site> for SiteRecord {
@@ -291,6 +353,8 @@ pub struct Columns {
     pub marks: Value,
     /// The engine's sentence.
     pub detail: String,
+    /// The access that it is about, as in JSON, without what it does not have.
+    pub access: Option<Value>,
 }
 
 /// A figure as SQL has it.
@@ -328,6 +392,7 @@ impl From<&Finding> for Columns {
             stack: site.map(|site| stack(&site.stack)),
             marks: finding.marks.iter().map(mark).collect(),
             detail: finding.detail.clone(),
+            access: finding.access.as_deref().map(|access| without_nulls(json!(AccessRecord::from(access)))),
         }
     }
 }
@@ -338,6 +403,8 @@ impl TryFrom<Columns> for Finding {
     fn try_from(columns: Columns) -> Result<Self, BadFinding> {
         let marks = Vec::<MarkRecord>::deserialize(&columns.marks).map_err(|error| BadFinding::new("marks", error))?;
         let stack = columns.stack.as_ref().map_or(Ok(Vec::new()), read_stack)?;
+        let accessed = columns.access.as_ref().map(AccessRecord::deserialize).transpose();
+        let accessed = accessed.map_err(|error| BadFinding::new("access", error))?;
         let site = columns.site_offset.map(|offset| Site {
             frame: Frame {
                 // The library that is charged is the site's.
@@ -371,6 +438,7 @@ impl TryFrom<Columns> for Finding {
                 .map(|MarkRecord { iteration, used, objects }| MarkPoint { iteration, used, objects })
                 .collect(),
             detail: columns.detail,
+            access: accessed.map(access).transpose()?,
         })
     }
 }
@@ -378,6 +446,7 @@ impl TryFrom<Columns> for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Act;
     use crate::check::{CheckKind, Severity};
     use crate::finding::Phase;
     use crate::judge::growth::Shape;
@@ -435,12 +504,29 @@ mod tests {
             }
         }
 
+        fn site(&mut self, lines: bool) -> Site {
+            let stack = self.several(|n| n.frame(lines));
+            Site { frame: self.frame(lines), stack, ..Site::numbered(SiteId(0)) }
+        }
+
+        fn access(&mut self, lines: bool) -> Access {
+            Access {
+                act: self.maybe(|n| n.one(Act::ALL)),
+                offset: self.figure() as i64 - self.figure() as i64,
+                size: self.maybe(|n| n.next() as u32),
+                requested: self.figure(),
+                is_mismatched: self.below(2) == 0,
+                at: self.maybe(|n| n.site(lines)),
+                allocated: self.maybe(|n| n.site(lines)),
+                released: self.maybe(|n| n.site(lines)),
+            }
+        }
+
         fn finding(&mut self, lines: bool) -> Finding {
             let source_lib = self.text();
-            let site = |n: &mut Self| Site {
-                frame: Frame { library: source_lib.clone(), ..n.frame(lines) },
-                stack: n.several(|n| n.frame(lines)),
-                ..Site::numbered(SiteId(0))
+            let site = |n: &mut Self| {
+                let site = n.site(lines);
+                Site { frame: Frame { library: source_lib.clone(), ..site.frame }, ..site }
             };
             let path = std::iter::once(self.text()).chain(self.several(Self::text)).collect::<Vec<_>>();
             Finding {
@@ -458,6 +544,7 @@ mod tests {
                 source_lib,
                 marks: self.several(|n| MarkPoint { iteration: n.figure(), used: n.figure(), objects: n.figure() }),
                 detail: self.text(),
+                access: self.maybe(|n| Box::new(n.access(lines))),
             }
         }
     }
@@ -507,6 +594,7 @@ mod tests {
             }),
             marks: vec![MarkPoint { iteration: 1, used: 8, objects: 1 }],
             detail: "grew".to_owned(),
+            access: None,
         }
     }
 

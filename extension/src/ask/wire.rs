@@ -183,6 +183,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: "grew".to_owned(),
+            access: None,
         };
         let figures = Figures { marks: 3, violations_lost: 4, ..Figures::default() };
         let targets = vec![

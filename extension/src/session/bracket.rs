@@ -124,6 +124,7 @@ impl Session {
     pub(crate) fn statement_ends(&mut self) {
         self.collect_leftovers();
         self.count_statement();
+        self.report_accesses();
         self.statements.last_top = None;
         let Some(bracket) = &mut self.statements.bracket else { return };
         bracket.ended = true;

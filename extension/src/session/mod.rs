@@ -2,6 +2,7 @@
 //!
 //! Hooks and SQL functions hand values to it. It calls none of them back.
 
+mod accesses;
 mod aside;
 mod bracket;
 mod calls;

@@ -172,6 +172,7 @@ impl Session {
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
             self.observe_anew();
         }
+        wrap::with(|chain| chain.guard.set(guc::guard()));
         Ok(())
     }
 }

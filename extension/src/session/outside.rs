@@ -29,6 +29,7 @@ impl Session {
     pub(crate) fn begin_for_another(&mut self, terms: Terms, traced: Option<Traced>) -> Option<wrap::Refused> {
         let out_of_memory = room::refused();
         self.close_ended();
+        self.report_accesses();
         let refused = self.trace_for_window(traced.clone());
         self.count_events();
         let census = self.census(moment(0));
@@ -51,6 +52,7 @@ impl Session {
         let mut found = self.judge_window(&window.marks, &[], &window.terms);
         // What a process works with comes and goes, and where it has got to when the window is closed is chance.
         found.retain(|finding| finding.check != CheckKind::DsmLeak || has_grown_for_good(&finding.marks));
+        self.add_accesses(&mut found);
         Some(self.close(&window, found))
     }
 

@@ -231,6 +231,7 @@ impl Session {
         }
         let out_of_memory = room::refused();
         self.close_ended();
+        self.report_accesses();
         let traced = guc::traced_in_windows();
         let refused = self.trace_for_window(traced.clone());
         let moment = self.window_moment();
@@ -483,6 +484,7 @@ impl Session {
         let until = marks.len() - usize::from(says_nothing);
         self.add_events(&mut found, &marks[..until], terms);
         self.window = Some(window);
+        self.add_accesses(&mut found);
         found
     }
 

@@ -299,6 +299,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: detail.to_owned(),
+            access: None,
         }
     }
 

@@ -205,6 +205,7 @@ fn findings() -> TableIterator<
         name!(stack, Option<JsonB>),
         name!(marks, JsonB),
         name!(detail, String),
+        name!(access, Option<JsonB>),
     ),
 > {
     called();
@@ -231,6 +232,7 @@ fn findings() -> TableIterator<
                 columns.stack.map(JsonB),
                 JsonB(columns.marks),
                 columns.detail,
+                columns.access.map(JsonB),
             )
         })
         .collect();

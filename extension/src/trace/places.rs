@@ -4,7 +4,7 @@ use memcheck_core::census::SiteId;
 use memcheck_core::{Frame, Site, room};
 
 use super::sites::Sites;
-use super::stacks::Stacks;
+use super::stacks::{Origin, Stacks};
 use crate::stack::Stack;
 
 /// The sites of this process.
@@ -23,6 +23,11 @@ impl Places<'_> {
             frame: self.stack.frame(site.pc).unwrap_or_default(),
             stack: self.stacks.get(stack).into_iter().filter_map(|pc| self.stack.frame(pc)).collect(),
         }
+    }
+
+    /// Where an allocation was made, with its stack.
+    pub(crate) fn of(&self, origin: Origin) -> Site {
+        self.describe(SiteId(origin.site()), origin.stack())
     }
 
     /// The places with numbers above that one, by number; nothing where there is no room for all.

@@ -18,6 +18,7 @@ use pgrx::pg_sys::{self, MemoryContext};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::contexts::{Context, Walker};
+use crate::guard::Guard;
 use crate::link::{Before, Link, Request, Room};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
@@ -29,6 +30,7 @@ use crate::trace::{Ledger, Maps, Places};
 pub(crate) struct Chain {
     pub(crate) stack: Stack,
     pub(crate) ledger: Ledger,
+    pub(crate) guard: Guard,
     /// Links that only tests ask for.
     #[cfg(feature = "test_links")]
     pub(crate) trial: Trial,
@@ -39,6 +41,10 @@ macro_rules! each_link {
     ($chain:ident, $link:ident => $body:expr) => {{
         {
             let $link = &mut $chain.ledger;
+            $body
+        }
+        {
+            let $link = &mut $chain.guard;
             $body
         }
         #[cfg(feature = "test_links")]
@@ -108,7 +114,7 @@ impl Chain {
 
     /// What was not recorded, for want of room or of a way along the stack.
     pub(crate) fn not_recorded(&mut self) -> u64 {
-        self.ledger.booked().not_recorded() + self.stack.not_seen()
+        self.ledger.booked().not_recorded() + self.stack.not_seen() + self.guard.accesses.not_recorded()
     }
 
     /// Faults in the engine's own account; 0 unless the engine is wrong.

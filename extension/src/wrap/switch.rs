@@ -12,6 +12,7 @@ use super::slots::{self, Changes};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::elf::modules;
+use crate::guard::Guard;
 use crate::stack::{Stack, calls};
 use crate::trace::Ledger;
 
@@ -59,6 +60,7 @@ pub(crate) fn start(targets: Targets, by_calls: bool) -> Result<(), Refused> {
     let Some(fittings) = fittings() else { return Ok(()) };
     with(|chain| {
         chain.ledger.clear();
+        chain.guard.accesses.clear();
         calls::start();
         chain.stack.want(targets, by_calls);
         fittings.follow(&mut chain.stack);
@@ -103,6 +105,7 @@ fn install() -> Result<(), Refused> {
     let tables = Tables::find(server).map_err(|refusal| Refused(refusal.to_string()))?;
     chain::install(Chain {
         ledger: Ledger::new().ok_or_else(|| refused("no memory could be reserved for tracing"))?,
+        guard: Guard::new().ok_or_else(|| refused("no memory could be reserved for guarding"))?,
         #[cfg(feature = "test_links")]
         trial: Trial::default(),
         stack: Stack::new(modules).map_err(refused)?,

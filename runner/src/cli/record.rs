@@ -179,6 +179,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         }
     }
 

@@ -181,7 +181,10 @@ pub(super) fn has_sites(window: &Window) -> bool {
 pub(super) fn name_functions(window: &mut Window, directories: &[Row]) {
     let directory = |i| directories.first()?.try_get::<_, Option<String>>(i).ok()?;
     let mut symbols = Symbols::new(directory(0).unwrap_or_default().into(), directory(1).unwrap_or_default().into());
-    window.findings.iter_mut().filter_map(|finding| finding.site.as_mut()).for_each(|site| symbols.describe(site));
+    for finding in &mut window.findings {
+        finding.sites_mut().for_each(|site| symbols.describe(site));
+        finding.describe_access();
+    }
 }
 
 /// What the engine counted in the window that was closed last.
@@ -194,7 +197,7 @@ pub(super) const WINDOW_TARGETS: &str = "SELECT target, library FROM ext_memchec
 pub(super) const FINDINGS: &str = "\
     SELECT check_type, severity, context_path, subject, bytes, objects, iterations, bytes_per_iter::pg_catalog.float8,
            objects_per_iter::pg_catalog.float8, shape, phase, source_lib, marks::pg_catalog.text, detail,
-           build_id, site_offset, site_symbol, stack::pg_catalog.text
+           build_id, site_offset, site_symbol, stack::pg_catalog.text, access::pg_catalog.text
       FROM ext_memcheck.findings()";
 
 /// Reads a row of [`FINDINGS`]; the error says what cannot be used.
@@ -222,6 +225,7 @@ fn finding(row: &Row) -> Result<Finding, String> {
         stack: get::<Option<String>>(row, "stack")?.map(json).transpose()?,
         marks: json(get(row, "marks")?)?,
         detail: get(row, "detail")?,
+        access: get::<Option<String>>(row, "access")?.map(json).transpose()?,
     };
     columns.try_into().map_err(|bad: BadFinding| bad.to_string())
 }

@@ -158,7 +158,13 @@ mod tests {
     fn result(label: &str, major: u32, rows: &[(&str, f64)]) -> CaseResult {
         let rows = rows
             .iter()
-            .map(|&(row, bytes_per_iter)| RowResult { row: row.into(), bytes_per_iter, site: None, allowed: None })
+            .map(|&(row, bytes_per_iter)| RowResult {
+                row: row.into(),
+                bytes_per_iter,
+                site: None,
+                access: None,
+                allowed: None,
+            })
             .collect();
         CaseResult {
             format: CaseResult::FORMAT,

@@ -128,7 +128,7 @@ mod tests {
     fn observed(lines: &[&str]) -> Vec<Observed> {
         let one = |line: &&str| {
             let (row, bytes) = line.split_once(" @ ").unwrap();
-            Observed { row: row.parse().unwrap(), bytes_per_iter: bytes.parse().unwrap(), site: None }
+            Observed { row: row.parse().unwrap(), bytes_per_iter: bytes.parse().unwrap(), site: None, access: None }
         };
         lines.iter().map(one).collect()
     }

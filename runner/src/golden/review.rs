@@ -116,7 +116,13 @@ mod tests {
             failure: None,
             rows: rows
                 .iter()
-                .map(|&row| RowResult { row: row.into(), bytes_per_iter: 100.0, site: None, allowed: None })
+                .map(|&row| RowResult {
+                    row: row.into(),
+                    bytes_per_iter: 100.0,
+                    site: None,
+                    access: None,
+                    allowed: None,
+                })
                 .collect(),
             findings: vec![],
             windows: vec![],

@@ -214,6 +214,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: "used grew".into(),
+            access: None,
         }
     }
 

@@ -47,6 +47,7 @@ fn finding(context: &str) -> Finding {
         site: None,
         marks: Vec::new(),
         detail: String::new(),
+        access: None,
     }
 }
 

@@ -91,7 +91,10 @@ pub(super) fn merge(sessions: &[SessionRecord], least: Option<u64>, symbols: &mu
     }
     merged.blocks = blocks.into_values().collect();
     let findings = merged.blocks.iter_mut().flat_map(|block| &mut block.findings);
-    findings.filter_map(|finding| finding.site.as_mut()).for_each(|site| symbols.describe(site));
+    for finding in findings {
+        finding.sites_mut().for_each(|site| symbols.describe(site));
+        finding.describe_access();
+    }
     merged.left = left(sessions, symbols);
     merged
 }

@@ -109,6 +109,7 @@ mod tests {
             site: Some(Site { frame, ..Site::numbered(SiteId(1)) }),
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         };
         for (clause, expected) in [
             ("'my cache'", true),

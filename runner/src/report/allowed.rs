@@ -43,7 +43,7 @@ impl Group<'_> {
                 said = title;
             }
             lines.push(Line::new(Tone::Plain, 4, format!("  {}", observed.row)));
-            lines.extend(observed.site.iter().flat_map(|site| origin::lines(site, 6)));
+            lines.extend(origin::of(observed, 6));
         }
         lines
     }

@@ -278,7 +278,7 @@ pub fn difference_lines(differences: &[Difference]) -> Vec<Line> {
 /// A violation and where it was allocated.
 fn found(observed: &Observed) -> Vec<Line> {
     let row = Line::new(Tone::Unexpected, 4, format!("+ {}", observed.row));
-    std::iter::once(row).chain(observed.site.iter().flat_map(|site| origin::lines(site, 6))).collect()
+    std::iter::once(row).chain(origin::of(observed, 6)).collect()
 }
 
 fn hints<'a>(observed: impl Iterator<Item = &'a Observed>) -> Vec<Line> {

@@ -202,8 +202,7 @@ fn rank(fault: &Fault, found: &[(&str, &Observed)]) -> Rank {
 
 /// What is said at the line that allocates.
 fn message(scenario: &str, observed: &Observed) -> String {
-    let lines = observed.site.iter().flat_map(|site| super::origin::lines(site, 0));
-    let lines: Vec<String> = lines.map(|line| line.text).collect();
+    let lines: Vec<String> = super::origin::of(observed, 0).into_iter().map(|line| line.text).collect();
     format!("{}\n{scenario}\n{}", observed.row, lines.join("\n"))
 }
 

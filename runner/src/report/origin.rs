@@ -1,8 +1,9 @@
-//! Where a violation comes from: the function and the line that allocate, and who called them.
+//! Where a violation comes from: the function and the line that allocate, and who called them; of a bad access also where that was.
 
 use std::path::Path;
 
-use memcheck_core::{Frame, Site};
+use memcheck_core::golden::row::Observed;
+use memcheck_core::{Act, ContextPath, Frame, Site, detail};
 
 use super::line::{Line, Tone};
 use crate::symbols::is_runtime;
@@ -12,24 +13,48 @@ const WIDTH: usize = 80;
 /// Callers shown at most; the JSON report has the whole stack.
 const CALLERS: usize = 8;
 
-const AT: &str = "allocated at  ";
-const FROM: &str = "        from  ";
-const MARGIN: &str = "              ";
+const ALLOCATED: &str = "allocated at";
+const FROM: &str = "from";
+const FREED: &str = "freed at";
+
+/// All that is known of where a violation comes from.
+pub(super) fn of(observed: &Observed, indent: usize) -> Vec<Line> {
+    let Some(access) = &observed.access else {
+        return observed.site.iter().flat_map(|site| lines(site, indent)).collect();
+    };
+    let row = &observed.row;
+    let is_in_heap = row.subject == ContextPath::heap().to_string();
+    let what = Line::new(Tone::Origin, indent, detail::act(row.check, access, is_in_heap));
+    let verb = match access.act {
+        Some(Act::Read) => "read at",
+        Some(Act::Write) => "written at",
+        Some(Act::Release) => "released at",
+        None => "accessed at",
+    };
+    let places = [(verb, &access.at), (ALLOCATED, &access.allocated), (FREED, &access.released)];
+    let known = places.into_iter().filter_map(|(verb, site)| Some((verb, site.as_ref()?)));
+    std::iter::once(what).chain(known.flat_map(|(verb, site)| place(verb, site, indent))).collect()
+}
 
 /// `allocated at  FUNCTION  FILE:LINE` and `from  CALLER <- CALLER`
 pub(super) fn lines(site: &Site, indent: usize) -> Vec<Line> {
+    place(ALLOCATED, site, indent)
+}
+
+fn place(verb: &str, site: &Site, indent: usize) -> Vec<Line> {
+    let margin = |verb: &str| format!("{verb:>width$}  ", width = ALLOCATED.len());
     let frame = &site.frame;
-    let mut lines = vec![format!("{AT}{}", frame.place())];
+    let mut lines = vec![format!("{}{}", margin(verb), frame.place())];
     if let Some(line) = &frame.line {
         let place = format!("{}:{}", short(&line.file), line.number);
         if indent + lines[0].chars().count() + 2 + place.chars().count() <= WIDTH {
             lines[0] += &format!("  {place}");
         } else {
-            lines.push(format!("{MARGIN}{place}"));
+            lines.push(format!("{}{place}", margin("")));
         }
     }
-    let chain = chain(&callers(site), WIDTH - indent - FROM.len());
-    let margins = std::iter::once(FROM).chain(std::iter::repeat(MARGIN));
+    let chain = chain(&callers(site), WIDTH - indent - margin("").len());
+    let margins = std::iter::once(FROM).chain(std::iter::repeat("")).map(margin);
     lines.extend(chain.iter().zip(margins).map(|(callers, margin)| format!("{margin}{callers}")));
     lines.into_iter().map(|text| Line::new(Tone::Origin, indent, text)).collect()
 }

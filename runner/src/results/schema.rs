@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use memcheck_core::golden::row::Observed;
-use memcheck_core::wire::{FindingRecord, SiteRecord};
+use memcheck_core::wire::{self, AccessRecord, FindingRecord, SiteRecord};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::axes::Axes;
@@ -119,6 +119,9 @@ pub struct RowResult {
     /// Where it was allocated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<SiteRecord>,
+    /// The access that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessRecord>,
     /// What allows it, where it is known; such a row is not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Known>,
@@ -177,6 +180,7 @@ impl From<&Observed> for RowResult {
             row: observed.row.to_string(),
             bytes_per_iter: observed.bytes_per_iter,
             site: observed.site.as_ref().map(Into::into),
+            access: observed.access.as_deref().map(Into::into),
             allowed: None,
         }
     }
@@ -200,7 +204,12 @@ impl CaseResult {
     pub fn observed(&self) -> Result<Vec<Seen>, String> {
         let row = |row: &RowResult| -> Result<Observed, String> {
             let parsed = row.row.parse().map_err(|bad| format!("{bad}: \"{}\"", row.row))?;
-            Ok(Observed { row: parsed, bytes_per_iter: row.bytes_per_iter, site: row.site.as_ref().map(Into::into) })
+            Ok(Observed {
+                row: parsed,
+                bytes_per_iter: row.bytes_per_iter,
+                site: row.site.as_ref().map(Into::into),
+                access: row.access.clone().map(wire::access).transpose().map_err(|bad| bad.to_string())?,
+            })
         };
         let ended = self.scenarios.iter().filter(|scenario| scenario.failure.is_none());
         ended

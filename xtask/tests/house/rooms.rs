@@ -37,6 +37,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
     (
         "guc.rs",
         &[
+            "GUARD",
             "TRACE",
             "TARGETS",
             "MODE",

@@ -8,8 +8,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::access::Access;
 use crate::check::{CheckKind, Measure, Severity};
-use crate::finding::{Finding, Phase, Site};
+use crate::finding::{Finding, Phase};
 use crate::golden::bucket::Bucket;
 use crate::golden::field::BadRow;
 use crate::golden::size::Size;
@@ -17,6 +18,7 @@ use crate::handed::is_handed_over;
 use crate::judge::growth::Shape;
 use crate::judge::thresholds;
 use crate::line;
+use crate::site::Site;
 use crate::targets::without_release;
 
 /// How much of a violation a golden records (`golden` in the spec's header).
@@ -192,6 +194,8 @@ pub struct Observed {
     pub bytes_per_iter: f64,
     /// Where it was allocated, where that is known; not part of what is recorded.
     pub site: Option<Site>,
+    /// The access that it is about; not part of what is recorded either.
+    pub access: Option<Box<Access>>,
 }
 
 impl Observed {
@@ -231,6 +235,7 @@ impl Observed {
             },
             bytes_per_iter: finding.bytes_per_iter,
             site: finding.site.clone(),
+            access: finding.access.clone(),
         }
     }
 
@@ -292,6 +297,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         }
     }
 

@@ -77,7 +77,7 @@ prop_compose! {
     ) -> Finding {
         Finding {
             check, severity, path: ContextPath::new(names), bytes, objects: 0, iterations: 10, bytes_per_iter, objects_per_iter,
-            shape, phase, source_lib: library, site: None, marks: Vec::new(), detail: String::new(),
+            shape, phase, source_lib: library, site: None, marks: Vec::new(), detail: String::new(), access: None,
         }
     }
 }

@@ -168,6 +168,7 @@ impl<V: Held> Curve<V> {
             site: None,
             marks: self.marks(),
             detail: String::new(),
+            access: None,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What happens and is counted, instead of memory that is measured: each event is one bug, and once is enough.
 
 use crate::check::CheckKind;
-use crate::finding::{Finding, Site};
+use crate::finding::Finding;
 use crate::judge::complaint::SEGMENT;
 use crate::judge::curve::Curve;
 use crate::judge::mark::Mark;
 use crate::judge::rules::Rules;
 use crate::judge::shown;
 use crate::path::ContextPath;
+use crate::site::Site;
 
 /// A kind of event. Marks hold how often each has happened, by its place in the list of all.
 #[derive(Debug, Clone, PartialEq)]

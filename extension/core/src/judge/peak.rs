@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use crate::census::{Live, PathId, PathTable, SiteId};
 use crate::check::CheckKind;
 use crate::detail;
-use crate::finding::{Finding, Site, sort};
+use crate::finding::{Finding, sort};
 use crate::judge::curve::{Curve, Trend};
 use crate::judge::growth::{Growth, Shape};
 use crate::judge::rules::Rules;
 use crate::judge::workers::Places;
+use crate::site::Site;
 
 /// What a peak counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::census::{Lifetime, Live, PathId, PathTable, SiteId};
 use crate::check::{CheckKind, Grading};
 use crate::detail;
-use crate::finding::{Finding, Site, sort};
+use crate::finding::{Finding, sort};
 use crate::handed::is_handed_over;
 use crate::judge::curve::{Contexts, Curve};
 use crate::judge::evidence::Evidence;
@@ -16,6 +16,7 @@ use crate::judge::reading::Reading;
 use crate::judge::untraced;
 use crate::judge::workers::{Places, retain_leaks};
 use crate::path::ContextPath;
+use crate::site::Site;
 
 /// Judges a traced window, given what its context totals say: one finding for each context path and group of sites, by the
 /// site that holds most of it.

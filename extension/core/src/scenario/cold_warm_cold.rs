@@ -6,13 +6,14 @@
 use super::{Built, Description, Iterations};
 use crate::census::{Lifetime, Live, PathTable, Totals};
 use crate::check::CheckKind;
-use crate::finding::{Finding, MarkPoint, Site, sort};
+use crate::finding::{Finding, MarkPoint, sort};
 use crate::handed::is_handed_over;
 use crate::judge::growth::Growth;
 use crate::judge::thresholds::severity;
 use crate::judge::untraced::fold;
 use crate::judge::{Contexts, Curve, Evidence, Held, Reading, cursor, judge};
 use crate::path::ContextPath;
+use crate::site::Site;
 
 pub(super) static DESCRIPTION: Description = Description {
     name: "cold_warm_cold",

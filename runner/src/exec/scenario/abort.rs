@@ -96,6 +96,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         }
     }
 

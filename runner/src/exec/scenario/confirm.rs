@@ -125,6 +125,7 @@ mod tests {
             site: None,
             marks: Vec::new(),
             detail: String::new(),
+            access: None,
         }
     }
 

@@ -87,6 +87,7 @@ pub(super) mod tests {
             site: Some(site),
             marks: (0..5).map(|at| MarkPoint { iteration: at * 25, used: at * 1400, objects: 1 }).collect(),
             detail: "grows & grows".to_owned(),
+            access: None,
         };
         let bug = |wrong| Bug {
             what: "odd(text)".to_owned(),

@@ -82,7 +82,7 @@ fn result(locations: &Locations, found: Found, text: String, properties: Propert
         message: Text::plain(text),
         locations: places,
         related_locations,
-        stacks: site.map(|site| locations.stack(site)).into_iter().collect(),
+        stacks: locations.stacks(site, None),
         code_flows: site.and_then(|site| locations.flow(site)).into_iter().collect(),
         // A line changes with every edit above it; a spec is named for what is called.
         partial_fingerprints: fingerprint_of(&[found.kind, &properties.spec]),

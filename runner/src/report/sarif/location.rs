@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use memcheck_core::{Frame, Site};
+use memcheck_core::{Access, Frame, Site};
 
 use super::schema::{
     ArtifactLocation, CodeFlow, FlowLocation, Location, LogicalLocation, PhysicalLocation, ROOT, Region, Stack,
@@ -53,11 +53,20 @@ impl Locations {
         (vec![location], vec![spec])
     }
 
+    /// The stacks of what was found: of the allocation, and of a bad access those of all that is known of it.
+    pub(super) fn stacks(&self, site: Option<&Site>, access: Option<&Access>) -> Vec<Stack> {
+        let Some(access) = access else {
+            return site.map(|site| self.stack("allocated by", site)).into_iter().collect();
+        };
+        let all = [("accessed by", &access.at), ("allocated by", &access.allocated), ("freed by", &access.released)];
+        all.into_iter().filter_map(|(message, site)| Some(self.stack(message, site.as_ref()?))).collect()
+    }
+
     /// The stack of a site, from the inside out.
-    pub(super) fn stack(&self, site: &Site) -> Stack {
+    fn stack(&self, message: &str, site: &Site) -> Stack {
         let frames = if site.stack.is_empty() { std::slice::from_ref(&site.frame) } else { &site.stack };
         let frame = |frame: &Frame| StackFrame { location: self.of_frame(frame), module: frame.library.clone() };
-        Stack { message: Text::plain("allocated by"), frames: frames.iter().map(frame).collect() }
+        Stack { message: Text::plain(message), frames: frames.iter().map(frame).collect() }
     }
 
     /// The way to a site through the files of the checkout, from the outside in; none where there is no way to speak of.

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use memcheck_core::golden::row::Observed;
 use memcheck_core::targets::without_release;
-use memcheck_core::{Severity, Site};
+use memcheck_core::{ContextPath, Severity, Site, detail};
 
 pub(super) use self::hunt::hunts;
 use self::location::Locations;
@@ -114,7 +114,10 @@ impl<W: Write> Sarif<W> {
             size if size == "-" => String::new(),
             size => format!(", {size}"),
         };
-        let text = format!("{} in \"{}\"{size}{library}{at} ({})", row.check, row.subject, subject.name());
+        let access = observed.access.as_deref();
+        let is_in_heap = row.subject == ContextPath::heap().to_string();
+        let act = access.map_or(String::new(), |access| format!(": {}", detail::act(row.check, access, is_in_heap)));
+        let text = format!("{} in \"{}\"{size}{library}{at}{act} ({})", row.check, row.subject, subject.name());
         let severity = row.severity.map_or(Severity::Warning, |(_, high)| high);
         let (locations, related_locations) =
             self.locations.of_result(site, self.locations.of_place(subject.place), subject.why);
@@ -127,7 +130,7 @@ impl<W: Write> Sarif<W> {
             message: Text::plain(text),
             locations,
             related_locations,
-            stacks: site.map(|site| self.locations.stack(site)).into_iter().collect(),
+            stacks: self.locations.stacks(site, access),
             code_flows: site.and_then(|site| self.locations.flow(site)).into_iter().collect(),
             partial_fingerprints: fingerprint(subject, &[row.check.as_str(), &row.subject, library, function]),
             suppressions,
@@ -158,7 +161,7 @@ impl<W: Write> Sarif<W> {
             message: Text::plain(text.join("\n")),
             locations,
             related_locations,
-            stacks: site.map(|site| self.locations.stack(site)).into_iter().collect(),
+            stacks: self.locations.stacks(site, None),
             code_flows: Vec::new(),
             partial_fingerprints: fingerprint(subject, &[problem.id()]),
             suppressions,

@@ -2,9 +2,10 @@
 
 use crate::census::{Census, Live, Moment, PathId, PathTable, SiteId, Totals};
 use crate::check::CheckKind;
-use crate::finding::{Finding, Site};
+use crate::finding::Finding;
 use crate::judge::workers::tests::ByNumber;
 use crate::judge::{Contexts, Curve, Evidence, Held, Mark, Reading, Rules, judge};
+use crate::site::Site;
 
 /// Finds what is above the second mark at the last one.
 struct Phases;
