@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
 use crate::guard::Level;
+use crate::guard::faults::policy;
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
 use crate::pg::{parameters, roles};
@@ -53,6 +54,18 @@ pub(crate) enum GuardMode {
 }
 
 static GUARD: GucSetting<GuardMode> = GucSetting::<GuardMode>::new(GuardMode::off);
+/// `pg_ext_memcheck.on_fault`: what becomes of a process at a fault of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+#[allow(non_camel_case_types)]
+pub(crate) enum OnFault {
+    /// It is reported, and the process dies as it would.
+    report,
+    /// The process ends, by itself and alone.
+    fatal,
+    /// The statement ends by an ERROR; of a background worker, the process.
+    error,
+}
+
 static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::windows);
 static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
@@ -60,6 +73,7 @@ static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static REPORTERS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static OBSERVE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static ON_FAULT: GucSetting<OnFault> = GucSetting::<OnFault>::new(OnFault::report);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 #[cfg(feature = "test_links")]
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -119,6 +133,13 @@ pub(crate) fn register() {
         c"Names the libraries whose allocations are traced, separated by commas.",
         c"Takes LIKE patterns. Where it is empty, these are all libraries that extensions have brought.",
         &TARGETS,
+    );
+    parameters::define_told_enum(
+        c"pg_ext_memcheck.on_fault",
+        c"Selects what becomes of a process in which a target has caused a fault, such as SIGSEGV.",
+        c"With report it dies as it would; with fatal it ends alone; with error the statement fails.",
+        &ON_FAULT,
+        policy::assigned,
     );
     parameters::define_string(
         c"pg_ext_memcheck.reporters",

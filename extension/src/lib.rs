@@ -51,5 +51,6 @@ pub extern "C-unwind" fn _PG_init() {
     shmem::register();
     hooks::register();
     pg::exit::watch();
+    guard::faults::prepare();
     wrap::prepare();
 }

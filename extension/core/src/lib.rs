@@ -38,3 +38,6 @@ pub use judge::growth::Shape;
 pub use path::ContextPath;
 pub use scenario::ScenarioKind;
 pub use site::{Frame, Line, Site};
+
+/// SQLSTATE of the ERROR that a fault of a target becomes: of the class of internal errors, and nobody else's.
+pub const FAULT_SQLSTATE: &[u8; 5] = b"XXMEM";

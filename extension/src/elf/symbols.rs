@@ -61,6 +61,11 @@ pub(crate) fn size_of_symbol(address: usize) -> Option<usize> {
 
 /// The exported function that a return address is in.
 pub(crate) fn function_at(pc: usize) -> Option<String> {
+    name_at(pc).map(|name| name.to_string_lossy().into_owned())
+}
+
+/// Its name, which is there as long as the object is loaded.
+pub(crate) fn name_at(pc: usize) -> Option<&'static CStr> {
     // SAFETY: looks an address up; the name is mapped with the object.
     unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
@@ -69,7 +74,7 @@ pub(crate) fn function_at(pc: usize) -> Option<String> {
         }
         let size = size_of_symbol(info.dli_saddr.addr())?;
         let inside = pc > info.dli_saddr.addr() && pc <= info.dli_saddr.addr() + size;
-        inside.then(|| CStr::from_ptr(info.dli_sname).to_string_lossy().into_owned())
+        inside.then(|| CStr::from_ptr(info.dli_sname))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Bad accesses of the targets to what they have allocated: past the end of a chunk, and to one that is gone.
 //!
 //! What is seen is noted ([`accesses`]), wherever it is seen: inside the allocator or in a signal handler. The session takes it.
+//! What else a target dies of is reported, and where that can be, it does not die ([`faults`]).
 
 pub(crate) mod accesses;
+pub(crate) mod faults;
 
 use accesses::Accesses;
 

@@ -1,7 +1,7 @@
 //! ERRORs of the server that are held back and raised later, just as they were.
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
 
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
@@ -113,6 +113,53 @@ pub(crate) fn out_of_memory(bytes: usize) {
             server::errdetail_internal(c"Failed on request of size %zu in \"pg_ext_memcheck\".".as_ptr(), bytes);
             server::errfinish(c"errors.rs".as_ptr(), 0, c"out_of_memory".as_ptr());
         }
+    }
+}
+
+/// What is said of something that ends a statement, or this process.
+pub(crate) struct Said<'a> {
+    /// SQLSTATE
+    pub(crate) code: [u8; 5],
+    pub(crate) message: &'a CStr,
+    pub(crate) detail: &'a CStr,
+    pub(crate) hint: &'a CStr,
+}
+
+/// Raises an ERROR, or a FATAL, from wherever this is called: from a place to which a signal handler has led, or on another stack.
+///
+/// `on_the_way` is called when the server has taken it, and nothing is left but to jump to who catches it; not for a FATAL, which ends
+/// the process.
+///
+/// # Safety
+/// The frames up to the one that catches it are left by longjmp, and are not used any more.
+pub(crate) unsafe fn raise_from_anywhere(said: &Said, is_fatal: bool, is_other_stack: bool, on_the_way: fn()) -> ! {
+    let level = if is_fatal { pg_sys::FATAL } else { pg_sys::PGERROR } as c_int;
+    // MAKE_SQLSTATE of elog.h
+    let code =
+        said.code.iter().rev().fold(0, |code, &byte| (code << 6) + (c_int::from(byte.wrapping_sub(b'0')) & 0x3f));
+    let [message, detail, hint] = [said.message, said.detail, said.hint].map(CStr::as_ptr);
+    let raise = || {
+        // SAFETY: the format's argument is as it says, and texts are copied.
+        unsafe {
+            if server::errstart(level, std::ptr::null()) {
+                let text = c"%s".as_ptr();
+                server::errcode(code);
+                server::errmsg_internal(text, message);
+                server::errdetail_internal(text, detail);
+                server::errhint(text, hint);
+                server::errfinish(c"errors.rs".as_ptr(), 0, c"raise_from_anywhere".as_ptr());
+            }
+        }
+    };
+    // SAFETY: by the caller's promise. The server measures how deep the stack is from where it begins.
+    unsafe {
+        let base = if is_other_stack { server::set_stack_base() } else { std::ptr::null_mut() };
+        let _ = completed(raise);
+        if is_other_stack {
+            server::restore_stack_base(base);
+        }
+        on_the_way();
+        server::pg_re_throw()
     }
 }
 

@@ -70,7 +70,7 @@ impl Object {
     }
 }
 
-/// Who has called exit(), and where in its code: the first frame behind those of the C library.
+/// Who has called exit(), and where in its code: the first frame behind those of the C library and of the engine.
 fn caller() -> Option<(Object, usize)> {
     let mut frames = [std::ptr::null_mut(); FRAMES];
     // SAFETY: there is room for as many frames.
@@ -80,6 +80,7 @@ fn caller() -> Option<(Object, usize)> {
     let calls = frames.iter().take(usize::try_from(count).ok()?).map(|frame| frame.cast::<u8>().wrapping_sub(1));
     let objects = calls.filter_map(|call| Some((Object::of(call.cast())?, call.addr())));
     let mut outside = objects.skip_while(|(object, _)| object.base != exit.base);
-    let (object, call) = outside.find(|(object, _)| object.base != exit.base)?;
+    let own = Object::of(caller as *const c_void)?;
+    let (object, call) = outside.find(|(object, _)| object.base != exit.base && object.base != own.base)?;
     Some((object, call - object.base))
 }

@@ -13,6 +13,7 @@ pub(crate) mod dumps;
 pub(crate) mod errors;
 pub(crate) mod exit;
 pub(crate) mod functions;
+pub(crate) mod held;
 pub(crate) mod layouts;
 pub(crate) mod log;
 mod nesting;

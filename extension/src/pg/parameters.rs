@@ -90,6 +90,9 @@ pub(crate) fn hot_is_of_session() -> bool {
     HOT_IS_OF_SESSION.load(Ordering::Relaxed)
 }
 
+/// An assign hook of an enum, which cannot panic.
+type EnumAssigned = unsafe extern "C-unwind" fn(c_int, *mut c_void);
+
 /// Defines an enum for superusers, of which it is noticed when it changes.
 pub(crate) fn define_enum<T: GucEnum + Copy>(
     name: &'static CStr,
@@ -97,10 +100,21 @@ pub(crate) fn define_enum<T: GucEnum + Copy>(
     long: &'static CStr,
     setting: &'static GucSetting<T>,
 ) {
+    define_told_enum(name, short, long, setting, enum_assigned);
+}
+
+/// Defines an enum for superusers, with an assign hook of its own.
+pub(crate) fn define_told_enum<T: GucEnum + Copy>(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<T>,
+    assigned: EnumAssigned,
+) {
     let flags = GucFlags::default();
     // SAFETY: the assign hook cannot panic.
     unsafe {
-        let assign = Some(enum_assigned as unsafe extern "C-unwind" fn(_, _));
+        let assign = Some(assigned);
         GucRegistry::define_enum_guc_with_hooks(
             name,
             short,

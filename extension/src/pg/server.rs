@@ -75,6 +75,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn errmsg(format: *const c_char, ...) -> c_int;
     pub(crate) fn errmsg_internal(format: *const c_char, ...) -> c_int;
     pub(crate) fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub(crate) fn errhint(format: *const c_char, ...) -> c_int;
     pub(crate) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(crate) fn pg_re_throw() -> !;
     /// CopyErrorData. That name stands for [`super::copied`] when this library is linked.
@@ -88,6 +89,17 @@ unsafe extern "C-unwind" {
 
     // version.c: `version()`, which looks at no argument.
     pub(crate) fn pgsql_version(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
+
+    // lwlock.c
+    pub(crate) fn ForEachLWLockHeldByMe(
+        shown: unsafe extern "C-unwind" fn(*mut pg_sys::LWLock, pg_sys::LWLockMode::Type, *mut c_void),
+        argument: *mut c_void,
+    );
+    pub(crate) fn GetLWLockIdentifier(class: u32, event: u16) -> *const c_char;
+
+    // postgres.c, from 18 on stack_depth.c
+    pub(crate) fn set_stack_base() -> *mut c_char;
+    pub(crate) fn restore_stack_base(base: *mut c_char);
 
     // spi.c
     pub(crate) fn SPI_connect() -> c_int;

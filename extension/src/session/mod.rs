@@ -7,6 +7,7 @@ mod aside;
 mod bracket;
 mod calls;
 mod events;
+mod faults;
 mod figures;
 mod mode;
 mod observed;

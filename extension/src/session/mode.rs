@@ -5,7 +5,9 @@
 
 use std::cell::Cell;
 
+use super::faults::SURROUNDINGS;
 use super::{SESSION, Session};
+use crate::guard::faults;
 use crate::guc::{self, MemcheckMode, Traced};
 use crate::pg::process::is_parallel_worker;
 use crate::pg::{ServerThread, parameters};
@@ -163,11 +165,14 @@ impl Session {
     /// Traces this from now on, or nothing. What is recorded for the same targets already is kept.
     pub(super) fn trace(&mut self, traced: Option<Traced>) -> Result<(), Refused> {
         let Some(Traced { targets, by_calls }) = traced else {
+            faults::disarm();
             wrap::stop();
             return Ok(());
         };
         if !wrap::is_of(&targets, by_calls) {
+            faults::disarm();
             wrap::start(targets, by_calls)?;
+            faults::arm(SURROUNDINGS);
             let walker = &mut self.walker;
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
             self.observe_anew();

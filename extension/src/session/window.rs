@@ -19,8 +19,9 @@ use pgrx::pg_sys::TimestampTz;
 
 use super::mode::reports;
 use super::workers::Workers;
-use super::{Figures, MISSED, Session};
+use super::{Figures, MISSED, Session, faults};
 use crate::contexts::Walker;
+use crate::guard::faults::newest;
 use crate::guc;
 use crate::guc::{MemcheckMode, Traced};
 use crate::pg::errors::is_leaving;
@@ -48,6 +49,8 @@ pub(super) struct Window {
     pub(super) own: (Census, Census),
     /// Findings of `run_scenario()` inside the window.
     scenarios: Vec<Finding>,
+    /// The newest report of a fault when it was opened.
+    faults: u64,
     pub(super) figures: Figures,
     /// For a window that another backend opened.
     pub(super) transactions: Option<Transactions>,
@@ -114,6 +117,7 @@ impl Window {
             has_gone_on: false,
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
+            faults: newest(),
             figures: Figures { violations_lost: ring::lost(), out_of_memory, ..Figures::default() },
             transactions: None,
         }
@@ -483,6 +487,11 @@ impl Session {
         let says_nothing = is_whole && said == marks.last().map(|mark| &mark.events);
         let until = marks.len() - usize::from(says_nothing);
         self.add_events(&mut found, &marks[..until], terms);
+        let faults = faults::since(window.faults);
+        if !faults.is_empty() {
+            // What was left behind by them says nothing of anything else.
+            found = faults;
+        }
         self.window = Some(window);
         self.add_accesses(&mut found);
         found
@@ -565,6 +574,7 @@ impl Session {
             && let Some(last) = window.marks.pop()
         {
             window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
+            window.faults = newest();
             window.has_gone_on = false;
             window.ladder.clear();
             window.leftovers = Census::default();

@@ -7,7 +7,7 @@ mod queues;
 pub(crate) mod ring;
 mod room;
 mod segment;
-mod text;
+pub(crate) mod text;
 
 use std::cell::Cell;
 

@@ -3,14 +3,14 @@
 /// Text of limited length.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct Text<const N: usize> {
+pub(crate) struct Text<const N: usize> {
     length: u16,
     bytes: [u8; N],
 }
 
 impl<const N: usize> Text<N> {
     /// As much of a text as there is room for, in whole characters.
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut length = text.len().min(N);
         while !text.is_char_boundary(length) {
             length -= 1;
@@ -25,7 +25,12 @@ impl<const N: usize> Text<N> {
         (text.len() <= N).then(|| Self::new(text))
     }
 
-    pub(super) fn to_text(self) -> String {
+    /// Whether it is the same text.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.length == other.length && self.bytes == other.bytes
+    }
+
+    pub(crate) fn to_text(self) -> String {
         String::from_utf8_lossy(&self.bytes[..usize::from(self.length).min(N)]).into_owned()
     }
 }

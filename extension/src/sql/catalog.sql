@@ -8,7 +8,7 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
-    ext_memcheck.sites_reached(integer), ext_memcheck.live_totals()
+    ext_memcheck.sites_reached(integer), ext_memcheck.live_totals(), ext_memcheck.faults()
     FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
 GRANT EXECUTE ON FUNCTION
@@ -59,4 +59,5 @@ COMMENT ON FUNCTION ext_memcheck.live_allocations(integer) IS 'what traced libra
 COMMENT ON FUNCTION ext_memcheck.live_totals() IS 'how much traced libraries hold in this session';
 COMMENT ON FUNCTION ext_memcheck.backend_contexts(integer) IS 'memory contexts of a process';
 COMMENT ON FUNCTION ext_memcheck.sites_reached(integer) IS 'places in traced libraries that have allocated in this session';
+COMMENT ON FUNCTION ext_memcheck.faults() IS 'last faults, such as SIGSEGV, of processes that were traced';
 COMMENT ON FUNCTION ext_memcheck.catcache_stats() IS 'catalog caches of this session';

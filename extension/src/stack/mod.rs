@@ -20,4 +20,4 @@ pub(crate) use attribution::Stack;
 pub(crate) use belonging::Belongs;
 pub(crate) use found::Found;
 pub(crate) use targets::Targets;
-pub(crate) use walk::{Registers, begins_with_frame_pointer};
+pub(crate) use walk::{Interrupted, Registers, Walk, begins_with_frame_pointer, end_of_thread_stack};

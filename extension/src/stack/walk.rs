@@ -19,7 +19,7 @@ const CACHES: usize = 8;
 const CACHE_SIZE: usize = 509;
 
 /// How stacks are walked.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// Whether the server is built with frame pointers.
     frame_pointers: bool,
     tables: Box<Tables>,
@@ -92,9 +92,30 @@ impl Registers {
     }
 }
 
+/// Where a thread is, between two instructions of whatever function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted {
+    /// The instruction.
+    pub(crate) pc: usize,
+    /// Whether that is an address that a call returns to: the function that was called is not to be seen.
+    pub(crate) is_behind_call: bool,
+    /// The stack pointer.
+    pub(crate) sp: usize,
+    /// The register that holds the frame pointer, in functions that have one.
+    pub(crate) bp: usize,
+}
+
+impl Interrupted {
+    /// The caller of a function of ours, behind its call.
+    pub(crate) fn caller_of(from: Registers) -> Self {
+        let sp = from.slot() + size_of::<usize>();
+        Interrupted { pc: from.caller(), is_behind_call: true, sp, bp: from.caller_bp() }
+    }
+}
+
 impl Walk {
     /// Chooses by how functions of the server begin.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Not the allocator's own: where they end in a jump, compilers leave out their frames.
         const TELLING: [&CStr; 2] = [c"pstrdup", c"pchomp"];
         let has_one = |name: &CStr| {
@@ -112,7 +133,7 @@ impl Walk {
     }
 
     /// Takes note of the objects that are loaded now.
-    pub(super) fn know(&mut self, modules: &[Module]) {
+    pub(crate) fn know(&mut self, modules: &[Module]) {
         self.tables.know(modules);
     }
 
@@ -153,6 +174,17 @@ impl Walk {
         visit: impl FnMut(usize, usize) -> bool,
     ) -> bool {
         self.tables.frames(from, stack_end, visit)
+    }
+
+    /// Shows where a thread is, and then the return addresses from the inside out, each with its place on the stack, until `visit`
+    /// says to stop. Nothing outside of `stack` is read, which can be. Allocates nothing: a signal handler may call it.
+    pub(crate) fn frames_of(
+        &mut self,
+        at: Interrupted,
+        stack: &Range<usize>,
+        visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        self.tables.frames_of(at, stack, visit)
     }
 }
 
@@ -225,24 +257,82 @@ impl Tables {
                 return true;
             }
             let Some(address) = FrameAddress::from_return_address(pc as u64) else { return false };
-            let cache = &mut self.caches[pc / CACHE_SIZE % CACHES];
-            let bp = registers.bp();
-            let Ok(Some(caller)) = self.unwinder.unwind_frame(address, &mut registers, cache, &mut read) else {
-                return false;
-            };
-            if registers.sp() == bp.wrapping_add(16)
-                && let Some(stack) = before_alignment(bp, caller, &mut read)
-                && self.aligns_stack(pc)
-            {
-                registers.set_sp(stack);
-            }
+            let Some(caller) = self.step(pc, address, &mut registers, &mut read) else { return false };
             // The stack pointer is now what it was before the call.
             let next = registers.sp() as usize - size_of::<usize>();
             if next <= slot {
                 return false;
             }
-            (pc, slot) = (caller as usize, next);
+            (pc, slot) = (caller, next);
         }
+    }
+
+    fn frames_of(
+        &mut self,
+        at: Interrupted,
+        stack: &Range<usize>,
+        mut visit: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
+        let mut read = |address: u64| {
+            let address = address as usize;
+            // SAFETY: within what can be read, by what is asked of the caller.
+            (address >= stack.start && address + 8 <= stack.end)
+                .then(|| unsafe { (address as *const u64).read_unaligned() })
+                .ok_or(())
+        };
+        let mut slot = if at.is_behind_call { at.sp.wrapping_sub(size_of::<usize>()) } else { 0 };
+        if !visit(at.pc, slot) {
+            return true;
+        }
+        let mut registers = UnwindRegsX86_64::new(at.pc as u64, at.sp as u64, at.bp as u64);
+        let address = match at.is_behind_call {
+            false => Some(FrameAddress::from_instruction_pointer(at.pc as u64)),
+            true => FrameAddress::from_return_address(at.pc as u64),
+        };
+        let is_code = self.known.iter().any(|known| known.range.contains(&at.pc));
+        let first = match address.filter(|_| is_code) {
+            Some(address) => self.step(at.pc, address, &mut registers, &mut read),
+            // A call, or a jump in place of one, that led nowhere: it has left the address behind it.
+            None => read(at.sp as u64).ok().map(|caller| {
+                registers.set_sp(at.sp as u64 + 8);
+                caller as usize
+            }),
+        };
+        let Some(mut pc) = first else { return false };
+        slot = (registers.sp() as usize).wrapping_sub(size_of::<usize>());
+        loop {
+            if !visit(pc, slot) {
+                return true;
+            }
+            let Some(address) = FrameAddress::from_return_address(pc as u64) else { return false };
+            let Some(caller) = self.step(pc, address, &mut registers, &mut read) else { return false };
+            let next = (registers.sp() as usize).wrapping_sub(size_of::<usize>());
+            if next <= slot || next >= stack.end {
+                return false;
+            }
+            (pc, slot) = (caller, next);
+        }
+    }
+
+    /// From one frame to the next: the return address in it, with the registers as they were before that call.
+    #[inline(always)]
+    fn step(
+        &mut self,
+        pc: usize,
+        address: FrameAddress,
+        registers: &mut UnwindRegsX86_64,
+        read: &mut impl FnMut(u64) -> Result<u64, ()>,
+    ) -> Option<usize> {
+        let cache = &mut self.caches[pc / CACHE_SIZE % CACHES];
+        let bp = registers.bp();
+        let caller = self.unwinder.unwind_frame(address, registers, cache, read).ok().flatten()?;
+        if registers.sp() == bp.wrapping_add(16)
+            && let Some(stack) = before_alignment(bp, caller, read)
+            && self.aligns_stack(pc)
+        {
+            registers.set_sp(stack);
+        }
+        Some(caller as usize)
     }
 }
 
@@ -293,7 +383,8 @@ fn follows_call(address: usize) -> bool {
     before[2] == 0xe8 || (2..=7).any(|length| before[7 - length] == 0xff && before[8 - length] >> 3 & 7 == 2)
 }
 
-fn end_of_thread_stack() -> Option<usize> {
+/// The end of this thread's stack.
+pub(crate) fn end_of_thread_stack() -> Option<usize> {
     // SAFETY: asks the thread library about this thread.
     unsafe {
         let mut attributes = std::mem::zeroed();

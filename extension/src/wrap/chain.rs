@@ -88,7 +88,7 @@ pub(super) fn install(chain: Chain) {
 }
 
 /// Has calls pass the chain, or not.
-pub(super) fn switch(on: bool) {
+pub(crate) fn switch(on: bool) {
     // SAFETY: only this thread reads it.
     unsafe { *CHAIN.on.get() = on };
 }

@@ -11,6 +11,7 @@
 mod chain;
 mod created;
 mod dsm;
+mod ends;
 mod heap;
 mod hooked;
 mod maps;
@@ -22,5 +23,5 @@ mod tests;
 #[cfg(feature = "test_links")]
 mod trial;
 
-pub(crate) use chain::{is_on, with};
+pub(crate) use chain::{is_on, switch, with};
 pub(crate) use switch::{Refused, is_of, prepare, refresh, start, stop};

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::ops::Range;
 
 use super::hooked::Hooked;
-use super::{created, dsm, heap, maps};
+use super::{created, dsm, ends, heap, maps};
 use crate::elf::got::{self, Kind, Slot};
 use crate::elf::{Module, symbols};
 use crate::stack::{Belongs, Targets, calls};
@@ -40,7 +40,7 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
             return ours;
         }
         let of_targets = || {
-            let families = [created::HOOKED, dsm::HOOKED, maps::HOOKED];
+            let families = [created::HOOKED, dsm::HOOKED, maps::HOOKED, ends::HOOKED];
             let named = families.into_iter().find_map(|family| named(family, slot.name));
             named.filter(|_| holds_its_own(slot, module))
         };

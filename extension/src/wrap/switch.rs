@@ -13,6 +13,7 @@ use super::slots::{self, Changes};
 use super::trial::Trial;
 use crate::elf::modules;
 use crate::guard::Guard;
+use crate::guard::faults;
 use crate::stack::{Stack, calls};
 use crate::trace::Ledger;
 
@@ -122,6 +123,7 @@ impl Fittings {
             return;
         }
         let targets = &stack.targets;
+        faults::know(&targets.modules);
         self.changes.forget_unloaded(&targets.modules);
         for (module, &belongs) in targets.modules.iter().zip(&targets.belonging) {
             if !self.changes.include(module) {

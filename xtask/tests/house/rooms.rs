@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 33] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -46,6 +46,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
             "REPORTERS",
             "OBSERVE",
             "RING_SIZE",
+            "ON_FAULT",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",
             "TRIAL_FAIL",
@@ -98,6 +99,22 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 29] = [
         "what was in place of a signal handler of ours and what that has found, which has no other way to it",
     ),
     ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
+    (
+        "guard/faults/policy.rs",
+        &["VALUE"],
+        "written by an assign hook, and read by signal handlers, which may not ask the server for a parameter",
+    ),
+    (
+        "guard/faults/kept.rs",
+        &["REPORTS"],
+        "where reports are kept, found by signal handlers; written once, by the postmaster",
+    ),
+    ("guard/faults/landing.rs", &["NOW"], "what is landed now; sigreturn has no argument to carry it"),
+    (
+        "guard/faults/handler.rs",
+        &["ARMED"],
+        "what the signal handlers need, which have no other way to it; written between statements",
+    ),
     (
         "wrap/chain.rs",
         &["CHAIN"],

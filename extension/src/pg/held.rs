@@ -1,0 +1,56 @@
+//! What this process holds that others wait for. Only looked at: a signal handler may ask.
+
+use std::ffi::{CStr, c_void};
+
+use pgrx::pg_sys;
+
+use super::server;
+
+/// Whether this process is in a critical section, so that no ERROR may leave it (`START_CRIT_SECTION` in miscadmin.h).
+pub(crate) fn is_in_critical_section() -> bool {
+    // SAFETY: a plain variable.
+    unsafe { pg_sys::CritSectionCount > 0 }
+}
+
+/// Whether interrupts are held off, as they are while an LWLock is held (`LWLockAcquire` in lwlock.c).
+pub(crate) fn holds_off_interrupts() -> bool {
+    // SAFETY: a plain variable.
+    unsafe { pg_sys::InterruptHoldoffCount > 0 }
+}
+
+/// Whether the process is about to end by `proc_exit` (ipc.c).
+pub(crate) fn is_ending() -> bool {
+    // SAFETY: a plain variable.
+    unsafe { pg_sys::proc_exit_inprogress }
+}
+
+/// Whether an ERROR has somewhere to go: to a frame on this part of the stack, or nowhere, and then it is a FATAL
+/// (`errstart` in elog.c).
+pub(crate) fn is_caught_on(stack: &std::ops::Range<usize>) -> bool {
+    // SAFETY: a plain variable.
+    let place = unsafe { pg_sys::PG_exception_stack }.addr();
+    place == 0 || place.is_multiple_of(8) && stack.contains(&place)
+}
+
+/// Whether this process is one that runs statements for a client, or part of one for another that does.
+pub(crate) fn works_for_client() -> bool {
+    // SAFETY: plain variables.
+    unsafe { !pg_sys::IsBackgroundWorker || pg_sys::ParallelWorkerNumber >= 0 }
+}
+
+/// The last LWLock that this process has taken, by the name of its tranche.
+pub(crate) fn lock() -> Option<&'static CStr> {
+    unsafe extern "C-unwind" fn note(lock: *mut pg_sys::LWLock, _: pg_sys::LWLockMode::Type, last: *mut c_void) {
+        // SAFETY: called with what is passed below.
+        unsafe { *last.cast::<*mut pg_sys::LWLock>() = lock };
+    }
+    /// `PG_WAIT_LWLOCK` (wait_event.h)
+    const LWLOCK: u32 = 0x0100_0000;
+    let mut last: *mut pg_sys::LWLock = std::ptr::null_mut();
+    // SAFETY: both only look at what is there: the locks of this process, which are in memory that is mapped while they are held, and
+    // names that stay.
+    unsafe {
+        server::ForEachLWLockHeldByMe(note, (&raw mut last).cast());
+        super::text(server::GetLWLockIdentifier(LWLOCK, last.as_ref()?.tranche))
+    }
+}
