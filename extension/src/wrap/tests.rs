@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{created, dsm, heap, maps, methods, switch};
+use super::{created, dsm, ends, heap, maps, methods, switch};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 6] = [
+const FAMILIES: [(&str, &[&str]); 7] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("contexts", created::NAMES),
     ("maps", maps::NAMES),
     ("shared memory", dsm::NAMES),
+    ("ends", ends::NAMES),
     ("libraries", switch::NAMES),
 ];
 

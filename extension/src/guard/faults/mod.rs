@@ -29,11 +29,14 @@ pub(crate) use handler::{arm, disarm, know};
 pub(crate) use kept::{newest, prepare, since};
 pub(crate) use report::{Outcome, Report};
 
+/// Shows the targets to whom it is given.
+type Targeted = fn(&mut dyn FnMut(&Targets));
+
 /// What is asked of the rest of the engine.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings {
     /// Shows the targets.
-    pub(crate) targets: fn(&mut dyn FnMut(&Targets)),
+    pub(crate) targets: Targeted,
     /// Has allocations pass by unseen, or seen again: while an ERROR is made the stack is not what it looks like.
     pub(crate) pause: fn(bool),
     /// Whether the engine itself is at work, and would be left in the middle of it.
