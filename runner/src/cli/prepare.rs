@@ -102,9 +102,9 @@ pub(super) fn plan(
     config: &Config,
     all_permutations: bool,
 ) -> Result<Plan, Complaint> {
-    let (warmup, timeout) = (config.engine.warmup.into(), config.profile.timeout);
+    let (warmup, guard, timeout) = (config.engine.warmup.into(), config.engine.guard, config.profile.timeout);
     let today = today()?;
-    let defaults = Defaults { warmup, timeout, all_permutations, today };
+    let defaults = Defaults { warmup, timeout, all_permutations, guard, today };
     let allowances = allowances(config, today);
     let mut plan = Plan { cases: Vec::new(), groups: Vec::new() };
     for (installation, environment) in environments.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::section::{Problems, Section};
+use crate::language::ast::Guard;
 
 /// `[engine]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +12,8 @@ pub struct Engine {
     pub path: Option<PathBuf>,
     /// Iterations before the checked ones.
     pub warmup: u32,
+    /// How allocations are guarded.
+    pub guard: Guard,
 }
 
 impl Engine {
@@ -21,6 +24,15 @@ impl Engine {
         if let Some(warmup) = section.integer("warmup", 0..=u32::MAX, problems) {
             self.warmup = warmup;
         }
+        if let Some((word, span)) = section.string("guard", problems) {
+            match Guard::ALL.into_iter().find(|guard| guard.as_str() == word) {
+                Some(guard) => self.guard = guard,
+                None => {
+                    let hint = "valid values are \"off\", \"redzone\" and \"pages\"".to_owned();
+                    problems.add(span, format!("unknown guard level \"{word}\""), Some(hint));
+                }
+            }
+        }
         section.finish(problems);
     }
 }
@@ -29,13 +41,14 @@ impl Engine {
 mod tests {
     use std::path::Path;
 
+    use super::Guard;
     use crate::config::Config;
 
     #[test]
     fn keys() {
-        let text = "[engine]\npath = \"e\"\nwarmup = 3";
+        let text = "[engine]\npath = \"e\"\nwarmup = 3\nguard = \"off\"";
         let config = Config::parse(text, Path::new("p/mcspec.toml")).expect("valid");
         assert_eq!(config.engine.path.as_deref(), Some(Path::new("p/e")));
-        assert_eq!(config.engine.warmup, 3);
+        assert_eq!((config.engine.warmup, config.engine.guard), (3, Guard::Off));
     }
 }

@@ -135,6 +135,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use crate::language::ast::Guard;
     use std::time::Duration;
 
     use super::*;
@@ -146,7 +147,10 @@ mod tests {
         assert_eq!(config.project.expected, Path::new("expected"));
         assert_eq!(config.project.results, Path::new("results"));
         assert_eq!(config.project.schedule, Path::new("schedule"));
-        assert_eq!(config.engine, Engine { path: None, warmup: memcheck_core::scenario::WARMUP });
+        assert_eq!(
+            config.engine,
+            Engine { path: None, warmup: memcheck_core::scenario::WARMUP, guard: Guard::Redzone }
+        );
         assert_eq!(config.profile.timeout, Duration::from_secs(60));
         assert!(config.extensions.is_empty());
     }
@@ -191,7 +195,7 @@ mod tests {
             ),
             (
                 "[engine]\nx = 1\n[project]\ny = 1",
-                "c.toml:2:1: unknown key \"x\" in [engine]\nHINT: known keys are: path, warmup\n\
+                "c.toml:2:1: unknown key \"x\" in [engine]\nHINT: known keys are: path, warmup, guard\n\
                  c.toml:4:1: unknown key \"y\" in [project]\nHINT: known keys are: specs, expected, results, schedule",
             ),
         ] {

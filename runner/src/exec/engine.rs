@@ -13,20 +13,30 @@ use super::failure::{Cause, Failure, Step};
 use super::outcome::{Targets, Window};
 use super::quote::quoted;
 use super::session::Session;
-use crate::language::ast::{Mode, Trace};
-use crate::plan::{self, Scenario};
+use crate::language::ast::{Guard, Mode, Trace};
+use crate::plan::{self, Guarding, Scenario};
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
 const MODE: &str = "pg_ext_memcheck.memcheck_mode";
 const TRACE: &str = "pg_ext_memcheck.trace";
 const TARGETS: &str = "pg_ext_memcheck.targets";
+const GUARD: &str = "pg_ext_memcheck.guard";
+const GUARD_SAMPLE: &str = "pg_ext_memcheck.guard_sample";
 
 /// Options of a connection whose session traces these libraries from its first statement on, so that the ledger knows what
 /// comes before a window: a chunk of the warm-up that is freed in the window was somebody's. What resets parameters
 /// (`DISCARD ALL`) goes back to these.
 pub(super) fn tracing(trace: Trace, targets: &Targets) -> String {
     format!("-c {TRACE}={} -c {TARGETS}={}", trace.as_str(), option_value(&targets.list().join(",")))
+}
+
+/// The same, of which what the libraries allocate is guarded: an allocation of the warm-up may be used wrongly in the window.
+pub(super) fn guarding(trace: Trace, Guarding { guard, sample }: Guarding, targets: &Targets) -> String {
+    let tracing = tracing(trace, targets);
+    let sample =
+        if guard == Guard::Pages && sample > 1 { format!(" -c {GUARD_SAMPLE}={sample}") } else { String::new() };
+    format!("{tracing} -c {GUARD}={}{sample}", guard.as_str())
 }
 
 /// A value as the server's command line has it: blanks and backslashes behind a backslash (postinit.c, pg_split_opts).
@@ -244,5 +254,10 @@ mod tests {
             tracing(Trace::Off, &Targets::default()),
             "-c pg_ext_memcheck.trace=off -c pg_ext_memcheck.targets="
         );
+        let guarded = |guard, sample| guarding(Trace::Off, Guarding { guard, sample }, &Targets::default());
+        let untraced = tracing(Trace::Off, &Targets::default());
+        assert_eq!(guarded(Guard::Redzone, 5), format!("{untraced} -c pg_ext_memcheck.guard=redzone"));
+        let sampled = format!("{untraced} -c pg_ext_memcheck.guard=pages -c pg_ext_memcheck.guard_sample=5");
+        assert_eq!(guarded(Guard::Pages, 5), sampled);
     }
 }

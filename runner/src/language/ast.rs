@@ -36,6 +36,10 @@ pub struct Spec {
     pub targets: Vec<Spanned<String>>,
     /// `trace on|off|stacks`, for every scenario and every session.
     pub trace: Option<Spanned<Trace>>,
+    /// `guard off|redzone|pages`, for every scenario and every session.
+    pub guard: Option<Spanned<Guard>>,
+    /// `guard_sample N`, for every scenario and every session.
+    pub guard_sample: Option<Spanned<u32>>,
     /// `requires COND {, COND}`: all have to hold.
     pub requires: Vec<Condition>,
     /// `skip [when COND] 'reason'`
@@ -263,7 +267,9 @@ pub struct Scenario {
     /// `trace on|off|stacks`
     pub trace: Option<Spanned<Trace>>,
     /// `guard off|redzone|pages`
-    pub guard: Option<Spanned<String>>,
+    pub guard: Option<Spanned<Guard>>,
+    /// `guard_sample N`
+    pub guard_sample: Option<Spanned<u32>>,
     /// `watch 'like' {, 'like'}`
     pub watch: Vec<Spanned<String>>,
     /// `allow 'like' {, 'like'}`
@@ -305,6 +311,7 @@ impl Scenario {
             mode: None,
             trace: None,
             guard: None,
+            guard_sample: None,
             watch: Vec::new(),
             allow: Vec::new(),
             allowances: Vec::new(),
@@ -409,6 +416,32 @@ impl Trace {
             Trace::Off => "off",
             Trace::On => "on",
             Trace::Stacks => "stacks",
+        }
+    }
+}
+
+/// `pg_ext_memcheck.guard`: how bad accesses to what the targets allocate are caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Guard {
+    /// Not at all.
+    Off,
+    /// Writes beyond a chunk, and into a freed one, when it is looked at next.
+    #[default]
+    Redzone,
+    /// Any access, at the instruction that makes it.
+    Pages,
+}
+
+impl Guard {
+    /// All of them.
+    pub const ALL: [Guard; 3] = [Guard::Off, Guard::Redzone, Guard::Pages];
+
+    /// The word for it, in the language, in mcspec.toml and in the engine.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Guard::Off => "off",
+            Guard::Redzone => "redzone",
+            Guard::Pages => "pages",
         }
     }
 }

@@ -32,7 +32,7 @@ impl Planner<'_> {
             return Sessions::default();
         }
         let trace = trace(&loaded.spec, None);
-        let mut planned = Sessions { setup, teardown, trace, ..Sessions::default() };
+        let mut planned = Sessions { setup, teardown, trace, guarding: self.guarding(None), ..Sessions::default() };
         for session in &loaded.spec.sessions {
             let copies = session.copies.as_ref().map_or(1, |copies| copies.value);
             for copy in 1..=copies {

@@ -18,7 +18,7 @@ use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
 use super::{Allowance, Case, Place, Problem, Scenario, Setting, Sql, Worker};
 use crate::language::ast::{
-    self, Abort, Block, Condition, Exemption, Expectation, Iterate, Protocol, Trace, WorkloadSource,
+    self, Abort, Block, Condition, Exemption, Expectation, Guard, Iterate, Protocol, WorkloadSource,
 };
 use crate::language::day::Day;
 use crate::language::sql::Variables;
@@ -33,6 +33,8 @@ pub struct Defaults {
     pub timeout: Duration,
     /// Run every interleaving of sessions and every combination of matrices, up to [`MOST`] instead of [`MANY`].
     pub all_permutations: bool,
+    /// How allocations are guarded.
+    pub guard: Guard,
     /// The day it is.
     pub today: Day,
 }
@@ -43,6 +45,7 @@ impl Default for Defaults {
             warmup: scenario::WARMUP.into(),
             timeout: Duration::from_secs(60),
             all_permutations: false,
+            guard: Guard::default(),
             today: Day::FIRST,
         }
     }
@@ -132,6 +135,7 @@ impl Planner<'_> {
         let skip = self.skip();
         let xfail = self.exemption(&spec.xfails);
         let timeout = spec.timeout.as_ref().map_or(self.defaults.timeout, |timeout| timeout.value);
+        self.check_guard_of_header();
         let (mut scenarios, mut left_out) = (Vec::new(), Vec::new());
         for scenario in &spec.scenarios {
             // Planned even where it is left out: a mistake in it is a mistake everywhere.
@@ -318,6 +322,8 @@ impl Planner<'_> {
             mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
             phases,
             trace: trace(&self.loaded.spec, Some(scenario)),
+            guarding: self.guarding(Some(scenario)),
+            reset_every: scenario.reset_every.as_ref().map_or(1, |every| every.value),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
             allowances: self.allowances(&scenario.allowances),
@@ -352,18 +358,6 @@ impl Planner<'_> {
                 }
                 sql
             }
-        }
-    }
-
-    /// What a scenario needs that goes by traced allocations.
-    fn check_tracing(&mut self, scenario: &ast::Scenario, planned: &Scenario) {
-        let kind = planned.kind;
-        if !kind.description().needs_trace {
-            return;
-        }
-        let said = scenario.trace.as_ref().or(self.loaded.spec.trace.as_ref());
-        if let Some(trace) = said.filter(|trace| trace.value == Trace::Off) {
-            self.complain(trace.span.clone(), &format!("scenario {kind} goes by traced allocations"), None);
         }
     }
 

@@ -51,8 +51,16 @@ impl Loaded {
     pub fn trace(&mut self, trace: Trace) {
         self.spec.trace = Some(Spanned { value: trace, span: 0..0 });
         self.spec.golden = Some(Spanned { value: Policy::None, span: 0..0 });
+        let is_off = trace == Trace::Off;
+        if is_off {
+            // What is not traced is not guarded.
+            (self.spec.guard, self.spec.guard_sample) = (None, None);
+        }
         for scenario in &mut self.spec.scenarios {
             scenario.trace = None;
+            if is_off {
+                (scenario.guard, scenario.guard_sample) = (None, None);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
 use crate::language::SourceFile;
-use crate::language::ast::{Expect, Extension, Growth, Iterate, Mode, Protocol, Trace};
+use crate::language::ast::{Expect, Extension, Growth, Guard, Iterate, Mode, Protocol, Trace};
 
 pub use allow::Allowance;
 pub(crate) use allow::{functions, is_from};
@@ -163,6 +163,10 @@ pub struct Scenario {
     pub phases: Vec<Phase>,
     /// Whether and how the targets' allocations are traced.
     pub trace: Trace,
+    /// How they are guarded.
+    pub guarding: Guarding,
+    /// In `context_reset_storm`: after how many executions the context is reset that they run in.
+    pub reset_every: u64,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
@@ -179,6 +183,20 @@ pub struct Scenario {
     pub expected_error: Option<String>,
     /// The other `expect` clauses that apply here.
     pub expects: Vec<Expect>,
+}
+
+/// How allocations are guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Guarding {
+    /// By what.
+    pub guard: Guard,
+    /// One in how many gets pages of its own, where it is by pages.
+    pub sample: u32,
+}
+
+impl Guarding {
+    /// They are not.
+    pub const OFF: Guarding = Guarding { guard: Guard::Off, sample: 1 };
 }
 
 /// `worker 'name like' for D`

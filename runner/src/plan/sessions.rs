@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Allowance, Place, Setting};
+use super::{Allowance, Guarding, Place, Setting};
 use crate::language::ast::{self, Expect, Trace};
 
 /// How many interleavings are run without being asked for by name.
@@ -25,6 +25,8 @@ pub struct Sessions {
     pub teardown: Vec<Batch>,
     /// Whether and how the targets' allocations are traced.
     pub trace: Trace,
+    /// How they are guarded.
+    pub guarding: Guarding,
     /// In the order of the spec, each copy for itself.
     pub sessions: Vec<Session>,
     /// Every step of every session.

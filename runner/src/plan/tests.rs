@@ -133,6 +133,57 @@ fn allocations_are_traced_unless_the_spec_says_no() {
 }
 
 #[test]
+fn allocations_are_guarded_as_the_innermost_clause_says() {
+    let table = [
+        ("", "window", "", Guard::Redzone, 1),
+        ("guard off", "window", "", Guard::Off, 1),
+        ("guard pages guard_sample 8", "window", "", Guard::Pages, 8),
+        ("guard pages guard_sample 8", "window", "guard_sample 2", Guard::Pages, 2),
+        ("guard pages", "window", "guard redzone", Guard::Redzone, 1),
+        ("", "growth_benchmark", "guard pages", Guard::Pages, 1),
+        ("guard pages", "window", "trace off", Guard::Off, 1),
+        ("trace off", "window", "trace on", Guard::Redzone, 1),
+        ("", "use_after_reset", "", Guard::Pages, 1),
+        ("guard off", "context_reset_storm", "guard_sample 3", Guard::Pages, 3),
+    ];
+    for (head, kind, clause, guard, sample) in table {
+        let case = one(&format!("{head}\nscenario {kind}\n  {clause}\n  workload {{ SELECT 1 }}\n"));
+        assert_eq!(case.scenarios[0].guarding, Guarding { guard, sample }, "{head}, {kind} {clause}");
+    }
+    for (head, guard) in [("", Guard::Redzone), ("guard pages", Guard::Pages), ("trace off", Guard::Off)] {
+        let sessions = one(&format!("{head}\nsession s\nstep a {{ SELECT 1 }}\n")).sessions;
+        assert_eq!(sessions.guarding.guard, guard, "{head}");
+    }
+    let storm = one("scenario context_reset_storm reset every 7 workload { SELECT 1 }");
+    assert_eq!(storm.scenarios[0].reset_every, 7);
+}
+
+#[test]
+fn a_guard_that_cannot_be_is_refused() {
+    let untraced = "\"guard\" needs allocations that are traced";
+    let sampled = "\"guard_sample\" says how many allocations get pages of their own";
+    let table = [
+        ("", "window", "trace off guard pages", Some(untraced)),
+        ("trace off", "window", "guard redzone", Some(untraced)),
+        ("trace off guard pages", "window", "", Some(untraced)),
+        ("trace off", "window", "guard off", None),
+        ("guard pages", "window", "trace off", None),
+        ("", "window", "guard_sample 5", Some(sampled)),
+        ("guard_sample 5", "window", "", Some(sampled)),
+        ("guard_sample 5", "window", "guard pages", None),
+        ("guard_sample 5", "use_after_reset", "", None),
+        ("", "use_after_reset", "guard redzone", Some("scenario use_after_reset goes by guard pages")),
+        ("", "invalidation_storm", "trace off", Some("scenario invalidation_storm goes by traced allocations")),
+    ];
+    for (head, kind, clause, expected) in table {
+        let text = format!("{head}\nscenario {kind}\n  {clause}\n  workload {{ SELECT 1 }}\n");
+        let found = plan(&text, &[], &[]).err().map(|problems| problems[0].clone()).unwrap_or_default();
+        let is_expected = expected.map_or(found.is_empty(), |expected| found.ends_with(&format!(": {expected}")));
+        assert!(is_expected, "{text}{found}");
+    }
+}
+
+#[test]
 fn matrices_make_a_case_for_each_combination() {
     let text = "matrix dims in (3, 128)\nmatrix op in ('<->', 'l2')\nscenario window\n  workload { SELECT :dims }\n";
     let names = |variables| {
@@ -288,7 +339,6 @@ fn what_is_not_supported_is_named() {
             "scenario cancel_storm\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cancel_storm\" is not yet supported",
         ),
-        (scenario("  guard pages"), "2:9: \"guard\" is not yet supported"),
         (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
         (
             scenario("  trace off") + "  expect ctx_bloat from 'lib'\n",

@@ -16,9 +16,8 @@ pub struct Unbuilt {
 }
 
 /// Those clauses, besides the scenarios that are not built ([`ScenarioKind::is_built`]).
-pub const UNBUILT: [&Unbuilt; 2] = [&GUARD, &CRASH];
+pub const UNBUILT: [&Unbuilt; 1] = [&CRASH];
 
-const GUARD: Unbuilt = Unbuilt { clause: "guard", instead: "remove the clause to run the scenario without it" };
 const CRASH: Unbuilt = Unbuilt { clause: "expect crash", instead: "a backend that dies fails the scenario" };
 
 impl Unbuilt {
@@ -51,9 +50,6 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
         return;
     }
     // Clauses of some scenarios only are theirs: one that is built knows them.
-    if let Some(guard) = &scenario.guard {
-        found.push(GUARD.at(&guard.span));
-    }
     for expect in &scenario.expects {
         expectation(expect, trace(spec, Some(scenario)), found);
     }

@@ -22,6 +22,8 @@ pub struct Description {
     pub makes_transactions: bool,
     /// Whether it goes by traced allocations, so that it cannot do without.
     pub needs_trace: bool,
+    /// Whether it goes by accesses to what the targets allocate, each on pages of its own.
+    pub needs_pages: bool,
     /// Whether the first mark and the last are all that is compared, so that there need be none between them.
     pub compares_ends: bool,
     /// Whether a finding shows the whole curve, and not only its checkpoints: its marks are no iterations.
@@ -45,6 +47,7 @@ impl Description {
         warms_up: true,
         makes_transactions: false,
         needs_trace: false,
+        needs_pages: false,
         compares_ends: false,
         shows_all_marks: false,
         reports_allowed: false,

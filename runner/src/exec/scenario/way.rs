@@ -118,7 +118,7 @@ impl<'a> Client<'a> {
     /// A session with the settings of the case and the scenario.
     fn open(&self) -> Result<Session<'a>, Failure> {
         let scenario = self.scenario;
-        let options = engine::tracing(scenario.trace, self.targets);
+        let options = engine::guarding(scenario.trace, scenario.guarding, self.targets);
         let opened = Session::open(self.server, self.database, &options, scenario.timeout);
         let mut session = opened.map_err(|failure| failure.or_at(&scenario.place))?;
         match self.apply_settings(&mut session) {

@@ -6,8 +6,8 @@ use super::connection::Connection;
 use super::lane::Lane;
 use super::performance::Performance;
 use crate::exec::engine::{
-    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, has_sites, name_functions,
-    read_window, tracing,
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, guarding, has_sites, name_functions,
+    read_window,
 };
 use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::happening::{Halt, Happening, Outcome};
@@ -77,7 +77,8 @@ fn once(
     targets: &Targets,
 ) -> Result<PermutationRun, Failure> {
     let begin = server.log_position();
-    let connect = Connect { server, database, traced: tracing(case.sessions.trace, targets) };
+    let checked = guarding(case.sessions.trace, case.sessions.guarding, targets);
+    let connect = Connect { server, database, checked };
     let control = connect.control()?;
     let sessions = &case.sessions.sessions;
     let connections = sessions.iter().map(|session| connect.session(&session.name)).collect::<Result<_, _>>()?;
@@ -126,7 +127,7 @@ fn once(
 struct Connect<'a> {
     server: &'a Server,
     database: &'a str,
-    traced: String,
+    checked: String,
 }
 
 impl Connect<'_> {
@@ -135,7 +136,7 @@ impl Connect<'_> {
     }
 
     fn session(&self, name: &str) -> Result<Connection, Failure> {
-        self.open(name, &self.traced)
+        self.open(name, &self.checked)
     }
 
     fn open(&self, name: &str, options: &str) -> Result<Connection, Failure> {

@@ -41,6 +41,8 @@ impl Lower<'_> {
                 }
             }
             Rule::trace => self.once(node, &mut spec.trace, Self::trace),
+            Rule::guard => self.once(node, &mut spec.guard, Self::guard),
+            Rule::guard_sample => self.once(node, &mut spec.guard_sample, Self::positive),
             Rule::requires => spec.requires.extend(self.conditions(node)),
             Rule::skip => spec.skips.extend(self.exemption(node)),
             Rule::xfail => spec.xfails.extend(self.exemption(node)),

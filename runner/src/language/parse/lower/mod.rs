@@ -187,7 +187,7 @@ impl<'a> Lower<'a> {
 
 /// The word that a clause begins with.
 fn word_of<'t>(node: &Node<'t>) -> &'t str {
-    node.text().split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default()
+    node.text().split(|c: char| c != '_' && !c.is_ascii_lowercase()).next().unwrap_or_default()
 }
 
 /// What a name, string or bare value says, without its quotes.

@@ -5,7 +5,7 @@ use memcheck_core::{Phase, ScenarioKind};
 
 use super::{Lower, Within, likes, text_of, word_of};
 use crate::language::ast::{
-    Abort, Growth, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource,
+    Abort, Growth, Guard, Iterate, Mode, Protocol, Scenario, Spanned, Trace, Workload, WorkloadSource,
 };
 use crate::language::number;
 use crate::language::parse::grammar::{Node, Rule};
@@ -30,7 +30,7 @@ const MODES: &[(&str, Mode)] = &[("executor", Mode::Executor), ("all", Mode::All
 
 const TRACES: &[(&str, Trace)] = &[("on", Trace::On), ("off", Trace::Off), ("stacks", Trace::Stacks)];
 
-const GUARD_LEVELS: &[&str] = &["off", "redzone", "pages"];
+const GUARDS: &[(&str, Guard)] = &[("off", Guard::Off), ("redzone", Guard::Redzone), ("pages", Guard::Pages)];
 
 /// A clause that has a meaning in some kinds of scenario only, and is reported where it has none. What a scenario lacks for
 /// the others - several workloads, a worker to watch - takes the whole scenario to tell.
@@ -90,9 +90,8 @@ impl Lower<'_> {
             Rule::mode => self
                 .once(node, &mut scenario.mode, |lower, node| lower.choice(&node.get(Rule::mode_name)?, "mode", MODES)),
             Rule::trace => self.once(node, &mut scenario.trace, Self::trace),
-            Rule::guard => self.once(node, &mut scenario.guard, |lower, node| {
-                lower.level(&node.get(Rule::guard_level)?, "guard level", GUARD_LEVELS)
-            }),
+            Rule::guard => self.once(node, &mut scenario.guard, Self::guard),
+            Rule::guard_sample => self.once(node, &mut scenario.guard_sample, Self::positive),
             Rule::watch => scenario.watch.extend(likes(node)),
             Rule::allow => self.allow(node, Some(&mut scenario.allow), &mut scenario.allowances),
             Rule::probe => scenario.probes.extend(self.probe(node)),
@@ -118,10 +117,8 @@ impl Lower<'_> {
         self.choice(&node.get(Rule::trace_level)?, "trace level", TRACES)
     }
 
-    fn level(&mut self, node: &Node, what: &str, levels: &[&str]) -> Option<Spanned<String>> {
-        let levels: Vec<_> = levels.iter().map(|&level| (level, level)).collect();
-        let level = self.choice(node, what, &levels)?;
-        Some(Spanned { value: level.value.to_owned(), span: level.span })
+    pub(super) fn guard(&mut self, node: &Node) -> Option<Spanned<Guard>> {
+        self.choice(&node.get(Rule::guard_level)?, "guard level", GUARDS)
     }
 
     fn rows(&mut self, node: &Node) -> Vec<Spanned<u64>> {
