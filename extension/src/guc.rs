@@ -53,7 +53,6 @@ pub(crate) enum GuardMode {
     pages,
 }
 
-static GUARD: GucSetting<GuardMode> = GucSetting::<GuardMode>::new(GuardMode::off);
 /// `pg_ext_memcheck.on_fault`: what becomes of a process at a fault of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 #[allow(non_camel_case_types)]
@@ -66,6 +65,8 @@ pub(crate) enum OnFault {
     error,
 }
 
+static GUARD: GucSetting<GuardMode> = GucSetting::<GuardMode>::new(GuardMode::off);
+static GUARD_SAMPLE: GucSetting<i32> = GucSetting::<i32>::new(1);
 static TRACE: GucSetting<TraceMode> = GucSetting::<TraceMode>::new(TraceMode::windows);
 static TARGETS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MODE: GucSetting<MemcheckMode> = GucSetting::<MemcheckMode>::new(MemcheckMode::none);
@@ -127,6 +128,13 @@ pub(crate) fn register() {
         c"Selects how the allocations of the targets are guarded against bad accesses.",
         c"Takes effect with tracing, for what is allocated from then on.",
         &GUARD,
+    );
+    parameters::define_number(
+        c"pg_ext_memcheck.guard_sample",
+        c"Sets of how many allocations one is guarded by pages.",
+        c"The others are guarded by redzones. Applies where pg_ext_memcheck.guard is pages.",
+        &GUARD_SAMPLE,
+        1..=i32::MAX,
     );
     parameters::define_string(
         c"pg_ext_memcheck.targets",
@@ -227,7 +235,8 @@ pub(crate) fn observe_directory() -> Option<PathBuf> {
 pub(crate) fn guard() -> Level {
     match GUARD.get() {
         GuardMode::off => Level::Off,
-        GuardMode::redzone | GuardMode::pages => Level::Redzone,
+        GuardMode::redzone => Level::Redzone,
+        GuardMode::pages => Level::Pages(u32::try_from(GUARD_SAMPLE.get()).unwrap_or(1)),
     }
 }
 

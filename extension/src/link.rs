@@ -11,6 +11,11 @@ pub(crate) enum Room {
     Heap,
 }
 
+/// The power of two that chunks of contexts are aligned to (`MAXIMUM_ALIGNOF`).
+pub(crate) const MAXALIGN: u8 = 3;
+/// That which chunks of the C library's heap are aligned to, whatever is asked.
+pub(crate) const MALLOC_ALIGNMENT: u8 = 4;
+
 /// A target asks for memory, or for another size of what it has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request {
@@ -18,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) room: Room,
     /// How much (bytes).
     pub(crate) size: usize,
+    /// To which power of two its address is to be aligned.
+    pub(crate) alignment: u8,
     /// The number of the place in the target's code that asks.
     pub(crate) site: u32,
     /// The number of the stack with which it asks; 0 where it is not known.
@@ -39,7 +46,6 @@ pub(crate) enum Before {
     /// is served as it is.
     Enlarge(usize),
     /// It has been served, with this chunk. The link that says so is the one that has to give it back.
-    #[cfg_attr(all(not(test), feature = "test_links"), expect(dead_code, reason = "no link has memory of its own yet"))]
     Own(*mut c_void),
 }
 

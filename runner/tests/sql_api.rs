@@ -293,7 +293,7 @@ fn windows() {
     );
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
+        "context_paths contexts fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
          not_recorded out_of_memory ring_entries ring_size statements traced violations_lost violations_lost_total \
          workers_not_heard workers_not_traced",
     );

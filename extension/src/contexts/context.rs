@@ -73,6 +73,20 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether its chunks know whose they are, so that they can be given back by themselves.
+    #[inline(always)]
+    pub(crate) fn has_chunk_headers(self) -> bool {
+        // SAFETY: live by the promise of `at`.
+        unsafe { has_chunk_headers(self.context) }
+    }
+
+    /// Whether all of its chunks have one size (slab.c).
+    #[inline(always)]
+    pub(crate) fn is_slab(self) -> bool {
+        // SAFETY: live by the promise of `at`.
+        unsafe { (*self.context).type_ == pg_sys::NodeTag::T_SlabContext }
+    }
+
     /// Where its name is.
     #[inline(always)]
     pub(crate) fn name_address(self) -> usize {

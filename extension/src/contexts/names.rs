@@ -12,7 +12,7 @@ const BYTES: usize = 504;
 const LONGEST: usize = 63;
 
 /// Names from the inside out, each ended by a zero byte, without TopMemoryContext.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Names {
     length: usize,
     bytes: [u8; BYTES],
@@ -27,14 +27,14 @@ impl Default for Names {
 impl Names {
     /// Those of a context.
     pub(crate) fn of_context(context: Context<'_>, names: &mut Names) {
-        names.length = 0;
+        *names = Names::default();
         context.names(|name| names.push(name.as_bytes()));
     }
 
     /// Copies names, from the inside out.
     #[cfg(test)]
     pub(crate) fn set<'a>(&mut self, names: impl IntoIterator<Item = &'a CStr>) {
-        self.length = 0;
+        *self = Names::default();
         let _ = names.into_iter().all(|name| self.push(name.to_bytes()));
     }
 
@@ -48,6 +48,13 @@ impl Names {
         zero.fill(0);
         self.length = end;
         true
+    }
+
+    /// A number by which equal names are found.
+    pub(crate) fn hash(&self) -> usize {
+        // FNV-1a, whose low bits are not in order: they are shifted out where a table goes by neighbours.
+        let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.bytes[..self.length].iter().fold(0xcbf2_9ce4_8422_2325, step) as usize
     }
 
     /// The context's own name.

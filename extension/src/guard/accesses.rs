@@ -59,7 +59,6 @@ impl Accesses {
     }
 
     /// Notes one. Two of a kind at one place to what one place has allocated are the same.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody looks yet"))]
     pub(crate) fn note(&mut self, seen: Seen) {
         let key = |seen: &Seen| (seen.check, seen.act, seen.at.site(), seen.allocated.site(), seen.is_mismatched);
         for number in 0..self.length {

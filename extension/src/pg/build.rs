@@ -27,6 +27,13 @@ pub(crate) const KIND_MASK: usize = if cfg!(feature = "pg16") { 7 } else { 15 };
 /// The number of AllocSet (`MCTX_ASET_ID` in memutils_internal.h). Generation and Slab follow.
 pub(crate) const KIND_OF_SET: usize = 3;
 
+/// A number that no kind of context has: what bears it is told apart by functions of our own (`MCTX_10_UNUSED_ID` there,
+/// `MCTX_UNUSED3_ID` of 16).
+pub(crate) const KIND_OF_NOBODY: usize = if cfg!(feature = "pg16") { 2 } else { 10 };
+
+/// The number of Bump (`MCTX_BUMP_ID` there).
+pub(crate) const KIND_OF_BUMP: usize = 7;
+
 /// What the library says about itself, for whoever reads its file: the runner does before it starts a server.
 #[used]
 static MARK: [u8; MARK_LENGTH] = {

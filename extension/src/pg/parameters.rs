@@ -1,6 +1,7 @@
 //! Configuration parameters, as far as pgrx leaves them to its users.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, pg_sys};
@@ -45,7 +46,7 @@ unsafe extern "C-unwind" fn hot_assigned(value: c_int, _extra: *mut c_void) {
     touch();
 }
 
-unsafe extern "C-unwind" fn enum_assigned(_value: c_int, _extra: *mut c_void) {
+unsafe extern "C-unwind" fn number_assigned(_value: c_int, _extra: *mut c_void) {
     touch();
 }
 
@@ -100,7 +101,7 @@ pub(crate) fn define_enum<T: GucEnum + Copy>(
     long: &'static CStr,
     setting: &'static GucSetting<T>,
 ) {
-    define_told_enum(name, short, long, setting, enum_assigned);
+    define_told_enum(name, short, long, setting, number_assigned);
 }
 
 /// Defines an enum for superusers, with an assign hook of its own.
@@ -120,6 +121,34 @@ pub(crate) fn define_told_enum<T: GucEnum + Copy>(
             short,
             long,
             setting,
+            GucContext::Suset,
+            flags,
+            None,
+            assign,
+            None,
+        );
+    }
+}
+
+/// Defines a number for superusers, of which it is noticed when it changes.
+pub(crate) fn define_number(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    range: RangeInclusive<i32>,
+) {
+    let flags = GucFlags::default();
+    // SAFETY: the assign hook cannot panic.
+    unsafe {
+        let assign = Some(number_assigned as unsafe extern "C-unwind" fn(_, _));
+        GucRegistry::define_int_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            *range.start(),
+            *range.end(),
             GucContext::Suset,
             flags,
             None,

@@ -28,6 +28,10 @@ figures! {
     context_paths,
     /// Contexts in the last census.
     contexts,
+    /// Allocations that were to be guarded by pages and for which there was no room.
+    fallbacks,
+    /// Allocations that were guarded by pages.
+    guarded,
     /// Faults in the engine's own account of allocations; none unless the engine is wrong.
     inconsistencies,
     /// Contexts left below MessageContext.

@@ -108,6 +108,7 @@ impl Window {
     /// One that starts with this census. So often there had been no memory for something before it was begun.
     pub(super) fn new(terms: Terms, census: Census, out_of_memory: u64) -> Self {
         MISSED.set(0);
+        let (guarded, fallbacks) = guarded_by_pages();
         Window {
             terms,
             started: now(),
@@ -118,7 +119,7 @@ impl Window {
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
             faults: newest(),
-            figures: Figures { violations_lost: ring::lost(), out_of_memory, ..Figures::default() },
+            figures: Figures { violations_lost: ring::lost(), out_of_memory, guarded, fallbacks, ..Figures::default() },
             transactions: None,
         }
     }
@@ -127,6 +128,11 @@ impl Window {
     fn is_of_session(&self) -> bool {
         self.transactions.is_none()
     }
+}
+
+/// Allocations of this process that were guarded by pages so far, and those for which there was no room.
+fn guarded_by_pages() -> (u64, u64) {
+    wrap::with(|chain| (chain.guard.pages.guarded(), chain.guard.pages.fallbacks())).unwrap_or_default()
 }
 
 /// What a plain window that reports every context is opened for.
@@ -500,6 +506,7 @@ impl Session {
     /// The figures of a window that is closed.
     pub(super) fn figures_of(&mut self, window: &Window) -> Figures {
         let leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
+        let (guarded, fallbacks) = guarded_by_pages();
         let mut figures = Figures {
             contexts: window.marks.last().map_or(0, |mark| mark.census.contexts),
             context_paths: self.walker.paths().len() as u64,
@@ -507,6 +514,8 @@ impl Session {
             violations_lost: ring::lost() - window.figures.violations_lost,
             not_recorded: self.events.not_recorded() + MISSED.get() + not_recorded() - window.figures.not_recorded,
             out_of_memory: 0,
+            guarded: guarded - window.figures.guarded,
+            fallbacks: fallbacks - window.figures.fallbacks,
             ..window.figures
         };
         if wrap::is_on() {

@@ -8,7 +8,7 @@ use crate::link::{Link, Request, Room};
 impl Link for Ledger {
     #[inline(always)]
     fn after(&mut self, request: &Request, chunk: usize) {
-        let &Request { room, size, site, stack, chunk: before } = request;
+        let &Request { room, size, site, stack, chunk: before, .. } = request;
         let origin = Origin::new(site, stack);
         match room {
             Room::Context(context) => {

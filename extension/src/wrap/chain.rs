@@ -18,8 +18,8 @@ use pgrx::pg_sys::{self, MemoryContext};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::contexts::{Context, Walker};
-use crate::guard::Guard;
-use crate::link::{Before, Link, Request, Room};
+use crate::guard::{Guard, pages};
+use crate::link::{Before, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
 use crate::trace::stacks::Origin;
@@ -98,6 +98,13 @@ pub(crate) fn switch(on: bool) {
 fn in_wrapper<'a>() -> Option<&'a mut Chain> {
     // SAFETY: wrappers do not nest while they hold it: none of them holds it across the function that it stands for.
     unsafe { if *CHAIN.on.get() { (*CHAIN.chain.get()).as_deref_mut() } else { None } }
+}
+
+/// The guard, where the chain is off and chunks of the guard's own are still in use.
+#[inline(always)]
+fn guard_while_off<'a>() -> Option<&'a mut Guard> {
+    // SAFETY: as in `in_wrapper`.
+    unsafe { (*CHAIN.chain.get()).as_deref_mut() }.map(|chain| &mut chain.guard).filter(|guard| guard.pages.live() > 0)
 }
 
 /// As [`in_wrapper`], for the functions of malloc's family: none in a thread of a target's own.
@@ -214,17 +221,26 @@ pub(super) fn allocate(
         chain.ledger.entered(unsafe { Context::at(context.addr()) });
     }
     let make = observing(chain.ledger.counts_peaks(), context, make);
-    let Some(newest) = chain.stack.under_way(from, context) else { return make(size) };
+    let Some(newest) = chain.stack.under_way(from, context) else { return nobodys(context, size, make) };
     let site = site!(chain, from, attribute(newest, context));
     if site == 0 || is_kept_by_server(chain, newest, context) {
-        return servers_own(context, make(size));
+        return servers_own(context, nobodys(context, size, make));
     }
     if is_first {
         chain.ledger.contexts.claim(context.addr());
     }
     let stack = origin(chain, from, site).stack();
-    let request = Request { room: Room::Context(context.addr()), size, site, stack, chunk: 0 };
+    let request = Request { room: Room::Context(context.addr()), size, alignment: MAXALIGN, site, stack, chunk: 0 };
     serve(chain, request, limits, make, refuse)
+}
+
+/// Serves what no target has asked for. Nobody looks at it, unless the server's caches are guarded.
+#[inline(always)]
+fn nobodys(context: MemoryContext, size: usize, make: impl FnOnce(usize) -> *mut c_void) -> *mut c_void {
+    match in_wrapper().and_then(|chain| chain.guard.pages.cache(context.addr(), size)) {
+        Some(chunk) => chunk,
+        None => make(size),
+    }
 }
 
 /// Whether an allocation in a context goes to what the server keeps for itself, though a target's call has led to it. The
@@ -308,19 +324,26 @@ pub(super) fn reallocate(
         return make(size);
     }
     let room = Room::Context(context.addr());
-    serve(chain, Request { room, size, site, stack, chunk: chunk.addr() }, limits, make, refuse)
+    let request = Request { room, size, alignment: MAXALIGN, site, stack, chunk: chunk.addr() };
+    serve(chain, request, limits, make, refuse)
 }
 
 /// A chunk of a context is given back. Whether a link has taken it.
 #[inline(always)]
 pub(super) fn free(from: Registers, chunk: *mut c_void, context: impl FnOnce() -> MemoryContext) -> bool {
-    let Some(chain) = in_wrapper() else { return false };
+    let Some(chain) = in_wrapper() else { return free_while_off(Room::Context(0), chunk) };
     if let Some(newest) = chain.stack.at_work(from) {
         let context = context();
         given_back(chain, context, chunk, |chain| site!(chain, from, attribute(newest, context)));
     }
     // The context is in the chunk's header, where no link has asked for it yet.
     chain.release(Room::Context(0), chunk.addr())
+}
+
+/// A chunk is given back while the chain is off. Whether it was the guard's.
+#[inline(always)]
+fn free_while_off(room: Room, chunk: *mut c_void) -> bool {
+    guard_while_off().is_some_and(|guard| guard.release(room, chunk.addr()))
 }
 
 /// A target gives a chunk back, or has it replaced by a larger one. Where it was there before what is judged, that stands
@@ -348,6 +371,8 @@ pub(super) fn reset(from: Registers, context: MemoryContext) {
             chain.ledger.empties(unsafe { Context::at(context.addr()) });
         }
         each_link!(chain, link => link.reset(context.addr()));
+    } else if let Some(guard) = guard_while_off() {
+        guard.reset(context.addr());
     }
 }
 
@@ -355,6 +380,8 @@ pub(super) fn reset(from: Registers, context: MemoryContext) {
 pub(super) fn delete(context: MemoryContext) {
     if let Some(chain) = in_wrapper() {
         each_link!(chain, link => link.delete(context.addr()));
+    } else if let Some(guard) = guard_while_off() {
+        guard.delete(context.addr());
     }
 }
 
@@ -363,6 +390,7 @@ pub(super) fn delete(context: MemoryContext) {
 pub(super) fn allocate_heap(
     from: Registers,
     size: usize,
+    alignment: u8,
     make: impl FnOnce(usize) -> *mut c_void,
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
@@ -370,7 +398,7 @@ pub(super) fn allocate_heap(
     let site = site!(chain, from, attribute_heap());
     if site != 0 {
         let stack = origin(chain, from, site).stack();
-        let request = Request { room: Room::Heap, size, site, stack, chunk: 0 };
+        let request = Request { room: Room::Heap, size, alignment, site, stack, chunk: 0 };
         return serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse);
     }
     let chunk = make(size);
@@ -392,8 +420,8 @@ pub(super) fn reallocate_heap(
 ) -> *mut c_void {
     let Some(chain) = in_heap_function() else { return make(size) };
     if size == 0 {
-        chain.release(Room::Heap, chunk.addr());
-        return make(size);
+        let is_taken = chain.release(Room::Heap, chunk.addr());
+        return if is_taken { std::ptr::null_mut() } else { make(size) };
     }
     let own = site!(chain, from, attribute_heap());
     given_back_to_heap(chain, chunk, |_| own);
@@ -402,14 +430,18 @@ pub(super) fn reallocate_heap(
     if site == 0 {
         return make(size);
     }
-    let request = Request { room: Room::Heap, size, site, stack, chunk: chunk.addr() };
+    let alignment = MALLOC_ALIGNMENT;
+    let request = Request { room: Room::Heap, size, alignment, site, stack, chunk: chunk.addr() };
     serve(chain, request, Limits { most: isize::MAX as usize }, make, refuse)
 }
 
 /// A call of free. Whether a link has taken the chunk.
 #[inline(always)]
 pub(super) fn free_heap(from: Registers, chunk: *mut c_void) -> bool {
-    let Some(chain) = in_heap_function() else { return false };
+    let Some(chain) = in_heap_function() else {
+        // What another thread frees stays as it is.
+        return pages::hold(chunk.addr()) && (!calls::is_this_thread() || free_while_off(Room::Heap, chunk));
+    };
     given_back_to_heap(chain, chunk, |chain| site!(chain, from, attribute_heap()));
     chain.release(Room::Heap, chunk.addr())
 }
@@ -422,8 +454,11 @@ fn given_back_to_heap(chain: &mut Chain, chunk: *mut c_void, site: impl FnOnce(&
     }
     let site = site(chain);
     if site != 0 {
-        // SAFETY: a live chunk of malloc's, which the caller gives back.
-        let space = unsafe { libc::malloc_usable_size(chunk) };
+        let space = match chain.guard.pages.size(chunk.addr()) {
+            Some(size) => size,
+            // SAFETY: a live chunk of malloc's, which the caller gives back.
+            None => unsafe { libc::malloc_usable_size(chunk) },
+        };
         chain.ledger.credits.given_back(PathId::HEAP, site, space);
     }
 }

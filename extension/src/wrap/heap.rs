@@ -7,7 +7,9 @@
 use std::ffi::{c_int, c_void};
 
 use super::chain::{allocate_heap, free_heap, reallocate_heap};
+use super::guarded::{moved_out_of_heap, size_in_heap};
 use super::hooked::hooked;
+use crate::link::MALLOC_ALIGNMENT;
 use crate::stack::Registers;
 
 /// Fails as the C library does.
@@ -23,10 +25,16 @@ fn page() -> usize {
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
 
+/// The power of two that a chunk is aligned to, of which so much is asked.
+fn power(alignment: usize) -> u8 {
+    let power = alignment.checked_next_power_of_two().map_or(usize::BITS - 1, usize::ilog2);
+    MALLOC_ALIGNMENT.max(power as u8)
+}
+
 hooked! {
     fn malloc(size: usize) -> *mut c_void {
         // SAFETY: called as the C library's function is.
-        allocate_heap(Registers::here(), size, |size| unsafe { libc::malloc(size) }, no_memory)
+        allocate_heap(Registers::here(), size, MALLOC_ALIGNMENT, |size| unsafe { libc::malloc(size) }, no_memory)
     }
 
     fn calloc(count: usize, size: usize) -> *mut c_void {
@@ -34,15 +42,20 @@ hooked! {
             // SAFETY: as in `malloc`; it fails.
             return unsafe { libc::calloc(count, size) };
         };
-        // SAFETY: as in `malloc`.
-        allocate_heap(Registers::here(), whole, |bytes| unsafe { libc::calloc(1, bytes) }, no_memory)
+        // SAFETY: as in `malloc`. What a link serves is zero, too.
+        let make = |bytes| unsafe { libc::calloc(1, bytes) };
+        allocate_heap(Registers::here(), whole, MALLOC_ALIGNMENT, make, no_memory)
     }
 
     fn posix_memalign(chunk: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
+        if !alignment.is_power_of_two() || !alignment.is_multiple_of(size_of::<usize>()) {
+            return libc::EINVAL;
+        }
         let mut failed = libc::ENOMEM;
         let made = allocate_heap(
             Registers::here(),
             size,
+            power(alignment),
             |size| {
                 let mut made = std::ptr::null_mut();
                 // SAFETY: as in `malloc`, with a place of ours for the result.
@@ -61,28 +74,38 @@ hooked! {
 
     fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void {
         // SAFETY: as in `malloc`.
-        allocate_heap(Registers::here(), size, |size| unsafe { libc::aligned_alloc(alignment, size) }, no_memory)
+        let make = |size| unsafe { libc::aligned_alloc(alignment, size) };
+        if !alignment.is_power_of_two() {
+            return make(size);
+        }
+        allocate_heap(Registers::here(), size, power(alignment), make, no_memory)
     }
 
     fn memalign(alignment: usize, size: usize) -> *mut c_void {
         // SAFETY: as in `malloc`.
-        allocate_heap(Registers::here(), size, |size| unsafe { libc::memalign(alignment, size) }, no_memory)
+        let make = |size| unsafe { libc::memalign(alignment, size) };
+        allocate_heap(Registers::here(), size, power(alignment), make, no_memory)
     }
 
     fn realloc(chunk: *mut c_void, size: usize) -> *mut c_void {
         // SAFETY: as in `malloc`.
-        reallocate_heap(Registers::here(), chunk, size, |size| unsafe { libc::realloc(chunk, size) }, no_memory)
+        let anew = |size| unsafe { libc::realloc(chunk, size) };
+        let make = |size| moved_out_of_heap(chunk, size).unwrap_or_else(|| anew(size));
+        reallocate_heap(Registers::here(), chunk, size, make, no_memory)
     }
 
     fn reallocarray(chunk: *mut c_void, count: usize, size: usize) -> *mut c_void {
         let Some(whole) = count.checked_mul(size) else { return no_memory() };
         // SAFETY: as in `malloc`; the C library's is a call of its realloc too.
-        reallocate_heap(Registers::here(), chunk, whole, |size| unsafe { libc::realloc(chunk, size) }, no_memory)
+        let anew = |size| unsafe { libc::realloc(chunk, size) };
+        let make = |size| moved_out_of_heap(chunk, size).unwrap_or_else(|| anew(size));
+        reallocate_heap(Registers::here(), chunk, whole, make, no_memory)
     }
 
     fn valloc(size: usize) -> *mut c_void {
         // SAFETY: as in `malloc`; the C library's does the same.
-        allocate_heap(Registers::here(), size, |size| unsafe { libc::memalign(page(), size) }, no_memory)
+        let make = |size| unsafe { libc::memalign(page(), size) };
+        allocate_heap(Registers::here(), size, power(page()), make, no_memory)
     }
 
     fn pvalloc(size: usize) -> *mut c_void {
@@ -91,7 +114,8 @@ hooked! {
             Some(size) => unsafe { libc::memalign(page(), size) },
             None => no_memory(),
         };
-        allocate_heap(Registers::here(), size, whole_pages, no_memory)
+        // All of the pages may be used, so that nobody else can say where its end is.
+        allocate_heap(Registers::here(), size, power(usize::MAX), whole_pages, no_memory)
     }
 
     fn free(chunk: *mut c_void) {
@@ -99,5 +123,10 @@ hooked! {
             // SAFETY: as in `malloc`.
             unsafe { libc::free(chunk) };
         }
+    }
+
+    fn malloc_usable_size(chunk: *mut c_void) -> usize {
+        // SAFETY: as in `malloc`.
+        size_in_heap(chunk).unwrap_or_else(|| unsafe { libc::malloc_usable_size(chunk) })
     }
 }

@@ -64,7 +64,48 @@ pub(super) unsafe extern "C-unwind" fn realloc<const KIND: usize>(
     chunk: *mut c_void,
     size: pg_sys::Size,
 ) -> *mut c_void {
+    let from = Registers::here();
     // SAFETY: as in `alloc`.
     let make = move |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(context, chunk, size) };
-    chain::reallocate(Registers::here(), context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut)
+    if guarded::whose(chunk).is_none() {
+        return chain::reallocate(from, context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut);
+    }
+    if KIND == SLAB_KIND {
+        // It gives the chunk back or fails, and looks at nothing but the size (`SlabRealloc` in slab.c).
+        return make(size);
+    }
+    // SAFETY: as in `alloc`.
+    let anew = move |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size) };
+    let make = move |size| guarded::moved_out(chunk, size, anew, Room::Context(context.addr()));
+    chain::reallocate(from, context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut)
+}
+
+/// What a chunk takes of its context.
+unsafe extern "C-unwind" fn space_of<const KIND: usize>(
+    context: pg_sys::MemoryContext,
+    chunk: *mut c_void,
+) -> pg_sys::Size {
+    match guarded::whose(chunk) {
+        Some((_, space)) => space,
+        // SAFETY: as in `alloc`.
+        None => unsafe { (original::<KIND>().get_chunk_space.unwrap_unchecked())(context, chunk) },
+    }
+}
+
+/// Chunks are asked by their contexts how large they are.
+pub(super) fn wrap_more<const KIND: usize>(methods: MemoryContextMethods) -> MemoryContextMethods {
+    MemoryContextMethods { get_chunk_space: Some(space_of::<KIND>), ..methods }
+}
+
+/// There is no table of no kind.
+pub(super) fn nobodys() -> Option<*mut MemoryContextMethods> {
+    None
+}
+
+pub(super) fn functions_of_nobody(_methods: &MemoryContextMethods) -> [Option<usize>; 0] {
+    []
+}
+
+pub(super) fn for_guarded(methods: MemoryContextMethods) -> MemoryContextMethods {
+    methods
 }

@@ -12,6 +12,7 @@ mod chain;
 mod created;
 mod dsm;
 mod ends;
+mod guarded;
 mod heap;
 mod hooked;
 mod maps;

@@ -30,12 +30,13 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
     if module.is_executable() {
         return changes.apply(module, |_, slot| {
             let to_load = || named(loading, slot.name).filter(|_| holds_its_own(slot, module));
-            to_load().or_else(|| of_heap(slot, module))
+            // The server keeps what it allocates for itself.
+            to_load().or_else(|| of_heap(slot, module, gives_back))
         });
     }
     let compared = COMPARED.map(symbols::address_of);
     changes.apply(module, |address, slot| {
-        let ours = of_heap(slot, module);
+        let ours = of_heap(slot, module, |_| true);
         if belongs == Belongs::Not {
             return ours;
         }
@@ -63,22 +64,31 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
     });
 }
 
+/// Changes only those slots of one object by which memory is given back.
+pub(super) fn apply_to_give_back(changes: &mut Changes, targets: &Targets, module: &Module) {
+    if module.code != targets.own && !is_loader(module) {
+        changes.apply(module, |_, slot| of_heap(slot, module, gives_back));
+    }
+}
+
 /// The function of ours with a name.
 fn named(family: &[Hooked], name: &CStr) -> Option<usize> {
     family.iter().find(|hooked| hooked.name.as_bytes() == name.to_bytes()).map(|hooked| hooked.function.addr())
 }
 
-/// The function of ours for a slot that leads to one of malloc's family. In the server's table, only what gives memory back.
-fn of_heap(slot: &Slot, module: &Module) -> Option<usize> {
+/// The function of ours for a slot that leads to one of malloc's family which `is_wanted`.
+fn of_heap(slot: &Slot, module: &Module, is_wanted: impl Fn(&CStr) -> bool) -> Option<usize> {
     // A library calls by way of its variable, wherever that lives.
     if slot.kind == Kind::Copy {
-        return named(heap::HOOKED, name_of(slot.value)?);
+        return named(heap::HOOKED, name_of(slot.value).filter(|name| is_wanted(name))?);
     }
-    let gives_back = slot.name == c"free" || slot.name == c"realloc";
-    if module.is_executable() && !gives_back {
-        return None;
-    }
-    named(heap::HOOKED, slot.name).filter(|_| holds_its_own(slot, module))
+    let ours = if is_wanted(slot.name) { named(heap::HOOKED, slot.name) } else { None };
+    ours.filter(|_| holds_its_own(slot, module))
+}
+
+/// Whether a function of malloc's family takes memory that it has not made itself.
+fn gives_back(name: &CStr) -> bool {
+    [c"free", c"realloc", c"reallocarray", c"malloc_usable_size"].contains(&name)
 }
 
 /// Whether a slot still holds the function that it was filled with by its name, or will be at the first call of it. A library
@@ -159,6 +169,11 @@ impl Changed {
 pub(super) struct Changes(Vec<Changed>);
 
 impl Changes {
+    /// Whether nothing has been changed.
+    pub(super) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether an object's slots have been changed already.
     pub(super) fn include(&self, module: &Module) -> bool {
         self.0.iter().any(|changed| changed.is_of(module))
@@ -302,7 +317,7 @@ mod tests {
         ];
         for (value, kind, is_replaced) in table {
             let slot = Slot { name: c"malloc", value, kind };
-            assert_eq!(of_heap(&slot, module).is_some(), is_replaced, "{value:#x}");
+            assert_eq!(of_heap(&slot, module, |_| true).is_some(), is_replaced, "{value:#x}");
         }
     }
 

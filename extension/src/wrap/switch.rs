@@ -37,6 +37,8 @@ pub(crate) fn prepare() {
 struct Fittings {
     tables: Tables,
     changes: Changes,
+    /// With the chain off: whether some are left, by which chunks of the guard's are given back.
+    some_are_left: bool,
 }
 
 struct Shared(UnsafeCell<Option<Fittings>>);
@@ -59,9 +61,12 @@ pub(crate) fn start(targets: Targets, by_calls: bool) -> Result<(), Refused> {
     stop();
     install()?;
     let Some(fittings) = fittings() else { return Ok(()) };
+    fittings.changes.undo(&modules::loaded());
+    fittings.some_are_left = false;
     with(|chain| {
         chain.ledger.clear();
         chain.guard.accesses.clear();
+        chain.guard.pages.forget_stacks();
         calls::start();
         chain.stack.want(targets, by_calls);
         fittings.follow(&mut chain.stack);
@@ -75,9 +80,9 @@ pub(crate) fn start(targets: Targets, by_calls: bool) -> Result<(), Refused> {
 pub(crate) fn stop() {
     chain::switch(false);
     if let Some(fittings) = fittings() {
-        // The page was writable before; if it is not now, the wrappers stay and do nothing.
-        let _ = fittings.tables.exchange(false);
         fittings.changes.undo(&modules::loaded());
+        fittings.some_are_left = true;
+        with(|chain| fittings.leave(chain));
     }
 }
 
@@ -88,10 +93,11 @@ pub(crate) fn is_of(targets: &Targets, by_calls: bool) -> bool {
 
 /// Takes note of libraries loaded since.
 pub(crate) fn refresh() {
-    if is_on()
-        && let Some(fittings) = fittings()
-    {
+    let Some(fittings) = fittings() else { return };
+    if is_on() {
         with(|chain| fittings.follow(&mut chain.stack));
+    } else if fittings.some_are_left {
+        with(|chain| fittings.leave(chain));
     }
 }
 
@@ -112,11 +118,39 @@ fn install() -> Result<(), Refused> {
         stack: Stack::new(modules).map_err(refused)?,
     });
     // SAFETY: nobody holds them: there have been none.
-    unsafe { *FITTINGS.0.get() = Some(Fittings { tables, changes: Changes::default() }) };
+    unsafe { *FITTINGS.0.get() = Some(Fittings { tables, changes: Changes::default(), some_are_left: false }) };
     Ok(())
 }
 
 impl Fittings {
+    /// With the chain off: takes away what is left, unless it is needed still.
+    fn leave(&mut self, chain: &mut Chain) {
+        if chain.guard.pages.live() > 0 {
+            if chain.stack.refresh() || self.changes.are_none() {
+                self.give_back(&chain.stack);
+            }
+            return;
+        }
+        // The page was writable before; if it is not now, the wrappers stay and do nothing.
+        let _ = self.tables.exchange(false);
+        if !self.changes.are_none() {
+            self.changes.undo(&modules::loaded());
+        }
+        chain.guard.pages.is_left_alone();
+        self.some_are_left = false;
+    }
+
+    /// Puts functions of ours into the tables of what is loaded by which the guard's chunks are given back.
+    fn give_back(&mut self, stack: &Stack) {
+        let targets = &stack.targets;
+        self.changes.forget_unloaded(&targets.modules);
+        for module in &targets.modules {
+            if !self.changes.include(module) {
+                slots::apply_to_give_back(&mut self.changes, targets, module);
+            }
+        }
+    }
+
     /// Looks for libraries loaded since, and puts ours into their tables.
     fn follow(&mut self, stack: &mut Stack) {
         if !stack.refresh() {

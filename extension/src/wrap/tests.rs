@@ -43,3 +43,18 @@ fn the_manual_says_what_is_done() {
         assert!(!done.is_empty(), "{name}");
     }
 }
+
+/// Variables of the server that the functions in [`heap::HOOKED`] refer to, whose addresses a test looks at. It calls none of them.
+#[cfg(test)]
+mod of_the_server {
+    #![allow(non_upper_case_globals)]
+
+    use std::sync::atomic::{AtomicPtr, AtomicU32};
+
+    #[unsafe(no_mangle)]
+    static CritSectionCount: AtomicU32 = AtomicU32::new(0);
+    #[unsafe(no_mangle)]
+    static ErrorContext: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+    #[unsafe(no_mangle)]
+    static TopMemoryContext: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+}

@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 33] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 34] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -38,6 +38,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 33] = [
         "guc.rs",
         &[
             "GUARD",
+            "GUARD_SAMPLE",
             "TRACE",
             "TARGETS",
             "MODE",
@@ -134,6 +135,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 33] = [
         "wrap/methods_15.rs",
         &["TABLES"],
         "where the server's method tables are, found once and the same in all processes",
+    ),
+    (
+        "guard/pages/mod.rs",
+        &["START", "LENGTH"],
+        "where chunks of the arena are, written when it is made; functions that any thread calls look there first",
     ),
     ("stack/barrier.rs", &["FOUND"], "where the server works on its own account, found once, in the postmaster"),
     ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),
