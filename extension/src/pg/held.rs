@@ -35,7 +35,7 @@ pub(crate) fn is_caught_on(stack: &std::ops::Range<usize>) -> bool {
 /// Whether this process is one that runs statements for a client, or part of one for another that does.
 pub(crate) fn works_for_client() -> bool {
     // SAFETY: plain variables.
-    unsafe { !pg_sys::IsBackgroundWorker || pg_sys::ParallelWorkerNumber >= 0 }
+    unsafe { pg_sys::MyBgworkerEntry.is_null() || pg_sys::ParallelWorkerNumber >= 0 }
 }
 
 /// The last LWLock that this process has taken, by the name of its tranche.
