@@ -123,6 +123,19 @@ fn what_cannot_be_hunted_is_reported() {
 }
 
 #[test]
+fn a_first_look_finds_what_is_lost_in_a_usual_way() {
+    for only in ["empty_text%", "failing%", "abandoned%"] {
+        let project = repository("hunted");
+        let ended = hunt(&project, &format!("--rounds 0 --only {only}"));
+        let ends = |of: &str, with: &str| ended.stdout.lines().any(|line| line.starts_with(of) && line.ends_with(with));
+        let is_found = ends("hunted: ", ": 1 new bugs, 0 known") && ends("hunted_fixed: ", ": 0 new bugs, 0 known");
+        assert!(is_found, "{}{}", ended.stdout, ended.stderr);
+        let words = "left out   1 subjects for which there was time for a first look only";
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+    }
+}
+
+#[test]
 fn what_is_around_a_call_counts() {
     let project = repository("driven");
     let ended = hunt(&project, "--time 10m --rounds 2");

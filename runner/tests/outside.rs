@@ -136,6 +136,10 @@ fn parameters_switch_tracing_on_and_off(server: &Server) {
     let off = "55000 allocations of that process are not traced HINT: Set pg_ext_memcheck.trace to on in that process.";
     session.ask("LOAD 'mem_corpus'");
     session.gives(held, off);
+    session.gives(
+        "SELECT * FROM ext_memcheck.live_totals()",
+        "55000 allocations of this session are not traced HINT: Set pg_ext_memcheck.trace to on.",
+    );
     session.ask("SET pg_ext_memcheck.targets = 'mem_corpus'");
     session.gives(held, off);
     session.ask("SET pg_ext_memcheck.trace = on");
@@ -145,6 +149,16 @@ fn parameters_switch_tracing_on_and_off(server: &Server) {
     let (n, bytes) = first.split_once('|').expect("two fields");
     let (n, bytes): (u64, u64) = (n.parse().expect("a number"), bytes.parse().expect("a number"));
     assert!(n > 0 && bytes > 2000, "{first}");
+    session.gives("SELECT * FROM ext_memcheck.live_totals()", &first);
+    // Each place once, and none again that was seen.
+    session.gives(
+        "SELECT count(*) = count(DISTINCT site_offset), count(*) > 0, bool_and(source_lib = 'mem_corpus') FROM ext_memcheck.sites_reached()",
+        "t|t|t",
+    );
+    session.gives(
+        "SELECT count(*) FROM ext_memcheck.sites_reached((SELECT max(number) FROM ext_memcheck.sites_reached()))",
+        "0",
+    );
     // A window inside sees what is new, and leaves tracing on.
     session.ask("SELECT ext_memcheck.begin()");
     session.ask("SELECT mem_corpus.d06_bad('{1,2,2}')");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use memcheck_core::gap::Gap;
 use memcheck_core::targets::Loaded;
 use memcheck_core::{Finding, Phase};
 
@@ -121,6 +122,13 @@ pub struct Window {
     pub targets: Vec<Loaded>,
     /// What came of going on, where what was found was thin.
     pub confirmation: Option<Confirmation>,
+}
+
+impl Window {
+    /// Whether there is something that was not looked at.
+    pub fn has(&self, gap: &Gap) -> bool {
+        self.statistics.get(gap.figure).is_some_and(|&count| count != 0)
+    }
 }
 
 /// What more iterations than were asked for have made of findings that were thin.

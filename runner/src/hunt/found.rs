@@ -219,6 +219,28 @@ pub struct LeftOut {
     pub known: u64,
     /// Those that did not work a second time, or not in that way.
     pub otherwise: u64,
+    /// Subjects of which there was no time for more than a first look.
+    #[serde(default)]
+    pub brief: u64,
+    /// Executions of which the session could not say what they have left, or not all of it.
+    #[serde(default)]
+    pub untold: u64,
+}
+
+impl State {
+    /// Takes note of something that is wrong. Whether it is known: from an earlier hunt, or from this one, in which all that is lost at one
+    /// place is one bug, whatever it is called.
+    pub fn meets(&mut self, key: Key, wrong: &Wrong) -> bool {
+        let is_old = self.old.contains(&key);
+        if is_old {
+            self.seen_again.insert(key.clone());
+        }
+        let is_lost = matches!(wrong, Wrong::Violation(_));
+        let is_same = is_lost && self.keys.keys().any(|(_, place)| *place == key.1);
+        let seen = self.keys.entry(key).or_default();
+        *seen += 1;
+        *seen > 1 || is_same || is_old
+    }
 }
 
 /// The same, shared.
@@ -229,5 +251,58 @@ impl Shared {
     /// Looks at it, or adds to it.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memcheck_core::path::ContextPath;
+    use memcheck_core::{Severity, Site};
+
+    use super::*;
+
+    fn lost(check: CheckKind, place: &str) -> Wrong {
+        let frame = memcheck_core::Frame { symbol: Some(place.to_owned()), ..memcheck_core::Frame::default() };
+        Wrong::Violation(Box::new(Finding {
+            check,
+            severity: Severity::Error,
+            path: ContextPath::new(["TopMemoryContext"]),
+            bytes: 0,
+            objects: 0,
+            iterations: 40,
+            bytes_per_iter: 8.0,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: String::new(),
+            site: Some(Site { frame, ..Site::numbered(memcheck_core::census::SiteId(1)) }),
+            access: None,
+            marks: Vec::new(),
+            detail: String::new(),
+        }))
+    }
+
+    #[test]
+    fn one_bug_is_found_once() {
+        let crash = || Wrong::Crash { end: "was terminated by signal 11".to_owned(), words: Vec::new() };
+        let mut state = State::default();
+        state.old.insert(("crash".to_owned(), "known(): was terminated by signal 11".to_owned()));
+        for (what, wrong, is_known) in [
+            ("f()", lost(CheckKind::CtxBloat, "grow"), false),
+            ("g()", lost(CheckKind::CtxBloat, "grow"), true),
+            // At one place, under another name.
+            ("f()", lost(CheckKind::WrongCtxAlloc, "grow"), true),
+            ("f()", lost(CheckKind::CtxBloat, "another"), false),
+            ("hooks of x: dml", crash(), false),
+            ("hooks of x: select", crash(), true),
+            ("f()", crash(), false),
+            ("g()", crash(), false),
+            ("g()", Wrong::Hang, false),
+            ("known()", crash(), true),
+        ] {
+            let key = wrong.key(what);
+            assert_eq!(state.meets(key, &wrong), is_known, "{what}: {wrong:?}");
+        }
+        assert_eq!(state.seen_again.len(), 1);
     }
 }

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use memcheck_core::ScenarioKind;
+use memcheck_core::gap::GAPS;
 
-use super::found::{Bug, Key, Shared, Wrong, counts, outgrows_size};
+use super::found::{Bug, Shared, Wrong, counts, outgrows_size};
 use super::pool::given;
 use super::proof::answers;
 use super::quarry::Quarry;
@@ -21,7 +22,7 @@ use super::script::{Script, case};
 use super::shape::Shape;
 use super::subject::{Form, SetAside, Subject};
 use super::ways::{Around, settings};
-use crate::exec::probe::{Answer, Prober};
+use crate::exec::probe::{Answer, Held, Prober};
 use crate::init::literals::quoted;
 use crate::server::is_interrupted;
 
@@ -138,6 +139,7 @@ impl<'a> Hunter<'a> {
             })
             .collect();
         self.survey(&tours);
+        let mut turns = BTreeSet::new();
         let (mut has_done, mut number, mut rounds) = (true, FEWEST, 0);
         while has_done && self.quarry.rounds.is_none_or(|most| rounds < most) && !self.is_over() {
             has_done = false;
@@ -163,11 +165,14 @@ impl<'a> Hunter<'a> {
                     continue;
                 }
                 has_done = true;
+                turns.insert(*at);
                 self.round(*at, lists);
                 self.prober.renew();
             }
             number = (number * 2).min(MOST);
         }
+        let brief = subjects.iter().filter(|at| !turns.contains(at) && !self.is_set_aside(**at)).count();
+        self.shared.lock().left_out.brief += brief as u64;
     }
 
     /// Arguments by chance: mostly such as have led to something new, but for one of them.
@@ -427,13 +432,25 @@ impl<'a> Hunter<'a> {
 
     /// Whether the session holds more after some executions of all of them.
     fn grows(&mut self, at: usize, shape: Shape, calls: &[&Called], scripts: &[(usize, Script)]) -> bool {
-        let Some(before) = self.prober.held().filter(|_| !scripts.is_empty()) else { return false };
+        if scripts.is_empty() {
+            return false;
+        }
+        let Some(before) = self.held(scripts.len()) else { return false };
         for (position, script) in scripts {
             if !self.execute(at, shape, &calls[*position].values, script, shape.rough()) {
                 return false;
             }
         }
-        self.prober.held().is_some_and(|after| after.is_more_than(before))
+        self.held(scripts.len()).is_some_and(|after| after.is_more_than(before))
+    }
+
+    /// What the session holds; where it cannot tell, so many ways of calling something are not looked at.
+    fn held(&mut self, ways: usize) -> Option<Held> {
+        let held = self.prober.held();
+        if held.is_none() {
+            self.shared.lock().left_out.untold += ways as u64;
+        }
+        held
     }
 
     /// Opens a window.
@@ -448,7 +465,12 @@ impl<'a> Hunter<'a> {
         };
         match self.prober.look(&case) {
             Ok(windows) => {
-                self.shared.lock().executions += iterations;
+                {
+                    let gaps = windows.iter().map(|window| GAPS.iter().any(|gap| window.has(gap)));
+                    let mut state = self.shared.lock();
+                    state.executions += iterations;
+                    state.left_out.untold += gaps.filter(|&is_incomplete| is_incomplete).count() as u64 * iterations;
+                }
                 for finding in windows.into_iter().flat_map(|window| window.findings).filter(counts) {
                     if shape == Shape::Size && !outgrows_size(&finding) {
                         continue;
@@ -502,22 +524,9 @@ impl<'a> Hunter<'a> {
         let subject = &self.quarry.subjects[at];
         // Whoever executes it again has none of what was made for the subject.
         let script = Script { prelude: subject.prelude.clone(), ..script };
-        let key: Key = wrong.key(&subject.what);
-        {
-            let mut state = self.shared.lock();
-            let is_old = state.old.contains(&key);
-            if is_old {
-                state.seen_again.insert(key.clone());
-            }
-            // What is lost at one place is one bug, whatever it is called.
-            let (_, place) = &key;
-            let is_same = matches!(wrong, Wrong::Violation(_)) && state.keys.keys().any(|(_, other)| other == place);
-            let seen = state.keys.entry(key).or_default();
-            *seen += 1;
-            if *seen > 1 || is_same || is_old {
-                *self.known.entry((at, shape)).or_default() += 1;
-                return;
-            }
+        if self.shared.lock().meets(wrong.key(&subject.what), &wrong) {
+            *self.known.entry((at, shape)).or_default() += 1;
+            return;
         }
         let (script, values) = self.reduced(subject, shape, values, script, &wrong);
         let Some(script) = self.standing_alone(&subject.what, shape, script, &wrong) else {

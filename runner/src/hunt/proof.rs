@@ -111,28 +111,32 @@ fn shown(text: &str) -> String {
     text.replace('\u{1}', " ").replace('\u{0}', "NULL").chars().take(80).collect::<String>().trim_end().to_owned()
 }
 
-/// What a server without the engine shows of it; none where it shows that there is nothing of it.
-pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Option<Stock> {
+/// What was found is none.
+#[derive(Debug)]
+pub struct Refuted;
+
+/// What a server without the engine shows of it; none where it does not do there what it should.
+///
+/// # Errors
+///
+/// It shows that there is nothing of it.
+pub fn stock(prober: &mut Prober, script: &Script, wrong: &Wrong) -> Result<Option<Stock>, Refuted> {
     prober.renew();
     let shown = match wrong {
-        Wrong::Crash { .. } | Wrong::Hang => crash(prober, script),
+        Wrong::Crash { .. } | Wrong::Hang => Ok(Some(crash(prober, script).unwrap_or(Stock::Nothing))),
         Wrong::Violation(finding) => match growth(prober, script) {
-            Some(grown) if grown.refutes(finding) => {
-                prober.renew();
-                return None;
-            }
-            Some(Grown { executions, contexts, resident, .. }) if contexts >= 1.0 || resident >= 1.0 => {
-                Some(Stock::Growth { executions, contexts, resident })
-            }
-            _ => None,
+            Some(grown) if grown.refutes(finding) => Err(Refuted),
+            Some(grown) if grown.works => Ok(Some(grown.shown())),
+            _ => Ok(None),
         },
         Wrong::Answers(..) => {
             prober.send(script.before()).ok();
-            answers(prober, script).map(|wrong| Stock::Answers(wrong.words()))
+            let answers = answers(prober, script).map(|wrong| Stock::Answers(wrong.words()));
+            Ok(Some(answers.unwrap_or(Stock::Nothing)))
         }
     };
     prober.renew();
-    Some(shown.unwrap_or(Stock::Nothing))
+    shown
 }
 
 fn crash(prober: &mut Prober, script: &Script) -> Option<Stock> {
@@ -155,6 +159,7 @@ struct Sizes {
 const NOT_OVERLOOKED: f64 = 4e6;
 
 /// What executions have left behind on a server without the engine, bytes for each.
+#[derive(Debug, Clone, Copy)]
 struct Grown {
     executions: u64,
     contexts: f64,
@@ -170,6 +175,14 @@ impl Grown {
         let is_memory = finding.check.measure() == Measure::Memory(Per::Iteration);
         let left = self.contexts.max(0.0) + self.resident.max(0.0);
         self.works && is_memory && wanted * self.executions as f64 > NOT_OVERLOOKED && left < wanted / 10.0
+    }
+
+    fn shown(self) -> Stock {
+        let Grown { executions, contexts, resident, .. } = self;
+        match contexts >= 1.0 || resident >= 1.0 {
+            true => Stock::Growth { executions, contexts, resident },
+            false => Stock::Nothing,
+        }
     }
 }
 
@@ -217,4 +230,56 @@ fn resident(pid: u32) -> Option<f64> {
     let lines = text.lines().filter(|line| line.starts_with("Private_Dirty:"));
     let kilobytes = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
     Some(kilobytes.sum::<f64>() * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use memcheck_core::path::ContextPath;
+    use memcheck_core::{CheckKind, Severity};
+
+    use super::*;
+
+    fn finding(check: CheckKind, bytes_per_iter: f64) -> Finding {
+        Finding {
+            check,
+            severity: Severity::Error,
+            path: ContextPath::new(["TopMemoryContext"]),
+            bytes: 0,
+            objects: 0,
+            iterations: 40,
+            bytes_per_iter,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: String::new(),
+            site: None,
+            access: None,
+            marks: Vec::new(),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_overlooked_and_is_not_there_is_none() {
+        let table = [
+            // Collected later: nothing is left of 40 MB.
+            (CheckKind::MallocLeak, 8000.0, 5000, 0.0, 200.0, true, true),
+            (CheckKind::MallocLeak, 8000.0, 5000, -3.0, -40.0, true, true),
+            // A part of it is left.
+            (CheckKind::MallocLeak, 8000.0, 5000, 0.0, 2300.0, true, false),
+            (CheckKind::CtxBloat, 8000.0, 5000, 8000.0, 0.0, true, false),
+            // It may have been overlooked.
+            (CheckKind::MallocLeak, 80.0, 5000, 0.0, 0.0, true, false),
+            (CheckKind::MallocLeak, 8000.0, 100, 0.0, 0.0, true, false),
+            // It fails there.
+            (CheckKind::MallocLeak, 8000.0, 5000, 0.0, 0.0, false, false),
+            // It is not about what is left.
+            (CheckKind::QueryBloat, 8000.0, 5000, 0.0, 0.0, true, false),
+            (CheckKind::ResourceLeak, 8000.0, 5000, 0.0, 0.0, true, false),
+        ];
+        for (check, bytes, executions, contexts, resident, works, is_refuted) in table {
+            let grown = Grown { executions, contexts, resident, works };
+            assert_eq!(grown.refutes(&finding(check, bytes)), is_refuted, "{check} {grown:?}");
+        }
+    }
 }

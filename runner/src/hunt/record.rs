@@ -206,11 +206,13 @@ fn by_reason(all: impl Iterator<Item = SetAside>) -> Vec<ReasonRecord> {
 impl LeftOut {
     /// How much it is, and why, of what there is.
     pub fn lines(self) -> Vec<String> {
-        let LeftOut { slow, known, otherwise } = self;
+        let LeftOut { slow, known, otherwise, brief, untold } = self;
         let all = [
             (slow, "calls that take too long to be repeated"),
             (known, "in ways in which a known bug was seen before"),
             (otherwise, "that did not work again, or not in that way"),
+            (brief, "subjects for which there was time for a first look only"),
+            (untold, "executions of which not all is known that they have left"),
         ];
         all.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect()
     }

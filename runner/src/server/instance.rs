@@ -204,6 +204,7 @@ impl Server {
     /// Waits until the server, which has lost a backend by a crash, has restarted its other processes.
     pub fn wait_ready(&self) -> Result<(), ServerError> {
         let deadline = Instant::now() + READY;
+        let mut waited_out = false;
         loop {
             // The postmaster may not have noticed the crash yet: a connection that is going to be ended with all others
             // does not outlive the pause.
@@ -211,7 +212,14 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 client.batch_execute("").await
             };
-            self.wait_until_accepting()?;
+            match self.wait_until_accepting() {
+                // The crash that is waited for, which the postmaster has only now written down.
+                Err(ServerError::Crashed { .. }) if !waited_out => {
+                    waited_out = true;
+                    continue;
+                }
+                accepting => accepting?,
+            }
             if ask(&self.settings(self.maintenance_database(), ""), READY, pause).is_ok() {
                 return Ok(());
             }

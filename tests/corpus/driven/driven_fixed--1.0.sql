@@ -24,3 +24,7 @@ AS 'MODULE_PATHNAME', 'refuses_good' LANGUAGE C;
 -- What remembers something that there is an end of
 CREATE FUNCTION of_type_fixed(anyelement) RETURNS bigint
 AS 'MODULE_PATHNAME', 'of_type' LANGUAGE C STRICT;
+
+-- What is asked for the same with another argument each time
+CREATE FUNCTION number_fixed() RETURNS integer VOLATILE LANGUAGE sql AS 'SELECT (random() * 1000000000)::integer';
+CREATE FUNCTION same_fixed(integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT $1';

@@ -38,8 +38,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
     time: Duration,
 
-    /// At most so many rounds over everything: the same number does the same however fast the machine is
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// At most so many rounds over everything, after a first look at it: the same number does the same however fast the machine is
+    #[arg(long, value_name = "N")]
     rounds: Option<u32>,
 
     /// What chance begins with: the same seed chooses the same arguments

@@ -14,6 +14,7 @@ use super::{Arguments, Game, Places, Repository};
 use crate::config::Config;
 use crate::exec::outcome::{REFUSED, Targets};
 use crate::exec::probe::{Prober, targets_of, why_untraced};
+use crate::hint;
 use crate::hunt::corpus::Corpus;
 use crate::hunt::found::{Bug, Shared, State};
 use crate::hunt::hunter::Hunter;
@@ -250,24 +251,30 @@ impl Worker<'_> {
         if let Some(reason) = why_untraced(server, database).map_err(|failure| refused(failure.headline()))? {
             return Err(refused(format!("{REFUSED}{reason}")));
         }
-        let mut other: Option<Trial> = None;
+        // By this the hunt notices what is worth a window.
+        let mut prober = Prober::new(server, database, targets).with_pattern(pattern);
+        if prober.held().is_none() {
+            let message = "the engine is older than this mcspec: it cannot say what a session holds".to_owned();
+            let hint = hint::rebuild(&self.places.installed.stage.original().pg_config);
+            return Err(Refused { message, hint, how: How::Error });
+        }
+        prober.renew();
+        let mut other: Option<Option<Trial>> = None;
         let mut bear_out = |prober: &mut Prober, bug: Bug| {
             let mut bug = proof::again(quarry, prober, bug)?;
             if let Some(stock) = self.places.stock {
                 let trial = other.get_or_insert_with(|| {
                     let mut trial = Trial::new(stock, &needs.preload, &needs.conf);
                     // Where it cannot be created there is nothing to show.
-                    let _ = trial.create(extensions);
-                    trial
+                    trial.create(extensions).is_ok().then_some(trial)
                 });
-                if let Ok((server, database)) = trial.place() {
+                if let Some(Ok((server, database))) = trial.as_mut().map(Trial::place) {
                     let mut plain = Prober::new(server, database, Targets::default());
-                    bug.stock = Some(proof::stock(&mut plain, &bug.script, &bug.wrong)?);
+                    bug.stock = proof::stock(&mut plain, &bug.script, &bug.wrong).ok()?;
                 }
             }
             Some(bug)
         };
-        let prober = Prober::new(server, database, targets).with_pattern(pattern);
         Hunter::new(quarry, self.shared, prober, seed, &mut bear_out).hunt(subjects);
         Ok(())
     }

@@ -164,7 +164,7 @@ impl Hunter<'_> {
                 Err(Answer::Error { .. }) if fails => {}
                 Err(answer) => return Holds::Failed(answer),
             }
-            let Some(held) = self.prober.held() else { return Holds::AsMuch };
+            let Some(held) = self.held(items.len()) else { return Holds::AsMuch };
             if last.is_some_and(|last| !held.is_more_than(last)) {
                 return Holds::AsMuch;
             }

@@ -7,3 +7,4 @@ INSERT INTO things VALUES (1, 'red');
 CREATE INDEX ON things (id);
 SELECT of_name('TABLE things') IS NOT NULL;
 DROP TABLE things;
+SELECT same_fixed(number_fixed());
