@@ -138,6 +138,7 @@ fn verdicts(case: &Case) -> Vec<(&'static str, Verdict)> {
         hint: Some("create it".into()),
         context: Some("SQL function\nin two lines".into()),
         position: None,
+        backend: None,
     };
     let place = &case.scenarios[0].workload.statements[0].place;
     let iteration = Failure::at(Step::Iteration(17), Some(place), Cause::Sql(Box::new(sql)));

@@ -493,8 +493,7 @@ impl Session {
         let says_nothing = is_whole && said == marks.last().map(|mark| &mark.events);
         let until = marks.len() - usize::from(says_nothing);
         self.add_events(&mut found, &marks[..until], terms);
-        let faults = faults::since(window.faults);
-        if !faults.is_empty() {
+        if let Some(faults) = faults::since(window.faults) {
             // What was left behind by them says nothing of anything else.
             found = faults;
         }
@@ -600,7 +599,8 @@ impl Session {
     ///
     /// Not where its session has set the mode to none since and nothing is traced: it is no longer to be looked at.
     pub(crate) fn ends_by_itself(&mut self) {
-        let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on();
+        let is_at_fault = self.window.as_ref().is_some_and(|window| faults::since(window.faults).is_some());
+        let is_off = guc::mode() == MemcheckMode::none && !wrap::is_on() && !is_at_fault;
         if self.end().is_some() && !is_off {
             super::report(self.closed.not_in_ring());
             // There is nobody any more who would look at the figures.

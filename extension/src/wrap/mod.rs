@@ -12,6 +12,7 @@ mod chain;
 mod created;
 mod dsm;
 mod ends;
+pub(crate) mod faults;
 mod guarded;
 mod heap;
 mod hooked;

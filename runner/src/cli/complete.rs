@@ -15,7 +15,7 @@ use super::results::without_version;
 use crate::config::{Config, SUPPORTED_MAJORS};
 use crate::explain::Topic;
 use crate::language::ast::Spec;
-use crate::plan::{UNBUILT, load, short_name};
+use crate::plan::{load, short_name};
 use crate::report::hunt::HuntFormat;
 use crate::results::schema::RunIndex;
 
@@ -158,10 +158,7 @@ pub(super) fn majors() -> ArgValueCompleter {
 
 /// What `explain` knows.
 pub(super) fn topics() -> ArgValueCompleter {
-    of_words(|| {
-        let topics = Topic::all().map(|topic| (topic.word().to_owned(), Some(topic.title().to_owned())));
-        topics.chain(UNBUILT.iter().map(|unbuilt| (unbuilt.clause.to_owned(), None))).collect()
-    })
+    of_words(|| Topic::all().map(|topic| (topic.word().to_owned(), Some(topic.title().to_owned()))).collect())
 }
 
 /// Commands, and what `help` has a pointer for.

@@ -12,7 +12,6 @@ use super::output::Stdout;
 use crate::explain::Topic;
 use crate::hint;
 use crate::language::suggest;
-use crate::plan::{UNBUILT, Unbuilt};
 
 /// Say what a check, a scenario or a lint means, where it comes from and what to do
 #[derive(Debug, Args)]
@@ -38,16 +37,11 @@ pub(super) fn explain(arguments: &Arguments, commands: &clap::Command) -> Result
 /// All there is about a word.
 fn about(word: &str, commands: &clap::Command) -> Result<String, Complaint> {
     let topics = Topic::all().filter(|topic| topic.word().eq_ignore_ascii_case(word)).map(text);
-    let clauses = UNBUILT.iter().filter(|unbuilt| unbuilt.clause.eq_ignore_ascii_case(word));
-    let clauses = clauses.map(|Unbuilt { clause, instead }| {
-        format!("# {clause}\n\nA clause of specs that is {NOT_BUILT}: {instead}.\n")
-    });
-    let texts: Vec<String> = topics.chain(clauses).collect();
+    let texts: Vec<String> = topics.collect();
     if !texts.is_empty() {
         return Ok(texts.join("\n"));
     }
-    let words = || Topic::all().map(Topic::word).chain(UNBUILT.iter().map(|unbuilt| unbuilt.clause));
-    let hint = match suggest::closest(word, words()) {
+    let hint = match suggest::closest(word, Topic::all().map(Topic::word)) {
         _ if commands.find_subcommand(word).is_some() => {
             format!("it is a command: \"{}\"", hint::mcspec(&["help", word]))
         }
@@ -83,9 +77,6 @@ fn list() -> String {
         let title = topic.title();
         let mark = if topic.is_built() { String::new() } else { format!(" ({NOT_BUILT})") };
         *lists.entry(list).or_default() += &format!("  {:20}  {title}{mark}\n", topic.word());
-    }
-    for Unbuilt { clause, instead } in UNBUILT {
-        *lists.entry("Clauses").or_default() += &format!("  {clause:20}  ({NOT_BUILT}; {instead})\n");
     }
     lists.into_iter().map(|(name, list)| format!("{name}:\n{list}")).collect::<Vec<_>>().join("\n")
 }

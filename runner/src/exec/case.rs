@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::culprit;
 use super::extension;
 use super::failure::{Cause, Failure, Step, Stopped};
 use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
@@ -64,7 +65,9 @@ fn on_servers(
     loop {
         let server = slot.server_with_database(source, case)?;
         let processes = server.server().processes();
-        let left = in_database(server.server(), &case.database, case, tell, outcome);
+        let mut left = in_database(server.server(), &case.database, case, tell, outcome);
+        let failures = left.as_mut().err().into_iter().chain(&mut outcome.failure);
+        culprit::name(server.server(), &case.database, failures);
         match &left {
             // A backend that was killed takes all others with it, and the server goes through recovery.
             Ok(Left::Lost) => slot.discard(),
@@ -141,6 +144,7 @@ fn in_database(
         tell(Progress::Permutation(permutation));
         let mut found = checked::run(server, database, case, permutation, &outcome.targets);
         found.failure = found.failure.map(told);
+        culprit::name(server, database, &mut found.failure);
         let Some(failure) = found.failure.clone() else {
             outcome.permutations.push(found);
             continue;
@@ -260,11 +264,17 @@ fn scenarios(
             add(&mut found.failure, Failure::at(Step::Scenario, Some(place), cause));
         }
         found.failure = found.failure.map(told);
+        culprit::name(server, database, &mut found.failure);
         let left = match &found.failure {
             None => Left::Done,
             Some(failure) if is_lost(failure) => Left::Lost,
             Some(_) => Left::Failed,
         };
+        if case.scenarios[scenario].expects_crash()
+            && let Some(failure) = found.failure.take_if(|failure| culprit::is_all(failure))
+        {
+            found.findings.extend(culprit::findings(&failure));
+        }
         outcome.scenarios.push(found);
         if !matches!(left, Left::Done) {
             return left;

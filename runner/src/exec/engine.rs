@@ -15,12 +15,14 @@ use super::quote::quoted;
 use super::session::Session;
 use crate::language::ast::{Guard, Mode, Trace};
 use crate::plan::{self, Guarding, Scenario};
+use crate::server::Server;
 use crate::symbols::Symbols;
 
 /// `pg_ext_memcheck.memcheck_mode`
 const MODE: &str = "pg_ext_memcheck.memcheck_mode";
 const TRACE: &str = "pg_ext_memcheck.trace";
 const TARGETS: &str = "pg_ext_memcheck.targets";
+const ON_FAULT: &str = "pg_ext_memcheck.on_fault";
 const GUARD: &str = "pg_ext_memcheck.guard";
 const GUARD_SAMPLE: &str = "pg_ext_memcheck.guard_sample";
 
@@ -32,11 +34,17 @@ pub(super) fn tracing(trace: Trace, targets: &Targets) -> String {
 }
 
 /// The same, of which what the libraries allocate is guarded: an allocation of the warm-up may be used wrongly in the window.
-pub(super) fn guarding(trace: Trace, Guarding { guard, sample }: Guarding, targets: &Targets) -> String {
+fn guarding(trace: Trace, Guarding { guard, sample }: Guarding, targets: &Targets) -> String {
     let tracing = tracing(trace, targets);
     let sample =
         if guard == Guard::Pages && sample > 1 { format!(" -c {GUARD_SAMPLE}={sample}") } else { String::new() };
     format!("{tracing} -c {GUARD}={}{sample}", guard.as_str())
+}
+
+/// The same, of a session that is checked: on a server of this run's own it survives faults of libraries, which are findings.
+pub(super) fn checking(server: &Server, trace: Trace, by: Guarding, targets: &Targets) -> String {
+    let guarding = guarding(trace, by, targets);
+    if server.data().is_some() { format!("{guarding} -c {ON_FAULT}=error") } else { guarding }
 }
 
 /// A value as the server's command line has it: blanks and backslashes behind a backslash (postinit.c, pg_split_opts).
@@ -189,12 +197,17 @@ pub(super) fn has_sites(window: &Window) -> bool {
 
 /// Puts functions and lines to what a window has found, from the files in [`DIRECTORIES`].
 pub(super) fn name_functions(window: &mut Window, directories: &[Row]) {
-    let directory = |i| directories.first()?.try_get::<_, Option<String>>(i).ok()?;
-    let mut symbols = Symbols::new(directory(0).unwrap_or_default().into(), directory(1).unwrap_or_default().into());
+    let mut symbols = symbols(directories);
     for finding in &mut window.findings {
         finding.sites_mut().for_each(|site| symbols.describe(site));
         finding.describe_access();
     }
+}
+
+/// Functions and lines, from the files in [`DIRECTORIES`].
+pub(super) fn symbols(directories: &[Row]) -> Symbols {
+    let directory = |i| directories.first()?.try_get::<_, Option<String>>(i).ok()?;
+    Symbols::new(directory(0).unwrap_or_default().into(), directory(1).unwrap_or_default().into())
 }
 
 /// What the engine counted in the window that was closed last.

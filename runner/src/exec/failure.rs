@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use memcheck_core::FAULT_SQLSTATE;
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 use crate::language::sql::COPY_HINT;
@@ -129,6 +130,8 @@ pub struct SqlError {
     pub context: Option<String>,
     /// Where in the text that was sent, in characters from 1.
     pub position: Option<u32>,
+    /// The process that has ended with it, where it has.
+    pub backend: Option<i32>,
 }
 
 impl From<&DbError> for SqlError {
@@ -145,11 +148,17 @@ impl From<&DbError> for SqlError {
                 Some(ErrorPosition::Original(position)) => Some(*position),
                 _ => None,
             },
+            backend: None,
         }
     }
 }
 
 impl SqlError {
+    /// Whether it is a fault of a library, of which the engine has made an ERROR: the session goes on.
+    pub fn is_landed_fault(&self) -> bool {
+        self.code.as_bytes() == FAULT_SQLSTATE && !self.is_fatal()
+    }
+
     /// Whether the session ended with it.
     pub fn is_fatal(&self) -> bool {
         self.severity != "ERROR"
@@ -300,6 +309,14 @@ impl Failure {
         is_before && !matches!(self.cause, Cause::Crash(_))
     }
 
+    /// Whether it is a fault of a library of which the engine has made an ERROR.
+    pub fn is_landed_fault(&self) -> bool {
+        match &self.cause {
+            Cause::Sql(error) | Cause::OtherError { found: error, .. } => error.is_landed_fault(),
+            _ => false,
+        }
+    }
+
     /// This failure and those after it.
     pub fn all(&self) -> impl Iterator<Item = &Failure> {
         std::iter::once(self).chain(&self.later)
@@ -363,11 +380,16 @@ impl Failure {
     pub fn headline(&self) -> String {
         match &self.cause {
             Cause::Server { message, .. } => message.lines().next().unwrap_or_default().to_owned(),
+            Cause::Sql(error) if let Some(pid) = error.backend => format!("backend {pid} ended {}", self.step.during()),
             Cause::Sql(_) | Cause::Protocol(_) => format!("{} failed", self.step),
             Cause::OtherError { expected, found } => {
                 format!("{} failed with {} instead of {expected}", self.step, found.code)
             }
             Cause::NoError { expected } => format!("{} did not fail with {expected}", self.step),
+            Cause::Crash(crash) if let Some(culprit) = &crash.culprit => {
+                let process = if crash.is_backend() { "backend" } else { &crash.process };
+                format!("{process} {} died of {culprit} {}", crash.pid, self.step.during())
+            }
             Cause::Crash(crash) if crash.is_backend() => {
                 format!("backend {} {} {}", crash.pid, crash.end, self.step.during())
             }
@@ -410,7 +432,8 @@ impl Failure {
                     let first = format!("DETAIL:  Failed process was running: {}", lines.next().unwrap_or_default());
                     std::iter::once(first).chain(lines.map(|line| format!("  {line}")))
                 });
-                crash.words.iter().cloned().chain(statement).collect()
+                let detail = crash.culprit.iter().map(|culprit| format!("DETAIL:  {}", culprit.detail));
+                detail.chain(crash.words.iter().cloned()).chain(statement).collect()
             }
             Cause::PostmasterGone(message) => message.lines().skip(1).map(str::to_owned).collect(),
             Cause::ConnectionLost { log, .. } => log.clone(),
@@ -431,8 +454,11 @@ fn seconds(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use memcheck_core::census::SiteId;
+    use memcheck_core::{Frame, Line, Site};
+
     use super::*;
-    use crate::server::End;
+    use crate::server::{Culprit, End};
 
     #[test]
     fn every_cause_reads_as_one_message() {
@@ -444,6 +470,7 @@ mod tests {
             hint: None,
             context: None,
             position: None,
+            backend: None,
         };
         let crash = |process: &str| Crash {
             process: process.into(),
@@ -451,8 +478,44 @@ mod tests {
             end: End::Signal { number: 9, name: "Killed".into() },
             statement: Some("SELECT\n1".into()),
             words: Vec::new(),
+            culprit: None,
+        };
+        let culprit = Culprit {
+            what: "SIGSEGV".into(),
+            detail: "read at address 0x0, through a null pointer".into(),
+            holding: Some("holding LWLock \"x\"".into()),
+            site: Some(Site {
+                frame: Frame {
+                    library: "mine".into(),
+                    offset: 0x1234,
+                    symbol: Some("decode".into()),
+                    line: Some(Line { file: "src/mine.c".into(), number: 88 }),
+                    ..Frame::default()
+                },
+                ..Site::numbered(SiteId(0))
+            }),
         };
         let table = [
+            (
+                Failure::new(
+                    Step::Iteration(7),
+                    Cause::Crash(Box::new(Crash { culprit: Some(culprit), ..crash("client backend") })),
+                ),
+                "backend 42 died of SIGSEGV in mine.so+0x1234 (decode, src/mine.c:88) holding LWLock \"x\" in iteration 7\n\
+                 DETAIL:  read at address 0x0, through a null pointer\nDETAIL:  Failed process was running: SELECT\n  1",
+            ),
+            (
+                Failure::new(
+                    Step::WarmUp(1),
+                    Cause::Sql(Box::new(SqlError {
+                        severity: "FATAL".into(),
+                        detail: None,
+                        backend: Some(42),
+                        ..error()
+                    })),
+                ),
+                "backend 42 ended in warm-up 1\nFATAL:  relation \"t\" does not exist (42P01)",
+            ),
             (
                 Failure::new(Step::Iteration(3), Cause::Sql(Box::new(error()))),
                 "iteration 3 failed\nERROR:  relation \"t\" does not exist (42P01)\nDETAIL:  two\n  lines",

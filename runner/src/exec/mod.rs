@@ -2,6 +2,7 @@
 
 mod case;
 mod client;
+mod culprit;
 mod deadline;
 mod engine;
 pub mod extension;

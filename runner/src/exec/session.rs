@@ -298,12 +298,13 @@ impl<'a> Session<'a> {
                 error.detail = last_error(&self.server.log_tail(200), &error.message);
                 error.hint = None;
             }
+            error.backend = Some(self.pid).filter(|_| error.is_fatal());
             return Cause::Sql(Box::new(error));
         }
         if is_orphaned || error.server().is_some() || error.is_closed() || self.client.is_closed() {
             let words = error.server().map(SqlError::from);
             return lost(self.server, self.pid, self.position).unwrap_or_else(|log| match words {
-                Some(error) => Cause::Sql(Box::new(error)),
+                Some(error) => Cause::Sql(Box::new(SqlError { backend: Some(self.pid), ..error })),
                 None => Cause::ConnectionLost { pid: self.pid, log },
             });
         }

@@ -67,7 +67,7 @@ pub(super) fn miss<'f, 'a>(expectation: &Expectation, findings: &'f [Found<'a>])
         }
         Expectation::Violation(expected) => miss_violation(expected, findings),
         // Met or failed while the scenario ran.
-        Expectation::Error(_) | Expectation::Crash => None,
+        Expectation::Error(_) => None,
     }
 }
 

@@ -174,6 +174,7 @@ fn a_permutation_is_compared_with_its_warm_up() {
         hint: None,
         context: None,
         position: None,
+        backend: None,
     };
     let failed = |code| Happening::Outcome(happening::Outcome::Failed(Box::new(error(code, "no"))));
     let notice = |session, message: &str| Happening::Notice { session, notice: error("00000", message) };

@@ -471,8 +471,6 @@ pub enum Expectation {
     },
     /// `expect error 'SQLSTATE'`: every iteration fails so.
     Error(Spanned<String>),
-    /// `expect crash`
-    Crash,
     /// `expect CHECK ...`
     Violation(Box<ExpectedViolation>),
 }

@@ -124,7 +124,7 @@ impl Checker<'_> {
         let nothing = || expects.iter().filter(|expect| expect.what == Expectation::Nothing);
         let (sometimes, always) = (nothing().next().is_some(), nothing().any(|expect| expect.when.is_none()));
         for expect in expects {
-            let is_violation = matches!(expect.what, Expectation::Violation(_) | Expectation::Crash);
+            let is_violation = matches!(expect.what, Expectation::Violation(_));
             if is_violation && (always || sometimes && expect.when.is_none()) {
                 self.error(&expect.span, "a violation cannot be expected together with \"expect none\"");
             }

@@ -27,11 +27,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memcheck_core::golden::row::Policy;
-use memcheck_core::{Phase, ScenarioKind};
+use memcheck_core::{CheckKind, Phase, ScenarioKind};
 use regex::Regex;
 
 use crate::language::SourceFile;
-use crate::language::ast::{Expect, Extension, Growth, Guard, Iterate, Mode, Protocol, Trace};
+use crate::language::ast::{Expect, Expectation, Extension, Growth, Guard, Iterate, Mode, Protocol, Trace};
 
 pub use allow::Allowance;
 pub(crate) use allow::{functions, is_from};
@@ -47,7 +47,6 @@ pub use outside::{Outside, is_isolation_spec};
 pub use part::{Part, short_name, splits};
 pub use problem::{Place, Problem};
 pub use sessions::{Batch, Launch, MANY, Marker, Permutation, Session, Sessions, Step};
-pub use unsupported::{UNBUILT, Unbuilt};
 pub use variables::Overrides;
 
 /// One spec file on one installation.
@@ -197,6 +196,16 @@ pub struct Guarding {
 impl Guarding {
     /// They are not.
     pub const OFF: Guarding = Guarding { guard: Guard::Off, sample: 1 };
+}
+
+impl Scenario {
+    /// Whether a crash is what it expects, even one that takes the server with it.
+    pub fn expects_crash(&self) -> bool {
+        self.expects.iter().any(|expect| match &expect.what {
+            Expectation::Violation(expected) => expected.check.value == CheckKind::Crash,
+            _ => false,
+        })
+    }
 }
 
 /// `worker 'name like' for D`

@@ -332,14 +332,9 @@ fn what_is_not_supported_is_named() {
     let scenario = |clauses: &str| format!("scenario growth_benchmark\n{clauses}\n  workload {{ SELECT 1 }}\n");
     let table = [
         (
-            "session s\nstep a { SELECT 1 }\npermutation a\n  expect crash\n".to_owned(),
-            "4:3: \"expect crash\" is not yet supported",
-        ),
-        (
             "scenario cancel_storm\n  workload { SELECT 1 }\n".to_owned(),
             "1:10: scenario \"cancel_storm\" is not yet supported",
         ),
-        (scenario("") + "  expect crash\n", "4:3: \"expect crash\" is not yet supported"),
         (
             scenario("  trace off") + "  expect ctx_bloat from 'lib'\n",
             "4:25: \"from\" needs allocations that are traced",

@@ -1,31 +1,10 @@
-//! Clauses that parse and mean something this version cannot do. They are named, never ignored.
+//! What parses and means something this version, or the spec as it is, cannot do. It is named, never ignored.
 
 use memcheck_core::ScenarioKind;
 
 use super::tracing::trace;
 use crate::language::Diagnostic;
-use crate::language::ast::{Expect, Expectation, Scenario, Span, Spanned, Spec, Trace};
-
-/// A clause that is in the language and not in this version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unbuilt {
-    /// How it begins.
-    pub clause: &'static str,
-    /// What a spec does without it.
-    pub instead: &'static str,
-}
-
-/// Those clauses, besides the scenarios that are not built ([`ScenarioKind::is_built`]).
-pub const UNBUILT: [&Unbuilt; 1] = [&CRASH];
-
-const CRASH: Unbuilt = Unbuilt { clause: "expect crash", instead: "a backend that dies fails the scenario" };
-
-impl Unbuilt {
-    fn at(&self, span: &Span) -> Diagnostic {
-        let message = format!("\"{}\" is not yet supported", self.clause);
-        Diagnostic::new(span.clone(), message).with_hint(self.instead.to_owned())
-    }
-}
+use crate::language::ast::{Expect, Expectation, Scenario, Spanned, Spec, Trace};
 
 /// Everything in a spec that cannot be done yet.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
@@ -57,7 +36,6 @@ fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic
 
 fn expectation(expect: &Expect, trace: Trace, found: &mut Vec<Diagnostic>) {
     match &expect.what {
-        Expectation::Crash => found.push(CRASH.at(&expect.span)),
         Expectation::Violation(violation) => {
             let sites = [("from", &violation.from), ("at", &violation.at)];
             for (name, site) in sites.into_iter().filter(|_| trace == Trace::Off) {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memcheck_core::Site;
+
 /// A process that has crashed: the postmaster ended all others because of it, or it was ended by a signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crash {
@@ -15,6 +17,38 @@ pub struct Crash {
     pub statement: Option<String>,
     /// What the process, or a library in it, wrote about its end: a PANIC, a failed assertion, a backtrace.
     pub words: Vec<String>,
+    /// What the engine has kept of it, where it has.
+    pub culprit: Option<Culprit>,
+}
+
+/// What the engine has kept of a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    /// What it is called: the signal, or the function that ended the process.
+    pub what: String,
+    /// What happened, in a clause.
+    pub detail: String,
+    /// What the process held.
+    pub holding: Option<String>,
+    /// Where it happened, and how it came to it: the library that is charged with it.
+    pub site: Option<Site>,
+}
+
+/// `SIGSEGV in mine.so+0x1234 (decode, mine.c:88) holding LWLock "x"`
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(Site { frame, .. }) = &self.site {
+            let suffix = if frame.library == "postgres" { "" } else { ".so" };
+            write!(f, " in {}{suffix}+{:#x}", frame.library, frame.offset)?;
+            let line = frame.line.as_ref().map(|line| format!("{}:{}", line.file, line.number));
+            let known: Vec<&str> = frame.symbol.iter().chain(&line).map(String::as_str).collect();
+            if !known.is_empty() {
+                write!(f, " ({})", known.join(", "))?;
+            }
+        }
+        self.holding.iter().try_for_each(|holding| write!(f, " {holding}"))
+    }
 }
 
 /// How a process ended.
@@ -78,7 +112,7 @@ pub(super) fn crashes(log: &str) -> Vec<Crash> {
         let ended_others = lines.get(rest).is_some_and(|line| line.ends_with(OTHERS));
         if ended_others || matches!(end, End::Signal { .. }) {
             let words = last_words(&lines[after..at], pid);
-            crashes.push(Crash { process, pid, end, statement, words });
+            crashes.push(Crash { process, pid, end, statement, words, culprit: None });
         }
         after = rest;
     }
@@ -200,6 +234,7 @@ mod tests {
             end: End::Signal { number: 9, name: "Killed".into() },
             statement: Some("SELECT 1,\n2".into()),
             words: Vec::new(),
+            culprit: None,
         };
         assert_eq!(crashes(LOG), [killed]);
         assert_eq!(crashes(""), []);

@@ -32,7 +32,7 @@ pub use account::Account;
 pub(crate) use children::is_running;
 pub use condition::{CONDITION, Change, Condition};
 pub use connect::{Attempt, Refusal, Unreached, Unusable};
-pub use crash::{Crash, End};
+pub use crash::{Crash, Culprit, End};
 pub use engine::{ENGINE, EngineFiles};
 pub use error::ServerError;
 pub use extension::{Tree, is_ready as extension_is_ready};

@@ -10,7 +10,7 @@ CREATE FUNCTION no_address(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODU
 CREATE FUNCTION constant_write(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_constant_write';
 CREATE FUNCTION recursion(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_recursion';
 CREATE FUNCTION aborts(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_abort';
-CREATE FUNCTION freed_twice(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_freed_twice';
+CREATE FUNCTION asserts(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_assert';
 CREATE FUNCTION division(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_division';
 CREATE FUNCTION trap(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_trap';
 CREATE FUNCTION beyond_file(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_beyond_file';
@@ -23,6 +23,8 @@ CREATE FUNCTION holding_lock(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MO
 CREATE FUNCTION in_critical_section(is_buggy bool) RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_critical_section';
 -- For any row of a table: in a parallel worker, if there is one.
 CREATE FUNCTION of_row(value int) RETURNS int LANGUAGE c STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'faults_of_row';
--- A process of its own that calls _exit(); a handler of its own for SIGSEGV, which serves a fault; a signal that somebody sends.
+-- What is no fault: a process of its own that calls _exit(), and a handler of its own that serves a SIGSEGV.
 CREATE FUNCTION forks() RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_fork';
 CREATE FUNCTION handles() RETURNS int LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_handle';
+-- Runs a statement in a background worker, and waits for its end.
+CREATE FUNCTION in_worker(statement text) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'faults_in_worker';

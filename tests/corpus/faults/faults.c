@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#undef NDEBUG
+#include <assert.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,11 +19,16 @@
 #include <unistd.h>
 
 #include "access/parallel.h"
+#include "access/xact.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "storage/lwlock.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 PG_MODULE_MAGIC;
 
@@ -107,13 +114,9 @@ FAULT(faults_abort)
 	return 1;
 }
 
-FAULT(faults_freed_twice)
+FAULT(faults_assert)
 {
-	void	   *volatile chunk = malloc(24);
-
-	free(chunk);
-	if (is_buggy)
-		free(chunk);
+	assert(!is_buggy);
 	return 1;
 }
 
@@ -258,4 +261,43 @@ faults_handle(PG_FUNCTION_ARGS)
 		served = 1;
 	sigaction(SIGSEGV, &before, NULL);
 	PG_RETURN_INT32(served);
+}
+
+PGDLLEXPORT void faults_worker_main(Datum main_arg);
+
+void
+faults_worker_main(Datum main_arg)
+{
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection("postgres", NULL, 0);
+	StartTransactionCommand();
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_execute(MyBgworkerEntry->bgw_extra, false, 0);
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+PG_FUNCTION_INFO_V1(faults_in_worker);
+Datum
+faults_in_worker(PG_FUNCTION_ARGS)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "faults", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "faults_worker_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_name, "faults worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "faults worker", BGW_MAXLEN);
+	text_to_cstring_buffer(PG_GETARG_TEXT_PP(0), worker.bgw_extra, sizeof(worker.bgw_extra));
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		elog(ERROR, "there is no room for another worker");
+	if (WaitForBackgroundWorkerShutdown(handle) != BGWH_STOPPED)
+		elog(ERROR, "the worker has not ended");
+	PG_RETURN_VOID();
 }

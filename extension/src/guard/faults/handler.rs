@@ -8,10 +8,12 @@ use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 
+use memcheck_core::Act;
+
 use super::landing::{self, Landing, land};
 use super::policy::{Policy, policy};
-use super::report::{Act, Held, How, Outcome, Report, SIGNALS};
-use super::{Surroundings, is_mapped, kept, readable};
+use super::report::{FRAMES, Held, How, Outcome, Report, SIGNALS};
+use super::{Surroundings, Touch, is_mapped, kept, readable};
 use crate::elf::{Module, symbols};
 use crate::pg::process::{leader, my_pid};
 use crate::pg::{ServerThread, held, now};
@@ -20,7 +22,7 @@ use crate::stack::{Interrupted, Targets, Walk, end_of_thread_stack};
 /// The handlers' stack (bytes). Pages that are not touched are not there.
 const HANDLERS_STACK: usize = 256 << 10;
 /// The one on which a process that has none left raises its ERROR, or ends.
-const OTHER_STACK: usize = 1 << 20;
+const OTHER_STACK: usize = 4 << 20;
 /// Room that an ERROR takes on the stack.
 const ROOM: usize = 256 << 10;
 /// What is never mapped at the beginning of the address space, and a member of a struct that a null pointer leads to.
@@ -244,6 +246,10 @@ impl Armed {
             }
             found.is_in_loader |= module.is_some_and(|module| module.name.starts_with("ld-linux"));
             let is_charged = place != 0 && found.place == 0;
+            if let Some(room) = found.stack.get_mut(found.frames).filter(|_| !is_own) {
+                *room = if place != 0 { place } else { pc + usize::from(is_exact) };
+                found.frames += 1;
+            }
             if (is_new || is_charged) && (!is_own || is_exact) {
                 let shown = if place != 0 { place } else { pc + usize::from(is_exact) };
                 let module = targets.module_at(shown.wrapping_sub(1)).map(|number| &targets.modules[number]);
@@ -263,7 +269,7 @@ impl Armed {
             }
             frames += 1;
             behind += usize::from(found.place != 0);
-            behind < BEHIND && (found.place == 0 || report.frames_so_far() < super::report::FRAMES)
+            behind < BEHIND && (found.place == 0 || report.frames_so_far() < FRAMES)
         });
         found
     }
@@ -303,7 +309,13 @@ struct Found {
     has_left_library: bool,
     /// Whether the dynamic linker is at work, which is to be left in no state between.
     is_in_loader: bool,
+    /// The frames without those of the engine, and how many these are.
+    stack: [usize; STACK],
+    frames: usize,
 }
+
+/// Frames of a stack that are told of an access to a chunk.
+const STACK: usize = 16;
 
 /// SIGABRT, of which abort() does with the mask what it likes.
 fn abort_alone() -> u64 {
@@ -372,6 +384,9 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     report.signal = signal;
     report.accesses(act(page_fault), address);
     let (what, found) = describe(armed, &mut report, at);
+    if signal == libc::SIGSEGV && page_fault.is_some() {
+        armed.touches(&mut report, &found.around, address, at.sp);
+    }
     let blocked = bits(&context.uc_sigmask);
     let before = armed.before[number];
     let owner = before.map_or(libc::SIG_DFL, |before| before.sa_sigaction);
@@ -416,11 +431,11 @@ const PAGE_FAULT: usize = 14;
 const WRITE: usize = 1 << 1;
 const FETCH: usize = 1 << 4;
 
-fn act(page_fault: Option<usize>) -> Act {
+fn act(page_fault: Option<usize>) -> Option<Act> {
     match page_fault {
-        Some(error) if error & WRITE != 0 => Act::Write,
-        Some(error) if error & FETCH == 0 => Act::Read,
-        _ => Act::Unknown,
+        Some(error) if error & WRITE != 0 => Some(Act::Write),
+        Some(error) if error & FETCH == 0 => Some(Act::Read),
+        _ => None,
     }
 }
 
@@ -484,6 +499,17 @@ fn describe(armed: &mut Armed, report: &mut Report, at: Interrupted) -> (Held, A
 }
 
 impl Armed {
+    /// Looks whether the address is that of a chunk that is guarded.
+    fn touches(&self, report: &mut Report, found: &Found, address: usize, sp: usize) {
+        let stack = &found.stack[..found.frames];
+        let touch = Touch { address, act: report.act(), place: found.place, sp, stack };
+        let Some(touched) = (self.around.touches)(&touch) else { return };
+        (self.around.targets)(&mut |targets| {
+            let module = |pc: usize| targets.module_at(pc).map(|number| &targets.modules[number]);
+            report.touches(touched, module(touched.allocated), module(touched.released));
+        });
+    }
+
     /// Takes note of what is to be landed.
     fn lands(&self, report: Report, outcome: Outcome, is_other_stack: bool, place: usize) {
         let is_fatal = outcome == Outcome::Fatal;

@@ -23,6 +23,9 @@ mod report;
 
 use std::ops::Range;
 
+use memcheck_core::{Act, CheckKind};
+
+use crate::contexts::Names;
 use crate::stack::{Interrupted, Registers, Targets};
 
 pub(crate) use handler::{arm, disarm, know};
@@ -32,11 +35,41 @@ pub(crate) use report::{Outcome, Report};
 /// Shows the targets to whom it is given.
 type Targeted = fn(&mut dyn FnMut(&Targets));
 
+/// An access at which a target has faulted.
+pub(crate) struct Touch<'a> {
+    pub(crate) address: usize,
+    pub(crate) act: Option<Act>,
+    /// The address in the target, as a return address; 0 for none.
+    pub(crate) place: usize,
+    /// The stack pointer.
+    pub(crate) sp: usize,
+    /// Addresses from the inside out.
+    pub(crate) stack: &'a [usize],
+}
+
+/// What a chunk that is guarded has to do with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Touched {
+    pub(crate) check: CheckKind,
+    pub(crate) act: Option<Act>,
+    /// In bytes from the start of the chunk.
+    pub(crate) offset: isize,
+    /// Bytes that the chunk was requested with.
+    pub(crate) requested: usize,
+    /// The names of its context; none for the heap.
+    pub(crate) context: Option<Names>,
+    /// Where it was allocated, and where it was given back; 0 where that is not known.
+    pub(crate) allocated: usize,
+    pub(crate) released: usize,
+}
+
 /// What is asked of the rest of the engine.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings {
     /// Shows the targets.
     pub(crate) targets: Targeted,
+    /// Looks whose chunk an address is, and notes the access.
+    pub(crate) touches: fn(&Touch) -> Option<Touched>,
     /// Has allocations pass by unseen, or seen again: while an ERROR is made the stack is not what it looks like.
     pub(crate) pause: fn(bool),
     /// Whether the engine itself is at work, and would be left in the middle of it.

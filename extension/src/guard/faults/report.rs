@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use memcheck_core::Frame;
+use memcheck_core::{Act, Frame};
 
+use super::Touched;
 use crate::elf::{Module, modules, symbols};
 use crate::shmem::text::Text;
 
@@ -67,15 +68,6 @@ impl How {
     ];
 }
 
-/// What an access was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Act {
-    Unknown,
-    Read,
-    Write,
-}
-
 /// What a process holds that all others wait for, or that nobody can put right if it stops here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -128,6 +120,10 @@ struct Place {
     offset: u64,
 }
 
+impl Place {
+    const NOWHERE: Place = Place { object: NO_OBJECT, offset: 0 };
+}
+
 /// An object by its name and its build ID.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -150,7 +146,7 @@ pub(crate) struct Report {
     /// The code that exit() was called with.
     pub(super) code: i32,
     how: u8,
-    act: u8,
+    act: Option<Act>,
     held: u8,
     outcome: u8,
     /// The address of an access near 0.
@@ -164,6 +160,10 @@ pub(crate) struct Report {
     culprit: u8,
     /// Whether that is one of a target.
     is_target: bool,
+    /// Where it was an access to a chunk that is guarded.
+    touched: Option<Touched>,
+    allocated: Place,
+    released: Place,
 }
 
 impl Report {
@@ -177,22 +177,43 @@ impl Report {
             signal: 0,
             code: 0,
             how: how as u8,
-            act: Act::Unknown as u8,
+            act: None,
             held: Held::Nothing as u8,
             outcome: Outcome::Died as u8,
             near: 0,
             lock: nothing,
             objects: [Object { name: nothing, build_id: nothing }; OBJECTS],
             known: 0,
-            frames: [Place { object: NO_OBJECT, offset: 0 }; FRAMES],
+            frames: [Place::NOWHERE; FRAMES],
             count: 0,
             culprit: 0,
             is_target: false,
+            touched: None,
+            allocated: Place::NOWHERE,
+            released: Place::NOWHERE,
         }
     }
 
-    pub(super) fn accesses(&mut self, act: Act, address: usize) {
-        (self.act, self.near) = (act as u8, address as u64);
+    pub(super) fn accesses(&mut self, act: Option<Act>, address: usize) {
+        (self.act, self.near) = (act, address as u64);
+    }
+
+    pub(super) fn act(&self) -> Option<Act> {
+        self.act
+    }
+
+    /// It was an access to a chunk that is guarded, which was allocated and given back in these objects.
+    pub(super) fn touches(&mut self, touched: Touched, allocated: Option<&Module>, released: Option<&Module>) {
+        self.allocated = self.place(allocated, touched.allocated);
+        self.released = self.place(released, touched.released);
+        self.touched = Some(touched);
+    }
+
+    /// The access, where it was one to a chunk that is guarded, with the places where that was allocated and given back.
+    pub(crate) fn touched(&self) -> Option<(&Touched, Option<Frame>, Option<Frame>)> {
+        let touched = self.touched.as_ref()?;
+        let loaded = modules::loaded();
+        Some((touched, self.frame(&loaded, &self.allocated), self.frame(&loaded, &self.released)))
     }
 
     pub(super) fn holds(&mut self, held: Held, lock: &str) {
@@ -205,14 +226,18 @@ impl Report {
 
     /// Adds a frame, or puts it in place of the last one where there is no room. Whether there was.
     pub(super) fn adds(&mut self, module: Option<&Module>, pc: usize) -> bool {
-        let place = match module {
-            Some(module) => Place { object: self.object(module), offset: (pc - module.base) as u64 },
-            None => Place { object: NO_OBJECT, offset: 0 },
-        };
+        let place = self.place(module, pc);
         let has_room = usize::from(self.count) < FRAMES;
         self.frames[usize::from(self.count).min(FRAMES - 1)] = place;
         self.count += u8::from(has_room);
         has_room
+    }
+
+    fn place(&mut self, module: Option<&Module>, pc: usize) -> Place {
+        match module {
+            Some(module) => Place { object: self.object(module), offset: (pc - module.base) as u64 },
+            None => Place::NOWHERE,
+        }
     }
 
     /// Frames so far.
@@ -255,6 +280,9 @@ impl Report {
 
     /// What it is called: the signal, or what was called.
     pub(crate) fn what(&self) -> &'static str {
+        if let Some(touched) = &self.touched {
+            return touched.check.as_str();
+        }
         match self.how() {
             How::Exit => "exit",
             How::ExitAtOnce => "_exit",
@@ -290,31 +318,36 @@ impl Report {
         let mut charged = None;
         let mut frames = Vec::new();
         for (number, place) in self.frames.iter().take(self.count.into()).enumerate() {
-            let Some(object) = self.objects.get(usize::from(place.object)) else { continue };
-            let (library, build_id) = (object.name.to_text(), object.build_id.to_text());
-            let is_it = |module: &&Module| {
-                let name = if module.is_executable() { "postgres" } else { &module.name };
-                name == library && module.build_id == build_id
-            };
-            let module = loaded.iter().find(is_it);
-            let symbol = module.and_then(|module| symbols::function_at(module.base + place.offset as usize));
+            let Some(frame) = self.frame(&loaded, place) else { continue };
             if number == usize::from(self.culprit) {
                 charged = Some(frames.len());
             }
-            frames.push(Frame { library, build_id, offset: place.offset, symbol, line: None });
+            frames.push(frame);
         }
         (frames, charged)
+    }
+
+    fn frame(&self, loaded: &[Module], place: &Place) -> Option<Frame> {
+        let object = self.objects.get(usize::from(place.object))?;
+        let (library, build_id) = (object.name.to_text(), object.build_id.to_text());
+        let is_it = |module: &&Module| {
+            let name = if module.is_executable() { "postgres" } else { &module.name };
+            name == library && module.build_id == build_id
+        };
+        let module = loaded.iter().find(is_it);
+        let symbol = module.and_then(|module| symbols::function_at(module.base + place.offset as usize));
+        Some(Frame { library, build_id, offset: place.offset, symbol, line: None })
     }
 }
 
 /// What has happened, in a clause.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let act = match self.act {
-            act if act == Act::Read as u8 => "read",
-            act if act == Act::Write as u8 => "write",
-            _ => "access",
-        };
+        let act = self.act.map_or("access", Act::as_str);
+        if let Some(Touched { act, offset, requested, .. }) = &self.touched {
+            let act = act.map_or("access", Act::as_str);
+            return write!(f, "{act} at offset {offset} of a chunk of {requested} bytes");
+        }
         match self.how() {
             How::Null => write!(f, "{act} at address {:#x}, through a null pointer", self.near),
             How::Unmapped => write!(f, "{act} at an address where nothing is"),

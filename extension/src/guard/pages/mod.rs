@@ -78,7 +78,6 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     /// Whether an address is that of the word before the chunk, which the server reads when the chunk is given back.
-    #[expect(dead_code, reason = "for handlers of faults")]
     pub(crate) fn is_header(&self, address: usize) -> bool {
         (self.start - size_of::<usize>()..self.start).contains(&address)
     }
@@ -288,7 +287,6 @@ impl Pages {
     }
 
     /// The chunk that an address belongs to: it lies in its pages, or in the closed page behind. For a signal handler, too.
-    #[expect(dead_code, reason = "for handlers of faults")]
     pub(crate) fn describe(&self, address: usize) -> Option<Chunk> {
         let ground = self.ground.as_ref()?;
         ground.describe(ground.arena.owner(address)?)

@@ -12,6 +12,7 @@ mod worker;
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
+use memcheck_core::check::Measure;
 use memcheck_core::judge::growth::marks;
 use memcheck_core::{Phase, ScenarioKind};
 use serde_json::json;
@@ -60,13 +61,17 @@ pub(super) fn run(
     let mut client = Client::new(server, database, case, scenario, targets, way.executions(scenario), progress);
     let mut windows = Vec::new();
     let failure = way.run(&mut client, &mut windows).err();
+    let findings = way.findings(&windows);
+    // A fault that no window has found has to be told all the same.
+    let fault =
+        client.fault.take().filter(|_| !findings.iter().any(|finding| finding.check.measure() == Measure::Nothing));
     ScenarioOutcome {
         scenario: position,
-        findings: way.findings(&windows),
+        findings,
         windows,
         messages: client.messages,
         left: client.left,
-        failure,
+        failure: failure.or(fault),
         elapsed: started.elapsed(),
     }
 }

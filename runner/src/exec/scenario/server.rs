@@ -23,12 +23,12 @@ impl Way for ByServer {
         windows.push(client.in_session(|client, session| {
             let scenario = client.scenario;
             if scenario.warmup > 0 {
-                engine::run_scenario(session, scenario, scenario.warmup)?;
+                repeat(client, session, scenario.warmup, true)?;
             }
             let started = Instant::now();
-            let mut window = look(session, scenario, scenario.iterations)?;
+            let mut window = look(client, session, scenario.iterations)?;
             let asked = Asked { iterations: scenario.iterations, took: started.elapsed(), most: u64::MAX };
-            confirm(client, session, &asked, &mut window, |_, session, more| look(session, scenario, more))?;
+            confirm(client, session, &asked, &mut window, look)?;
             Ok(window)
         })?);
         Ok(())
@@ -36,9 +36,17 @@ impl Way for ByServer {
 }
 
 /// Lets the server do so many iterations in a window.
-fn look(session: &mut Session, scenario: &Scenario, iterations: u64) -> Result<Window, Failure> {
-    engine::begin(session, scenario, &[])?;
-    engine::run_scenario(session, scenario, iterations)?;
+fn look(client: &mut Client, session: &mut Session, iterations: u64) -> Result<Window, Failure> {
+    engine::begin(session, client.scenario, &[])?;
+    repeat(client, session, iterations, false)?;
     engine::end(session)?;
     engine::window(session, None)
+}
+
+/// Lets the server repeat the workload. It does not go on behind a fault of a library, but the session does.
+fn repeat(client: &mut Client, session: &mut Session, iterations: u64, is_warm_up: bool) -> Result<(), Failure> {
+    match engine::run_scenario(session, client.scenario, iterations) {
+        Err(failure) if failure.is_landed_fault() => client.survives(session, failure, is_warm_up),
+        done => done,
+    }
 }

@@ -46,6 +46,10 @@ pub(super) struct Client<'a> {
     pub(super) left: Vec<&'static str>,
     /// Executions of the workload so far, in all windows: the value of `:i`, so that no two insert the same key.
     done: u64,
+    /// Whether a fault has ended the warm-up, or what is looked at.
+    is_at_fault: Option<bool>,
+    /// The first one.
+    pub(super) fault: Option<Failure>,
     total: u64,
     told: Instant,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -63,7 +67,22 @@ impl<'a> Client<'a> {
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Self {
         let (messages, left, told) = (Vec::new(), Vec::new(), Instant::now());
-        Client { server, database, case, scenario, targets, messages, left, done: 0, total, told, progress }
+        let (is_at_fault, fault) = (None, None);
+        Client {
+            server,
+            database,
+            case,
+            scenario,
+            targets,
+            messages,
+            left,
+            done: 0,
+            is_at_fault,
+            fault,
+            total,
+            told,
+            progress,
+        }
     }
 
     /// There will be so many more executions than was said.
@@ -118,7 +137,7 @@ impl<'a> Client<'a> {
     /// A session with the settings of the case and the scenario.
     fn open(&self) -> Result<Session<'a>, Failure> {
         let scenario = self.scenario;
-        let options = engine::guarding(scenario.trace, scenario.guarding, self.targets);
+        let options = engine::checking(self.server, scenario.trace, scenario.guarding, self.targets);
         let opened = Session::open(self.server, self.database, &options, scenario.timeout);
         let mut session = opened.map_err(|failure| failure.or_at(&scenario.place))?;
         match self.apply_settings(&mut session) {
@@ -150,6 +169,16 @@ impl<'a> Client<'a> {
         Ok(done)
     }
 
+    /// Goes on after a fault of a library of which the engine has made an ERROR: the window tells of it.
+    pub(super) fn survives(&mut self, session: &mut Session, fault: Failure, is_warm_up: bool) -> Result<(), Failure> {
+        if session.is_in_transaction() {
+            session.simple("ROLLBACK", &fault.step, fault.place.as_ref())?;
+        }
+        self.is_at_fault = Some(is_warm_up);
+        self.fault.get_or_insert(fault);
+        Ok(())
+    }
+
     fn note_left(&mut self, what: &'static str) {
         if !self.left.contains(&what) {
             self.left.push(what);
@@ -157,6 +186,9 @@ impl<'a> Client<'a> {
     }
 
     /// Executes the workload once. `rows` is the value of `:rows`, where it has one.
+    ///
+    /// Behind a fault of a library that the session has survived nothing more is executed: neither in the warm-up, if it came
+    /// there, nor in the window.
     pub(super) fn execute(
         &mut self,
         session: &mut Session,
@@ -164,8 +196,19 @@ impl<'a> Client<'a> {
         step: &Step,
         rows: Option<u64>,
     ) -> Result<(), Failure> {
+        let is_warm_up = matches!(step, Step::WarmUp(_));
+        if self.is_at_fault == Some(is_warm_up) {
+            return Ok(());
+        }
+        self.is_at_fault = None;
         let (in_transaction, superuser) = (session.is_in_transaction(), session.is_superuser());
-        workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() })?;
+        match workload.run(session, step, Values { i: self.done, rows: rows.unwrap_or_default() }) {
+            Err(failure) if failure.is_landed_fault() => {
+                self.survives(session, failure, is_warm_up)?;
+                return Ok(());
+            }
+            done => done?,
+        }
         if session.is_in_transaction() && !in_transaction {
             // Every iteration is one of its own, and marks are set between them.
             session.simple("ROLLBACK", step, Some(&self.scenario.place))?;

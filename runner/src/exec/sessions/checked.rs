@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::lane::Lane;
 use super::performance::Performance;
 use crate::exec::engine::{
-    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, guarding, has_sites, name_functions,
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, checking, has_sites, name_functions,
     read_window,
 };
 use crate::exec::failure::{Cause, Failure, Step, Stopped};
@@ -77,7 +77,7 @@ fn once(
     targets: &Targets,
 ) -> Result<PermutationRun, Failure> {
     let begin = server.log_position();
-    let checked = guarding(case.sessions.trace, case.sessions.guarding, targets);
+    let checked = checking(server, case.sessions.trace, case.sessions.guarding, targets);
     let connect = Connect { server, database, checked };
     let control = connect.control()?;
     let sessions = &case.sessions.sessions;

@@ -14,7 +14,7 @@ pub(super) fn find(subject: &Subject, found: &mut Vec<Diagnostic>) {
     let expects = subject.expects().flatten().flat_map(|expect| match &expect.what {
         Expectation::No { contexts, .. } => contexts.iter().chain(None),
         Expectation::Violation(violation) => violation.contexts.iter().chain(violation.at.as_ref()),
-        Expectation::Nothing | Expectation::Error(_) | Expectation::Crash => [].iter().chain(None),
+        Expectation::Nothing | Expectation::Error(_) => [].iter().chain(None),
     });
     for pattern in scenarios.chain(sessions).chain(expects).filter(|pattern| is_glob(pattern)) {
         let message = "\"*\" stands for itself in a LIKE pattern";

@@ -28,7 +28,6 @@ impl Expected {
             Rule::BYTES => Literal("bytes"),
             Rule::CASCADE => Literal("cascade"),
             Rule::COUNT => Literal("count"),
-            Rule::CRASH => Literal("crash"),
             Rule::DETAIL => Literal("detail"),
             Rule::ERROR => Literal("error"),
             Rule::EVERY => Literal("every"),

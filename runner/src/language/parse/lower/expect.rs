@@ -24,7 +24,6 @@ impl Lower<'_> {
                 Expectation::No { check: self.check(&what)?, contexts }
             }
             Rule::sql_error => Expectation::Error(self.sqlstate(&what)?),
-            Rule::crash => Expectation::Crash,
             _ => Expectation::Violation(Box::new(self.violation(&what)?)),
         };
         Some(Expect { what, when, span: node.span() })
