@@ -1,6 +1,8 @@
 //! What a link of the chain is.
 
 use std::ffi::c_void;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where memory comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,22 @@ pub(crate) struct Request {
     pub(crate) stack: u32,
     /// The address of the chunk whose size is to be changed; 0 for a new one.
     pub(crate) chunk: usize,
+}
+
+/// Where chunks may be that a link has served, and how many bytes that is; 0 while there are none.
+static START: AtomicUsize = AtomicUsize::new(0);
+static LENGTH: AtomicUsize = AtomicUsize::new(0);
+
+/// A link is going to serve chunks from so many addresses, the only ones of the process.
+pub(crate) fn serves_from(addresses: Range<usize>) {
+    START.store(addresses.start, Ordering::Relaxed);
+    LENGTH.store(addresses.len(), Ordering::Relaxed);
+}
+
+/// Whether a chunk is one that a link has served, so that neither the server nor the C library knows it. In any thread.
+#[inline(always)]
+pub(crate) fn is_served(chunk: usize) -> bool {
+    chunk.wrapping_sub(START.load(Ordering::Relaxed)) < LENGTH.load(Ordering::Relaxed)
 }
 
 /// What a link wants done with a request.

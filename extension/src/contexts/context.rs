@@ -10,7 +10,12 @@ use memcheck_core::room;
 use pgrx::pg_sys;
 
 use super::text::{self, LONGEST};
+use crate::link::is_served;
+use crate::pg::build::CHUNK_HEADER;
 use crate::pg::server::{GetMemoryChunkSpace, has_chunk_headers};
+
+/// Chunks of an AllocSet up to this have a power of two (`ALLOC_CHUNK_LIMIT` in aset.c; bytes).
+const SMALL: usize = 8192;
 
 /// A context that is live as long as this is.
 #[derive(Clone, Copy)]
@@ -69,7 +74,13 @@ impl<'a> Context<'a> {
             if !has_chunk_headers(self.context) {
                 return 0;
             }
-            GetMemoryChunkSpace(std::ptr::with_exposed_provenance_mut(chunk)) as u64
+            let space = GetMemoryChunkSpace(std::ptr::with_exposed_provenance_mut(chunk));
+            let is_set = (*self.context).type_ == pg_sys::NodeTag::T_AllocSetContext;
+            if is_served(chunk) && is_set && space - CHUNK_HEADER <= SMALL {
+                // As much as an AllocSet would have given, whose chunks it is compared with (`AllocSetAlloc` in aset.c).
+                return ((space - CHUNK_HEADER).max(8).next_power_of_two() + CHUNK_HEADER) as u64;
+            }
+            space as u64
         }
     }
 

@@ -11,6 +11,7 @@ use super::credits::{Open, Serial};
 use super::stacks::Origin;
 use super::{HEAP, Ledger};
 use crate::contexts::{Context, Names, Walker};
+use crate::link::is_served;
 
 /// More contexts than this are not looked at one by one to check the account.
 const MOST_CHECKED: usize = 2048;
@@ -132,7 +133,7 @@ impl Booked<'_> {
         });
         if open.contains_key(&PathId::HEAP) {
             self.0.heap.for_each_since(since.heap, |chunk, context, site, bytes| {
-                let space = usable_size(chunk) as u64;
+                let space = space_in_heap(chunk, bytes);
                 let chunk = Fresh { site: SiteId(site), bytes, space, context };
                 has_room &= room::push(fresh.entry(PathId::HEAP).or_default(), chunk);
             });
@@ -425,8 +426,12 @@ impl HeldStacks {
     }
 }
 
-/// What a chunk of the heap takes (bytes).
-fn usable_size(chunk: usize) -> usize {
+/// What a chunk of the heap, of which so much was asked for, may be used for (bytes).
+fn space_in_heap(chunk: usize, bytes: u64) -> u64 {
+    if is_served(chunk) {
+        // As much as malloc would have given, whose chunks it is compared with (`request2size` in malloc.c).
+        return (bytes + 8).max(32).next_multiple_of(16) - 8;
+    }
     // SAFETY: a live chunk of malloc's.
-    unsafe { libc::malloc_usable_size(std::ptr::with_exposed_provenance_mut(chunk)) }
+    unsafe { libc::malloc_usable_size(std::ptr::with_exposed_provenance_mut(chunk)) as u64 }
 }

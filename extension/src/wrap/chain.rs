@@ -18,8 +18,8 @@ use pgrx::pg_sys::{self, MemoryContext};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::contexts::{Context, Walker};
-use crate::guard::{Guard, pages};
-use crate::link::{Before, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room};
+use crate::guard::Guard;
+use crate::link::{Before, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room, is_served};
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
 use crate::trace::stacks::Origin;
@@ -440,7 +440,7 @@ pub(super) fn reallocate_heap(
 pub(super) fn free_heap(from: Registers, chunk: *mut c_void) -> bool {
     let Some(chain) = in_heap_function() else {
         // What another thread frees stays as it is.
-        return pages::hold(chunk.addr()) && (!calls::is_this_thread() || free_while_off(Room::Heap, chunk));
+        return is_served(chunk.addr()) && (!calls::is_this_thread() || free_while_off(Room::Heap, chunk));
     };
     given_back_to_heap(chain, chunk, |chain| site!(chain, from, attribute_heap()));
     chain.release(Room::Heap, chunk.addr())

@@ -5,14 +5,14 @@ use std::ffi::c_void;
 use pgrx::pg_sys::MemoryContext;
 
 use super::chain::with;
-use crate::guard::pages::{self, Pages};
-use crate::link::{Link, Room};
+use crate::guard::pages::Pages;
+use crate::link::{Link, Room, is_served};
 use crate::stack::calls;
 
 /// Asks the guard about a chunk, if it is one that it has served.
 #[inline(always)]
 fn ask<R>(chunk: *mut c_void, ask: impl FnOnce(&Pages) -> Option<R>) -> Option<R> {
-    if pages::hold(chunk.addr()) { with(|chain| ask(&chain.guard.pages)).flatten() } else { None }
+    if is_served(chunk.addr()) { with(|chain| ask(&chain.guard.pages)).flatten() } else { None }
 }
 
 /// The context of a chunk, and the bytes that it takes of it; none for one that the guard has not served.
@@ -52,7 +52,7 @@ pub(super) fn moved_out(
 
 /// The same for the heap; none where the guard has not served the chunk. In any thread.
 pub(super) fn moved_out_of_heap(chunk: *mut c_void, size: usize) -> Option<*mut c_void> {
-    if !pages::hold(chunk.addr()) {
+    if !is_served(chunk.addr()) {
         return None;
     }
     // SAFETY: as the C library's realloc is called.

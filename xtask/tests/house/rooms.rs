@@ -137,9 +137,9 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 34] = [
         "where the server's method tables are, found once and the same in all processes",
     ),
     (
-        "guard/pages/mod.rs",
+        "link.rs",
         &["START", "LENGTH"],
-        "where chunks of the arena are, written when it is made; functions that any thread calls look there first",
+        "where links have chunks of their own, written when they are going to; functions that any thread calls look there first",
     ),
     ("stack/barrier.rs", &["FOUND"], "where the server works on its own account, found once, in the postmaster"),
     ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),

@@ -12,7 +12,6 @@ mod arena;
 mod rooms;
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memcheck_core::{Act, CheckKind};
 use pgrx::pg_sys;
@@ -22,7 +21,7 @@ pub(crate) use self::arena::{Damage, Fate};
 use self::rooms::Rooms;
 use super::accesses::{Accesses, Seen};
 use crate::contexts::{Context, Names};
-use crate::link::{Before, MAXALIGN, Request, Room};
+use crate::link::{self, Before, MAXALIGN, Request, Room, is_served};
 use crate::pg::build::{CHUNK_HEADER, HEADER_HAS_CONTEXT, KIND_OF_BUMP, KIND_OF_NOBODY};
 use crate::trace::stacks::Origin;
 
@@ -31,16 +30,6 @@ const PAGES: [u32; 3] = [1 << 21, 1 << 19, 1 << 17];
 
 /// Chunks that are larger are not guarded (bytes).
 const LARGEST: usize = 1 << 29;
-
-/// Where chunks of the arena may be, and how many bytes that is; 0 while there is none.
-static START: AtomicUsize = AtomicUsize::new(0);
-static LENGTH: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether an address is in the arena. In any thread.
-#[inline(always)]
-pub(crate) fn hold(address: usize) -> bool {
-    address.wrapping_sub(START.load(Ordering::Relaxed)) < LENGTH.load(Ordering::Relaxed)
-}
 
 /// What a chunk is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +148,7 @@ impl Pages {
     /// Serves a request. A chunk that is here gets another one here, and one that is not stays where it is.
     #[inline(always)]
     pub(crate) fn before(&mut self, accesses: &mut Accesses, request: &Request, by: Origin) -> Before {
-        let is_here = hold(request.chunk);
+        let is_here = is_served(request.chunk);
         if !self.is_on || request.chunk != 0 && !is_here {
             return Before::Pass;
         }
@@ -204,7 +193,7 @@ impl Pages {
     pub(crate) fn after(&mut self, request: &Request, chunk: usize) {
         if self.is_on
             && let (Some(ground), Room::Context(context)) = (&mut self.ground, request.room)
-            && !hold(chunk)
+            && !is_served(chunk)
         {
             ground.learn(context, request.size);
         }
@@ -230,7 +219,7 @@ impl Pages {
     /// A chunk is given back. Whether it is one of these, which nobody else may free.
     #[inline(always)]
     pub(crate) fn release(&mut self, accesses: &mut Accesses, room: Room, chunk: usize, by: Origin) -> bool {
-        if !hold(chunk) {
+        if !is_served(chunk) {
             return false;
         }
         self.ground.as_mut().is_some_and(|ground| ground.given_back(accesses, room, chunk, by))
@@ -311,8 +300,7 @@ impl Ground {
     fn new() -> Option<Self> {
         let rooms = Rooms::new()?;
         let arena = PAGES.into_iter().find_map(|pages| Arena::new(pages, most_chunks()))?;
-        START.store(arena.range().start, Ordering::Relaxed);
-        LENGTH.store(arena.range().len(), Ordering::Relaxed);
+        link::serves_from(arena.range());
         Some(Ground { arena, rooms })
     }
 
