@@ -456,6 +456,8 @@ fn given_back_to_heap(chain: &mut Chain, chunk: *mut c_void, site: impl FnOnce(&
     if site != 0 {
         let space = match chain.guard.pages.size(chunk.addr()) {
             Some(size) => size,
+            // It was given back before.
+            None if is_served(chunk.addr()) => return,
             // SAFETY: a live chunk of malloc's, which the caller gives back.
             None => unsafe { libc::malloc_usable_size(chunk) },
         };

@@ -184,6 +184,9 @@ impl Pages {
                 std::ptr::copy_nonoverlapping(pointer(request.chunk), pointer::<u8>(chunk), size);
             }
             ground.release(accesses, old, by);
+        } else if request.chunk != 0 {
+            // It was given back before, and is given back once more.
+            ground.given_back(accesses, request.room, request.chunk, by);
         }
         Before::Own(pointer(chunk))
     }
