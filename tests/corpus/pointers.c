@@ -11,6 +11,9 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #define D16_LENGTH		40
 
@@ -33,10 +36,12 @@ Datum
 d16_bad(PG_FUNCTION_ARGS)
 {
 	static char *kept = NULL;
+	int			length;
 
 	if (kept == NULL)
 		kept = d16_greeting(CurrentMemoryContext);
-	PG_RETURN_INT32(strnlen(kept, D16_LENGTH));
+	length = strnlen(kept, D16_LENGTH);
+	PG_RETURN_INT32(length == 0 ? -1 : length);
 }
 
 PG_FUNCTION_INFO_V1(d16_ok);
@@ -44,10 +49,12 @@ Datum
 d16_ok(PG_FUNCTION_ARGS)
 {
 	static char *kept = NULL;
+	int			length;
 
 	if (kept == NULL)
 		kept = d16_greeting(TopMemoryContext);
-	PG_RETURN_INT32(strnlen(kept, D16_LENGTH));
+	length = strnlen(kept, D16_LENGTH);
+	PG_RETURN_INT32(length == 0 ? -1 : length);
 }
 
 typedef struct D17State
