@@ -51,3 +51,13 @@ def windows_compared_table(rows):
     calls = ["`begin()`", "`mark()`", "`end()`"]
     header = ["contexts", *(f"{call} {when}" for when in ("before", "after") for call in calls)]
     return table(header, [[f"{contexts:,}", *(f"{cost / 1000:.2f}" for cost in costs)] for contexts, *costs in rows])
+
+
+def guarded_suite_table(rows):
+    header = ["ms", "traced", "redzone / traced", "pages / traced", "Valgrind"]
+    return table(header, [[f"{base:.0f}", *(ratio(value) for value in ratios), ratio(valgrind, 1)] for base, *ratios, valgrind in rows])
+
+
+def guarded_idle_table(rows):
+    header = ["workload", "traced, ms", "redzone / traced", "pages / traced"]
+    return table(header, [[name, f"{base:.1f}", *(ratio(value, 3) for value in ratios)] for name, base, *ratios in rows])
