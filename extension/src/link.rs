@@ -51,14 +51,28 @@ pub(crate) fn is_served(chunk: usize) -> bool {
     chunk.wrapping_sub(START.load(Ordering::Relaxed)) < LENGTH.load(Ordering::Relaxed)
 }
 
+/// Who gives something back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct By {
+    /// The number of the place in the target's code; 0 where it is no target, or where no link that asks has what is given back.
+    pub(crate) site: u32,
+    /// The number of its stack; 0 where it is not known.
+    pub(crate) stack: u32,
+}
+
+impl By {
+    /// Nobody who is known.
+    pub(crate) const NOBODY: Self = By { site: 0, stack: 0 };
+}
+
 /// What a link wants done with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(any(test, feature = "test_links")), expect(dead_code, reason = "no link wants anything else yet"))]
 pub(crate) enum Before {
     /// It is served as it is.
     Pass,
     /// It fails, in the way in which its function fails: an ERROR, or null. Where that would end the process (in a critical
     /// section, in ErrorContext), it is served all the same.
+    #[cfg_attr(not(any(test, feature = "test_links")), expect(dead_code, reason = "no link refuses anything yet"))]
     Refuse,
     /// It is served with so many bytes, which are more than were asked for. Where the size is fixed or would be too large, it
     /// is served as it is.
@@ -95,16 +109,16 @@ pub(crate) trait Link {
     fn after(&mut self, _request: &Request, _chunk: usize) {}
 
     /// Somebody gives a chunk back. Whether it is this link's own, so that nobody else is to free it.
-    fn release(&mut self, _room: Room, _chunk: usize) -> bool {
+    fn release(&mut self, _room: Room, _chunk: usize, _by: By) -> bool {
         false
     }
 
     /// Everything in a context goes.
-    fn reset(&mut self, _context: usize) {}
+    fn reset(&mut self, _context: usize, _by: By) {}
 
     /// A context goes, and everything in it.
-    fn delete(&mut self, context: usize) {
-        self.reset(context);
+    fn delete(&mut self, context: usize, by: By) {
+        self.reset(context, by);
     }
 }
 

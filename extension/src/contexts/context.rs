@@ -7,11 +7,11 @@ use memcheck_core::ContextPath;
 use memcheck_core::census::Totals;
 use memcheck_core::path::TOP_MEMORY_CONTEXT;
 use memcheck_core::room;
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, NodeTag};
 
 use super::text::{self, LONGEST};
 use crate::link::is_served;
-use crate::pg::build::CHUNK_HEADER;
+use crate::pg::build::{CHUNK_HEADER, HEADER_HAS_CONTEXT};
 use crate::pg::server::{GetMemoryChunkSpace, has_chunk_headers};
 
 /// Chunks of an AllocSet up to this have a power of two (`ALLOC_CHUNK_LIMIT` in aset.c; bytes).
@@ -95,7 +95,17 @@ impl<'a> Context<'a> {
     #[inline(always)]
     pub(crate) fn is_slab(self) -> bool {
         // SAFETY: live by the promise of `at`.
-        unsafe { (*self.context).type_ == pg_sys::NodeTag::T_SlabContext }
+        unsafe { (*self.context).type_ == NodeTag::T_SlabContext }
+    }
+
+    /// The bytes of a live chunk that can be written to; none where chunks do not know. In 15 the header of a Generation's has its
+    /// block as well (`GenerationChunk` in generation.c).
+    #[inline(always)]
+    pub(crate) fn usable_of(self, chunk: usize) -> Option<usize> {
+        // SAFETY: live by the promise of `at`.
+        let has_block = HEADER_HAS_CONTEXT && unsafe { (*self.context).type_ } == NodeTag::T_GenerationContext;
+        let header = CHUNK_HEADER + if has_block { size_of::<usize>() } else { 0 };
+        (self.space_of(chunk) as usize).checked_sub(header)
     }
 
     /// Where its name is.

@@ -31,6 +31,11 @@ impl Names {
         context.names(|name| names.push(name.as_bytes()));
     }
 
+    /// Whether there are none: those of TopMemoryContext, or of one that is being deleted.
+    pub(crate) fn are_none(&self) -> bool {
+        self.length == 0
+    }
+
     /// Copies names, from the inside out.
     #[cfg(test)]
     pub(crate) fn set<'a>(&mut self, names: impl IntoIterator<Item = &'a CStr>) {

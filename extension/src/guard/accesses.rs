@@ -3,6 +3,7 @@
 //! They are noted inside the allocator and from signal handlers: nothing is allocated, and there is an end to them. The same one
 //! over and over is noted once, and counted.
 
+use memcheck_core::path::TOP_MEMORY_CONTEXT;
 use memcheck_core::{Access, Act, CheckKind, ContextPath, Finding};
 
 use crate::contexts::Names;
@@ -76,13 +77,18 @@ impl Accesses {
         self.length += 1;
     }
 
+    /// Something cannot be guarded, for want of room.
+    pub(super) fn loses(&mut self) {
+        self.not_recorded += 1;
+    }
+
     /// Whether there are any.
     #[inline(always)]
     pub(crate) fn are_there(&self) -> bool {
         self.length > 0
     }
 
-    /// How many found no room, since tracing began.
+    /// How many found no room, and how much is not guarded.
     pub(crate) fn not_recorded(&self) -> u64 {
         self.not_recorded
     }
@@ -104,6 +110,7 @@ impl Accesses {
                 released: place(seen.released),
             };
             let path = match seen.context {
+                Some(names) if names.are_none() => ContextPath::new([TOP_MEMORY_CONTEXT]),
                 Some(names) => ContextPath::new(names.outermost_first()),
                 None => ContextPath::heap(),
             };

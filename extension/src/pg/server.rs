@@ -161,6 +161,8 @@ unsafe extern "C-unwind" {
 
     // mcxt.c: the chunk with its header.
     pub(crate) fn GetMemoryChunkSpace(chunk: *mut c_void) -> usize;
+    pub(crate) fn pfree(chunk: *mut c_void);
+    pub(crate) fn repalloc(chunk: *mut c_void, size: usize) -> *mut c_void;
 
     // bump.c
     #[cfg(any(feature = "pg17", feature = "pg18"))]

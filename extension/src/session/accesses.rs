@@ -7,8 +7,17 @@ use super::Session;
 use crate::wrap;
 
 impl Session {
+    /// Looks at all that is guarded, and gives back what is kept: contexts hold what they would hold without a guard then.
+    pub(super) fn look_at_guarded(&mut self) {
+        if wrap::is_on() {
+            wrap::with(|chain| chain.guard.check());
+            wrap::empty_guard();
+        }
+    }
+
     /// Takes what has been noted since it was last taken.
     pub(super) fn take_accesses(&mut self) -> Vec<Finding> {
+        self.look_at_guarded();
         let taken = wrap::with(|chain| {
             let found = chain.guard.accesses.findings(&chain.places());
             chain.guard.accesses.clear();

@@ -179,6 +179,7 @@ impl Session {
                 if serial == Walker::NO_SERIAL || !room::push(&mut bracket.known, serial) {
                     return bracket.leftovers.loses();
                 }
+                wrap::empty_guard_in(context.address());
                 bracket.leftovers.add(path, Totals { objects: 1, ..context.totals() });
                 if wrap::is_on() {
                     wrap::with(|chain| {
@@ -243,6 +244,7 @@ impl Session {
         if bracket.own {
             return;
         }
+        wrap::empty_guard();
         let terms = plain_terms();
         if let Some(since) = bracket.since.filter(|_| wrap::is_on()) {
             let walker = &mut self.walker;

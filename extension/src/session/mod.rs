@@ -119,6 +119,7 @@ fn report_lost(number: u64) {
 impl Session {
     /// The tree as it is now: by the ledger where allocations are traced, by a walk where not.
     fn census(&mut self, moment: Moment) -> Census {
+        self.look_at_guarded();
         let walker = &mut self.walker;
         let traced = || wrap::with(|chain| chain.ledger.booked().census(walker, moment));
         match wrap::is_on().then(traced).flatten() {

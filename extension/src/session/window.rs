@@ -148,7 +148,9 @@ fn not_recorded() -> u64 {
 
 /// Ends a step of a ladder, and begins the next one. At 0 rows there was none.
 fn step(walker: &mut Walker, rows: u64) -> Option<Rung> {
+    wrap::empty_guard();
     let peaks = wrap::with(|chain| {
+        chain.guard.keep_sizes();
         let peaks = (rows > 0).then(|| chain.ledger.booked().peaks(walker));
         chain.ledger.booked().start_step();
         peaks

@@ -3,7 +3,7 @@
 use super::stacks::Origin;
 use super::{HEAP, Ledger};
 use crate::contexts::Context;
-use crate::link::{Link, Request, Room};
+use crate::link::{By, Link, Request, Room};
 
 impl Link for Ledger {
     #[inline(always)]
@@ -27,7 +27,7 @@ impl Link for Ledger {
     }
 
     #[inline(always)]
-    fn release(&mut self, room: Room, chunk: usize) -> bool {
+    fn release(&mut self, room: Room, chunk: usize, _by: By) -> bool {
         match room {
             Room::Context(_) => self.journal.freed(&mut self.live, chunk),
             Room::Heap => drop(self.heap.remove(chunk)),
@@ -36,12 +36,12 @@ impl Link for Ledger {
     }
 
     #[inline(always)]
-    fn reset(&mut self, context: usize) {
+    fn reset(&mut self, context: usize, _by: By) {
         self.live.reset_context(context);
     }
 
     #[inline(always)]
-    fn delete(&mut self, context: usize) {
+    fn delete(&mut self, context: usize, _by: By) {
         // SAFETY: it is deleted after this.
         let context = unsafe { Context::at(context) };
         self.empties(context);

@@ -11,6 +11,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
 
 use memcheck_core::census::PathId;
 use pgrx::pg_sys::{self, MemoryContext};
@@ -18,8 +19,10 @@ use pgrx::pg_sys::{self, MemoryContext};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
 use crate::contexts::{Context, Walker};
-use crate::guard::Guard;
-use crate::link::{Before, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room, is_served};
+use crate::guard::redzones::{Due, HAS_THREADS};
+use crate::guard::{Guard, Held};
+use crate::link::{Before, By, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room, is_served};
+use crate::pg::server;
 use crate::stack::calls::{self, Note};
 use crate::stack::{Found, Registers, Stack};
 use crate::trace::stacks::Origin;
@@ -110,7 +113,11 @@ fn guard_while_off<'a>() -> Option<&'a mut Guard> {
 /// As [`in_wrapper`], for the functions of malloc's family: none in a thread of a target's own.
 #[inline(always)]
 fn in_heap_function<'a>() -> Option<&'a mut Chain> {
-    if calls::is_this_thread() { in_wrapper() } else { None }
+    if calls::is_this_thread() {
+        return in_wrapper();
+    }
+    HAS_THREADS.store(true, Ordering::Relaxed);
+    None
 }
 
 impl Chain {
@@ -142,9 +149,9 @@ impl Chain {
     }
 
     #[inline(always)]
-    fn release(&mut self, room: Room, chunk: usize) -> bool {
+    fn release(&mut self, room: Room, chunk: usize, by: By) -> bool {
         let mut taken = false;
-        each_link!(self, link => taken |= link.release(room, chunk));
+        each_link!(self, link => taken |= link.release(room, chunk, by));
         taken
     }
 }
@@ -299,14 +306,16 @@ pub(super) fn observe(context: MemoryContext) {
 #[inline(always)]
 pub(super) fn reallocate(
     from: Registers,
-    context: MemoryContext,
+    context: impl FnOnce() -> MemoryContext,
     chunk: *mut c_void,
     size: usize,
     limits: Limits,
     make: impl FnOnce(usize) -> *mut c_void,
-    refuse: impl FnOnce() -> *mut c_void,
+    refuse: impl FnOnce(MemoryContext) -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_wrapper() else { return make(size) };
+    let held = chain.guard.hold(chunk.addr());
+    let context = context();
     let make = observing(chain.ledger.counts_peaks(), context, make);
     let own = match chain.stack.under_way(from, context) {
         Some(newest) => match site!(chain, from, attribute(newest, context)) {
@@ -315,35 +324,123 @@ pub(super) fn reallocate(
         },
         None => 0,
     };
-    if own != 0 {
+    if own != 0 && held != Held::Kept {
         given_back(chain, context, chunk, |_| own);
     }
     let origin = if own != 0 { origin(chain, from, own) } else { chain.ledger.origin_of(chunk.addr()) };
     let (site, stack) = (origin.site(), origin.stack());
     if site == 0 {
+        chain.guard.lets_go(chunk.addr());
         return make(size);
     }
     let room = Room::Context(context.addr());
     let request = Request { room, size, alignment: MAXALIGN, site, stack, chunk: chunk.addr() };
-    serve(chain, request, limits, make, refuse)
+    serve(chain, request, limits, make, || refuse(context))
 }
 
 /// A chunk of a context is given back. Whether a link has taken it.
 #[inline(always)]
 pub(super) fn free(from: Registers, chunk: *mut c_void, context: impl FnOnce() -> MemoryContext) -> bool {
     let Some(chain) = in_wrapper() else { return free_while_off(Room::Context(0), chunk) };
+    let held = chain.guard.hold(chunk.addr());
+    let mut by = By::NOBODY;
     if let Some(newest) = chain.stack.at_work(from) {
         let context = context();
-        given_back(chain, context, chunk, |chain| site!(chain, from, attribute(newest, context)));
+        if held != Held::Kept {
+            given_back(chain, context, chunk, |chain| site!(chain, from, attribute(newest, context)));
+        }
+        if held != Held::No {
+            by = who(chain, from, |chain| site!(chain, from, attribute(newest, context)));
+        }
     }
     // The context is in the chunk's header, where no link has asked for it yet.
-    chain.release(Room::Context(0), chunk.addr())
+    let is_taken = chain.release(Room::Context(0), chunk.addr(), by);
+    if is_taken {
+        give_back(|chain| chain.guard.due(false));
+    }
+    is_taken
+}
+
+/// Who gives something back that a link asks about.
+#[inline(always)]
+fn who(chain: &mut Chain, from: Registers, site: impl FnOnce(&mut Chain) -> u32) -> By {
+    match site(chain) {
+        0 => By::NOBODY,
+        site => By { site, stack: origin(chain, from, site).stack() },
+    }
+}
+
+/// Whether the context of a chunk is to be observed when it is given back; then its header can be read.
+#[inline(always)]
+pub(super) fn is_observed(chunk: *mut c_void) -> bool {
+    in_wrapper().is_some_and(|chain| {
+        let is_observed = chain.ledger.counts_peaks();
+        if is_observed {
+            chain.guard.hold(chunk.addr());
+        }
+        is_observed
+    })
+}
+
+/// A target gives a chunk to pfree or repalloc. Whether it is one of malloc's, and is not to come there. Its header can be read.
+#[inline(always)]
+pub(super) fn is_of_heap(from: Registers, chunk: *mut c_void) -> bool {
+    let Some(chain) = in_wrapper() else { return false };
+    chain.guard.hold(chunk.addr());
+    if chain.guard.is_of_heap(chunk.addr()) != Some(true) {
+        return false;
+    }
+    let by = who(chain, from, |chain| site!(chain, from, attribute_heap()));
+    chain.guard.is_mismatched(chunk.addr(), by);
+    true
+}
+
+/// The size that a chunk of malloc's was requested with, where that is guarded.
+#[inline(always)]
+pub(super) fn requested(chunk: *mut c_void) -> Option<usize> {
+    in_heap_function()?.guard.requested(chunk.addr())
+}
+
+/// Gives back in earnest what the guard has kept, past the chain: all links were told when it was given back to that.
+#[inline(always)]
+fn give_back(next: impl Fn(&mut Chain) -> Option<Due>) {
+    while let Some(chain) = in_wrapper()
+        && let Some(due) = next(chain)
+    {
+        free_past_chain(due);
+    }
+}
+
+#[inline(never)]
+fn free_past_chain(due: Due) {
+    let chunk = std::ptr::with_exposed_provenance_mut::<c_void>(due.address);
+    switch(false);
+    // SAFETY: a live chunk of either allocator, whose owner has given it back.
+    unsafe {
+        if due.is_of_heap {
+            libc::free(chunk);
+        } else {
+            server::pfree(chunk);
+        }
+    }
+    switch(true);
+}
+
+/// Everything that the guard has kept is given back in earnest, so that contexts hold what is live in them and nothing else.
+/// Outside of wrappers.
+pub(crate) fn empty_guard() {
+    give_back(|chain| chain.guard.due(true));
+}
+
+/// The same of what is in one context.
+pub(crate) fn empty_guard_in(context: usize) {
+    give_back(|chain| chain.guard.due_in(context));
 }
 
 /// A chunk is given back while the chain is off. Whether it was the guard's.
 #[inline(always)]
 fn free_while_off(room: Room, chunk: *mut c_void) -> bool {
-    guard_while_off().is_some_and(|guard| guard.release(room, chunk.addr()))
+    guard_while_off().is_some_and(|guard| guard.release(room, chunk.addr(), By::NOBODY))
 }
 
 /// A target gives a chunk back, or has it replaced by a larger one. Where it was there before what is judged, that stands
@@ -365,23 +462,39 @@ fn given_back(chain: &mut Chain, context: MemoryContext, chunk: *mut c_void, sit
 /// A context is reset.
 #[inline(always)]
 pub(super) fn reset(from: Registers, context: MemoryContext) {
+    empty_guard_in(context.addr());
     if let Some(chain) = in_wrapper() {
         if chain.stack.at_work(from).is_some() {
             // SAFETY: the allocator's wrappers are given a live context.
             chain.ledger.empties(unsafe { Context::at(context.addr()) });
         }
-        each_link!(chain, link => link.reset(context.addr()));
+        let by = who_empties(chain, from, context);
+        each_link!(chain, link => link.reset(context.addr(), by));
     } else if let Some(guard) = guard_while_off() {
-        guard.reset(context.addr());
+        guard.reset(context.addr(), By::NOBODY);
     }
 }
 
 /// A context is deleted.
-pub(super) fn delete(context: MemoryContext) {
+pub(super) fn delete(from: Registers, context: MemoryContext) {
+    empty_guard_in(context.addr());
     if let Some(chain) = in_wrapper() {
-        each_link!(chain, link => link.delete(context.addr()));
+        let by = who_empties(chain, from, context);
+        each_link!(chain, link => link.delete(context.addr(), by));
     } else if let Some(guard) = guard_while_off() {
-        guard.delete(context.addr());
+        guard.delete(context.addr(), By::NOBODY);
+    }
+}
+
+/// Who resets or deletes a context, where a link asks about it.
+#[inline(always)]
+fn who_empties(chain: &mut Chain, from: Registers, context: MemoryContext) -> By {
+    if !chain.guard.asks_who_empties(context.addr()) {
+        return By::NOBODY;
+    }
+    match chain.stack.at_work(from) {
+        Some(newest) => who(chain, from, |chain| site!(chain, from, attribute(newest, context))),
+        None => By::NOBODY,
     }
 }
 
@@ -419,15 +532,29 @@ pub(super) fn reallocate_heap(
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
     let Some(chain) = in_heap_function() else { return make(size) };
-    if size == 0 {
-        let is_taken = chain.release(Room::Heap, chunk.addr());
-        return if is_taken { std::ptr::null_mut() } else { make(size) };
-    }
+    let held = chain.guard.hold(chunk.addr());
     let own = site!(chain, from, attribute_heap());
-    given_back_to_heap(chain, chunk, |_| own);
+    if chain.guard.is_of_heap(chunk.addr()) == Some(false) {
+        let by = if own != 0 { who(chain, from, |_| own) } else { By::NOBODY };
+        chain.guard.is_mismatched(chunk.addr(), by);
+        // SAFETY: a live chunk of a context.
+        return if size == 0 { std::ptr::null_mut() } else { unsafe { server::repalloc(chunk, size) } };
+    }
+    if size == 0 {
+        let by = if own != 0 { who(chain, from, |_| own) } else { By::NOBODY };
+        if chain.release(Room::Heap, chunk.addr(), by) {
+            give_back(|chain| chain.guard.due(false));
+            return std::ptr::null_mut();
+        }
+        return make(size);
+    }
+    if held != Held::Kept {
+        given_back_to_heap(chain, chunk, |_| own);
+    }
     let origin = if own != 0 { origin(chain, from, own) } else { chain.ledger.heap.origin_of(chunk.addr()) };
     let (site, stack) = (origin.site(), origin.stack());
     if site == 0 {
+        chain.guard.lets_go(chunk.addr());
         return make(size);
     }
     let alignment = MALLOC_ALIGNMENT;
@@ -442,8 +569,19 @@ pub(super) fn free_heap(from: Registers, chunk: *mut c_void) -> bool {
         // What another thread frees stays as it is.
         return is_served(chunk.addr()) && (!calls::is_this_thread() || free_while_off(Room::Heap, chunk));
     };
-    given_back_to_heap(chain, chunk, |chain| site!(chain, from, attribute_heap()));
-    chain.release(Room::Heap, chunk.addr())
+    let held = chain.guard.hold(chunk.addr());
+    if held != Held::Kept && chain.guard.is_of_heap(chunk.addr()) != Some(false) {
+        given_back_to_heap(chain, chunk, |chain| site!(chain, from, attribute_heap()));
+    }
+    let mut by = By::NOBODY;
+    if held != Held::No {
+        by = who(chain, from, |chain| site!(chain, from, attribute_heap()));
+    }
+    let is_taken = chain.release(Room::Heap, chunk.addr(), by);
+    if is_taken {
+        give_back(|chain| chain.guard.due(false));
+    }
+    is_taken
 }
 
 /// As [`given_back`].

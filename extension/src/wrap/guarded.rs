@@ -6,7 +6,7 @@ use pgrx::pg_sys::MemoryContext;
 
 use super::chain::with;
 use crate::guard::pages::Pages;
-use crate::link::{Link, Room, is_served};
+use crate::link::{By, Link, Room, is_served};
 use crate::stack::calls;
 
 /// Asks the guard about a chunk, if it is one that it has served.
@@ -45,7 +45,7 @@ pub(super) fn moved_out(
     if !made.is_null() {
         // SAFETY: both are live, and of those sizes at least.
         unsafe { std::ptr::copy_nonoverlapping(chunk.cast::<u8>(), made.cast(), before.min(size)) };
-        with(|chain| chain.guard.release(room, chunk.addr()));
+        with(|chain| chain.guard.release(room, chunk.addr(), By::NOBODY));
     }
     made
 }
@@ -68,9 +68,4 @@ pub(super) fn moved_out_of_heap(chunk: *mut c_void, size: usize) -> Option<*mut 
         unsafe { libc::process_vm_readv(libc::getpid(), &part(made), 1, &part(chunk), 1, 0) };
     }
     Some(made)
-}
-
-/// Bytes that a chunk of the heap may be used for; none where the guard has not served it.
-pub(super) fn size_in_heap(chunk: *mut c_void) -> Option<usize> {
-    if calls::is_this_thread() { ask(chunk, |pages| pages.size(chunk.addr())) } else { None }
 }

@@ -6,8 +6,8 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::chain::{allocate_heap, free_heap, reallocate_heap};
-use super::guarded::{moved_out_of_heap, size_in_heap};
+use super::chain::{allocate_heap, free_heap, reallocate_heap, requested};
+use super::guarded::moved_out_of_heap;
 use super::hooked::hooked;
 use crate::link::MALLOC_ALIGNMENT;
 use crate::stack::Registers;
@@ -125,8 +125,9 @@ hooked! {
         }
     }
 
+    /// Whoever asks may write to all of it, which is less than there is where it is guarded.
     fn malloc_usable_size(chunk: *mut c_void) -> usize {
         // SAFETY: as in `malloc`.
-        size_in_heap(chunk).unwrap_or_else(|| unsafe { libc::malloc_usable_size(chunk) })
+        requested(chunk).unwrap_or_else(|| unsafe { libc::malloc_usable_size(chunk) })
     }
 }

@@ -46,7 +46,7 @@ macro_rules! hooked {
     (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($($result:ty)?) $body:block) => {
         $(#[doc = $doc])*
         #[allow(non_snake_case)]
-        unsafe extern "C-unwind" fn $name($($argument: $type),*) $(-> $result)? $body
+        pub(super) unsafe extern "C-unwind" fn $name($($argument: $type),*) $(-> $result)? $body
     };
 }
 pub(super) use hooked;

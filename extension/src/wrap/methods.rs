@@ -205,7 +205,7 @@ unsafe extern "C-unwind" fn reset<const KIND: usize>(context: pg_sys::MemoryCont
 }
 
 unsafe extern "C-unwind" fn delete<const KIND: usize>(context: pg_sys::MemoryContext) {
-    chain::delete(context);
+    chain::delete(Registers::here(), context);
     if let Some(delete) = original::<KIND>().delete_context {
         // SAFETY: called as the server called us.
         unsafe { delete(context) };
@@ -294,7 +294,7 @@ macro_rules! array_of_tables {
         pub(super) unsafe extern "C-unwind" fn free<const KIND: usize>(chunk: *mut c_void) {
             // SAFETY: as in `alloc`; the chunk is live until it is freed.
             let context = move || unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
-            let observed = chain::counts_peaks().then(context);
+            let observed = chain::is_observed(chunk).then(context);
             if !chain::free(Registers::here(), chunk, context) {
                 // SAFETY: as in `alloc`.
                 unsafe { (original::<KIND>().free_p.unwrap_unchecked())(chunk) };
@@ -310,10 +310,10 @@ macro_rules! array_of_tables {
             $($flag: std::ffi::c_int)?
         ) -> *mut c_void {
             // SAFETY: as in `alloc`; the chunk is live until it is reallocated.
-            let context = unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
+            let context = move || unsafe { (original::<KIND>().get_chunk_context.unwrap_unchecked())(chunk) };
             // SAFETY: as in `alloc`.
             let make = move |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(chunk, size $(, $flag)?) };
-            let refuse = move || refused(context, size $(, $flag)?);
+            let refuse = move |context| refused(context, size $(, $flag)?);
             chain::reallocate(Registers::here(), context, chunk, size, limits::<KIND>($($flag)?), make, refuse)
         }
 
@@ -378,9 +378,9 @@ macro_rules! array_of_tables {
                     unsafe { (original::<SLAB_KIND>().realloc.unwrap_unchecked())(make(fixed), size $(, $flag)?) }
                 };
             }
-            let refuse = move || refused(context, size $(, $flag)?);
+            let refuse = move |context| refused(context, size $(, $flag)?);
             let make = move |size| guarded::moved_out(chunk, size, make, Room::Context(context.addr()));
-            chain::reallocate(Registers::here(), context, chunk, size, limits::<0>($($flag)?), make, refuse)
+            chain::reallocate(Registers::here(), || context, chunk, size, limits::<0>($($flag)?), make, refuse)
         }
 
         unsafe extern "C-unwind" fn context_of_guarded(chunk: *mut c_void) -> pg_sys::MemoryContext {

@@ -50,11 +50,12 @@ pub(super) unsafe extern "C-unwind" fn alloc<const KIND: usize>(
 }
 
 pub(super) unsafe extern "C-unwind" fn free<const KIND: usize>(context: pg_sys::MemoryContext, chunk: *mut c_void) {
+    let is_observed = chain::is_observed(chunk);
     if !chain::free(Registers::here(), chunk, || context) {
         // SAFETY: as in `alloc`.
         unsafe { (original::<KIND>().free_p.unwrap_unchecked())(context, chunk) };
     }
-    if chain::counts_peaks() {
+    if is_observed {
         chain::observe(context);
     }
 }
@@ -68,7 +69,7 @@ pub(super) unsafe extern "C-unwind" fn realloc<const KIND: usize>(
     // SAFETY: as in `alloc`.
     let make = move |size| unsafe { (original::<KIND>().realloc.unwrap_unchecked())(context, chunk, size) };
     if guarded::whose(chunk).is_none() {
-        return chain::reallocate(from, context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut);
+        return chain::reallocate(from, || context, chunk, size, huge::<KIND>(), make, |_| std::ptr::null_mut());
     }
     if KIND == SLAB_KIND {
         // It gives the chunk back or fails, and looks at nothing but the size (`SlabRealloc` in slab.c).
@@ -77,7 +78,7 @@ pub(super) unsafe extern "C-unwind" fn realloc<const KIND: usize>(
     // SAFETY: as in `alloc`.
     let anew = move |size| unsafe { (original::<KIND>().alloc.unwrap_unchecked())(context, size) };
     let make = move |size| guarded::moved_out(chunk, size, anew, Room::Context(context.addr()));
-    chain::reallocate(from, context, chunk, size, huge::<KIND>(), make, std::ptr::null_mut)
+    chain::reallocate(from, || context, chunk, size, huge::<KIND>(), make, |_| std::ptr::null_mut())
 }
 
 /// What a chunk takes of its context.

@@ -13,6 +13,7 @@ mod created;
 mod dsm;
 mod ends;
 pub(crate) mod faults;
+mod given_back;
 mod guarded;
 mod heap;
 mod hooked;
@@ -25,5 +26,5 @@ mod tests;
 #[cfg(feature = "test_links")]
 mod trial;
 
-pub(crate) use chain::{is_on, switch, with};
+pub(crate) use chain::{empty_guard, empty_guard_in, is_on, switch, with};
 pub(crate) use switch::{Refused, is_of, prepare, refresh, start, stop};

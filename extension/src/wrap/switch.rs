@@ -78,6 +78,12 @@ pub(crate) fn start(targets: Targets, by_calls: bool) -> Result<(), Refused> {
 
 /// Switches it off. What was recorded can still be read.
 pub(crate) fn stop() {
+    if is_on() {
+        with(|chain| chain.guard.check());
+        chain::empty_guard();
+        // Nobody tells of what goes from now on.
+        with(|chain| chain.guard.forget());
+    }
     chain::switch(false);
     if let Some(fittings) = fittings() {
         fittings.changes.undo(&modules::loaded());

@@ -246,7 +246,6 @@ impl Pages {
 
     /// Whether chunks of a context are here, so that it is of interest who empties it.
     #[inline(always)]
-    #[expect(dead_code, reason = "for who notes where a context is emptied")]
     pub(crate) fn are_in(&self, context: usize) -> bool {
         self.ground
             .as_ref()
