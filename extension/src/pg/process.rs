@@ -39,9 +39,9 @@ pub(crate) fn is_parallel_worker() -> bool {
 
 /// The process that a parallel worker works for.
 pub(crate) fn leader() -> Option<i32> {
-    // SAFETY: every process that executes has a PGPROC; a worker is a member of its leader's lock group before it runs
-    // anything (`BecomeLockGroupMember` in proc.c), and a PGPROC is never unmapped.
-    unsafe { (*pg_sys::MyProc).lockGroupLeader.as_ref() }.map(|leader| leader.pid)
+    // SAFETY: every process that executes has a PGPROC, until it gives it up at its end (`ProcKill` in proc.c); a worker is a member of
+    // its leader's lock group before it runs anything (`BecomeLockGroupMember`), and a PGPROC is never unmapped.
+    unsafe { pg_sys::MyProc.as_ref()?.lockGroupLeader.as_ref() }.map(|leader| leader.pid)
 }
 
 /// Whether that is a process of the server: a backend, a worker with a database connection, or one of the server's own

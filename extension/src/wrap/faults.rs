@@ -16,7 +16,9 @@ pub(crate) fn targets(show: &mut dyn FnMut(&Targets)) {
 pub(crate) fn touches(touch: &Touch) -> Option<Touched> {
     with(|chain| {
         let chunk = chain.guard.pages.describe(touch.address)?;
-        let act = if chunk.is_header(touch.address) { Some(Act::Release) } else { touch.act };
+        // The server looks before a chunk that it is to free; a target that does so itself has gone astray.
+        let is_targets = touch.stack.first() == Some(&touch.place);
+        let act = if chunk.is_header(touch.address) && !is_targets { Some(Act::Release) } else { touch.act };
         let ledger = &mut chain.ledger;
         let site = if touch.place == 0 { 0 } else { ledger.sites.number(touch.place, touch.place) };
         let at = if site == 0 {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use memcheck_core::golden::row::Observed;
-use memcheck_core::{Act, ContextPath, Frame, Site, detail};
+use memcheck_core::{Act, CheckKind, ContextPath, Frame, Site, detail};
 
 use super::line::{Line, Tone};
 use crate::symbols::is_runtime;
@@ -14,15 +14,17 @@ const WIDTH: usize = 80;
 const CALLERS: usize = 8;
 
 const ALLOCATED: &str = "allocated at";
+const DIED: &str = "at";
 const FROM: &str = "from";
 const FREED: &str = "freed at";
 
 /// All that is known of where a violation comes from.
 pub(super) fn of(observed: &Observed, indent: usize) -> Vec<Line> {
-    let Some(access) = &observed.access else {
-        return observed.site.iter().flat_map(|site| lines(site, indent)).collect();
-    };
     let row = &observed.row;
+    let Some(access) = &observed.access else {
+        let verb = if row.check == CheckKind::Crash { DIED } else { ALLOCATED };
+        return observed.site.iter().flat_map(|site| place(verb, site, indent)).collect();
+    };
     let is_in_heap = row.subject == ContextPath::heap().to_string();
     let what = Line::new(Tone::Origin, indent, detail::act(row.check, access, is_in_heap));
     let verb = match access.act {

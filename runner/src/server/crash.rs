@@ -1,6 +1,7 @@
 //! Processes of a server that ended as none should, as its postmaster reports them in the log.
 
 use std::fmt;
+use std::path::Path;
 
 use memcheck_core::Site;
 
@@ -41,7 +42,11 @@ impl fmt::Display for Culprit {
         if let Some(Site { frame, .. }) = &self.site {
             let suffix = if frame.library == "postgres" { "" } else { ".so" };
             write!(f, " in {}{suffix}+{:#x}", frame.library, frame.offset)?;
-            let line = frame.line.as_ref().map(|line| format!("{}:{}", line.file, line.number));
+            let line = frame.line.as_ref().map(|line| {
+                let path = Path::new(&line.file);
+                let file = if path.is_absolute() { path.file_name().map(Path::new) } else { None };
+                format!("{}:{}", file.unwrap_or(path).display(), line.number)
+            });
             let known: Vec<&str> = frame.symbol.iter().chain(&line).map(String::as_str).collect();
             if !known.is_empty() {
                 write!(f, " ({})", known.join(", "))?;

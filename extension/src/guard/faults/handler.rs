@@ -278,11 +278,13 @@ impl Armed {
     fn outcome(&self, report: &Report, found: &Found, held: Held, sp: usize, blocked: u64) -> Outcome {
         let wanted = match policy() {
             Policy::Report => return Outcome::Died,
-            Policy::Error if held::works_for_client() && !held::is_ending() => Outcome::Error,
+            Policy::Error if held::works_for_client() => Outcome::Error,
             Policy::Error | Policy::Fatal => Outcome::Fatal,
         };
         let is_threaded = self.is_single_threaded.is_some_and(|single| *single == 0);
         let stays = held != Held::Nothing
+            // Nobody would hear of it.
+            || held::is_ending()
             || found.place == 0
             // It has given up by itself: a PANIC, or an assertion.
             || found.is_left_to_server && report.signal == libc::SIGABRT
