@@ -50,6 +50,7 @@ pub extern "C-unwind" fn _PG_init() {
     guc::register();
     shmem::register();
     hooks::register();
+    scenario::begin_workers();
     pg::exit::watch();
     guard::faults::prepare();
     wrap::prepare();

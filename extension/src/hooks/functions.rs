@@ -9,6 +9,7 @@
 
 use crate::pg::functions::{Handler, on_call};
 use crate::stack::calls;
+use crate::wrap::storm;
 use crate::{session, wrap};
 
 pub(super) fn register() {
@@ -21,6 +22,8 @@ pub(super) fn register() {
         starts: |call| {
             calls::entered(call.slot, call.code);
             session::unless_busy(|session| session.function_starts(call));
+            // Between two calls, whatever else is evaluated may have looked something up.
+            storm::strike();
         },
         ends: |call, in_order| session::unless_busy(|session| session.function_ends(call, in_order)),
     });

@@ -16,6 +16,7 @@ use crate::pg::statements::Text;
 use crate::pg::transactions::is_in_transaction;
 use crate::pg::{ServerThread, guarded, is_top_level, statements};
 use crate::stack::calls;
+use crate::wrap::storm;
 use crate::{guc, session};
 
 struct Statements;
@@ -84,6 +85,7 @@ fn opens(text: Option<&CStr>) {
         transactions::watch_end();
         session::with(|session| session.statement_starts(text));
     });
+    storm::strike();
 }
 
 /// A statement of an observed session starts: is planned, or `executes`.

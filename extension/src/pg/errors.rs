@@ -25,6 +25,26 @@ impl Raised {
         unsafe { server::ReThrowError(self.0) }
     }
 
+    /// An ERROR that has come from elsewhere.
+    ///
+    /// # Safety
+    /// It was palloc'ed, whole, in a context of the caller's, and is nobody else's.
+    pub(super) unsafe fn of(error: *mut pg_sys::ErrorData) -> Self {
+        // SAFETY: by the caller's promise. It is told to whom the server tells an ERROR.
+        unsafe {
+            (*error).elevel = pg_sys::PGERROR as c_int;
+            (*error).output_to_server = true;
+            (*error).output_to_client = true;
+        }
+        Raised(error)
+    }
+
+    /// Whether it stands for a fault (SQLSTATE XXMEM).
+    pub(crate) fn is_fault(&self) -> bool {
+        // SAFETY: made by CopyErrorData, or as it would.
+        unsafe { (*self.0).sqlerrcode == sqlstate(*b"XXMEM") }
+    }
+
     /// Where it is.
     pub(super) fn address(&self) -> usize {
         self.0.addr()
@@ -116,6 +136,11 @@ pub(crate) fn out_of_memory(bytes: usize) {
     }
 }
 
+/// `MAKE_SQLSTATE` of elog.h
+fn sqlstate(code: [u8; 5]) -> c_int {
+    code.iter().rev().fold(0, |code, &byte| (code << 6) + (c_int::from(byte.wrapping_sub(b'0')) & 0x3f))
+}
+
 /// What is said of something that ends a statement, or this process.
 pub(crate) struct Said<'a> {
     /// SQLSTATE
@@ -134,9 +159,7 @@ pub(crate) struct Said<'a> {
 /// The frames up to the one that catches it are left by longjmp, and are not used any more.
 pub(crate) unsafe fn raise_from_anywhere(said: &Said, is_fatal: bool, is_other_stack: bool, on_the_way: fn()) -> ! {
     let level = if is_fatal { pg_sys::FATAL } else { pg_sys::PGERROR } as c_int;
-    // MAKE_SQLSTATE of elog.h
-    let code =
-        said.code.iter().rev().fold(0, |code, &byte| (code << 6) + (c_int::from(byte.wrapping_sub(b'0')) & 0x3f));
+    let code = sqlstate(said.code);
     let [message, detail, hint] = [said.message, said.detail, said.hint].map(CStr::as_ptr);
     let raise = || {
         // SAFETY: the format's argument is as it says, and texts are copied.

@@ -5,8 +5,11 @@
 //! few places or in many; those about shared memory are in [`crate::shmem`]. Each hands plain values to a handler that it is
 //! registered with, and goes on to whoever was registered before.
 
+pub(crate) mod background;
 pub(crate) mod build;
+pub(crate) mod caches;
 pub(crate) mod catcache;
+pub(crate) mod client;
 pub(crate) mod copied;
 pub(crate) mod dsm;
 pub(crate) mod dumps;

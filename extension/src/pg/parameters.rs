@@ -232,6 +232,19 @@ pub(crate) fn reserve_prefix(prefix: &'static CStr) {
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
 }
 
+/// The same as a superuser, whoever the session's role is.
+pub(crate) fn impose(name: &'static CStr, value: &'static CStr) {
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
 /// Sets a parameter for the session, as `SET` would. Raises an ERROR where that does.
 pub(crate) fn set(name: &'static CStr, value: &'static CStr) {
     // SAFETY: both strings live for ever; an ERROR is carried through this frame by pgrx.

@@ -112,6 +112,13 @@ pub(crate) fn interrupt(pid: i32) -> bool {
 
 /// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
 pub(crate) fn wait(time: Duration) -> bool {
+    let is_woken = nap(time);
+    pgrx::check_for_interrupts!();
+    is_woken
+}
+
+/// The same, whatever interrupts there are.
+pub(crate) fn nap(time: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: this backend's own latch.
     let woken = unsafe {
@@ -119,7 +126,6 @@ pub(crate) fn wait(time: Duration) -> bool {
         pg_sys::ResetLatch(pg_sys::MyLatch);
         woken
     };
-    pgrx::check_for_interrupts!();
     woken as u32 & pg_sys::WL_LATCH_SET != 0
 }
 

@@ -86,6 +86,74 @@ unsafe extern "C-unwind" {
 
     // postgres.c
     pub(crate) fn ProcessInterrupts();
+    /// The handler of SIGTERM. Only its address is taken.
+    pub(crate) fn die(signal: c_int);
+    pub(crate) fn pg_parse_query(text: *const c_char) -> *mut pg_sys::List;
+    pub(crate) fn pg_analyze_and_rewrite_fixedparams(
+        statement: *mut pg_sys::RawStmt,
+        text: *const c_char,
+        types: *const pg_sys::Oid,
+        count: c_int,
+        environment: *mut pg_sys::QueryEnvironment,
+    ) -> *mut pg_sys::List;
+    pub(crate) fn pg_plan_queries(
+        queries: *mut pg_sys::List,
+        text: *const c_char,
+        cursor_options: c_int,
+        params: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::List;
+    pub(crate) fn analyze_requires_snapshot(statement: *mut pg_sys::RawStmt) -> bool;
+    pub(crate) fn CreateCommandTag(statement: *mut pg_sys::Node) -> pg_sys::CommandTag::Type;
+    pub(crate) fn pgstat_report_activity(state: pg_sys::BackendState::Type, text: *const c_char);
+
+    // snapmgr.c
+    pub(crate) fn GetTransactionSnapshot() -> pg_sys::Snapshot;
+    pub(crate) fn PushActiveSnapshot(snapshot: pg_sys::Snapshot);
+    pub(crate) fn PopActiveSnapshot();
+
+    // portalmem.c, pquery.c, dest.c, printtup.c
+    pub(crate) fn CreatePortal(name: *const c_char, may_exist: bool, silently: bool) -> pg_sys::Portal;
+    pub(crate) fn PortalDefineQuery(
+        portal: pg_sys::Portal,
+        statement: *const c_char,
+        text: *const c_char,
+        tag: pg_sys::CommandTag::Type,
+        plans: *mut pg_sys::List,
+        cached: *mut pg_sys::CachedPlan,
+    );
+    pub(crate) fn PortalStart(
+        portal: pg_sys::Portal,
+        params: pg_sys::ParamListInfo,
+        flags: c_int,
+        snapshot: pg_sys::Snapshot,
+    );
+    #[cfg(not(feature = "pg18"))]
+    pub(crate) fn PortalRun(
+        portal: pg_sys::Portal,
+        count: c_long,
+        is_top_level: bool,
+        run_once: bool,
+        destination: *mut pg_sys::DestReceiver,
+        other: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    ) -> bool;
+    #[cfg(feature = "pg18")]
+    pub(crate) fn PortalRun(
+        portal: pg_sys::Portal,
+        count: c_long,
+        is_top_level: bool,
+        destination: *mut pg_sys::DestReceiver,
+        other: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    ) -> bool;
+    pub(crate) fn PortalDrop(portal: pg_sys::Portal, is_top_commit: bool);
+    pub(crate) fn ExecutorRewind(query: *mut pg_sys::QueryDesc);
+    pub(crate) fn CreateDestReceiver(destination: pg_sys::CommandDest::Type) -> *mut pg_sys::DestReceiver;
+    pub(crate) fn SetRemoteDestReceiverParams(receiver: *mut pg_sys::DestReceiver, portal: pg_sys::Portal);
+
+    // pqmq.c
+    pub(crate) fn pq_redirect_to_shm_mq(segment: *mut pg_sys::dsm_segment, queue: *mut pg_sys::shm_mq_handle);
+    pub(crate) fn pq_parse_errornotice(message: *mut pg_sys::StringInfoData, error: *mut pg_sys::ErrorData);
 
     // version.c: `version()`, which looks at no argument.
     pub(crate) fn pgsql_version(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
@@ -118,6 +186,8 @@ unsafe extern "C-unwind" {
     // xact.c
     pub(crate) fn BeginInternalSubTransaction(name: *const c_char);
     pub(crate) fn RollbackAndReleaseCurrentSubTransaction();
+    pub(crate) fn StartTransactionCommand();
+    pub(crate) fn CommitTransactionCommand();
 
     // syscache.c
     pub(crate) fn SearchSysCache1(cache: c_int, key: pg_sys::Datum) -> pg_sys::HeapTuple;
@@ -128,6 +198,9 @@ unsafe extern "C-unwind" {
         is_null: *mut bool,
     ) -> pg_sys::Datum;
     pub(crate) fn ReleaseSysCache(tuple: pg_sys::HeapTuple);
+
+    // inval.c
+    pub(crate) fn InvalidateSystemCaches();
 
     // mcxt.c
     pub(crate) fn MemoryContextReset(context: pg_sys::MemoryContext);

@@ -2,7 +2,11 @@
 //!
 //! All of it happens in one message and one transaction, so memory that lives that long counts as growth here. The marks
 //! leave out the first iteration where there are more: it is the one that fills caches.
+//!
+//! What may end the process that does it is done in background workers ([`worker`]).
 
+mod task;
+mod worker;
 mod workload;
 
 use memcheck_core::judge::growth;
@@ -13,6 +17,8 @@ use memcheck_core::{Phase, ScenarioKind, room, rows};
 
 use crate::pg::spi::Failure;
 use crate::session;
+pub(crate) use task::begin_workers;
+pub(crate) use worker::{LookedAt, NotRun};
 use workload::Workload;
 
 /// A call of `run_scenario()`.
@@ -23,8 +29,12 @@ pub(crate) struct Scenario {
     pub(crate) call: &'static Call,
     /// How often the workload runs; at least once.
     pub(crate) iterations: u64,
-    /// SQL, any number of statements that SPI can run.
+    /// SQL, any number of statements.
     pub(crate) workload: String,
+    /// How many workers run it at the same time, where it runs in workers.
+    pub(crate) workers: u32,
+    /// After how many iterations the context is reset that they run in, where it is.
+    pub(crate) reset_every: u64,
 }
 
 /// The ways in which a transaction block undoes a part of itself.
@@ -32,12 +42,12 @@ const WAYS: [Phase; 2] = [Phase::Savepoint, Phase::Error];
 /// Numbers of rows.
 const LADDER: [u64; 3] = [500, 1000, 2000];
 
-/// Runs a scenario, and puts what it finds into the ring and into the window it runs in.
+/// Runs a scenario, and puts what it finds into the ring and into the window it runs in. Gives how much was looked at elsewhere.
 ///
 /// # Errors
 ///
-/// What of the workload cannot be run.
-pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
+/// Why it cannot be run, or what of the workload cannot.
+pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
     session::with(|session| session.is_called());
     let around = session::with(|session| session.window_terms());
     let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
@@ -47,6 +57,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
         session::with(|session| session.judge_scenario(marks, ladder, rules, judge))
     };
     let workload = Workload::new(&scenario.workload);
+    let (mut looked_at, mut failure) = (Vec::new(), None);
     let findings = match scenario.call.runs {
         Runs::Repeated => judged(&repeat(scenario.iterations, || workload.execute())?, &[], &rules),
         Runs::Undone => {
@@ -59,10 +70,16 @@ pub(crate) fn run(scenario: &Scenario) -> Result<(), Failure> {
             by_way(ways)
         }
         Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
+        Runs::InWorkers => {
+            let found = worker::run(scenario, &rules)?;
+            (looked_at, failure) = (found.looked_at, found.failure);
+            found.findings
+        }
     };
     session::report(&findings);
-    session::with(|session| session.add_scenario(findings));
-    Ok(())
+    session::with(|session| session.add_scenario(findings, &looked_at));
+    // What was found before it failed is kept.
+    failure.map_or(Ok(looked_at), Err)
 }
 
 /// Runs something again and again, and sets marks.

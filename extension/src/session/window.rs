@@ -14,7 +14,7 @@ use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{CheckKind, Finding, Frame, room};
+use memcheck_core::{CheckKind, Finding, Frame, ScenarioKind, room};
 use pgrx::pg_sys::TimestampTz;
 
 use super::mode::reports;
@@ -29,7 +29,7 @@ use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
 use crate::shmem::ring;
 use crate::trace::{HeldStacks, Serial};
-use crate::wrap::{self, Refused};
+use crate::wrap::{self, Refused, storm};
 
 /// More marks than this are thinned out: every second one goes.
 pub(super) const MOST_MARKS: usize = 128;
@@ -279,6 +279,7 @@ impl Session {
         window.figures.traced = wrap::is_on().into();
         window.figures.workers_not_traced = (!told).into();
         window.figures.not_recorded = not_recorded();
+        storm::set(window.terms.scenario == ScenarioKind::InvalidationStorm);
         self.window = Some(window);
         self.take_note();
     }
@@ -451,14 +452,24 @@ impl Session {
     }
 
     /// Keeps findings of a scenario for the window it ran in, or as those of the last closed window if there is none.
-    pub(crate) fn add_scenario(&mut self, findings: Vec<Finding>) {
+    ///
+    /// `looked_at` are figures of windows in workers.
+    pub(crate) fn add_scenario(&mut self, findings: Vec<Finding>, looked_at: &[(Figures, Vec<Loaded>)]) {
         match self.own_window() {
             Some(window) => {
                 if room::make(&mut window.scenarios, findings.len()) {
                     window.scenarios.extend(findings);
                 }
             }
-            None => self.keep_closed(Closed { findings, ..Closed::default() }),
+            None => {
+                let sum = |name: &str| {
+                    let of = |figures: &Figures| figures.named().find(|(other, _)| *other == name).map(|(_, value)| value);
+                    Some(looked_at.iter().filter_map(|(figures, _)| of(figures)).sum())
+                };
+                let figures = Figures::read(sum).unwrap_or_default();
+                let targets = looked_at.first().map_or(Vec::new(), |(_, targets)| targets.clone());
+                self.keep_closed(Closed { findings, figures, targets, ..Closed::default() });
+            }
         }
     }
 
@@ -557,6 +568,7 @@ impl Session {
         let figures = self.figures_of(window);
         let loaded = || wrap::with(|chain| chain.stack.targets.loaded());
         let targets = wrap::is_on().then(loaded).flatten().unwrap_or_default();
+        storm::set(false);
         self.stop_leading();
         self.stop_tracing_for_window();
         if self.observed.is_some() {

@@ -4,10 +4,9 @@ use memcheck_core::scenario::{Clause, Runs};
 use memcheck_core::{ScenarioKind, rows};
 use pgrx::prelude::*;
 
-use super::{look_up_role, raise, raise_failure, refuse_untraced, require_preload};
-use crate::pg::spi::Failure;
-use crate::scenario::{self, Scenario};
-use crate::session;
+use super::{look_up_role, raise, raise_failure, refuse_untraced, require_preload, warn_of_gaps};
+use crate::scenario::{self, LookedAt, NotRun, Scenario};
+use crate::{fit, guc, session};
 
 /// What stands for an argument that is not given, since the function is STRICT.
 const NOT_GIVEN: i32 = -1;
@@ -31,27 +30,66 @@ fn run_scenario(
     info!("Running memory check scenario: {scenario_name}");
     info!("Iterations: {iterations}");
     info!("Workload: {workload}");
-    let failure = match scenario(scenario_name, iterations, workload, workers, reset_frequency) {
+    let done = match scenario(scenario_name, iterations, workload, workers, reset_frequency) {
         Ok(scenario) => run(&scenario),
         Err((message, hint)) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint.as_deref()),
     };
-    if let Some(failure) = failure {
-        raise_failure(failure);
+    match done {
+        Ok(looked_at) => looked_at.iter().for_each(|(figures, targets)| warn_of_gaps(figures, targets)),
+        Err(not_run) => raise_not_run(not_run),
     }
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations."
 }
 
 /// Runs a scenario, traced where it cannot do without.
-fn run(scenario: &Scenario) -> Option<Failure> {
+fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
+    if scenario.call.runs == Runs::InWorkers {
+        fit::require_portal();
+        if guc::traced_in_windows().is_none() {
+            refuse_untraced(scenario.kind);
+        }
+        return scenario::run(scenario);
+    }
     if !scenario.kind.description().needs_trace {
-        return scenario::run(scenario).err();
+        return scenario::run(scenario);
     }
     if !session::with(|session| session.trace_call()) {
         refuse_untraced(scenario.kind);
     }
-    let failure = scenario::run(scenario).err();
+    let done = scenario::run(scenario);
     session::with(|session| session.call_ends());
-    failure
+    done
+}
+
+/// Raises an ERROR that says why a scenario was not run to its end.
+fn raise_not_run(not_run: NotRun) -> ! {
+    match not_run {
+        NotRun::Workload(failure) => raise_failure(failure),
+        NotRun::NoPlace(most) => raise(
+            PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+            format!("no background worker can be started: all {most} of \"max_worker_processes\" are in use"),
+            Some(&format!(
+                "Run ALTER SYSTEM SET max_worker_processes = {}; and restart the server, or try again when others have \
+                 ended.",
+                most.saturating_mul(2).max(8)
+            )),
+        ),
+        NotRun::NoSegment => raise(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES,
+            "no background worker can be started: there are too many segments of dynamic shared memory",
+            Some("Try again when fewer parallel queries are under way."),
+        ),
+        NotRun::InTheWay => raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+            "the background worker waits for a lock that this transaction holds",
+            Some("Run COMMIT first: the worker has transactions of its own."),
+        ),
+        NotRun::Silent => raise(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            "the background worker has ended without a word",
+            Some("See the server's log, and ext_memcheck.faults()."),
+        ),
+    }
 }
 
 /// The scenario that is asked for, or message and hint of an ERROR.
@@ -88,7 +126,9 @@ fn scenario(
         let hint = "Put \":rows\" where the workload says how many rows there are.";
         return Err(("the workload is the same at every number of rows".to_owned(), Some(hint.to_owned())));
     }
-    Ok(Scenario { kind, call, iterations, workload })
+    let given = |number: i32| u64::try_from(number).unwrap_or(1);
+    let workers = u32::try_from(given(workers)).unwrap_or(u32::MAX);
+    Ok(Scenario { kind, call, iterations, workload, workers, reset_every: given(reset_frequency) })
 }
 
 /// The rows of the view `scenarios`.

@@ -12,10 +12,12 @@ use super::{
     warn_of_gaps,
 };
 use crate::fit;
+use crate::guard::Level;
 use crate::guc::{self, MemcheckMode};
 use crate::pg::now;
 use crate::session::{self, BadMark, Opener};
 use crate::shmem::ring;
+use crate::wrap::storm;
 
 /// Opens a check window.
 #[pg_extern(name = "begin")]
@@ -30,6 +32,13 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     let needs_trace = scenario.description().needs_trace;
     if needs_trace && guc::traced_in_windows().is_none() {
         refuse_untraced(scenario);
+    }
+    if scenario.description().needs_pages && !matches!(guc::guard(), Level::Pages(_)) {
+        raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("scenario {scenario} needs allocations that are guarded by pages"),
+            Some("SET pg_ext_memcheck.guard = pages;"),
+        );
     }
     look_up_role();
     close_other();
@@ -49,6 +58,8 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     if needs_trace && !session::with(|session| session.is_traced_or_abandoned()) {
         refuse_untraced(scenario);
     }
+    // What was cached before is looked up anew, as guarded as the rest.
+    storm::strike();
     "Memory check session started."
 }
 

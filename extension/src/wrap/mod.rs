@@ -20,6 +20,7 @@ mod hooked;
 mod maps;
 mod methods;
 mod slots;
+pub(crate) mod storm;
 mod switch;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod case;
 mod condition;
 mod conf;
 mod excerpt;
+mod guarding;
 mod load;
 mod name;
 mod outside;

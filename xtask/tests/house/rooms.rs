@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 35] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 38] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -32,6 +32,17 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 35] = [
         "session/mode.rs",
         &["REPORTS"],
         "what the session's role may, looked up before a statement where there need not be a session",
+    ),
+    (
+        "pg/background.rs",
+        &["WORK", "QUEUE_OF_CALLER"],
+        "what a worker does, written at the start and found by its main function; its way to its caller, which its end finds too",
+    ),
+    ("scenario/task.rs", &["IS_SAID"], "what a worker has said, which its end asks for"),
+    (
+        "wrap/storm.rs",
+        &["FUNCTIONS", "IS_ON", "IS_STRIKING"],
+        "found by functions in the targets' tables, which have no other way to them",
     ),
     ("hooks/statements.rs", &["IS_TOLD"], "what was said to the client, where there need not be a session"),
     (

@@ -109,6 +109,8 @@ pub enum Runs {
     Undone,
     /// At more and more rows.
     OnALadder,
+    /// Again and again in background workers, as a client would send it, in transactions of its own.
+    InWorkers,
 }
 
 /// What `run_scenario()` does in one call.

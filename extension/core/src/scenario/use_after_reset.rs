@@ -1,13 +1,21 @@
 //! The workload under guard pages.
 
-use super::Description;
-use crate::check::CheckKind;
+use super::{ACCESSES, Built, Call, Clause, Description, Runs, judged_by_accesses};
 
 pub(super) static DESCRIPTION: Description = Description {
     name: "use_after_reset",
     catches: "accesses to memory that was freed or never allocated",
+    clauses: &[Clause::Workers],
     needs_trace: true,
     needs_pages: true,
-    checks: &[CheckKind::UseAfterFree, CheckKind::UseAfterReset, CheckKind::BufferOverrun, CheckKind::DoubleFree],
+    checks: ACCESSES,
+    built: Some(Built {
+        judge: judged_by_accesses,
+        call: Some(Call {
+            description: "accesses to memory that was freed or never allocated",
+            runs: Runs::InWorkers,
+            judge_in_window: judged_by_accesses,
+        }),
+    }),
     ..Description::COMMON
 };

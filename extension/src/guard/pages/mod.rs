@@ -125,7 +125,6 @@ impl Pages {
     }
 
     /// Guards what the server keeps in its caches, too, whoever is at work, while the targets' allocations are guarded.
-    #[expect(dead_code, reason = "for a scenario")]
     pub(crate) fn guard_caches(&mut self, with_caches: bool) {
         self.with_caches = with_caches;
     }

@@ -1,0 +1,147 @@
+//! What a background worker does: it runs a workload in a window of its own, and says what that has found.
+
+use std::cell::Cell;
+use std::ffi::CString;
+
+use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::scenario::Terms;
+use memcheck_core::targets::Loaded;
+use memcheck_core::{finding, room, wire};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::pg::client::{self, Times};
+use crate::pg::errors::{Raised, is_leaving};
+use crate::pg::{ServerThread, background, parameters, transactions};
+use crate::session::{self, Figures};
+use crate::wrap::storm;
+
+/// A task, as it is handed to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Task {
+    /// The word of the scenario.
+    pub(super) scenario: String,
+    pub(super) iterations: u64,
+    pub(super) reset_every: u64,
+    pub(super) workload: String,
+}
+
+/// What a worker says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    findings: Vec<Value>,
+    /// Figures of its window.
+    figures: Vec<(String, u64)>,
+    /// Which loaded libraries were targets, and which targets were not loaded.
+    targets: Vec<(Option<String>, Option<String>)>,
+}
+
+impl Outcome {
+    /// What its window has found; of what cannot be read there is none.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for finding in self.findings.iter().filter_map(|finding| wire::read_finding(finding).ok()) {
+            room::push(&mut findings, finding);
+        }
+        findings
+    }
+
+    /// How much it has looked at, and what its targets were.
+    pub(super) fn looked_at(&self) -> Option<(Figures, Vec<Loaded>)> {
+        let figure = |name: &str| self.figures.iter().find(|(other, _)| other == name).map(|&(_, value)| value);
+        let loaded = |(target, library): &(Option<String>, Option<String>)| Loaded {
+            target: target.clone(),
+            library: library.clone(),
+        };
+        let has_room = room::is_there_for(self.targets.len() * size_of::<Loaded>());
+        Some((Figures::read(figure)?, self.targets.iter().filter(|_| has_room).map(loaded).collect()))
+    }
+}
+
+/// Whether this worker has said what it has found.
+static IS_SAID: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
+/// Has workers do their tasks. In the postmaster.
+pub(crate) fn begin_workers() {
+    background::on_start(work);
+}
+
+/// Does a task. What it owns lives as long as the process, which an ERROR of the workload ends.
+fn work(text: &'static [u8]) -> Result<(), Raised> {
+    let Some((task, kind)) = read(text) else { return Ok(()) };
+    // Called before the window is closed by the session itself, and before the transaction is aborted.
+    client::in_transaction(|| begin(kind));
+    transactions::at_exit(|| {
+        if !is_leaving() {
+            client::abandon();
+            say();
+        }
+    });
+    let workload: &'static CString = Box::leak(Box::new(CString::new(task.workload).unwrap_or_default()));
+    let times = if kind == ScenarioKind::ContextResetStorm { Times::Twice } else { Times::Once };
+    for iteration in 1..=task.iterations {
+        client::execute(workload, times)?;
+        if iteration % task.reset_every == 0 {
+            client::message_ends();
+        }
+    }
+    say();
+    Ok(())
+}
+
+fn read(text: &[u8]) -> Option<(Task, ScenarioKind)> {
+    let task = serde_json::from_slice::<Task>(text).ok()?;
+    let kind = task.scenario.parse().ok()?;
+    Some((task, kind))
+}
+
+/// Opens the window. In a transaction.
+fn begin(kind: ScenarioKind) {
+    // Whatever the session says that has asked for it: this process is there for that.
+    parameters::impose(c"pg_ext_memcheck.guard", c"pages");
+    parameters::impose(c"pg_ext_memcheck.on_fault", c"error");
+    let rules = session::plain_terms().rules;
+    session::with(|session| session.begin(Terms { scenario: kind, rules }));
+    storm::strike();
+}
+
+/// Says what the window has found, once.
+fn say() {
+    if IS_SAID.replace(true) {
+        return;
+    }
+    session::unless_busy(|session| {
+        if session.end().is_none() {
+            return;
+        }
+        let closed = session.closed();
+        if !room::is_there_for(finding::bytes(&closed.findings)) {
+            return;
+        }
+        let named = closed.figures.named().map(|(name, value)| (name.to_owned(), value));
+        let outcome = Outcome {
+            findings: closed.findings.iter().map(wire::finding).collect(),
+            figures: named.collect(),
+            targets: closed.targets.iter().map(|loaded| (loaded.target.clone(), loaded.library.clone())).collect(),
+        };
+        background::say(&serde_json::to_vec(&outcome).unwrap_or_default());
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_read_as_it_was_written() {
+        let task = Task {
+            scenario: "use_after_reset".to_owned(),
+            iterations: 3,
+            reset_every: 1,
+            workload: "SELECT '\u{e4}\"'; ".repeat(100_000),
+        };
+        let text = serde_json::to_vec(&task).unwrap();
+        assert_eq!(read(&text), Some((task, ScenarioKind::UseAfterReset)));
+        assert_eq!(read(b"{}"), None);
+    }
+}

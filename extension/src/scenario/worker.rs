@@ -1,0 +1,125 @@
+//! Scenarios that run in background workers: what a worker finds is this session's, and so is an ERROR of the workload.
+
+use std::time::Duration;
+
+use memcheck_core::{Finding, room};
+use memcheck_core::judge::Rules;
+use memcheck_core::targets::Loaded;
+
+use super::Scenario;
+use super::task::{Outcome, Task};
+use crate::pg::background::{self, Refused, Told, Worker};
+use crate::pg::errors::Raised;
+use crate::pg::process;
+use crate::pg::spi::Failure;
+use crate::session::Figures;
+
+/// How long nothing may come from workers before it is looked what they wait for.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Why a scenario was not run to its end.
+pub(crate) enum NotRun {
+    /// By the workload.
+    Workload(Failure),
+    /// There is no place for a background worker. So many may there be.
+    NoPlace(i32),
+    /// There is no segment of shared memory for one.
+    NoSegment,
+    /// A worker waits for a lock that this transaction holds.
+    InTheWay,
+    /// A worker has ended without a word.
+    Silent,
+}
+
+impl From<Failure> for NotRun {
+    fn from(failure: Failure) -> Self {
+        NotRun::Workload(failure)
+    }
+}
+
+/// A worker, and what has come of it so far.
+struct Running {
+    worker: Option<Worker>,
+    outcome: Option<Outcome>,
+    raised: Option<Raised>,
+}
+
+/// What workers have found.
+pub(super) struct Found {
+    pub(super) findings: Vec<Finding>,
+    /// How much each has looked at, and what its targets were.
+    pub(super) looked_at: Vec<LookedAt>,
+    /// Why not all of it was done.
+    pub(super) failure: Option<NotRun>,
+}
+
+/// How much was looked at in a window, and which libraries its targets were.
+pub(crate) type LookedAt = (Figures, Vec<Loaded>);
+
+/// Runs a scenario in as many workers as it wants, at the same time.
+pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
+    let task = Task {
+        scenario: scenario.kind.to_string(),
+        iterations: scenario.iterations,
+        reset_every: scenario.reset_every,
+        workload: scenario.workload.clone(),
+    };
+    let text = serde_json::to_vec(&task).unwrap_or_default();
+    let mut all = Vec::new();
+    for _ in 0..scenario.workers {
+        let worker = Worker::start(&text).map_err(|refused| match refused {
+            Refused::NoPlace => NotRun::NoPlace(background::most_workers()),
+            Refused::NoSegment => NotRun::NoSegment,
+        })?;
+        room::push(&mut all, Running { worker: Some(worker), outcome: None, raised: None });
+    }
+    while all.iter().any(|running| running.worker.is_some()) {
+        let is_silent = !all.iter_mut().fold(false, |heard, running| running.listen() || heard);
+        if is_silent && !process::wait(SILENCE) && all.iter().any(Running::waits_for_us) {
+            return Err(NotRun::InTheWay);
+        }
+    }
+    let mut findings: Vec<Finding> = Vec::new();
+    let (mut failure, mut looked_at) = (None, Vec::new());
+    for running in all {
+        let seen = running.outcome.as_ref().and_then(Outcome::looked_at);
+        if let Some(seen) = seen {
+            room::push(&mut looked_at, seen);
+        }
+        let found = running.outcome.as_ref().map(Outcome::findings);
+        let has_ended_by_fault = found.as_ref().is_some_and(|found| !found.is_empty());
+        match (running.raised, &found) {
+            // A fault that was landed: the ERROR says no more than the finding does.
+            (Some(raised), _) if has_ended_by_fault && raised.is_fault() => {}
+            (Some(raised), _) => _ = failure.get_or_insert(NotRun::Workload(Failure::Raised(raised))),
+            (None, None) => _ = failure.get_or_insert(NotRun::Silent),
+            (None, Some(_)) => {}
+        }
+        for finding in found.into_iter().flatten().filter(|finding| !rules.without.contains(&finding.check)) {
+            if !findings.iter().any(|known| known.is_about_the_same(&finding) && known.site == finding.site) {
+                room::push(&mut findings, finding);
+            }
+        }
+    }
+    Ok(Found { findings, looked_at, failure })
+}
+
+impl Running {
+    /// Takes what has come. Whether anything has.
+    fn listen(&mut self) -> bool {
+        let Some(worker) = &self.worker else { return false };
+        match worker.listen() {
+            Told::Nothing => return false,
+            Told::Something => {}
+            Told::Ours(message) => self.outcome = serde_json::from_slice(&message).ok(),
+            Told::Raised(raised) => _ = self.raised.get_or_insert(raised),
+            Told::Gone => self.worker = None,
+        }
+        true
+    }
+
+    fn waits_for_us(&self) -> bool {
+        let pid = self.worker.as_ref().and_then(Worker::pid);
+        pid.is_some_and(background::is_in_the_way_of)
+    }
+}
