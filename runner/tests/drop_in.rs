@@ -160,7 +160,7 @@ fn arguments_of_some_scenarios() {
             ("reset_frequency => 0", "22023 reset_frequency must be a positive integer"),
             (
                 "workers => 4",
-                "22023 scenario growth_benchmark has no workers HINT: It is an argument of concurrent_backends.",
+                "22023 scenario growth_benchmark has no workers HINT: It is an argument of context_reset_storm, use_after_reset, concurrent_backends, invalidation_storm.",
             ),
             (
                 "reset_frequency => 1",

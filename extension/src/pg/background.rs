@@ -10,8 +10,8 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::time::{Duration, Instant};
 
-use pgrx::prelude::*;
 use pg_sys::{BgwHandleStatus, shm_mq_result};
+use pgrx::prelude::*;
 
 use super::errors::Raised;
 use super::server;

@@ -1,7 +1,8 @@
 //! Statements executed as those of a client are that sends each in a Query message: at the top level, in transactions of their own.
 
-use std::ffi::{CStr, c_char, c_int, c_long};
+use std::ffi::{CStr, CString, c_char, c_int, c_long};
 
+use memcheck_core::room;
 use pgrx::pg_sys;
 
 use super::errors::{Raised, caught};
@@ -16,20 +17,46 @@ pub(crate) enum Times {
     Twice,
 }
 
-/// Executes the statements of a text one by one (`exec_simple_query` in postgres.c). A transaction that they leave open is
-/// rolled back. What has failed is rolled back as well.
+/// The statements of a text.
+pub(crate) fn statements(text: &'static CStr) -> Result<Vec<CString>, Raised> {
+    let all = text.as_ptr();
+    // SAFETY: the closure owns nothing and calls the server without a boundary. It looks at no catalog.
+    let parsed = unsafe { caught(|| server::pg_parse_query(all)) }?;
+    let mut statements = Vec::new();
+    // SAFETY: a list of raw statements, in MessageContext. An empty one is null.
+    unsafe {
+        for number in 0..parsed.as_ref().map_or(0, |list| list.length) {
+            let statement = (*(*parsed).elements.add(number as usize)).ptr_value.cast::<pg_sys::RawStmt>();
+            let from = text.to_bytes().get((*statement).stmt_location.max(0) as usize..).unwrap_or_default();
+            let length = Some((*statement).stmt_len as usize).filter(|&length| length > 0);
+            let own = length.and_then(|length| from.get(..length)).unwrap_or(from);
+            room::push(&mut statements, CString::new(own).unwrap_or_default());
+        }
+    }
+    Ok(statements)
+}
+
+/// Executes a statement (`exec_simple_query` in postgres.c). What has failed is rolled back.
 pub(crate) fn execute(text: &'static CStr, times: Times) -> Result<(), Raised> {
     let text = text.as_ptr();
     // SAFETY: the closure owns nothing and calls the server without a boundary.
     let done = unsafe { caught(|| run(text, times)) };
-    // SAFETY: it does nothing outside of transactions.
-    unsafe {
-        if done.is_err() || pg_sys::IsTransactionBlock() {
-            pg_sys::AbortOutOfAnyTransaction();
-        }
-        pg_sys::CurrentMemoryContext = pg_sys::MessageContext;
+    if done.is_err() {
+        abandon();
     }
+    // SAFETY: it is there as long as the process.
+    unsafe { pg_sys::CurrentMemoryContext = pg_sys::MessageContext };
     done
+}
+
+/// Rolls back the transaction that statements have left open.
+pub(crate) fn leave_transaction() {
+    // SAFETY: looks at the state of the transaction.
+    if unsafe { pg_sys::IsTransactionBlock() } {
+        abandon();
+        // SAFETY: as above.
+        unsafe { pg_sys::CurrentMemoryContext = pg_sys::MessageContext };
+    }
 }
 
 /// Does something in a transaction.
@@ -101,7 +128,8 @@ unsafe fn run_statement(statement: *mut pg_sys::RawStmt, text: *const c_char, ti
         }
         let null = std::ptr::null_mut();
         let queries = server::pg_analyze_and_rewrite_fixedparams(statement, text, std::ptr::null(), 0, null);
-        let plans = server::pg_plan_queries(queries, text, pg_sys::CURSOR_OPT_PARALLEL_OK as c_int, std::ptr::null_mut());
+        let plans =
+            server::pg_plan_queries(queries, text, pg_sys::CURSOR_OPT_PARALLEL_OK as c_int, std::ptr::null_mut());
         if needs_snapshot {
             server::PopActiveSnapshot();
         }
@@ -171,7 +199,8 @@ unsafe fn refuse_copy(statement: *mut pg_sys::Node) {
             return;
         }
         let copy = statement.cast::<pg_sys::CopyStmt>();
-        if (*copy).is_from && (*copy).filename.is_null() && server::errstart(pg_sys::PGERROR as c_int, std::ptr::null()) {
+        if (*copy).is_from && (*copy).filename.is_null() && server::errstart(pg_sys::PGERROR as c_int, std::ptr::null())
+        {
             server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED as c_int);
             server::errmsg(c"workload cannot be run in a background worker: COPY FROM STDIN".as_ptr());
             server::errhint(c"%s".as_ptr(), c"It needs a client: put the rows into INSERT.".as_ptr());

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::ffi::CString;
 
-use memcheck_core::{Finding, ScenarioKind};
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
+use memcheck_core::{Finding, ScenarioKind};
 use memcheck_core::{finding, room, wire};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,9 +79,17 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
     });
     let workload: &'static CString = Box::leak(Box::new(CString::new(task.workload).unwrap_or_default()));
     let times = if kind == ScenarioKind::ContextResetStorm { Times::Twice } else { Times::Once };
+    let statements: &'static [CString] = client::statements(workload)?.leak();
+    let in_storm = times == Times::Twice;
     for iteration in 1..=task.iterations {
-        client::execute(workload, times)?;
-        if iteration % task.reset_every == 0 {
+        for statement in statements {
+            client::execute(statement, times)?;
+            if !in_storm {
+                client::message_ends();
+            }
+        }
+        client::leave_transaction();
+        if in_storm && iteration % task.reset_every == 0 {
             client::message_ends();
         }
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use memcheck_core::{Finding, room};
 use memcheck_core::judge::Rules;
 use memcheck_core::targets::Loaded;
+use memcheck_core::{Finding, room};
 
 use super::Scenario;
 use super::task::{Outcome, Task};

@@ -463,7 +463,8 @@ impl Session {
             }
             None => {
                 let sum = |name: &str| {
-                    let of = |figures: &Figures| figures.named().find(|(other, _)| *other == name).map(|(_, value)| value);
+                    let of =
+                        |figures: &Figures| figures.named().find(|(other, _)| *other == name).map(|(_, value)| value);
                     Some(looked_at.iter().filter_map(|(figures, _)| of(figures)).sum())
                 };
                 let figures = Figures::read(sum).unwrap_or_default();

@@ -117,7 +117,7 @@ fn scenario(
             positive(argument, given)?;
             if !kind.takes(clause) {
                 let who: Vec<&str> = ScenarioKind::with(clause).map(ScenarioKind::as_str).collect();
-                let hint = format!("It is an argument of {}.", who.join(" and "));
+                let hint = format!("It is an argument of {}.", who.join(", "));
                 return Err((format!("scenario {name} has no {argument}"), Some(hint)));
             }
         }

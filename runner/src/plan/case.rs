@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memcheck_core::golden::row::Policy;
-use memcheck_core::scenario::{self, Clause};
+use memcheck_core::scenario::{self, Clause, Runs};
 use memcheck_core::{Phase, ScenarioKind};
 use regex::Regex;
 
@@ -292,6 +292,12 @@ impl Planner<'_> {
             Some(Abort::One(phase)) => vec![phase],
             Some(Abort::All) | None => Phase::ALL.to_vec(),
         };
+        let iterate = match scenario.iterate.as_ref() {
+            // It is what the server does between two executions.
+            _ if kind.takes(Clause::ResetEvery) => Iterate::Server,
+            said => said.map(|iterate| iterate.value).unwrap_or_default(),
+        };
+        let in_workers = iterate == Iterate::Server && runs_in_workers(kind);
         let mut expected_error = None;
         let mut expects = Vec::new();
         for expect in &scenario.expects {
@@ -315,14 +321,16 @@ impl Planner<'_> {
                 .map_or(description.iterations.default, |iterations| iterations.value),
             rows: scenario.rows.iter().map(|rows| rows.value).collect(),
             growth: scenario.growth.as_ref().map(|growth| growth.value).unwrap_or_default(),
-            warmup: scenario.warmup.as_ref().map_or(warmup, |warmup| warmup.value),
+            // A worker of its own would warm up nothing.
+            warmup: scenario.warmup.as_ref().map_or(warmup, |warmup| warmup.value) * u64::from(!in_workers),
             timeout: scenario.timeout.as_ref().map_or(timeout, |timeout| timeout.value),
-            iterate: scenario.iterate.as_ref().map(|iterate| iterate.value).unwrap_or_default(),
+            iterate,
             protocol: scenario.protocol.as_ref().map(|protocol| protocol.value).unwrap_or_default(),
             mode: scenario.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
             phases,
             trace: trace(&self.loaded.spec, Some(scenario)),
             guarding: self.guarding(Some(scenario)),
+            workers: scenario.workers.as_ref().map_or(1, |workers| workers.value),
             reset_every: scenario.reset_every.as_ref().map_or(1, |every| every.value),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
@@ -373,15 +381,34 @@ impl Planner<'_> {
         }
     }
 
+    /// What a scenario needs that the server repeats in background workers.
+    fn check_by_server(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
+        let iterate = scenario.iterate.as_ref();
+        let kind = planned.kind;
+        if let Some(iterate) = iterate.filter(|iterate| iterate.value != Iterate::Server) {
+            self.complain(iterate.span.clone(), &format!("scenario {kind} is repeated by the server only"), None);
+        } else if let Some(error) = error {
+            self.complain(error.clone(), "an error ends the background worker that repeats the workload", None);
+        } else if planned.workload.varies() {
+            let span = iterate.map_or(&scenario.kind.span, |iterate| &iterate.span).clone();
+            let hint = iterate.map(|_| "use \"iterate statement\" for a workload with \":i\"");
+            self.complain(span, "the server repeats one and the same workload", hint);
+        }
+    }
+
     /// Ways of repeating the workload that exclude each other.
     fn check_repetition(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
-        if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
+        let kind = planned.kind;
+        if kind.takes(Clause::ResetEvery) {
+            self.check_by_server(scenario, planned, error);
+        } else if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
             let span = iterate.span.clone();
-            let kind = planned.kind;
             if kind.description().makes_transactions && iterate.value == Iterate::Transaction {
                 self.complain(span, &format!("scenario {kind} makes its own transactions"), None);
             } else if iterate.value == Iterate::Server && kind.is_built() && !can_be_repeated(kind) {
                 self.complain(span, &format!("scenario {kind} is repeated by the client only"), None);
+            } else if runs_in_workers(kind) && iterate.value == Iterate::Server {
+                self.check_by_server(scenario, planned, error);
             } else if let Some(error) = error {
                 let hint = "with \"iterate statement\", every iteration has its own transaction";
                 self.complain(error.clone(), "an error ends the transaction of all iterations", Some(hint));
@@ -389,6 +416,11 @@ impl Planner<'_> {
                 let hint = "use \"iterate statement\" for a workload with \":i\"";
                 self.complain(span, "the server repeats one and the same workload", Some(hint));
             }
+        }
+        let workers = scenario.workers.as_ref().filter(|_| planned.iterate != Iterate::Server && kind.is_built());
+        if let Some(workers) = workers {
+            let hint = Some("add \"iterate server\"");
+            self.complain(workers.span.clone(), "\"workers\" are background workers of the server", hint);
         }
         if let Some(protocol) = scenario.protocol.as_ref() {
             if protocol.value == Protocol::Prepared && planned.workload.varies() {
@@ -399,6 +431,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether the server repeats it in background workers.
+fn runs_in_workers(kind: ScenarioKind) -> bool {
+    kind.call().is_some_and(|call| call.runs == Runs::InWorkers)
 }
 
 /// Whether the server can repeat it. On a ladder the rows are the client's.

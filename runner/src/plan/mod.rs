@@ -167,6 +167,8 @@ pub struct Scenario {
     pub guarding: Guarding,
     /// In `context_reset_storm`: after how many executions the context is reset that they run in.
     pub reset_every: u64,
+    /// How many background workers run it at the same time, where the server repeats it in such.
+    pub workers: u32,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
