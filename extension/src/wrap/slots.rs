@@ -59,7 +59,9 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
                 calls::thunk(slot.value, &module.code, jumps)
             }
             (None, _) if leads_out(targets, &compared, slot) => {
-use super::{created, dsm, ends, given_back, heap, maps, storm};
+                let of_function = || named(given_back::HOOKED, slot.name).or_else(|| storm::before(slot.name));
+                let ours = of_function().filter(|_| holds_its_own(slot, module));
+                calls::thunk(ours.unwrap_or(slot.value), &module.code, jumps)
             }
             _ => None,
         }
