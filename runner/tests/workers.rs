@@ -146,16 +146,17 @@ fn several_sessions_have_workers_at_the_same_time() {
 
 #[test]
 fn what_a_worker_finds_is_its_sessions() {
+    const WORKLOAD: &str = "SELECT accesses.extra_bad(i::text) FROM generate_series(1, 3) i";
     SHARED.each(|server| {
         let mut session = with_accesses(server);
         let bystander = Session::open(server).ask("SELECT pg_postmaster_start_time()");
         session.ask("SELECT ext_memcheck.begin()");
-        session.gives(&run("use_after_reset", "SELECT accesses.named_bad('a')", ", iterations => 3"), DONE);
+        session.gives(&run("use_after_reset", WORKLOAD, ", iterations => 3"), DONE);
         session
             .gives("SELECT check_type, severity, source_lib FROM ext_memcheck.end()", "use_after_reset|ERROR|accesses");
-        session.gives("SELECT site_symbol FROM ext_memcheck.findings()", "named_bad");
+        session.gives("SELECT site_symbol FROM ext_memcheck.findings()", "extra_bad");
         for twin in ["ok", "decoy"] {
-            session.gives(&run("use_after_reset", &format!("SELECT accesses.named_{twin}('a')"), ""), DONE);
+            session.gives(&run("use_after_reset", &WORKLOAD.replace("bad", twin), ""), DONE);
             session.gives("SELECT count(*) FROM ext_memcheck.findings()", "0");
             session.gives("SELECT value > 0 FROM ext_memcheck.window_stats() WHERE name = 'guarded'", "t");
         }
@@ -259,7 +260,7 @@ fn storms_find_what_is_kept_too_long() {
         session.ask("CREATE TABLE public.known (n int, t text)");
         let table = [
             ("context_reset_storm", "SELECT accesses.extra_TWIN('abc')", ""),
-            ("context_reset_storm", "SELECT accesses.named_TWIN('abc')", ", reset_frequency => 3"),
+            ("context_reset_storm", "SELECT accesses.keyed_TWIN('abc')", ", reset_frequency => 3"),
             ("invalidation_storm", "SELECT accesses.closed_TWIN('public.known')", ""),
             ("invalidation_storm", "SELECT accesses.released_TWIN('int4')", ""),
             ("invalidation_storm", "SELECT accesses.opened_TWIN('public.known')", ""),
