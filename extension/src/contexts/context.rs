@@ -75,13 +75,15 @@ impl<'a> Context<'a> {
                 return 0;
             }
             let space = GetMemoryChunkSpace(std::ptr::with_exposed_provenance_mut(chunk));
-            let is_set = (*self.context).type_ == pg_sys::NodeTag::T_AllocSetContext;
-            if is_served(chunk) && is_set && space - CHUNK_HEADER <= SMALL {
-                // As much as an AllocSet would have given, whose chunks it is compared with (`AllocSetAlloc` in aset.c).
-                return ((space - CHUNK_HEADER).max(8).next_power_of_two() + CHUNK_HEADER) as u64;
-            }
-            space as u64
+            if is_served(chunk) { self.space_for(space - CHUNK_HEADER) as u64 } else { space as u64 }
         }
+    }
+
+    /// What a chunk of a size would take of it, were it its own (bytes): in an AllocSet, a power of two (`AllocSetAlloc` in aset.c).
+    pub(crate) fn space_for(self, size: usize) -> usize {
+        // SAFETY: live by the promise of `at`.
+        let is_set = unsafe { (*self.context).type_ } == pg_sys::NodeTag::T_AllocSetContext;
+        CHUNK_HEADER + if is_set && size <= SMALL { size.max(8).next_power_of_two() } else { size.next_multiple_of(8) }
     }
 
     /// Whether its chunks know whose they are, so that they can be given back by themselves.

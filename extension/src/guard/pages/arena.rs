@@ -56,6 +56,8 @@ pub(super) struct Record {
     pub(super) kind: u8,
     pub(super) room: u32,
     pub(super) path: u32,
+    /// What it is counted with there (bytes).
+    pub(super) space: u32,
     /// Its neighbours in a list of live ones. The next free record where this one is free.
     pub(super) next: u32,
     pub(super) previous: u32,

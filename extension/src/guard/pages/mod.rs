@@ -199,6 +199,16 @@ impl Pages {
         {
             ground.learn(context, request.size);
         }
+        // One that is here was moved out, by who has asked.
+        if is_served(request.chunk)
+            && let Some(ground) = &mut self.ground
+            && let Some(number) = ground.arena.find(request.chunk)
+        {
+            let is_gone = ground.arena.fate(number) == Some(Fate::Released);
+            if is_gone && ground.arena.record(number).released == Origin::NONE {
+                ground.arena.record_mut(number).released = Origin::new(request.site, request.stack);
+            }
+        }
     }
 
     /// Serves what the server allocates in its caches, on nobody's account; none where it is to do so itself.
@@ -357,10 +367,12 @@ impl Ground {
         let record = self.arena.record_mut(number);
         (record.kind, record.room, record.path) = (kind as u8, room, self.rooms.get(room).path);
         record.made = Origin::new(request.site, request.stack);
-        if kind != Kind::Heap {
-            let bytes = record.room_for() + CHUNK_HEADER;
+        if let Room::Context(context) = request.room {
+            // SAFETY: the context that something is allocated in is live.
+            let space = unsafe { Context::at(context) }.space_for(request.size);
+            record.space = space as u32;
             let room = self.rooms.at(room);
-            room.bytes += bytes;
+            room.bytes += space;
             let next = std::mem::replace(&mut room.first, number);
             self.arena.record_mut(number).next = next;
             if next != 0 {
@@ -406,10 +418,9 @@ impl Ground {
         self.check(accesses, number, by);
         let record = self.arena.record_mut(number);
         record.released = by;
-        let (next, previous, room, bytes) =
-            (record.next, record.previous, record.room, record.room_for() + CHUNK_HEADER);
+        let (next, previous, room, space) = (record.next, record.previous, record.room, record.space);
         if room != 0 {
-            self.rooms.at(room).bytes -= bytes;
+            self.rooms.at(room).bytes -= space as usize;
             match previous {
                 0 => self.rooms.at(room).first = next,
                 previous => self.arena.record_mut(previous).next = next,
