@@ -72,7 +72,10 @@ failed(FunctionCallInfo fcinfo, Twin twin)
 }
 SUBJECT(failed);
 
-/* Freed after its context was reset. The decoy's is reset after it was freed. */
+/*
+ * Freed after its context was reset, when another may be at its place. The
+ * decoy's is reset after it was freed.
+ */
 SUBJECT_BODY
 swept(FunctionCallInfo fcinfo, Twin twin)
 {
@@ -82,6 +85,7 @@ swept(FunctionCallInfo fcinfo, Twin twin)
 	if (twin == DECOY)
 		pfree(chunk);
 	MemoryContextReset(CurrentMemoryContext);
+	(void) make_chunk();
 	if (twin == BAD)
 		pfree(chunk);
 	leave_scratch(old);
