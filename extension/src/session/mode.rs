@@ -152,6 +152,10 @@ impl Session {
             self.observe();
             return refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true));
         }
+        if self.is_tracing_worker() {
+            // It has its leader's parameters only after its first transaction (`ParallelWorkerMain` in parallel.c).
+            wrap::with(|chain| chain.guard.set(guc::guard()));
+        }
         wrap::refresh();
         None
     }
