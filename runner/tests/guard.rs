@@ -38,7 +38,7 @@ fn found(session: &mut Session, statements: &str) -> String {
 }
 
 /// Calls of what is wrong, and what is found of it.
-const BAD: [(&str, &str); 24] = [
+const BAD: [(&str, &str); 25] = [
     ("accesses.overrun_bad(8, 1)", "buffer_overrun scratch write 8 1 8"),
     ("accesses.overrun_bad(64, 7)", "buffer_overrun scratch write 64 7 64"),
     ("accesses.overrun_bad(61, 8)", "buffer_overrun scratch write 61 8 61"),
@@ -52,6 +52,7 @@ const BAD: [(&str, &str); 24] = [
     ("accesses.heap_twice_bad()", "double_free malloc release 0 64 at freed"),
     ("accesses.to_free_bad()", "double_free scratch release 0 64 at"),
     ("accesses.to_pfree_bad()", "double_free malloc release 0 33 at"),
+    ("accesses.swept_bad()", "double_free scratch release 0 64 at"),
     ("overrun_in_bad('allocset', 1)", "buffer_overrun guarded allocset write 40 1 40"),
     ("overrun_in_bad('generation', 20)", "buffer_overrun guarded generation write 40 20 40"),
     ("overrun_in_bad('slab', 1)", "buffer_overrun guarded slab write 41 1 41"),
@@ -102,6 +103,25 @@ fn what_is_given_back_is_kept_for_a_while() {
         session.gives("SET pg_ext_memcheck.memcheck_mode = 'none'", "");
         session.gives("SET pg_ext_memcheck.guard = off", "");
         assert_eq!(found(&mut session, "SELECT accesses.overrun_bad(61, 1)"), "");
+        server.stop();
+    }
+}
+
+/// What a parallel worker does is the leader's.
+#[test]
+fn parallel_workers() {
+    for cluster in clusters(&["accesses", "mem_guarded"]) {
+        let server = cluster.start(&[], &[]);
+        let mut session = guarded(&server);
+        session.gives("CREATE TABLE number AS SELECT i % 50 AS n FROM generate_series(1, 5000) i", "");
+        session.gives("ALTER FUNCTION accesses.overrun_bad PARALLEL SAFE", "");
+        session.gives("ANALYZE number", "");
+        for parameter in ["parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"] {
+            session.gives(&format!("SET {parameter} = 0"), "");
+        }
+        session.gives("SET parallel_leader_participation = off; SET max_parallel_workers_per_gather = 2", "");
+        let call = "SELECT count(accesses.overrun_bad(8 + 0 * n, 1)) FROM number";
+        assert_eq!(found(&mut session, call), "buffer_overrun scratch write 8 1 8");
         server.stop();
     }
 }

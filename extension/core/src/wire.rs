@@ -256,6 +256,25 @@ pub fn finding(finding: &Finding) -> Value {
     without_nulls(json!(FindingRecord::from(finding)))
 }
 
+/// A finding of a bad access as short as can be: without stacks, and without what is said of it.
+pub fn short_access(finding: &Finding) -> Option<String> {
+    let mut access = finding.access.as_deref()?.clone();
+    access.sites_mut().for_each(|site| site.stack.clear());
+    let access = without_nulls(json!(AccessRecord::from(&access)));
+    Some(json!([finding.check.as_str(), finding.path.names(), finding.objects, access]).to_string())
+}
+
+/// Reads what [`short_access`] wrote.
+///
+/// # Errors
+///
+/// See [`BadFinding`].
+pub fn read_short_access(text: &str) -> Result<Finding, BadFinding> {
+    let read: Result<(String, Vec<String>, u64, AccessRecord), _> = serde_json::from_str(text);
+    let (check, path, times, record) = read.map_err(|error| BadFinding::new("access", error))?;
+    Ok(Finding::of_access(word("check", &check)?, ContextPath::new(path), *access(record)?, times))
+}
+
 /// Reads a finding.
 ///
 /// # Errors

@@ -62,6 +62,9 @@ struct Room {
 // SAFETY: integers.
 unsafe impl Zeroed for Room {}
 
+// SAFETY: integers, and a bool for which zero is false.
+unsafe impl Zeroed for Chunk {}
+
 // SAFETY: integers.
 unsafe impl Zeroed for Names {}
 

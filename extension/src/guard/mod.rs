@@ -95,6 +95,11 @@ impl Guard {
         if is_served(chunk) { self.pages.size(chunk) } else { self.redzones.requested(chunk) }
     }
 
+    /// Notes that a chunk that had redzones and went with its context is given back. Whether it is one.
+    pub(crate) fn is_released_when_gone(&mut self, chunk: usize, by: By) -> bool {
+        self.redzones.is_released_when_gone(chunk, origin(by), &mut self.accesses)
+    }
+
     /// A chunk with redzones is handed to the allocator that it is not from, which is not told of it.
     pub(crate) fn is_mismatched(&mut self, chunk: usize, by: By) {
         self.redzones.is_mismatched(chunk, origin(by), &mut self.accesses);

@@ -20,6 +20,7 @@ use super::chunks::{Chunk, Chunks};
 use crate::contexts::{Context, Names};
 use crate::link::{Before, Request, Room};
 use crate::trace::HEAP;
+use crate::trace::memory::Reserved;
 use crate::trace::stacks::Origin;
 
 /// Bytes behind a chunk at least, where its size is not fixed.
@@ -30,6 +31,9 @@ const LARGEST_KEPT: usize = 64 << 10;
 /// All that are kept, together.
 const KEPT_BYTES: usize = 256 << 10;
 const KEPT_CHUNKS: u32 = 4096;
+
+/// Chunks that went with their context and are remembered: `2^GONE_BITS`, those that went last at most.
+const GONE_BITS: u32 = 12;
 
 /// Chunks at most: three quarters of `2^BITS`, as many as the ledger has room for.
 const BITS: u32 = 21;
@@ -56,6 +60,14 @@ pub(crate) struct Redzones {
     /// Whether chunks have to take what they take without a guard, and go when they go.
     keeps_sizes: bool,
     chunks: Chunks,
+    /// Those that went with their context, by a hash of their addresses.
+    gone: Reserved<Chunk>,
+}
+
+/// The place of a chunk among those that are gone.
+#[inline(always)]
+fn place(address: usize) -> usize {
+    (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) as usize >> (usize::BITS - GONE_BITS)
 }
 
 /// The context that a chunk is entered under.
@@ -117,6 +129,10 @@ impl Chunk {
             named(self.context, &mut names);
             if names.are_none() { chunks.names(self.context).unwrap_or(names) } else { names }
         };
+        self.seen_in((!self.is_of_heap()).then(names), check, act, at, by)
+    }
+
+    fn seen_in(&self, context: Option<Names>, check: CheckKind, act: Act, at: Range<isize>, by: Origin) -> Seen {
         Seen {
             check,
             act: Some(act),
@@ -124,7 +140,7 @@ impl Chunk {
             size: at.len() as u32,
             requested: self.requested,
             is_mismatched: false,
-            context: (!self.is_of_heap()).then(names),
+            context,
             at: by,
             allocated: self.allocated,
             released: self.released,
@@ -170,7 +186,12 @@ impl Chunk {
 impl Redzones {
     /// Reserves its memory; none where the system refuses.
     pub(super) fn new() -> Option<Self> {
-        Some(Redzones { is_on: false, keeps_sizes: false, chunks: Chunks::new(BITS)? })
+        Some(Redzones {
+            is_on: false,
+            keeps_sizes: false,
+            chunks: Chunks::new(BITS)?,
+            gone: Reserved::new(1 << GONE_BITS)?,
+        })
     }
 
     /// Guards what is allocated from now on, or nothing any more.
@@ -186,6 +207,7 @@ impl Redzones {
     /// Forgets everything that is guarded. What is kept has to be given back before.
     pub(super) fn clear(&mut self) {
         self.chunks.clear();
+        self.gone.clear();
         self.keeps_sizes = false;
     }
 
@@ -201,6 +223,7 @@ impl Redzones {
     #[inline(always)]
     pub(super) fn hold(&self, address: usize, accesses: &mut Accesses) -> Held {
         match self.find(address) {
+            None if self.is_gone(address) => Held::Kept,
             None => Held::No,
             Some((_, chunk)) if chunk.is_kept => {
                 chunk.check_header(&self.chunks, CheckKind::UseAfterFree, accesses);
@@ -211,6 +234,28 @@ impl Redzones {
                 Held::Live
             }
         }
+    }
+
+    /// Whether a chunk went with its context and nobody has been given its place since: what it was filled with is there.
+    fn is_gone(&self, address: usize) -> bool {
+        let chunk = self.gone.get_ref(place(address));
+        chunk.address == address
+            && chunk.requested > 0
+            && chunk.word_before() == chunk.header
+            && chunk.inside().changed(WIPED).is_none()
+            && chunk.behind().changed(CANARY).is_none()
+    }
+
+    /// Notes that a chunk is given back that went with its context. Whether it is one.
+    pub(super) fn is_released_when_gone(&mut self, address: usize, by: Origin, accesses: &mut Accesses) -> bool {
+        if !self.is_gone(address) {
+            return false;
+        }
+        // Its context may be gone as well.
+        let chunk = *self.gone.get_ref(place(address));
+        let context = self.chunks.names(chunk.context);
+        accesses.note(Seen { context, ..chunk.seen_in(None, CheckKind::DoubleFree, Act::Release, 0..0, by) });
+        true
     }
 
     /// Whether a chunk is held that is of the heap, or of a context; none where it is not held.
@@ -307,6 +352,10 @@ impl Redzones {
 
     /// A chunk goes without being looked at.
     fn forget(&mut self, address: usize) {
+        let gone = self.gone.at(place(address));
+        if gone.address == address {
+            *gone = Chunk::default();
+        }
         if let Some(number) = self.chunks.find(address) {
             self.chunks.remove(number);
         }
@@ -334,7 +383,9 @@ impl Redzones {
 
     /// Whether the chunk is not to be freed now.
     pub(super) fn release(&mut self, room: Room, address: usize, by: Origin, accesses: &mut Accesses) -> bool {
-        let Some((number, chunk)) = self.find(address) else { return false };
+        let Some((number, chunk)) = self.find(address) else {
+            return room != Room::Heap && self.is_released_when_gone(address, by, accesses);
+        };
         if chunk.is_of_heap() != (room == Room::Heap) {
             self.is_mismatched(address, by, accesses);
             return true;
@@ -398,6 +449,9 @@ impl Redzones {
             } else {
                 chunk.check_live(&self.chunks, accesses);
                 chunk.inside().fill(WIPED);
+                if chunk.header != 0 && chunk.requested <= LARGEST_KEPT {
+                    *self.gone.at(place(chunk.address)) = chunk;
+                }
             }
             self.chunks.remove(number);
         }

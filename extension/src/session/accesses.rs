@@ -28,7 +28,12 @@ impl Session {
 
     /// Adds what has been noted to what else was found.
     pub(super) fn add_accesses(&mut self, found: &mut Vec<Finding>) {
-        let taken = self.take_accesses();
+        self.collect_from_workers();
+        let mut taken = self.take_accesses();
+        let of_workers = self.take_accesses_of_workers();
+        if room::make(&mut taken, of_workers.len()) {
+            taken.extend(of_workers);
+        }
         if !taken.is_empty() && room::make(found, taken.len()) {
             found.extend(taken);
             sort(found);

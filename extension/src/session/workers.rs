@@ -13,11 +13,11 @@
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
 use memcheck_core::judge::growth::Point;
 use memcheck_core::judge::workers::{self, grows_with_calls};
-use memcheck_core::{CheckKind, ContextPath, Event, Frame, Site, room};
+use memcheck_core::{CheckKind, ContextPath, Event, Finding, Frame, Site, room, wire};
 
 use super::Session;
 use super::events::Key;
-use crate::guc::Traced;
+use crate::guc::{self, Traced};
 use crate::pg::process::leader;
 use crate::shmem::handover::{self, Kind, Report, Sums};
 use crate::trace::Places;
@@ -51,6 +51,9 @@ pub(super) struct Workers {
     /// This process, where it is one that traces.
     own: Option<Worker>,
     held: Vec<Held>,
+    /// Their bad accesses, and how many of those could not be told.
+    accesses: Vec<Finding>,
+    not_recorded: u64,
 }
 
 /// Asks where something is, in this process.
@@ -110,6 +113,8 @@ impl Session {
     /// A parallel worker is about to work: traces if the leader does.
     pub(crate) fn worker_starts(&mut self) {
         if self.workers.own.is_some() {
+            // Its parameters may have come since (`ParallelWorkerMain` in parallel.c).
+            wrap::with(|chain| chain.guard.set(guc::guard()));
             return;
         }
         let Some((leader, traced)) = leader().and_then(|leader| Some((leader, handover::traced_by(leader)?))) else {
@@ -141,6 +146,7 @@ impl Session {
         let is_known = last.is_whole() && room::push(&mut marks, (self.calls.made(), last));
         let mut reports = if is_known { self.reports_of_memory(&marks) } else { Vec::new() };
         reports.extend(self.reports_of_functions());
+        reports.extend(self.reports_of_accesses());
         let walker = &self.walker;
         let sums = wrap::with(|chain| Sums {
             not_recorded: chain.not_recorded() + self.events.not_recorded(),
@@ -206,6 +212,22 @@ impl Session {
             .collect()
     }
 
+    /// Bad accesses.
+    fn reports_of_accesses(&mut self) -> Vec<Report> {
+        let report = |finding: Finding| {
+            Some(Report {
+                kind: Kind::Access,
+                detail: wire::short_access(&finding)?,
+                frame: Frame::default(),
+                path: Vec::new(),
+                bytes: 0,
+                times: finding.objects,
+                calls: 0,
+            })
+        };
+        self.take_accesses().into_iter().filter_map(report).collect()
+    }
+
     /// Whether this is a worker that traces for its leader.
     pub(super) fn is_tracing_worker(&self) -> bool {
         self.workers.own.is_some()
@@ -214,6 +236,8 @@ impl Session {
     /// The workers of this session's queries trace this from now on. False if they cannot be told.
     pub(super) fn lead(&mut self, traced: &Traced) -> bool {
         self.workers.held.clear();
+        self.workers.accesses.clear();
+        self.workers.not_recorded = 0;
         handover::publish(traced)
     }
 
@@ -228,10 +252,30 @@ impl Session {
         for report in reports {
             match report.kind {
                 Kind::OtherContext => self.left_context(report),
+                Kind::Access => self.accessed(&report),
                 Kind::Growing | Kind::Held => self.add_held(report),
             }
         }
-        sums
+        Sums { not_recorded: sums.not_recorded + self.workers.not_recorded, ..sums }
+    }
+
+    /// A worker's bad access. Several workers may have done the same.
+    fn accessed(&mut self, report: &Report) {
+        let Ok(finding) = wire::read_short_access(&report.detail) else {
+            // It was too long.
+            self.workers.not_recorded += 1;
+            return;
+        };
+        let all = &mut self.workers.accesses;
+        match all.iter_mut().find(|other| other.is_about_the_same(&finding) && other.site == finding.site) {
+            Some(known) => known.objects += finding.objects,
+            None => _ = room::push(all, finding),
+        }
+    }
+
+    /// Takes what workers have told of bad accesses.
+    pub(super) fn take_accesses_of_workers(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.workers.accesses)
     }
 
     fn add_held(&mut self, report: Report) {

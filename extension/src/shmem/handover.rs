@@ -14,6 +14,8 @@ use crate::pg::process::{most_processes, my_pid};
 
 /// Longest list of targets (bytes). The workers of a leader with a longer one are not traced, and it knows.
 const TARGET_BYTES: usize = 2048;
+/// Longest sentence, or JSON of a bad access (bytes).
+const DETAIL_BYTES: usize = 1024;
 /// Reports not yet fetched.
 const REPORTS: usize = 1024;
 
@@ -55,6 +57,8 @@ pub(crate) enum Kind {
     Held,
     /// Returns with another context current.
     OtherContext,
+    /// A bad access, as JSON in the detail.
+    Access,
 }
 
 /// A report as it lies in shared memory. Free where the leader is 0.
@@ -67,7 +71,7 @@ struct Slot {
     build_id: Text<64>,
     symbol: Text<64>,
     path: Text<256>,
-    detail: Text<256>,
+    detail: Text<DETAIL_BYTES>,
     offset: u64,
     bytes: u64,
     times: u64,
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read_as_it_was_handed_over() {
-        for kind in [Kind::Growing, Kind::Held, Kind::OtherContext] {
+        for kind in [Kind::Growing, Kind::Held, Kind::OtherContext, Kind::Access] {
             assert_eq!(Slot::new(17, &report(kind)).report(), report(kind));
         }
     }
@@ -282,9 +286,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_the_rest_is_whole() {
-        let long = Report { detail: "x".repeat(300), ..report(Kind::OtherContext) };
+        let long = Report { detail: "x".repeat(DETAIL_BYTES + 44), ..report(Kind::OtherContext) };
         let read = Slot::new(17, &long).report();
-        assert_eq!(read.detail, "x".repeat(256));
+        assert_eq!(read.detail, "x".repeat(DETAIL_BYTES));
         assert_eq!(Report { detail: String::new(), ..read }, Report { detail: String::new(), ..long });
     }
 }

@@ -382,7 +382,20 @@ pub(super) fn is_observed(chunk: *mut c_void) -> bool {
     })
 }
 
-/// A target gives a chunk to pfree or repalloc. Whether it is one of malloc's, and is not to come there. Its header can be read.
+/// A target gives a chunk to pfree. Whether that is not to be called: the chunk is one of malloc's, or has gone with its context.
+/// The header of any other can be read.
+#[inline(always)]
+pub(super) fn is_refused(from: Registers, chunk: *mut c_void) -> bool {
+    let Some(chain) = in_wrapper() else { return false };
+    let held = chain.guard.hold(chunk.addr());
+    if held == Held::No || held == Held::Live && chain.guard.is_of_heap(chunk.addr()) != Some(true) {
+        return false;
+    }
+    let by = who(chain, from, |chain| site!(chain, from, attribute_heap()));
+    chain.guard.is_released_when_gone(chunk.addr(), by) || is_of_heap(from, chunk)
+}
+
+/// A target gives a chunk to repalloc. Whether it is one of malloc's, and is not to come there. Its header can be read.
 #[inline(always)]
 pub(super) fn is_of_heap(from: Registers, chunk: *mut c_void) -> bool {
     let Some(chain) = in_wrapper() else { return false };

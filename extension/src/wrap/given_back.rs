@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 
-use super::chain::is_of_heap;
+use super::chain::{is_of_heap, is_refused};
 use super::heap;
 use super::hooked::hooked;
 use crate::pg::server;
@@ -13,7 +13,7 @@ use crate::stack::Registers;
 
 hooked! {
     fn pfree(chunk: *mut c_void) {
-        if !is_of_heap(Registers::here(), chunk) {
+        if !is_refused(Registers::here(), chunk) {
             // SAFETY: called as the server's function is.
             unsafe { server::pfree(chunk) };
         }
