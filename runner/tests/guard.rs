@@ -38,7 +38,7 @@ fn found(session: &mut Session, statements: &str) -> String {
 }
 
 /// Calls of what is wrong, and what is found of it.
-const BAD: [(&str, &str); 25] = [
+const BAD: [(&str, &str); 24] = [
     ("accesses.overrun_bad(8, 1)", "buffer_overrun scratch write 8 1 8"),
     ("accesses.overrun_bad(64, 7)", "buffer_overrun scratch write 64 7 64"),
     ("accesses.overrun_bad(61, 8)", "buffer_overrun scratch write 61 8 61"),
@@ -52,7 +52,6 @@ const BAD: [(&str, &str); 25] = [
     ("accesses.heap_twice_bad()", "double_free malloc release 0 64 at freed"),
     ("accesses.to_free_bad()", "double_free scratch release 0 64 at"),
     ("accesses.to_pfree_bad()", "double_free malloc release 0 33 at"),
-    ("accesses.swept_bad()", "double_free scratch release 0 64 at"),
     ("overrun_in_bad('allocset', 1)", "buffer_overrun guarded allocset write 40 1 40"),
     ("overrun_in_bad('generation', 20)", "buffer_overrun guarded generation write 40 20 40"),
     ("overrun_in_bad('slab', 1)", "buffer_overrun guarded slab write 41 1 41"),
