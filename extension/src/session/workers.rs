@@ -225,7 +225,11 @@ impl Session {
                 calls: 0,
             })
         };
-        self.take_accesses().into_iter().filter_map(report).collect()
+        let accesses = self.take_accesses();
+        if !room::is_there_for(accesses.len() * size_of::<Report>()) {
+            return Vec::new();
+        }
+        accesses.into_iter().filter_map(report).collect()
     }
 
     /// Whether this is a worker that traces for its leader.
