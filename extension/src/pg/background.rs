@@ -244,14 +244,16 @@ fn pass_on(message: &[u8]) -> Told {
     }
 }
 
-/// What a worker does.
-static WORK: ServerThread<Cell<Option<fn(&'static [u8]) -> Result<(), Raised>>>> = ServerThread::new(Cell::new(None));
+/// What a worker does with its text.
+type Work = fn(&'static [u8]) -> Result<(), Raised>;
+
+static WORK: ServerThread<Cell<Option<Work>>> = ServerThread::new(Cell::new(None));
 /// The way from this worker to its caller.
 static QUEUE_OF_CALLER: ServerThread<Cell<*mut pg_sys::shm_mq_handle>> =
     ServerThread::new(Cell::new(std::ptr::null_mut()));
 
 /// Has workers do this with their texts. In the postmaster, its children inherit it.
-pub(crate) fn on_start(work: fn(&'static [u8]) -> Result<(), Raised>) {
+pub(crate) fn on_start(work: Work) {
     WORK.set(Some(work));
 }
 

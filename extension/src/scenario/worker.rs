@@ -74,8 +74,9 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         room::push(&mut all, Running { worker: Some(worker), outcome: None, raised: None });
     }
     while all.iter().any(|running| running.worker.is_some()) {
-        let is_silent = !all.iter_mut().fold(false, |heard, running| running.listen() || heard);
-        if is_silent && !process::wait(SILENCE) && all.iter().any(Running::waits_for_us) {
+        // Each of them is listened to.
+        let heard = all.iter_mut().map(Running::listen).filter(|&has_spoken| has_spoken).count();
+        if heard == 0 && !process::wait(SILENCE) && all.iter().any(Running::waits_for_us) {
             return Err(NotRun::InTheWay);
         }
     }
