@@ -45,17 +45,22 @@ fn the_manual_says_what_is_done() {
     }
 }
 
-/// Variables of the server that the functions in [`heap::HOOKED`] refer to, whose addresses a test looks at. It calls none of them.
+/// What the functions in the lists refer to of the server, of which tests look at the addresses. It is nothing here, and nobody calls it.
 #[cfg(test)]
 mod of_the_server {
     #![allow(non_upper_case_globals)]
 
-    use std::sync::atomic::{AtomicPtr, AtomicU32};
+    use std::sync::atomic::AtomicUsize;
 
-    #[unsafe(no_mangle)]
-    static CritSectionCount: AtomicU32 = AtomicU32::new(0);
-    #[unsafe(no_mangle)]
-    static ErrorContext: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-    #[unsafe(no_mangle)]
-    static TopMemoryContext: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+    macro_rules! nothing {
+        ($($name:ident)+) => {
+            $(#[unsafe(no_mangle)] static $name: AtomicUsize = AtomicUsize::new(0);)+
+        };
+    }
+
+    nothing! {
+        CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkSpace
+        InterruptHoldoffCount InvalidateSystemCaches IsTransactionState PG_exception_stack ReThrowError TopMemoryContext
+        __real_CopyErrorData error_context_stack pfree pg_re_throw proc_exit_inprogress repalloc
+    }
 }
