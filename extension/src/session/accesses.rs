@@ -31,6 +31,12 @@ impl Session {
         self.collect_from_workers();
         let mut taken = self.take_accesses();
         let of_workers = self.take_accesses_of_workers();
+        // A worker that came through its fault has told of it itself, with more.
+        let place = |finding: &Finding| finding.site.as_ref().map(|site| site.frame.offset);
+        found.retain(|fault| {
+            let is_it = |other: &Finding| other.is_about_the_same(fault) && place(other) == place(fault);
+            fault.access.is_none() || !of_workers.iter().any(is_it)
+        });
         if room::make(&mut taken, of_workers.len()) {
             taken.extend(of_workers);
         }
