@@ -166,6 +166,11 @@ fn a_scenario_that_is_not_built_is_refused() {
         let mut session = Session::open(server);
         session.ask("SET pg_ext_memcheck.targets = 'buggy_pg_ext'");
         session.ask("SET pg_ext_memcheck.trace = on");
+        session.gives(
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"use_after_reset\"}')",
+            "55000 scenario use_after_reset needs allocations that are guarded by pages HINT: SET pg_ext_memcheck.guard = pages;",
+        );
+        session.ask("SET pg_ext_memcheck.guard = pages");
         let mut hints = BTreeSet::new();
         let mut accepted = BTreeSet::new();
         for scenario in ScenarioKind::ALL {

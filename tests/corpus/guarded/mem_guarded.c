@@ -101,7 +101,7 @@ freed_write(FunctionCallInfo fcinfo, Twin twin)
 	if (twin == BAD)
 		chunk[at] = 'x';
 	if (twin == DECOY)
-		other[Abs(at)] = 'x';
+		other[at < 0 ? -at : at] = 'x';
 	MemoryContextDelete(context);
 	PG_RETURN_INT32(at);
 }
