@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 
 use super::barrier::Barriers;
 use super::calls::{self, Note};
+use super::chosen::StandIn;
 use super::found::Found;
 use super::handed::{Caller, Handed};
 use super::memo::{Memo, Question, Trail};
@@ -49,20 +50,21 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Learns in the postmaster what is the same in all its children.
-    pub(crate) fn prepare(modules: &[Module]) {
+    /// Learns in the postmaster what is the same in all its children. `stand_in` gives the function of ours that targets call in
+    /// place of the server's of a name.
+    pub(crate) fn prepare(modules: &[Module], stand_in: StandIn) {
         if let Some(server) = modules.iter().find(|module| module.is_executable()) {
-            Barriers::of(server);
+            Barriers::of(server, stand_in);
         }
     }
 
-    /// For the objects that are loaded. The error says what is missing.
-    pub(crate) fn new(modules: Vec<Module>) -> Result<Self, &'static str> {
+    /// For the objects that are loaded; `stand_in` is as in [`Stack::prepare`]. The error says what is missing.
+    pub(crate) fn new(modules: Vec<Module>, stand_in: StandIn) -> Result<Self, &'static str> {
         let server = modules.iter().find(|module| module.is_executable()).ok_or("no executable found")?;
         let no_memory = "no memory could be reserved for tracing";
         Ok(Stack {
             walk: Walk::new(),
-            barriers: Barriers::of(server),
+            barriers: Barriers::of(server, stand_in),
             end: walk::stack_end().ok_or("the end of the stack could not be found")?,
             memo: Memo::new().ok_or(no_memory)?,
             trail: Trail::new().ok_or(no_memory)?,
@@ -352,7 +354,7 @@ mod tests {
     fn walks_that_do_not_arrive_are_counted() {
         let _alone = calls::tests::alone();
         calls::start();
-        let mut stack = Stack::new(modules::loaded()).unwrap();
+        let mut stack = Stack::new(modules::loaded(), |_| None).unwrap();
         // A frame that nothing has called, and that returns to nowhere.
         let frame = [0usize, 8];
         let from = Registers::made_up((&raw const frame).addr());

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::chosen::Chosen;
+use super::chosen::{Chosen, StandIn};
 use crate::elf::symbols::{code_of, is_exported};
 use crate::elf::{Functions, Module, jumps};
 
@@ -118,7 +118,7 @@ pub(super) struct Barriers {
 
 impl Barriers {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
-    pub(super) fn of(server: &Module) -> &'static Self {
+    pub(super) fn of(server: &Module, stand_in: StandIn) -> &'static Self {
         FOUND.get_or_init(|| {
             let of_spi: Vec<&CStr> =
                 FUNCTIONS.iter().copied().filter(|name| name.to_bytes().starts_with(b"SPI_")).collect();
@@ -126,7 +126,7 @@ impl Barriers {
                 all: Barrier::of(FUNCTIONS, server),
                 spi: Barrier::of(&of_spi, server),
                 fmgr: Barrier::of(&[c"fmgr_security_definer"], server),
-                chosen: Chosen::of(server),
+                chosen: Chosen::of(server, stand_in),
             }
         })
     }

@@ -197,9 +197,12 @@ const TOLD: &[&CStr] = &[
     c"add_string_reloption",
 ];
 
+/// Gives the function of ours that targets call in place of the server's of a name.
+pub(super) type StandIn = fn(&CStr) -> Option<usize>;
+
 /// What tells who has chosen a context.
 pub(super) struct Chosen {
-    /// The addresses of those functions, sorted.
+    /// The addresses of those functions, and of ours in place of them, sorted.
     told: Vec<usize>,
     /// Where the names of the server's own contexts are.
     server: Range<usize>,
@@ -207,8 +210,9 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Looks the functions up among the server's exported symbols. Not every version has all of them.
-    pub(super) fn of(server: &Module) -> Self {
-        let mut told: Vec<usize> = TOLD.iter().map(|name| address_of(name)).filter(|&address| address != 0).collect();
+    pub(super) fn of(server: &Module, stand_in: StandIn) -> Self {
+        let addresses = |name: &&CStr| [address_of(name), stand_in(name).unwrap_or_default()];
+        let mut told: Vec<usize> = TOLD.iter().flat_map(addresses).filter(|&address| address != 0).collect();
         told.sort_unstable();
         Chosen { told, server: server.all.clone() }
     }

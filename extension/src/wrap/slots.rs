@@ -59,8 +59,7 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
                 calls::thunk(slot.value, &module.code, jumps)
             }
             (None, _) if leads_out(targets, &compared, slot) => {
-                let of_function = || named(given_back::HOOKED, slot.name).or_else(|| storm::before(slot.name));
-                let ours = of_function().filter(|_| holds_its_own(slot, module));
+                let ours = stand_in(slot.name).filter(|_| holds_its_own(slot, module));
                 calls::thunk(ours.unwrap_or(slot.value), &module.code, jumps)
             }
             _ => None,
@@ -73,6 +72,11 @@ pub(super) fn apply_to_give_back(changes: &mut Changes, targets: &Targets, modul
     if module.code != targets.own && !is_loader(module) {
         changes.apply(module, |_, slot| of_heap(slot, module, gives_back));
     }
+}
+
+/// The function of ours that targets call in place of the server's of a name, which it calls in turn.
+pub(super) fn stand_in(name: &CStr) -> Option<usize> {
+    named(given_back::HOOKED, name).or_else(|| storm::before(name))
 }
 
 /// The function of ours with a name.

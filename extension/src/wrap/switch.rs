@@ -30,7 +30,7 @@ impl std::fmt::Display for Refused {
 /// Learns in the postmaster what cannot be learnt without the allocator, and what takes long and is the same in all its children.
 pub(crate) fn prepare() {
     methods::prepare();
-    Stack::prepare(&modules::loaded());
+    Stack::prepare(&modules::loaded(), slots::stand_in);
 }
 
 /// What is in place of something else while the chain is on.
@@ -121,7 +121,7 @@ fn install() -> Result<(), Refused> {
         guard: Guard::new().ok_or_else(|| refused("no memory could be reserved for guarding"))?,
         #[cfg(feature = "test_links")]
         trial: Trial::default(),
-        stack: Stack::new(modules).map_err(refused)?,
+        stack: Stack::new(modules, slots::stand_in).map_err(refused)?,
     });
     // SAFETY: nobody holds them: there have been none.
     unsafe { *FITTINGS.0.get() = Some(Fittings { tables, changes: Changes::default(), some_are_left: false }) };
