@@ -11,6 +11,7 @@ use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
 use crate::guard::Level;
 use crate::guard::faults::policy;
+use crate::guard::pages::Side;
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
 use crate::pg::{parameters, roles};
@@ -49,8 +50,10 @@ pub(crate) enum GuardMode {
     off,
     /// By bytes around them that are looked at when they are given back, and at the end.
     redzone,
-    /// By pages that cannot be accessed.
+    /// By pages that cannot be accessed, at the end of each.
     pages,
+    /// By such pages, at the start of each.
+    pages_before,
 }
 
 /// `pg_ext_memcheck.on_fault`: what becomes of a process at a fault of a target.
@@ -132,7 +135,7 @@ pub(crate) fn register() {
     parameters::define_number(
         c"pg_ext_memcheck.guard_sample",
         c"Sets of how many allocations one is guarded by pages.",
-        c"The others are guarded by redzones. Applies where pg_ext_memcheck.guard is pages.",
+        c"The others are guarded by redzones. Applies where pg_ext_memcheck.guard is pages or pages_before.",
         &GUARD_SAMPLE,
         1..=i32::MAX,
     );
@@ -233,10 +236,12 @@ pub(crate) fn observe_directory() -> Option<PathBuf> {
 
 /// How allocations are guarded.
 pub(crate) fn guard() -> Level {
+    let sample = u32::try_from(GUARD_SAMPLE.get()).unwrap_or(1);
     match GUARD.get() {
         GuardMode::off => Level::Off,
         GuardMode::redzone => Level::Redzone,
-        GuardMode::pages => Level::Pages(u32::try_from(GUARD_SAMPLE.get()).unwrap_or(1)),
+        GuardMode::pages => Level::Pages(sample, Side::Behind),
+        GuardMode::pages_before => Level::Pages(sample, Side::Before),
     }
 }
 

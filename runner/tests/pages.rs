@@ -33,6 +33,9 @@ fn window(session: &mut Session, work: &[&str]) -> Vec<u64> {
     session.ask(figures).split(' ').map(|figure| figure.parse().expect("a number")).collect()
 }
 
+/// The levels of guard pages: on which side of a chunk there is one.
+const SIDES: [&str; 2] = ["pages", "pages_before"];
+
 const ACCESSES: &str = "SELECT check_type, detail FROM ext_memcheck.findings() WHERE access IS NOT NULL";
 
 #[test]
@@ -40,14 +43,16 @@ fn a_storm_is_calm_under_pages() {
     SERVERS.each(|server| {
         let storm = "SELECT storm.storm(20000, 300)";
         let expected = guarded(server, "off").ask(storm);
-        let mut session = guarded(server, "pages");
-        session.gives(storm, &expected);
-        let figures = window(&mut session, &[storm]);
-        let made: u64 = expected.parse().expect("a number");
-        // Of each slab that is made the first chunk is the server's.
-        assert!(figures[1] > made * 9 / 10 && figures[1] <= made + 1, "{figures:?} of {made}");
-        assert_eq!((figures[0], &figures[2..]), (0, [0; 3].as_slice()));
-        session.gives(ACCESSES, "");
+        for side in SIDES {
+            let mut session = guarded(server, side);
+            session.gives(storm, &expected);
+            let figures = window(&mut session, &[storm]);
+            let made: u64 = expected.parse().expect("a number");
+            // Of each slab that is made the first chunk is the server's.
+            assert!(figures[1] > made * 9 / 10 && figures[1] <= made + 1, "{figures:?} of {made}");
+            assert_eq!((figures[0], &figures[2..]), (0, [0; 3].as_slice()));
+            session.gives(ACCESSES, "");
+        }
     });
 }
 
@@ -63,8 +68,8 @@ fn one_in_so_many_is_guarded() {
 
 #[test]
 fn chunks_outlive_the_tracing() {
-    SERVERS.each(|server| {
-        let mut session = guarded(server, "pages");
+    let outlive = |server: &Server, side| {
+        let mut session = guarded(server, side);
         let figures = window(&mut session, &["SELECT storm.keep(50), storm.hold(50)"]);
         assert_eq!(figures[..2], [0, 102], "with an array each");
         for trace in ["off", "on", "windows"] {
@@ -79,7 +84,8 @@ fn chunks_outlive_the_tracing() {
         // Nothing is left of it.
         session.ask("SELECT storm.storm(2000, 100)");
         session.gives("SELECT count(*) FROM ext_memcheck.findings() WHERE access IS NOT NULL", "0");
-    });
+    };
+    SERVERS.each(|server| SIDES.into_iter().for_each(|side| outlive(server, side)));
 }
 
 #[test]

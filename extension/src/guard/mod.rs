@@ -11,7 +11,7 @@ pub(crate) mod pages;
 pub(crate) mod redzones;
 
 use accesses::Accesses;
-use pages::Pages;
+use pages::{Pages, Side};
 use redzones::{Due, Redzones};
 
 use crate::link::{Before, By, Link, Request, Room, is_served};
@@ -25,8 +25,8 @@ pub(crate) enum Level {
     Off,
     /// With bytes around them that are looked at now and then.
     Redzone,
-    /// Each in pages of its own, one in so many of them; the others as above.
-    Pages(u32),
+    /// Each in pages of its own, one in so many of them, with a closed page on that side; the others as above.
+    Pages(u32, Side),
 }
 
 /// How a chunk is held.
@@ -61,7 +61,7 @@ impl Guard {
     pub(crate) fn set(&mut self, level: Level) {
         self.redzones.set(level != Level::Off);
         self.pages.set(match level {
-            Level::Pages(sample) => Some(sample),
+            Level::Pages(sample, side) => Some((sample, side)),
             _ => None,
         });
     }

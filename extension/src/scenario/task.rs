@@ -106,7 +106,9 @@ fn read(text: &[u8]) -> Option<(Task, ScenarioKind)> {
 /// Opens the window. In a transaction.
 fn begin(kind: ScenarioKind) {
     // Whatever the session says that has asked for it: this process is there for that.
-    parameters::impose(c"pg_ext_memcheck.guard", c"pages");
+    if !session::guards_by_pages() {
+        parameters::impose(c"pg_ext_memcheck.guard", c"pages");
+    }
     parameters::impose(c"pg_ext_memcheck.on_fault", c"error");
     let rules = session::plain_terms().rules;
     session::with(|session| session.begin(Terms { scenario: kind, rules }));

@@ -10,6 +10,7 @@ use crate::wrap;
 /// What faults need to know of the rest.
 pub(super) const SURROUNDINGS: Surroundings = Surroundings {
     targets: wrap::faults::targets,
+    opens: wrap::faults::opens,
     touches: wrap::faults::touches,
     pause: |is_paused| wrap::switch(!is_paused),
     is_busy: || super::SESSION.try_borrow_mut().is_err(),

@@ -33,7 +33,9 @@ use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
 use mode::Imposed;
-pub(crate) use mode::{checks_planner, follow_parameters, is_checked, is_idle, is_watching, set_reports};
+pub(crate) use mode::{
+    checks_planner, follow_parameters, guards_by_pages, is_checked, is_idle, is_watching, set_reports,
+};
 use observed::Observed;
 pub(crate) use observed::names;
 use window::Window;

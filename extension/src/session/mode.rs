@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use super::faults::SURROUNDINGS;
 use super::{SESSION, Session};
-use crate::guard::faults;
+use crate::guard::{Level, faults};
 use crate::guc::{self, MemcheckMode, Traced};
 use crate::pg::process::is_parallel_worker;
 use crate::pg::{ServerThread, parameters};
@@ -169,14 +169,15 @@ impl Session {
     /// Traces this from now on, or nothing. What is recorded for the same targets already is kept.
     pub(super) fn trace(&mut self, traced: Option<Traced>) -> Result<(), Refused> {
         let Some(Traced { targets, by_calls }) = traced else {
-            faults::disarm();
+            disarm();
             wrap::stop();
             return Ok(());
         };
         if !wrap::is_of(&targets, by_calls) {
-            faults::disarm();
+            disarm();
             wrap::start(targets, by_calls)?;
-            faults::arm(SURROUNDINGS);
+            let is_armed = faults::arm(SURROUNDINGS);
+            wrap::with(|chain| chain.guard.pages.opens_headers(is_armed));
             let walker = &mut self.walker;
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
             self.observe_anew();
@@ -184,4 +185,15 @@ impl Session {
         wrap::with(|chain| chain.guard.set(guc::guard()));
         Ok(())
     }
+}
+
+/// Whether what is traced is guarded by pages, on whichever side.
+pub(crate) fn guards_by_pages() -> bool {
+    matches!(guc::guard(), Level::Pages(..))
+}
+
+/// Faults are not handled any more, nor is anything opened by their handlers.
+fn disarm() {
+    wrap::with(|chain| chain.guard.pages.opens_headers(false));
+    faults::disarm();
 }

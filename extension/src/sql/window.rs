@@ -33,7 +33,7 @@ fn begin(ext_context_pattern: default!(Option<&str>, "''"), options: default!(Op
     if needs_trace && guc::traced_in_windows().is_none() {
         refuse_untraced(scenario);
     }
-    if scenario.description().needs_pages && !matches!(guc::guard(), Level::Pages(_)) {
+    if scenario.description().needs_pages && !matches!(guc::guard(), Level::Pages(..)) {
         raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("scenario {scenario} needs allocations that are guarded by pages"),

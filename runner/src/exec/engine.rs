@@ -14,7 +14,7 @@ use super::failure::{Cause, Failure, Step};
 use super::outcome::{Targets, Window};
 use super::quote::quoted;
 use super::session::Session;
-use crate::language::ast::{Guard, Mode, Trace};
+use crate::language::ast::{Mode, Trace};
 use crate::plan::{self, Guarding, Scenario};
 use crate::server::Server;
 use crate::symbols::Symbols;
@@ -37,8 +37,7 @@ pub(super) fn tracing(trace: Trace, targets: &Targets) -> String {
 /// The same, of which what the libraries allocate is guarded: an allocation of the warm-up may be used wrongly in the window.
 fn guarding(trace: Trace, Guarding { guard, sample }: Guarding, targets: &Targets) -> String {
     let tracing = tracing(trace, targets);
-    let sample =
-        if guard == Guard::Pages && sample > 1 { format!(" -c {GUARD_SAMPLE}={sample}") } else { String::new() };
+    let sample = if guard.has_pages() && sample > 1 { format!(" -c {GUARD_SAMPLE}={sample}") } else { String::new() };
     format!("{tracing} -c {GUARD}={}{sample}", guard.as_str())
 }
 
@@ -266,6 +265,7 @@ fn finding(row: &Row) -> Result<Finding, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::ast::Guard;
 
     #[test]
     fn a_session_is_traced_by_options_of_its_connection() {
@@ -282,5 +282,6 @@ mod tests {
         assert_eq!(guarded(Guard::Redzone, 5), format!("{untraced} -c pg_ext_memcheck.guard=redzone"));
         let sampled = format!("{untraced} -c pg_ext_memcheck.guard=pages -c pg_ext_memcheck.guard_sample=5");
         assert_eq!(guarded(Guard::Pages, 5), sampled);
+        assert_eq!(guarded(Guard::PagesBefore, 5), sampled.replace("pages ", "pages_before "));
     }
 }

@@ -36,7 +36,7 @@ pub struct Spec {
     pub targets: Vec<Spanned<String>>,
     /// `trace on|off|stacks`, for every scenario and every session.
     pub trace: Option<Spanned<Trace>>,
-    /// `guard off|redzone|pages`, for every scenario and every session.
+    /// `guard off|redzone|pages|pages_before`, for every scenario and every session.
     pub guard: Option<Spanned<Guard>>,
     /// `guard_sample N`, for every scenario and every session.
     pub guard_sample: Option<Spanned<u32>>,
@@ -266,7 +266,7 @@ pub struct Scenario {
     pub mode: Option<Spanned<Mode>>,
     /// `trace on|off|stacks`
     pub trace: Option<Spanned<Trace>>,
-    /// `guard off|redzone|pages`
+    /// `guard off|redzone|pages|pages_before`
     pub guard: Option<Spanned<Guard>>,
     /// `guard_sample N`
     pub guard_sample: Option<Spanned<u32>>,
@@ -428,13 +428,15 @@ pub enum Guard {
     /// Writes beyond a chunk, and into a freed one, when it is looked at next.
     #[default]
     Redzone,
-    /// Any access, at the instruction that makes it.
+    /// Any access, at the instruction that makes it; of those that are not far from the chunk, the ones behind it.
     Pages,
+    /// The same, with the ones before it.
+    PagesBefore,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Guard; 3] = [Guard::Off, Guard::Redzone, Guard::Pages];
+    pub const ALL: [Guard; 4] = [Guard::Off, Guard::Redzone, Guard::Pages, Guard::PagesBefore];
 
     /// The word for it, in the language, in mcspec.toml and in the engine.
     pub const fn as_str(self) -> &'static str {
@@ -442,7 +444,13 @@ impl Guard {
             Guard::Off => "off",
             Guard::Redzone => "redzone",
             Guard::Pages => "pages",
+            Guard::PagesBefore => "pages_before",
         }
+    }
+
+    /// Whether chunks get pages of their own.
+    pub fn has_pages(self) -> bool {
+        matches!(self, Guard::Pages | Guard::PagesBefore)
     }
 }
 

@@ -32,7 +32,7 @@ impl Planner<'_> {
             return;
         }
         let guard = scenario.guard.as_ref();
-        if let Some(guard) = guard.filter(|guard| guard.value != Guard::Pages && description.needs_pages) {
+        if let Some(guard) = guard.filter(|guard| !guard.value.has_pages() && description.needs_pages) {
             let hint = "remove the clause: \"guard pages\" is what it does without";
             self.complain(guard.span.clone(), &format!("scenario {kind} goes by guard pages"), Some(hint));
             return;
@@ -49,7 +49,7 @@ impl Planner<'_> {
                 Some(hint),
             );
         }
-        if let Some(sample) = scenario.guard_sample.as_ref().filter(|_| planned.guarding.guard != Guard::Pages) {
+        if let Some(sample) = scenario.guard_sample.as_ref().filter(|_| !planned.guarding.guard.has_pages()) {
             self.complain_of_sample(&sample.span);
         }
     }
@@ -62,7 +62,7 @@ impl Planner<'_> {
             self.complain_of_untraced(&guard.span);
         }
         let everywhere = spec.scenarios.iter().map(Some).chain((!spec.sessions.is_empty()).then_some(None));
-        let has_pages = everywhere.map(|at| self.guarding(at)).any(|guarding| guarding.guard == Guard::Pages);
+        let has_pages = everywhere.map(|at| self.guarding(at)).any(|guarding| guarding.guard.has_pages());
         if let Some(sample) = spec.guard_sample.as_ref().filter(|_| !has_pages) {
             self.complain_of_sample(&sample.span);
         }

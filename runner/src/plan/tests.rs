@@ -142,6 +142,8 @@ fn allocations_are_guarded_as_the_innermost_clause_says() {
         ("guard pages", "window", "guard redzone", Guard::Redzone, 1),
         ("", "growth_benchmark", "guard pages", Guard::Pages, 1),
         ("guard pages", "window", "trace off", Guard::Off, 1),
+        ("guard pages_before guard_sample 8", "window", "", Guard::PagesBefore, 8),
+        ("", "use_after_reset", "guard pages_before", Guard::PagesBefore, 1),
         ("trace off", "window", "trace on", Guard::Redzone, 1),
         ("", "use_after_reset", "", Guard::Pages, 1),
         ("guard off", "context_reset_storm", "guard_sample 3", Guard::Pages, 3),

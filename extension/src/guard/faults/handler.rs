@@ -58,15 +58,13 @@ fn armed<'a>() -> Option<&'a mut Armed> {
     unsafe { (*ARMED.0.get()).as_deref_mut() }
 }
 
-/// Has faults handled from now on. Where that is not possible, they are as they were.
-pub(crate) fn arm(around: Surroundings) {
+/// Has faults handled from now on. Where that is not possible, they are as they were. Whether it is.
+pub(crate) fn arm(around: Surroundings) -> bool {
     if armed().is_none() {
         // SAFETY: nobody holds it.
         unsafe { *ARMED.0.get() = Armed::new(around).map(Box::new) };
     }
-    if let Some(armed) = armed() {
-        armed.install();
-    }
+    armed().is_some_and(Armed::install)
 }
 
 /// They are handled no more.
@@ -139,8 +137,8 @@ impl Armed {
         })
     }
 
-    /// Puts the handlers in place.
-    fn install(&mut self) {
+    /// Puts the handlers in place. Whether SIGSEGV comes to ours.
+    fn install(&mut self) -> bool {
         self.mask = mask();
         // SAFETY: plain structs; the stack is there as long as the process.
         unsafe {
@@ -185,6 +183,11 @@ impl Armed {
             }
         }
         self.is_on = true;
+        // SAFETY: only asks.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGSEGV, std::ptr::null(), &mut action) == 0 && is_ours(&action)
+        }
     }
 
     /// Puts back what was in their place, where nobody else has put another there.
@@ -381,6 +384,10 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     // SAFETY: an address where the signal has one, else a number.
     let address = unsafe { info.si_addr() }.addr();
     let page_fault = (register(libc::REG_TRAPNO) == PAGE_FAULT).then(|| register(libc::REG_ERR));
+    if act(page_fault) == Some(Act::Read) && signal == libc::SIGSEGV && (armed.around.opens)(address, at.pc) {
+        // It reads once more.
+        return true;
+    }
     let how = how(signal, info.si_code, address, page_fault, at, &armed.stack);
     let mut report = Report::new(now(), my_pid(), how);
     report.signal = signal;

@@ -68,6 +68,8 @@ pub(crate) struct Touched {
 pub(crate) struct Surroundings {
     /// Shows the targets.
     pub(crate) targets: Targeted,
+    /// Opens what lies at an address to code that may read it, though it is closed to others. Whether it was so.
+    pub(crate) opens: fn(usize, usize) -> bool,
     /// Looks whose chunk an address is, and notes the access.
     pub(crate) touches: fn(&Touch) -> Option<Touched>,
     /// Has allocations pass by unseen, or seen again: while an ERROR is made the stack is not what it looks like.

@@ -5,8 +5,17 @@
 //!   | canary ........ | header | chunk        | chunk, canary (0..) | closed          |
 //! ```
 //!
-//! A chunk ends where the closed page begins, as nearly as its alignment lets it. Addresses are handed out in order, all of
-//! them once before any a second time; pages of chunks that are gone are closed and have no memory.
+//! A chunk ends where the closed page begins, as nearly as its alignment lets it; or it begins where one ends, which has its header:
+//!
+//! ```text
+//!   page                   page
+//!   | closed .... | header | chunk, canary .... | closed          |
+//! ```
+//!
+//! That page is opened for whoever is to read the header, and closed again with the next chunk that comes or goes.
+//!
+//! Addresses are handed out in order, all of them once before any a second time; pages of chunks that are gone are closed and
+//! have no memory.
 //!
 //! Nothing of this is shared with a process that is forked: a child has all of it as it was, and its own from then on.
 
@@ -40,16 +49,28 @@ pub(crate) enum Fate {
     Deleted,
 }
 
+/// On which side of a chunk a page is closed to the byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Side {
+    /// Where it ends.
+    #[default]
+    Behind,
+    /// Where it begins.
+    Before,
+}
+
 /// What is known of a chunk.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Record {
-    /// Its first page, and how many there are besides the closed one.
+    /// Its first page, which has the header, and how many there are besides the closed one behind.
     page: u32,
     pages: u32,
     /// Bytes asked for.
     size: u32,
     /// To which power of two it is aligned.
     alignment: u8,
+    /// Whether it begins where its first page ends, which is closed.
+    is_first_closed: bool,
     /// Whether it is in use or closed, and why: a [`Fate`], counted from 1; 0 for a record that is free.
     fate: u8,
     /// What it is one of, which context it is in, and the number of its path; the arena takes no interest.
@@ -66,7 +87,7 @@ pub(super) struct Record {
     pub(super) released: Origin,
 }
 
-// SAFETY: integers, and an `Origin`, which is one too.
+// SAFETY: integers, a bool for which zero is false, and an `Origin`, which is an integer too.
 unsafe impl Zeroed for Record {}
 
 impl Record {
@@ -84,9 +105,14 @@ impl Record {
         self.size as usize
     }
 
-    /// Bytes from its start to the closed page.
+    /// Bytes that it takes.
     pub(super) fn room_for(&self) -> usize {
         self.size().next_multiple_of(1 << self.alignment)
+    }
+
+    /// Bytes from its start to the closed page behind.
+    fn length(&self) -> usize {
+        if self.is_first_closed { (self.pages as usize - 1) * PAGE } else { self.room_for() }
     }
 }
 
@@ -113,6 +139,10 @@ pub(super) struct Arena {
     live: u32,
     /// Chunks in use at most.
     most: u32,
+    /// Whether somebody opens closed headers to those who may read them.
+    has_opener: bool,
+    /// The chunk whose header is open though it lies in a closed page; 0 for none.
+    opened: u32,
 }
 
 impl Arena {
@@ -134,6 +164,8 @@ impl Arena {
             free: 0,
             live: 0,
             most,
+            has_opener: false,
+            opened: 0,
         })
     }
 
@@ -162,7 +194,7 @@ impl Arena {
     /// Where a chunk starts.
     pub(super) fn chunk(&self, number: u32) -> usize {
         let record = self.record(number);
-        self.page_at(record.page + record.pages) - record.room_for()
+        self.page_at(record.page + record.pages) - record.length()
     }
 
     /// What has become of a chunk; none where there is none of that number.
@@ -182,10 +214,14 @@ impl Arena {
     }
 
     /// Makes a chunk that is aligned to `1 << alignment` bytes, which are zero, with a header before it; none where there is no
-    /// room.
-    pub(super) fn make(&mut self, size: usize, alignment: u8, header: usize) -> Option<u32> {
+    /// room. Headers lie in closed pages only where somebody opens them.
+    pub(super) fn make(&mut self, size: usize, alignment: u8, header: usize, side: Side) -> Option<u32> {
         debug_assert!(1 << alignment <= PAGE);
-        let whole = HEADER + size.next_multiple_of(1 << alignment);
+        self.shut_opened();
+        let is_first_closed = side == Side::Before && self.has_opener;
+        let before = if is_first_closed { PAGE } else { HEADER };
+        // An empty one has an address in a page of its own.
+        let whole = before + size.max(usize::from(is_first_closed)).next_multiple_of(1 << alignment);
         let pages = u32::try_from(whole.div_ceil(PAGE)).ok().filter(|&pages| pages < self.pages)?;
         let size = u32::try_from(size).ok()?;
         if self.live >= self.most {
@@ -201,34 +237,84 @@ impl Arena {
         }
         let number = self.take(page, pages);
         *self.records.at(number as usize) =
-            Record { page, pages, size, alignment, fate: Fate::Live as u8 + 1, ..Record::default() };
+            Record { page, pages, size, alignment, is_first_closed, fate: Fate::Live as u8 + 1, ..Record::default() };
         self.live += 1;
         let chunk = self.chunk(number);
         let end = chunk + size as usize;
+        let canary = if is_first_closed { 0 } else { chunk - HEADER - start };
         // SAFETY: inside the pages that were opened just now, which nobody else has; the chunk is aligned to a word at least.
         unsafe {
-            std::ptr::write_bytes(pointer::<u8>(start), CANARY, chunk - HEADER - start);
+            std::ptr::write_bytes(pointer::<u8>(start), CANARY, canary);
             pointer::<usize>(chunk - HEADER).write(header);
             std::ptr::write_bytes(pointer::<u8>(end), CANARY, start + bytes - end);
         }
+        if is_first_closed && !self.protect_first(number, libc::PROT_NONE) {
+            self.close(number, Fate::Released);
+            return None;
+        }
         Some(number)
+    }
+
+    /// Somebody opens closed headers from now on, or nobody does: then those there are stay open.
+    pub(super) fn has_opener(&mut self, has_opener: bool) {
+        if std::mem::replace(&mut self.has_opener, has_opener) == has_opener {
+            return;
+        }
+        let protection = if has_opener { libc::PROT_NONE } else { libc::PROT_READ };
+        for number in 1..=self.last {
+            let record = self.record(number);
+            if record.is_first_closed && record.is_live() {
+                self.protect_first(number, protection);
+            }
+        }
+        self.opened = 0;
+    }
+
+    /// Opens the header of a live chunk to be read, if that is what an address is of and if it is closed. Whether it was so.
+    pub(super) fn open(&mut self, address: usize) -> bool {
+        let Some(number) = self.owner(address).filter(|&number| number != self.opened) else { return false };
+        let record = self.record(number);
+        if !(record.is_live() && record.is_first_closed && address + HEADER == self.chunk(number)) {
+            return false;
+        }
+        self.shut_opened();
+        self.opened = number;
+        self.protect_first(number, libc::PROT_READ)
+    }
+
+    /// Closes the header that is open.
+    fn shut_opened(&mut self) {
+        let number = std::mem::take(&mut self.opened);
+        if number != 0 {
+            self.protect_first(number, libc::PROT_NONE);
+        }
+    }
+
+    /// Whether the first page of a live chunk could be opened or closed.
+    fn protect_first(&self, number: u32, protection: std::ffi::c_int) -> bool {
+        // SAFETY: a page of the arena that this chunk has, with nothing in it that anybody may write to.
+        unsafe { libc::mprotect(pointer(self.page_at(self.record(number).page)), PAGE, protection) == 0 }
     }
 
     /// What was written around a live chunk, behind it first, which was made with that header.
     pub(super) fn damage(&self, number: u32, header: usize) -> Option<Damage> {
         let record = self.record(number);
-        let (start, chunk) = (self.page_at(record.page), self.chunk(number));
-        let slack = record.room_for() - record.size();
-        // SAFETY: the pages of a live chunk are open.
+        let chunk = self.chunk(number);
+        // Nobody can have written to a page that is closed.
+        let start = if record.is_first_closed { chunk } else { self.page_at(record.page) };
+        let slack = record.length() - record.size();
+        // SAFETY: the pages of a live chunk are open, but for the first one where that is closed.
         let (before, behind) = unsafe {
             let before = std::slice::from_raw_parts(pointer::<u8>(start), chunk - start);
             (before, std::slice::from_raw_parts(pointer::<u8>(chunk + record.size()), slack))
         };
-        if let Some(first) = behind.iter().position(|&byte| byte != CANARY) {
+        if !is_canary(behind)
+            && let Some(first) = behind.iter().position(|&byte| byte != CANARY)
+        {
             let bytes = behind[first..].iter().take_while(|&&byte| byte != CANARY).count();
             return Some(Damage { offset: (record.size() + first) as i64, bytes: bytes as u32 });
         }
-        let (canary, word) = before.split_at(before.len() - HEADER);
+        let (canary, word) = before.split_at(before.len().checked_sub(HEADER)?);
         let header = header.to_ne_bytes();
         if word == header && is_canary(canary) {
             return None;
@@ -279,6 +365,10 @@ impl Arena {
 
     /// Writes down what has become of a live chunk. Gives its pages: the first one, and the closed one behind.
     fn retire(&mut self, number: u32, fate: Fate) -> (u32, u32) {
+        if self.opened == number {
+            self.opened = 0;
+        }
+        self.shut_opened();
         self.live -= 1;
         let record = self.record_mut(number);
         record.fate = fate as u8 + 1;

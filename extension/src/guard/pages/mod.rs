@@ -6,6 +6,9 @@
 //! functions of ours in its place of the table (`wrap/methods.rs`). The context itself knows nothing of it, so its account is not
 //! touched.
 //!
+//! A page can be closed to the byte on one side of a chunk only. Where that is the side before it, the word lies in the closed page, and
+//! is opened for the server when that looks there.
+//!
 //! Chunks live on when nothing is guarded any more, and have to be given back here all the same.
 
 mod arena;
@@ -17,7 +20,7 @@ use memcheck_core::{Act, CheckKind};
 use pgrx::pg_sys;
 
 use self::arena::{Arena, PAGE};
-pub(crate) use self::arena::{Damage, Fate};
+pub(crate) use self::arena::{Damage, Fate, Side};
 use self::rooms::Rooms;
 use super::accesses::{Accesses, Seen};
 use crate::contexts::{Context, Names};
@@ -109,19 +112,37 @@ pub(crate) struct Pages {
     /// One in so many allocations is guarded.
     sample: u32,
     passed: u32,
+    side: Side,
+    /// Whether somebody opens closed headers to those who may read them.
+    has_opener: bool,
     ground: Option<Box<Ground>>,
     guarded: u64,
     fallbacks: u64,
 }
 
 impl Pages {
-    /// Guards one in so many of the targets' allocations from now on, or none.
-    pub(crate) fn set(&mut self, sample: Option<u32>) {
-        self.is_on = sample.is_some();
-        self.sample = sample.unwrap_or(1).max(1);
+    /// Guards one in so many of the targets' allocations from now on, by a closed page on that side, or none.
+    pub(crate) fn set(&mut self, guarded: Option<(u32, Side)>) {
+        self.is_on = guarded.is_some();
+        let (sample, side) = guarded.unwrap_or((1, Side::Behind));
+        (self.sample, self.side) = (sample.max(1), side);
         if self.is_on && self.ground.is_none() {
             self.ground = Ground::new().map(Box::new);
+            self.opens_headers(self.has_opener);
         }
+    }
+
+    /// Headers that lie in closed pages are opened by [`Self::open`] from now on, or by nobody: then all stay open.
+    pub(crate) fn opens_headers(&mut self, has_opener: bool) {
+        self.has_opener = has_opener;
+        if let Some(ground) = &mut self.ground {
+            ground.arena.has_opener(has_opener);
+        }
+    }
+
+    /// Opens the header at an address to be read, if it is one and is closed. Whether it was so. For a signal handler, too.
+    pub(crate) fn open(&mut self, address: usize) -> bool {
+        self.ground.as_mut().is_some_and(|ground| ground.arena.open(address))
     }
 
     /// Guards what the server keeps in its caches, too, whoever is at work, while the targets' allocations are guarded.
@@ -170,7 +191,7 @@ impl Pages {
         if ground.never_serves(request) {
             return Before::Pass;
         }
-        let Some(number) = ground.make(request) else {
+        let Some(number) = ground.make(request, self.side) else {
             self.fallbacks += 1;
             return Before::Pass;
         };
@@ -222,7 +243,7 @@ impl Pages {
         if ground.never_serves(&request) {
             return None;
         }
-        let made = ground.make(&request);
+        let made = ground.make(&request, self.side);
         self.guarded += u64::from(made.is_some());
         self.fallbacks += u64::from(made.is_none());
         Some(pointer(ground.arena.chunk(made?)))
@@ -345,7 +366,7 @@ impl Ground {
     }
 
     /// Makes a chunk; none where there is no room.
-    fn make(&mut self, request: &Request) -> Option<u32> {
+    fn make(&mut self, request: &Request, side: Side) -> Option<u32> {
         if request.size > LARGEST {
             return None;
         }
@@ -363,7 +384,8 @@ impl Ground {
                 (kind, room)
             }
         };
-        let number = self.arena.make(request.size, request.alignment, header(kind, self.rooms.address(room)))?;
+        let header = header(kind, self.rooms.address(room));
+        let number = self.arena.make(request.size, request.alignment, header, side)?;
         let record = self.arena.record_mut(number);
         (record.kind, record.room, record.path) = (kind as u8, room, self.rooms.get(room).path);
         record.made = Origin::new(request.site, request.stack);

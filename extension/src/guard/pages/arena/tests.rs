@@ -9,7 +9,7 @@ fn arena(pages: u32, most: u32) -> Arena {
 }
 
 fn make(arena: &mut Arena, size: usize) -> u32 {
-    arena.make(size, 3, HEADER_WORD).expect("room")
+    arena.make(size, 3, HEADER_WORD, Side::Behind).expect("room")
 }
 
 /// What a system call may read without a signal: whether the bytes at an address can be read.
@@ -38,7 +38,7 @@ fn a_chunk_ends_before_a_closed_page() {
     for (size, alignment) in
         [(0, 3), (1, 3), (7, 3), (8, 3), (24, 4), (100, 6), (4088, 3), (4089, 3), (4096, 3), (9000, 12)]
     {
-        let number = arena.make(size, alignment, HEADER_WORD).unwrap();
+        let number = arena.make(size, alignment, HEADER_WORD, Side::Behind).unwrap();
         let chunk = arena.chunk(number);
         assert_eq!(chunk % (1 << alignment), 0);
         let end = chunk + size.next_multiple_of(1 << alignment);
@@ -56,6 +56,63 @@ fn a_chunk_ends_before_a_closed_page() {
         assert!(!is_open(chunk) && !is_open(chunk - HEADER));
         assert_eq!((arena.find(chunk), arena.fate(number)), (Some(number), Some(Fate::Released)));
     }
+}
+
+#[test]
+fn a_chunk_begins_behind_a_closed_page() {
+    let mut arena = arena(1000, 100);
+    let early = arena.make(8, 3, HEADER_WORD, Side::Before).unwrap();
+    assert!(is_open(arena.chunk(early) - HEADER), "as long as nobody opens what is closed");
+    arena.has_opener(true);
+    for (size, alignment) in [(0, 3), (1, 3), (24, 4), (100, 6), (4095, 3), (4096, 3), (4097, 3), (9000, 12)] {
+        let number = arena.make(size, alignment, HEADER_WORD, Side::Before).unwrap();
+        let chunk = arena.chunk(number);
+        assert!(chunk.is_multiple_of(PAGE) && !is_open(chunk - 1) && !is_open(chunk - HEADER), "{size}");
+        let end = chunk + size.max(1).next_multiple_of(PAGE);
+        assert!(is_open(chunk) && is_open(end - 1) && !is_open(end), "{size}");
+        assert_eq!((arena.find(chunk), arena.owner(chunk - 1)), (Some(number), Some(number)));
+        assert_eq!(
+            (arena.owner(end), arena.record(number).room_for()),
+            (Some(number), size.next_multiple_of(1 << alignment))
+        );
+        assert_eq!(arena.damage(number, HEADER_WORD), None);
+        if size < 4096 {
+            write(chunk + size, 0);
+            assert_eq!(arena.damage(number, HEADER_WORD), Some(Damage { offset: size as i64, bytes: 1 }));
+        }
+        arena.close(number, Fate::Released);
+        assert!(!is_open(chunk));
+    }
+}
+
+#[test]
+fn a_closed_header_is_opened_until_another_chunk_comes_or_goes() {
+    let mut arena = arena(1000, 100);
+    arena.has_opener(true);
+    let numbers: Vec<_> = (0..3).map(|_| arena.make(40, 3, HEADER_WORD, Side::Before).unwrap()).collect();
+    let headers: Vec<_> = numbers.iter().map(|&number| arena.chunk(number) - HEADER).collect();
+    let open =
+        |arena: &mut Arena| headers.iter().map(|&header| (arena.open(header), is_open(header))).collect::<Vec<_>>();
+    assert_eq!(open(&mut arena), [(true, true); 3], "one after the other");
+    assert_eq!(headers.iter().map(|&header| is_open(header)).collect::<Vec<_>>(), [false, false, true]);
+    assert!(!arena.open(headers[2]), "it is open already");
+    for elsewhere in [headers[0] + 1, headers[0] - HEADER, headers[0] + HEADER, 0, arena.range().end] {
+        assert!(!arena.open(elsewhere));
+    }
+    // SAFETY: open to be read.
+    assert_eq!(unsafe { pointer::<usize>(headers[2]).read() }, HEADER_WORD);
+    arena.close(numbers[1], Fate::Released);
+    assert!(!is_open(headers[2]) && !arena.open(headers[1]), "one that is gone stays closed");
+    assert!(arena.open(headers[0]));
+    make(&mut arena, 8);
+    assert!(!is_open(headers[0]));
+    // Without anybody to open them they are open, and closed again when there is somebody.
+    arena.has_opener(false);
+    assert!(is_open(headers[0]) && is_open(headers[2]) && !is_open(headers[1]));
+    arena.has_opener(true);
+    assert!(!is_open(headers[0]) && !is_open(headers[2]));
+    arena.close(numbers[0], Fate::Released);
+    assert_eq!(arena.fate(numbers[2]), Some(Fate::Live));
 }
 
 #[test]
@@ -107,11 +164,11 @@ fn addresses_are_not_used_again_soon() {
 fn there_is_an_end_to_chunks_and_to_addresses() {
     let mut arena = arena(21, 5);
     let numbers: Vec<_> = (0..5).map(|_| make(&mut arena, 8)).collect();
-    assert_eq!(arena.make(8, 3, 0), None, "no more are to be in use");
+    assert_eq!(arena.make(8, 3, 0, Side::Behind), None, "no more are to be in use");
     arena.close(numbers[2], Fate::Released);
-    assert_eq!(arena.make(11 * PAGE, 3, 0), None, "no room in a row");
-    assert_eq!(arena.make(usize::MAX / 2, 3, 0), None);
-    assert_eq!(arena.make(u32::MAX as usize + 8, 3, 0), None);
+    assert_eq!(arena.make(11 * PAGE, 3, 0, Side::Behind), None, "no room in a row");
+    assert_eq!(arena.make(usize::MAX / 2, 3, 0, Side::Behind), None);
+    assert_eq!(arena.make(u32::MAX as usize + 8, 3, 0, Side::Behind), None);
     let large = make(&mut arena, 8 * PAGE);
     assert_eq!(arena.live(), 5);
     arena.close(large, Fate::Released);
@@ -170,6 +227,7 @@ fn a_list_is_closed_at_once() {
 #[test]
 fn agrees_with_a_map() {
     let mut arena = arena(600, 120);
+    arena.has_opener(true);
     let mut live: BTreeMap<usize, (u32, usize, u8)> = BTreeMap::new();
     let mut state = 11u64;
     let mut random = move |below: usize| {
@@ -181,7 +239,7 @@ fn agrees_with_a_map() {
         let alignment = [3, 3, 3, 4, 6, 12][random(6)];
         let size = [random(64), random(300), random(9000), random(60_000)][random(4)];
         match random(100) {
-            0..=52 => match arena.make(size, alignment, HEADER_WORD) {
+            0..=52 => match arena.make(size, alignment, HEADER_WORD, [Side::Behind, Side::Before][random(2)]) {
                 None => refused += 1,
                 Some(number) => {
                     let chunk = arena.chunk(number);

@@ -30,7 +30,8 @@ const MODES: &[(&str, Mode)] = &[("executor", Mode::Executor), ("all", Mode::All
 
 const TRACES: &[(&str, Trace)] = &[("on", Trace::On), ("off", Trace::Off), ("stacks", Trace::Stacks)];
 
-const GUARDS: &[(&str, Guard)] = &[("off", Guard::Off), ("redzone", Guard::Redzone), ("pages", Guard::Pages)];
+const GUARDS: &[(&str, Guard)] =
+    &[("off", Guard::Off), ("redzone", Guard::Redzone), ("pages", Guard::Pages), ("pages_before", Guard::PagesBefore)];
 
 /// A clause that has a meaning in some kinds of scenario only, and is reported where it has none. What a scenario lacks for
 /// the others - several workloads, a worker to watch - takes the whole scenario to tell.
