@@ -45,6 +45,5 @@ $$;
 
 DROP FUNCTION IF EXISTS
     ext_memcheck."begin"(text), ext_memcheck.run_scenario(text), ext_memcheck.run_scenario(text, integer),
-    ext_memcheck.run_scenario(text, integer, text), ext_memcheck.dsm_tracking(), ext_memcheck.track_dsm_handle(bigint),
-    ext_memcheck.clear_dsm_tracking(), ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text),
+    ext_memcheck.run_scenario(text, integer, text), ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text),
     ext_memcheck.clear_shmem_registry();

@@ -59,6 +59,7 @@ fn signatures() {
          tx_abort_loop|what the workload leaves behind when it is rolled back to a savepoint, and when an error undoes it\n\
          wrong_context_probe|allocations in contexts that live as long as the backend\n\
          query_peak|peak memory that grows with the number of rows, which the workload has as :rows\n\
+         dsm_lifecycle_check|dynamic shared memory that stays mapped, and that is there after the session has ended\n\
          context_reset_storm|pointers kept across resets of the calling context\n\
          use_after_reset|accesses to memory that was freed or never allocated\n\
          cursor_leak|portals and plans that pile up\n\

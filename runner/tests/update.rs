@@ -136,7 +136,7 @@ fn an_update_that_fails_changes_nothing() {
             &server,
             "depending",
             "CREATE EXTENSION pg_ext_memcheck VERSION '0.1.0';
-             CREATE VIEW segments AS SELECT * FROM ext_memcheck.dsm_tracking();
+             CREATE VIEW segments AS SELECT ext_memcheck.run_scenario('x', 1, 'SELECT 1');
              INSERT INTO ext_memcheck.violation_log (backend_pid, check_type, severity, detail) VALUES (1, 'a', 'b', 'c')",
         );
         let before: Vec<String> = [OBJECTS, FUNCTIONS, RELATIONS, EXTENSION].map(|what| session.ask(what)).into();

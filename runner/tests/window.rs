@@ -400,6 +400,79 @@ fn a_segment_in_use_or_gone_is_no_leak() {
 }
 
 #[test]
+fn a_segment_that_is_tracked_is_told_until_it_is_detached() {
+    const LEFT: &str = "dsm_leak|dsm|1000|1|statements";
+    let sentence = |handle: &str, pid: &str| {
+        format!(
+            "DSM segment with handle {handle} attached by backend PID {pid} at % is still attached at session end. Size: 1000 \
+             bytes."
+        )
+    };
+    SHARED.each(|server| {
+        let (mut session, mut other) = (open(server), open(server));
+        let pid = session.ask("SELECT pg_backend_pid()");
+        let tracked = |other: &mut Session| {
+            other.ask("SELECT segid, backend_pid, size_bytes, detached FROM ext_memcheck.dsm_tracking()")
+        };
+        let track = |session: &mut Session, handle: &str| {
+            session.gives(&format!("SELECT ext_memcheck.track_dsm_handle({handle})"), "DSM segment tracked.");
+        };
+        // One that is mapped, and one that is pinned, are told once each, though the ledger knows of them as well.
+        for call in ["map", "pin"] {
+            session.ask("SELECT ext_memcheck.begin()");
+            let handle = session.ask(&format!("SELECT statements.{call}(1000)"));
+            track(&mut session, &handle);
+            assert_eq!(tracked(&mut other), format!("{handle}|{pid}|1000|f"));
+            let is_so = sentence(&handle, &pid);
+            session.gives(
+                &format!(
+                    "SELECT check_type, severity, detail LIKE '{is_so}; allocated at statements%' FROM ext_memcheck.end()"
+                ),
+                "dsm_leak|WARNING|t",
+            );
+            session.ends_with(LEFT);
+            other.gives("SELECT ext_memcheck.clear_dsm_tracking()", "");
+            assert_eq!(tracked(&mut other), "");
+        }
+
+        // Without a trace, and where nobody asks for such.
+        session.ask("SET pg_ext_memcheck.trace = off");
+        session.ask("SELECT ext_memcheck.begin()");
+        let handle = session.ask("SELECT statements.pin(1000)");
+        track(&mut session, &handle);
+        let is_so = sentence(&handle, &pid);
+        session
+            .gives(&format!("SELECT detail LIKE '{is_so}', source_lib FROM ext_memcheck.end() WHERE check_type = 'dsm_leak'"), "t|");
+        session.ask("SELECT ext_memcheck.begin('', '{\"track_dsm\": false}')");
+        session.gives("SELECT count(*) FROM ext_memcheck.end() WHERE check_type = 'dsm_leak'", "0");
+        session.ask("RESET pg_ext_memcheck.trace");
+
+        // Somebody else unpins it.
+        session.ask("SELECT ext_memcheck.begin()");
+        other.gives(&format!("SELECT statements.unpin({handle})"), "");
+        assert_eq!(tracked(&mut other), format!("{handle}|{pid}|1000|t"));
+        session.ends_with("");
+        other.gives("SELECT ext_memcheck.clear_dsm_tracking()", "");
+
+        for (handle, error) in [
+            ("-1", "22003 handle -1 is out of range for a DSM handle (0..4294967295)"),
+            ("4294967296", "22003 handle 4294967296 is out of range for a DSM handle (0..4294967295)"),
+            (
+                handle.as_str(),
+                &format!(
+                    "42704 Failed to attach to DSM segment with handle {handle} HINT: A segment goes with its last user: have it \
+                     attached or pinned when you track it."
+                ),
+            ),
+        ] {
+            session.gives(&format!("SELECT ext_memcheck.track_dsm_handle({handle})"), error);
+        }
+        session.gives("SELECT ext_memcheck.track_dsm_handle(NULL) IS NULL", "t");
+        assert_eq!(tracked(&mut other), "");
+    });
+}
+
+#[test]
 fn one_bug_is_one_finding() {
     let segment = "resource_leak|dynamic shared memory segment|0|1|";
     SHARED.each(|server| {

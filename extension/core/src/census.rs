@@ -15,8 +15,11 @@ const MESSAGE_CONTEXT: &str = "MessageContext";
 const TOP_TRANSACTION_CONTEXT: &str = "TopTransactionContext";
 const TOP_PORTAL_CONTEXT: &str = "TopPortalContext";
 
-/// What is called how where others have a context's name: dynamic shared memory, and what is mapped past the heap.
+/// What is called how where others have a context's name: dynamic shared memory, areas of it with what is allocated in them, its
+/// segments that are registered by a name, and what is mapped past the heap.
 const DSM_NAME: &str = "dsm";
+const DSA_NAME: &str = "dsa";
+const NAMED_NAME: &str = "dsm registry";
 const MAPPED_NAME: &str = "mmap";
 
 /// What paths are called that there was no room for.
@@ -84,6 +87,21 @@ impl PathId {
     /// Stands for all paths that there was no room for. What is in contexts with such a path is not counted.
     pub const NOT_KEPT: PathId = PathId(4);
 
+    /// Stands for areas of dynamic shared memory, and what is allocated in them, in the same way.
+    pub const DSA: PathId = PathId(5);
+
+    /// Stands for segments of dynamic shared memory that are registered by a name, in the same way. They are there for as long as
+    /// the server runs.
+    pub const NAMED: PathId = PathId(6);
+
+    /// All that stand for dynamic shared memory.
+    pub const SHARED: [PathId; 3] = [PathId::DSM, PathId::DSA, PathId::NAMED];
+
+    /// Whether it is one of [`PathId::SHARED`].
+    pub const fn is_shared(self) -> bool {
+        matches!(self, PathId::DSM | PathId::DSA | PathId::NAMED)
+    }
+
     /// The path with that number.
     pub const fn at(index: u32) -> Self {
         PathId(index)
@@ -128,6 +146,8 @@ impl Default for PathTable {
                 node(DSM_NAME, 1),
                 node(MAPPED_NAME, 1),
                 node(NOT_KEPT_NAME, 1),
+                node(DSA_NAME, 1),
+                node(NAMED_NAME, 1),
             ],
         }
     }

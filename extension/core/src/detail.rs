@@ -70,6 +70,24 @@ pub fn lost(kind: &str, before: Live, after: Live) -> String {
     )
 }
 
+/// Segments of dynamic shared memory that are left by sessions which have ended.
+pub fn outlived(kind: &str, sessions: u64, left: Live, site: &Site) -> String {
+    format!(
+        "{kind}: {} bytes in {} segments are still there after {sessions} sessions have ended; allocated at {}",
+        left.bytes,
+        left.allocations,
+        site.frame.place(),
+    )
+}
+
+/// A segment of dynamic shared memory that was tracked by hand (documented).
+pub fn still_attached(handle: u32, pid: i32, attached_at: &str, bytes: u64) -> String {
+    format!(
+        "DSM segment with handle {handle} attached by backend PID {pid} at {attached_at} is still attached at session end. Size: \
+         {bytes} bytes."
+    )
+}
+
 /// `wrong_ctx_alloc` for memory in a global context.
 ///
 /// The documented sentence speaks of blocks. Where what was allocated still fitted into free space, it is the bytes in use

@@ -49,6 +49,11 @@ impl Site {
     pub fn numbered(id: SiteId) -> Self {
         Site { id, frame: Frame::default(), stack: Vec::new() }
     }
+
+    /// Whether it is at the same place in the code as another one, of another process perhaps.
+    pub fn is_at(&self, other: &Site) -> bool {
+        (&self.frame.library, self.frame.offset) == (&other.frame.library, other.frame.offset)
+    }
 }
 
 #[cfg(test)]

@@ -75,6 +75,42 @@ pub(crate) fn segments() -> Option<Vec<(Handle, Keepers)>> {
     found
 }
 
+/// The bytes of a segment that there is. It is attached for a moment where this process has it not. May raise an ERROR where it
+/// cannot be mapped.
+pub(crate) fn bytes_of(handle: Handle) -> Option<u64> {
+    // SAFETY: looks a handle up; what is attached here is detached again.
+    unsafe {
+        let own = server::dsm_find_mapping(handle);
+        let segment = if own.is_null() { server::dsm_attach(handle) } else { own };
+        if segment.is_null() {
+            return None;
+        }
+        let bytes = server::dsm_segment_map_length(segment) as u64;
+        if own.is_null() {
+            server::dsm_detach(segment);
+        }
+        Some(bytes)
+    }
+}
+
+/// Whether a segment is not kept any more by a process, nor by being pinned: it is gone, or others have it mapped. Of another
+/// process one can only see that nobody has.
+pub(crate) fn is_detached(handle: Handle, pid: i32) -> bool {
+    let is_mine = pid == super::process::my_pid();
+    // SAFETY: looks a handle up in the list of this process.
+    let own = unsafe { !server::dsm_find_mapping(handle).is_null() };
+    if is_mine && own {
+        return false;
+    }
+    let known = segments().unwrap_or_default();
+    let Some((_, keepers)) = known.iter().find(|(other, _)| *other == handle) else { return true };
+    let others = keepers.processes - u32::from(own).min(keepers.processes);
+    match others {
+        0 => !keepers.is_pinned,
+        _ => is_mine || !super::process::is_process(pid),
+    }
+}
+
 /// The control segment, mapped.
 struct Mapping {
     handle: Handle,

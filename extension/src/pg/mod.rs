@@ -11,6 +11,7 @@ pub(crate) mod caches;
 pub(crate) mod catcache;
 pub(crate) mod client;
 pub(crate) mod copied;
+pub(crate) mod dsa;
 pub(crate) mod dsm;
 pub(crate) mod dumps;
 pub(crate) mod errors;
@@ -41,6 +42,12 @@ pub(crate) use thread::ServerThread;
 pub(crate) fn now() -> pg_sys::TimestampTz {
     // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// A time as the session shows it, with its zone.
+pub(crate) fn time_text(at: pg_sys::TimestampTz) -> String {
+    // SAFETY: gives a text in a buffer of the server's own.
+    unsafe { text(pg_sys::timestamptz_to_str(at)) }.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Runs code of ours inside a hook: a panic in it becomes an ERROR. Only for the outermost Rust frame of a hook in which the

@@ -5,6 +5,7 @@
 //!
 //! What may end the process that does it is done in background workers ([`worker`]).
 
+mod lifecycle;
 mod task;
 mod worker;
 mod workload;
@@ -70,8 +71,9 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
             by_way(ways)
         }
         Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
-        Runs::InWorkers => {
-            let found = worker::run(scenario, &rules)?;
+        Runs::InWorkers | Runs::InSessions => {
+            let in_workers = if scenario.call.runs == Runs::InWorkers { worker::run } else { lifecycle::run };
+            let found = in_workers(scenario, &rules)?;
             (looked_at, failure) = (found.looked_at, found.failure);
             found.findings
         }

@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::ffi::CString;
 
+use memcheck_core::judge::growth;
+use memcheck_core::judge::outlived::Left;
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{Finding, ScenarioKind};
+use memcheck_core::{ContextPath, Finding, ScenarioKind};
 use memcheck_core::{finding, room, wire};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +36,30 @@ pub(super) struct Outcome {
     figures: Vec<(String, u64)>,
     /// Which loaded libraries were targets, and which targets were not loaded.
     targets: Vec<(Option<String>, Option<String>)>,
+    /// Segments of dynamic shared memory that it has pinned.
+    pinned: Vec<Pinned>,
+}
+
+/// A segment that a worker has pinned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Pinned {
+    path: Vec<String>,
+    /// None of one that is registered by a name, which stays.
+    pub(super) handle: Option<u32>,
+    site: wire::SiteRecord,
+    bytes: u64,
+}
+
+impl Pinned {
+    fn new(segment: &Left, handle: Option<u32>) -> Self {
+        let path = segment.path.names().to_vec();
+        Pinned { path, handle, site: (&segment.site).into(), bytes: segment.bytes }
+    }
+
+    /// What it is where it has outlived its worker.
+    pub(super) fn left(&self) -> Left {
+        Left { path: ContextPath::new(self.path.iter().cloned()), site: (&self.site).into(), bytes: self.bytes }
+    }
 }
 
 impl Outcome {
@@ -44,6 +70,11 @@ impl Outcome {
             room::push(&mut findings, finding);
         }
         findings
+    }
+
+    /// Segments that it has pinned.
+    pub(super) fn pinned(&self) -> &[Pinned] {
+        &self.pinned
     }
 
     /// How much it has looked at, and what its targets were.
@@ -81,6 +112,8 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
     let times = if kind == ScenarioKind::ContextResetStorm { Times::Twice } else { Times::Once };
     let statements: &'static [CString] = client::statements(workload)?.leak();
     let in_storm = times == Times::Twice;
+    // Accesses are seen as they happen.
+    let marked = if kind.description().needs_pages { Vec::new() } else { growth::marks(task.iterations) };
     for iteration in 1..=task.iterations {
         for statement in statements {
             client::execute(statement, times)?;
@@ -89,6 +122,9 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
             }
         }
         client::leave_transaction();
+        if marked.binary_search(&iteration).is_ok() {
+            session::with(|session| session.mark_between(iteration));
+        }
         if in_storm && iteration % task.reset_every == 0 {
             client::message_ends();
         }
@@ -106,12 +142,12 @@ fn read(text: &[u8]) -> Option<(Task, ScenarioKind)> {
 /// Opens the window. In a transaction.
 fn begin(kind: ScenarioKind) {
     // Whatever the session says that has asked for it: this process is there for that.
-    if !session::guards_by_pages() {
+    if kind.description().needs_pages && !session::guards_by_pages() {
         parameters::impose(c"pg_ext_memcheck.guard", c"pages");
     }
     parameters::impose(c"pg_ext_memcheck.on_fault", c"error");
     let rules = session::plain_terms().rules;
-    session::with(|session| session.begin(Terms { scenario: kind, rules }));
+    session::with(|session| session.begin_between(Terms { scenario: kind, rules }));
     storm::strike();
 }
 
@@ -121,6 +157,8 @@ fn say() {
         return;
     }
     session::unless_busy(|session| {
+        session.take_note();
+        let pinned = session.pinned_segments();
         if session.end().is_none() {
             return;
         }
@@ -133,6 +171,7 @@ fn say() {
             findings: closed.findings.iter().map(wire::finding).collect(),
             figures: named.collect(),
             targets: closed.targets.iter().map(|loaded| (loaded.target.clone(), loaded.library.clone())).collect(),
+            pinned: pinned.iter().map(|(left, handle)| Pinned::new(left, *handle)).collect(),
         };
         background::say(&serde_json::to_vec(&outcome).unwrap_or_default());
     });

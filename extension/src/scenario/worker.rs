@@ -37,11 +37,24 @@ impl From<Failure> for NotRun {
     }
 }
 
+/// What has come of a worker.
+#[derive(Default)]
+pub(super) struct Ended {
+    pub(super) outcome: Option<Outcome>,
+    raised: Option<Raised>,
+}
+
+impl Ended {
+    /// Whether it has ended by an ERROR of the workload, or without a word.
+    pub(super) fn has_failed(&self) -> bool {
+        self.raised.is_some() || self.outcome.is_none()
+    }
+}
+
 /// A worker, and what has come of it so far.
 struct Running {
     worker: Option<Worker>,
-    outcome: Option<Outcome>,
-    raised: Option<Raised>,
+    so_far: Ended,
 }
 
 /// What workers have found.
@@ -64,14 +77,23 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
     };
-    let text = serde_json::to_vec(&task).unwrap_or_default();
-    let mut all = Vec::new();
+    let mut tasks = Vec::new();
     for _ in 0..scenario.workers {
+        room::push(&mut tasks, task.clone());
+    }
+    Ok(gathered(work(&tasks)?, rules))
+}
+
+/// Has workers do these tasks, all at the same time, and waits until they are gone.
+pub(super) fn work(tasks: &[Task]) -> Result<Vec<Ended>, NotRun> {
+    let mut all = Vec::new();
+    for task in tasks {
+        let text = serde_json::to_vec(task).unwrap_or_default();
         let worker = Worker::start(&text).map_err(|refused| match refused {
             Refused::NoPlace => NotRun::NoPlace(background::most_workers()),
             Refused::NoSegment => NotRun::NoSegment,
         })?;
-        room::push(&mut all, Running { worker: Some(worker), outcome: None, raised: None });
+        room::push(&mut all, Running { worker: Some(worker), so_far: Ended::default() });
     }
     while all.iter().any(|running| running.worker.is_some()) {
         // Each of them is listened to.
@@ -80,16 +102,21 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
             return Err(NotRun::InTheWay);
         }
     }
+    Ok(all.into_iter().map(|running| running.so_far).collect())
+}
+
+/// What workers have found together. What two of them tell of the same is told once.
+pub(super) fn gathered(all: Vec<Ended>, rules: &Rules) -> Found {
     let mut findings: Vec<Finding> = Vec::new();
     let (mut failure, mut looked_at) = (None, Vec::new());
-    for running in all {
-        let seen = running.outcome.as_ref().and_then(Outcome::looked_at);
+    for ended in all {
+        let seen = ended.outcome.as_ref().and_then(Outcome::looked_at);
         if let Some(seen) = seen {
             room::push(&mut looked_at, seen);
         }
-        let found = running.outcome.as_ref().map(Outcome::findings);
+        let found = ended.outcome.as_ref().map(Outcome::findings);
         let has_ended_by_fault = found.as_ref().is_some_and(|found| !found.is_empty());
-        match (running.raised, &found) {
+        match (ended.raised, &found) {
             // A fault that was landed: the ERROR says no more than the finding does.
             (Some(raised), _) if has_ended_by_fault && raised.is_fault() => {}
             (Some(raised), _) => _ = failure.get_or_insert(NotRun::Workload(Failure::Raised(raised))),
@@ -102,7 +129,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
             }
         }
     }
-    Ok(Found { findings, looked_at, failure })
+    Found { findings, looked_at, failure }
 }
 
 impl Running {
@@ -112,8 +139,8 @@ impl Running {
         match worker.listen() {
             Told::Nothing => return false,
             Told::Something => {}
-            Told::Ours(message) => self.outcome = serde_json::from_slice(&message).ok(),
-            Told::Raised(raised) => _ = self.raised.get_or_insert(raised),
+            Told::Ours(message) => self.so_far.outcome = serde_json::from_slice(&message).ok(),
+            Told::Raised(raised) => _ = self.so_far.raised.get_or_insert(raised),
             Told::Gone => self.worker = None,
         }
         true

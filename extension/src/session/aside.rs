@@ -26,7 +26,7 @@ pub(super) struct Noted {
 
 impl Session {
     /// Takes note of what there is, for the window that the session has opened.
-    pub(super) fn take_note(&mut self) {
+    pub(crate) fn take_note(&mut self) {
         if self.checks_statements() {
             let so_far = || wrap::with(|chain| chain.ledger.booked().so_far());
             let allocated = wrap::is_on().then(so_far).flatten().flatten();

@@ -220,6 +220,11 @@ impl Session {
         self.statements.bracket = Some(Bracket { own: true, before, ..Bracket::default() });
     }
 
+    /// What was opened was not opened by a statement.
+    pub(super) fn no_statement_is_at_hand(&mut self) {
+        self.statements.bracket = None;
+    }
+
     /// Judges what earlier statements of the transaction left behind, if there are any.
     pub(crate) fn close_ended(&mut self) {
         if self.statements.bracket.as_ref().is_some_and(|bracket| bracket.ended) {

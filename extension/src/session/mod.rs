@@ -14,6 +14,7 @@ mod observed;
 mod observed_file;
 mod outside;
 pub(crate) mod reached;
+mod segments;
 pub(crate) mod totals;
 mod window;
 mod workers;

@@ -14,7 +14,7 @@ use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{CheckKind, Finding, Frame, ScenarioKind, room};
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, ScenarioKind, room};
 use pgrx::pg_sys::TimestampTz;
 
 use super::mode::reports;
@@ -254,6 +254,12 @@ impl Session {
         refused
     }
 
+    /// The same between two statements, which no statement asks for: the next one is the window's.
+    pub(crate) fn begin_between(&mut self, terms: Terms) {
+        _ = self.begin(terms);
+        self.no_statement_is_at_hand();
+    }
+
     /// Whether the open window is traced; if not, it is closed without a word.
     pub(crate) fn is_traced_or_abandoned(&mut self) -> bool {
         let abandoned = if wrap::is_on() { None } else { self.window.take() };
@@ -358,6 +364,13 @@ impl Session {
             thin_out(&mut window.marks);
         }
         Ok(())
+    }
+
+    /// Sets a mark between two statements, which no statement asks for.
+    pub(crate) fn mark_between(&mut self, iteration: u64) {
+        self.take_note();
+        // The numbers increase.
+        _ = self.mark(iteration);
     }
 
     /// Counts what a statement has left below MessageContext.
@@ -499,9 +512,10 @@ impl Session {
             }
         }
         // Segments may have gone since by another's doing.
-        let segments = |mark: Option<&Mark>| mark.map_or(0, |mark| mark.census.bytes_at(PathId::DSM));
-        let are_left = segments(marks.last()) > segments(marks.first());
-        found.retain(|finding| are_left || finding.check != CheckKind::DsmLeak);
+        let at = |mark: Option<&Mark>, path| mark.map_or(0, |mark| mark.census.bytes_at(path));
+        let are_gone = PathId::SHARED.into_iter().filter(|&path| at(marks.last(), path) <= at(marks.first(), path));
+        let gone: Vec<ContextPath> = are_gone.map(|path| self.walker.paths().path(path)).collect();
+        found.retain(|finding| finding.check != CheckKind::DsmLeak || !gone.contains(&finding.path));
         // As far as it says nothing new, the end is no point of a curve.
         let said = marks.iter().rev().skip(1).find(|_| set_by_hand).map(|mark| &mark.events);
         let says_nothing = is_whole && said == marks.last().map(|mark| &mark.events);
@@ -510,6 +524,10 @@ impl Session {
         if let Some(faults) = faults::since(window.faults) {
             // What was left behind by them says nothing of anything else.
             found = faults;
+        }
+        let is_wanted = |window: &Window| !window.terms.rules.without.contains(&CheckKind::DsmLeak);
+        if is_wanted(&window) && window.terms.scenario.checks().contains(&CheckKind::DsmLeak) {
+            self.add_tracked(&mut found);
         }
         self.window = Some(window);
         self.add_accesses(&mut found);

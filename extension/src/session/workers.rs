@@ -171,7 +171,7 @@ impl Session {
         let names = |path| if path == PathId::HEAP { Vec::new() } else { paths.path(path).names().to_vec() };
         let outlives = |path: PathId| {
             let is_workers = path != PathId::ROOT && names(path).first().is_some_and(|name| name == WORKER_CONTEXT);
-            paths.lifetime(path) == Lifetime::Backend && path != PathId::DSM && path != PathId::MAPPED && !is_workers
+            paths.lifetime(path) == Lifetime::Backend && !path.is_shared() && path != PathId::MAPPED && !is_workers
         };
         last.traced()
             .filter(|&(path, _, live)| outlives(path) && live.bytes > 0)

@@ -8,6 +8,7 @@ pub(crate) mod ring;
 mod room;
 mod segment;
 pub(crate) mod text;
+pub(crate) mod tracked;
 
 use std::cell::Cell;
 
@@ -39,6 +40,7 @@ unsafe extern "C-unwind" fn request() {
     }
     ring::request();
     handover::request();
+    tracked::request();
 }
 
 #[pg_guard]
@@ -50,5 +52,6 @@ unsafe extern "C-unwind" fn startup() {
     fit::require_processes();
     ring::startup();
     handover::startup();
+    tracked::startup();
     exchange::startup();
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod catcache;
+mod dsm;
 mod faults;
 mod log;
 mod objects;

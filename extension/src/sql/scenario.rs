@@ -43,7 +43,7 @@ fn run_scenario(
 
 /// Runs a scenario, traced where it cannot do without.
 fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
-    if scenario.call.runs == Runs::InWorkers {
+    if matches!(scenario.call.runs, Runs::InWorkers | Runs::InSessions) {
         fit::require_portal();
         if guc::traced_in_windows().is_none() {
             refuse_untraced(scenario.kind);

@@ -239,7 +239,9 @@ impl Booked<'_> {
     /// Adds what the targets have mapped, and segments.
     pub(super) fn count_mapped(&self, census: &mut Census) {
         self.0.maps.for_each_since(0, |_, site, bytes| census.count_traced(PathId::MAPPED, SiteId(site), one(bytes)));
-        self.0.segments.for_each(|origin, bytes| census.count_traced(PathId::DSM, SiteId(origin.site()), one(bytes)));
+        let mut count = |path, origin: Origin, bytes| census.count_traced(path, SiteId(origin.site()), one(bytes));
+        self.0.segments.for_each(&mut count);
+        self.0.areas.for_each(&mut count);
     }
 
     /// Shows what the targets hold in one context.
@@ -317,13 +319,19 @@ impl Booked<'_> {
             .for_each_origin(since.contexts, |_, address, origin, bytes| of_context(&mut held, address, origin, bytes));
         ledger.contexts.all_made().for_each(|(address, origin)| of_context(&mut held, address, origin, 0));
         let paths = PathTable::default();
-        let (heap, segments) = (paths.path(PathId::HEAP), paths.path(PathId::DSM));
+        let heap = paths.path(PathId::HEAP);
         ledger.heap.for_each_origin(since.heap, |_, _, origin, bytes| {
             if is_asked(origin) {
                 held.add(&heap, origin, bytes);
             }
         });
-        ledger.segments.for_each(|origin, bytes| held.add(&segments, origin, bytes));
+        let mut add = |path, origin, bytes| {
+            if is_asked(origin) {
+                held.add(&paths.path(path), origin, bytes);
+            }
+        };
+        ledger.segments.for_each(&mut add);
+        ledger.areas.for_each(&mut add);
         for &site in sites {
             let peaks = [ledger.live.peaks(), ledger.heap.peaks(), ledger.contexts.peaks()];
             let at_peak = peaks.into_iter().map(|peaks| peaks.stack_of(site.0)).find(|&stack| stack != 0);
@@ -349,6 +357,7 @@ impl Booked<'_> {
         self.0.live.not_recorded()
             + self.0.heap.not_recorded()
             + self.0.segments.not_recorded()
+            + self.0.areas.not_recorded()
             + self.0.sites.not_recorded()
             + self.0.contexts.not_recorded()
             + self.0.maps.not_recorded()

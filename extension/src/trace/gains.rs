@@ -40,6 +40,7 @@ pub(crate) struct SoFar {
     /// The newest allocation from a context.
     newest: u64,
     segments: (u64, u64),
+    in_areas: u64,
     /// Contexts that have become known.
     entered: u32,
     /// What each site holds: allocations from contexts and from the heap, and contexts.
@@ -54,6 +55,7 @@ impl Booked<'_> {
         Some(SoFar {
             newest: self.0.live.serial(),
             segments: self.0.segments.serials(),
+            in_areas: self.0.areas.serial(),
             entered: self.0.contexts.entered(),
             held: [live?, heap?, made?],
         })
@@ -102,6 +104,7 @@ impl Booked<'_> {
         let aside = self.gains(since, walker);
         self.0.contexts.set_aside(since.entered);
         self.0.segments.forget_since(since.segments);
+        self.0.areas.forget_since(since.in_areas);
         aside
     }
 

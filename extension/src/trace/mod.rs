@@ -3,6 +3,7 @@
 //! It is changed inside the allocator, so it lives in fixed memory ([`memory`]), allocates nothing, and can neither raise an
 //! ERROR nor panic. It knows no hook and no window. What does not fit is counted.
 
+mod areas;
 pub(crate) mod book;
 mod counts;
 mod credits;
@@ -23,6 +24,7 @@ pub(crate) mod stacks;
 pub(crate) mod table;
 mod tally;
 
+use areas::Areas;
 use book::Book;
 pub(crate) use counts::{Booked, HeldStacks};
 use credits::Credits;
@@ -54,6 +56,8 @@ pub(crate) struct Ledger {
     /// What is held in the heap of the C library.
     pub(crate) heap: LiveTable,
     pub(crate) segments: Segments,
+    /// What is in areas of dynamic shared memory.
+    pub(crate) areas: Areas,
     /// What is mapped past that heap.
     pub(crate) maps: Maps,
     pub(crate) sites: Sites,
@@ -75,6 +79,7 @@ impl Ledger {
             journal: Journal::new(),
             heap: LiveTable::new(21, 4)?,
             segments: Segments::new()?,
+            areas: Areas::new()?,
             maps: Maps::new()?,
             sites: Sites::new()?,
             stacks: Stacks::new()?,
@@ -172,6 +177,7 @@ impl Ledger {
         self.journal.clear();
         self.heap.clear();
         self.segments.clear();
+        self.areas.clear();
         self.maps.clear();
         self.stacks.clear();
         self.contexts.clear();

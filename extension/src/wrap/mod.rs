@@ -8,6 +8,7 @@
 //! Inside the wrappers nothing is allocated and nothing can raise an ERROR or panic, except what the server's own method
 //! raises; no value that would have to be dropped lives across that call.
 
+mod areas;
 mod chain;
 mod created;
 mod dsm;

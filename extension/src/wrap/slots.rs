@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::ops::Range;
 
 use super::hooked::Hooked;
-use super::{created, dsm, ends, given_back, heap, maps, storm};
+use super::{areas, created, dsm, ends, given_back, heap, maps, storm};
 use crate::elf::got::{self, Kind, Slot};
 use crate::elf::{Module, symbols};
 use crate::stack::{Belongs, Targets, calls};
@@ -59,7 +59,8 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
                 calls::thunk(slot.value, &module.code, jumps)
             }
             (None, _) if leads_out(targets, &compared, slot) => {
-                let ours = stand_in(slot.name).filter(|_| holds_its_own(slot, module));
+                let ours = stand_in(slot.name).or_else(|| named(areas::HOOKED, slot.name));
+                let ours = ours.filter(|_| holds_its_own(slot, module));
                 calls::thunk(ours.unwrap_or(slot.value), &module.code, jumps)
             }
             _ => None,

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{created, dsm, ends, given_back, heap, maps, methods, switch};
+use super::{areas, created, dsm, ends, given_back, heap, maps, methods, switch};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 8] = [
+const FAMILIES: [(&str, &[&str]); 9] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("giving back", given_back::NAMES),
     ("contexts", created::NAMES),
     ("maps", maps::NAMES),
     ("shared memory", dsm::NAMES),
+    ("areas", areas::NAMES),
     ("ends", ends::NAMES),
     ("libraries", switch::NAMES),
 ];

@@ -12,6 +12,7 @@ mod evidence;
 mod going_on;
 pub mod growth;
 mod mark;
+pub mod outlived;
 pub mod peak;
 mod quarters;
 mod reading;

@@ -141,7 +141,9 @@ fn findings(
 ) -> Vec<Finding> {
     match contexts.path {
         PathId::HEAP | PathId::MAPPED => lost(reading, evidence, contexts, CheckKind::MallocLeak).into_iter().collect(),
-        PathId::DSM => lost(reading, evidence, contexts, CheckKind::DsmLeak).into_iter().collect(),
+        // A name is given to something that stays: to give out more and more of them is to lose it.
+        PathId::NAMED if !grows_for_long(&contexts.curve) => Vec::new(),
+        path if path.is_shared() => lost(reading, evidence, contexts, CheckKind::DsmLeak).into_iter().collect(),
         path if reading.counts_contexts() || is_handed_over(evidence.paths.name(path)) => Vec::new(),
         path => {
             let it = evidence.paths.path(path);
@@ -153,6 +155,11 @@ fn findings(
             found
         }
     }
+}
+
+/// Whether there are marks enough to tell growth that goes on from a step, and it does.
+fn grows_for_long(curve: &Curve<Live>) -> bool {
+    curve.points.len() > 2 && curve.bytes().is_some()
 }
 
 /// Contexts that pile up are as bad as the blocks that they take, whatever a target has put into them.

@@ -111,6 +111,8 @@ pub enum Runs {
     OnALadder,
     /// Again and again in background workers, as a client would send it, in transactions of its own.
     InWorkers,
+    /// Again and again in one background worker after the other, of which each is gone before the next begins.
+    InSessions,
 }
 
 /// What `run_scenario()` does in one call.

@@ -1,0 +1,213 @@
+//! Areas of dynamic shared memory, what targets allocate in them, their hash tables, and named segments. The functions stand in
+//! the targets' tables behind a thunk, since the server allocates for their callers in them.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use super::chain::{of_segment, to_ledger};
+use super::hooked::hooked;
+use crate::pg::dsa::{self, Area, Hashing, Pointer, Table, TableParameters};
+use crate::pg::server::{self, Handle, Segment};
+use crate::stack::Registers;
+
+hooked! {
+    /// Before 17.
+    fn dsa_create(tranche: c_int) -> Area {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is.
+        mapped(from, unsafe { dsa::dsa_create(tranche) })
+    }
+
+    /// `dsa_create` is a macro around it.
+    fn dsa_create_ext(tranche: c_int, first: usize, most: usize) -> Area {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is.
+        mapped(from, unsafe { dsa::dsa_create_ext(tranche, first, most) })
+    }
+
+    fn dsa_create_in_place(place: *mut c_void, size: usize, tranche: c_int, segment: Segment) -> Area {
+        // SAFETY: called as the server's function is.
+        in_place(unsafe { dsa::dsa_create_in_place(place, size, tranche, segment) }, segment)
+    }
+
+    /// `dsa_create_in_place` is a macro around it.
+    fn dsa_create_in_place_ext(
+        place: *mut c_void, size: usize, tranche: c_int, segment: Segment, first: usize, most: usize
+    ) -> Area {
+        // SAFETY: called as the server's function is.
+        in_place(unsafe { dsa::dsa_create_in_place_ext(place, size, tranche, segment, first, most) }, segment)
+    }
+
+    fn dsa_attach(handle: Handle) -> Area {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is.
+        mapped(from, unsafe { dsa::dsa_attach(handle) })
+    }
+
+    fn dsa_attach_in_place(place: *mut c_void, segment: Segment) -> Area {
+        // SAFETY: called as the server's function is.
+        in_place(unsafe { dsa::dsa_attach_in_place(place, segment) }, segment)
+    }
+
+    fn dsa_detach(area: Area) {
+        to_ledger(|ledger| {
+            let handle = ledger.areas.closed(area.addr());
+            ledger.segments.unmap(handle);
+        });
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dsa_detach(area) };
+    }
+
+    fn dsa_pin(area: Area) {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dsa_pin(area) };
+        of_segment(from, |ledger, origin| {
+            if let Some((handle, bytes)) = ledger.areas.first_segment(area.addr()) {
+                ledger.segments.pin_area(handle, bytes, origin);
+            }
+        });
+    }
+
+    fn dsa_unpin(area: Area) {
+        to_ledger(|ledger| {
+            if let Some((handle, _)) = ledger.areas.first_segment(area.addr()) {
+                ledger.segments.unpin(handle);
+            }
+        });
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dsa_unpin(area) };
+    }
+
+    /// `dsa_allocate` and `dsa_allocate0` are macros around it.
+    fn dsa_allocate_extended(area: Area, size: usize, flags: c_int) -> Pointer {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is.
+        let pointer = unsafe { dsa::dsa_allocate_extended(area, size, flags) };
+        if pointer != 0 {
+            of_segment(from, |ledger, origin| ledger.areas.allocated(area.addr(), pointer, size, origin));
+        }
+        pointer
+    }
+
+    fn dsa_free(area: Area, pointer: Pointer) {
+        to_ledger(|ledger| ledger.areas.freed(area.addr(), pointer));
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dsa_free(area, pointer) };
+    }
+
+    fn dshash_create(area: Area, parameters: *const TableParameters, argument: *mut c_void) -> Table {
+        // SAFETY: called as the server's function is.
+        unsafe { attached(area, parameters, argument, dsa::dshash_create(area, parameters, argument)) }
+    }
+
+    fn dshash_attach(area: Area, parameters: *const TableParameters, handle: Pointer, argument: *mut c_void) -> Table {
+        // SAFETY: called as the server's function is.
+        unsafe { attached(area, parameters, argument, dsa::dshash_attach(area, parameters, handle, argument)) }
+    }
+
+    fn dshash_detach(table: Table) {
+        to_ledger(|ledger| ledger.areas.detached(table.addr()));
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dshash_detach(table) };
+    }
+
+    fn dshash_destroy(table: Table) {
+        to_ledger(|ledger| ledger.areas.destroyed(table.addr()));
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dshash_destroy(table) };
+    }
+
+    fn dshash_find_or_insert(table: Table, key: *const c_void, found: *mut bool) -> *mut c_void {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is; it says whether it has found the entry, which is locked.
+        let (entry, hash) = unsafe {
+            let entry = dsa::dshash_find_or_insert(table, key, found);
+            if *found {
+                return entry;
+            }
+            (entry, dsa::hash_of_entry(entry))
+        };
+        of_segment(from, |ledger, origin| ledger.areas.inserted(table.addr(), hash, origin));
+        entry
+    }
+
+    fn dshash_delete_key(table: Table, key: *const c_void) -> bool {
+        let mut hash = None;
+        to_ledger(|ledger| {
+            // SAFETY: a key of that table.
+            hash = ledger.areas.hashing(table.addr()).and_then(|hashing| unsafe { hashing.of(key) });
+        });
+        // SAFETY: called as the server's function is.
+        let is_deleted = unsafe { dsa::dshash_delete_key(table, key) };
+        if let Some(hash) = hash.filter(|_| is_deleted) {
+            to_ledger(|ledger| ledger.areas.deleted(table.addr(), hash));
+        }
+        is_deleted
+    }
+
+    fn dshash_delete_entry(table: Table, entry: *mut c_void) {
+        // SAFETY: called as the server's function is, with an entry that is locked.
+        let hash = unsafe { dsa::hash_of_entry(entry) };
+        to_ledger(|ledger| ledger.areas.deleted(table.addr(), hash));
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dshash_delete_entry(table, entry) };
+    }
+
+    fn dshash_delete_current(scan: *mut c_void) {
+        // SAFETY: called as the server's function is, with a scan that has given an entry.
+        let (table, hash) = unsafe { dsa::current_of_scan(scan) };
+        to_ledger(|ledger| ledger.areas.deleted(table.addr(), hash));
+        // SAFETY: called as the server's function is.
+        unsafe { dsa::dshash_delete_current(scan) };
+    }
+
+    /// From 17 on.
+    fn GetNamedDSMSegment(
+        name: *const c_char, size: usize, initialize: *const c_void, found: *mut bool
+    ) -> *mut c_void {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is; it says whether it has found the segment.
+        let (start, is_new) = unsafe {
+            let start = dsa::GetNamedDSMSegment(name, size, initialize, found);
+            (start, !*found)
+        };
+        if is_new {
+            of_segment(from, |ledger, origin| ledger.segments.name(start.addr(), size, origin));
+        }
+        start
+    }
+}
+
+/// A target has created or attached an area that has segments of its own.
+#[inline(always)]
+fn mapped(from: Registers, area: Area) -> Area {
+    // SAFETY: it was created or attached just now.
+    let (handle, bytes) = unsafe { dsa::first_segment(area) };
+    of_segment(from, |ledger, origin| {
+        ledger.segments.map_area(handle, bytes, origin);
+        ledger.areas.opened(area.addr(), handle, bytes, origin);
+    });
+    area
+}
+
+/// The same where it lies in memory that somebody has made before, in a segment or not.
+#[inline(always)]
+fn in_place(area: Area, segment: Segment) -> Area {
+    // SAFETY: the segment is mapped, or none.
+    let handle = if segment.is_null() { 0 } else { unsafe { server::dsm_segment_handle(segment) } };
+    to_ledger(|ledger| ledger.areas.opened_in_place(area.addr(), handle));
+    area
+}
+
+/// A target has a hash table attached.
+///
+/// # Safety
+/// As dshash.c wants it.
+#[inline(always)]
+unsafe fn attached(area: Area, parameters: *const TableParameters, argument: *mut c_void, table: Table) -> Table {
+    // SAFETY: by the caller's promise.
+    let (handle, entry, hashing) =
+        unsafe { (dsa::dshash_get_hash_table_handle(table), (*parameters).entry, Hashing::new(parameters, argument)) };
+    to_ledger(|ledger| ledger.areas.attached(area.addr(), table.addr(), handle, entry, hashing));
+    table
+}
