@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting};
 
 use crate::guard::Level;
-use crate::guard::faults::policy;
+use crate::guard::faults::policy::{self, Policy};
 use crate::guard::pages::Side;
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
@@ -208,17 +208,27 @@ fn register_trial() {
     parameters::define_switch(c"pg_ext_memcheck.trial_fail_on", &TRIAL_FAIL_ON, trial::goes_on_assigned);
 }
 
-/// Whose allocations are traced, and how they are told apart.
+/// Whose allocations are traced, how they are told apart, and how they are guarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Traced {
     pub(crate) targets: Targets,
     /// Whether sites are told apart by the calls that led to them.
     pub(crate) by_calls: bool,
+    pub(crate) guard: Level,
+    /// What becomes of the process at a fault, where that is for somebody else to say; none where its own parameter does.
+    pub(crate) on_fault: Option<Policy>,
+}
+
+impl Traced {
+    /// These libraries, and all else as the parameters say.
+    pub(crate) fn of(targets: Targets) -> Self {
+        Traced { targets, by_calls: traces_stacks(), guard: guard(), on_fault: None }
+    }
 }
 
 /// What is traced in windows; none where nothing ever is.
 pub(crate) fn traced_in_windows() -> Option<Traced> {
-    (TRACE.get() != TraceMode::off).then(|| Traced { targets: targets(), by_calls: traces_stacks() })
+    (TRACE.get() != TraceMode::off).then(|| Traced::of(targets()))
 }
 
 /// What is traced whether there is a window or not.

@@ -238,6 +238,83 @@ fn a_worker_that_waits_for_its_own_session_is_told_of() {
     });
 }
 
+/// Watches a background worker of the subject's, and gives its process.
+fn watch(session: &mut Session, twin: &str) -> String {
+    let pid = session.ask(&format!("SELECT accesses.in_worker_{twin}()"));
+    let is_there = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND datname IS NOT NULL");
+    eventually("the worker", || session.ask(&is_there) == "1");
+    session.gives(
+        &format!("SELECT ext_memcheck.begin_in({pid}, '', '{{\"targets\": [\"accesses\"]}}')"),
+        "Memory check session started.",
+    );
+    pid
+}
+
+/// Waits until a process has ended.
+fn has_ended(session: &mut Session, pid: &str) {
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+    eventually("the end of the worker", || session.ask(&sql) == "0");
+}
+
+#[test]
+fn a_worker_that_is_watched_leaves_what_was_found_when_it_ends() {
+    SHARED.each(|server| {
+        let mut session = with_accesses(server);
+        let since = session.ask("SELECT pg_postmaster_start_time()");
+        session.ask("SET pg_ext_memcheck.guard = pages; SET pg_ext_memcheck.on_fault = error");
+        let pid = watch(&mut session, "bad");
+        has_ended(&mut session, &pid);
+        let end = format!("SELECT check_type, severity, source_lib FROM ext_memcheck.end_in({pid})");
+        // It is this session's, and nobody else's.
+        let gone = format!(
+            "22023 PID {pid} is not a PostgreSQL server process HINT: Workers without a database connection cannot be asked."
+        );
+        Session::open(server).gives(&end, &gone);
+        session.gives(&end, "use_after_reset|ERROR|accesses");
+        session.gives(
+            "SELECT context_path[array_upper(context_path, 1)], site_symbol, access->>'act', access->>'offset',
+                    access->>'requested', access->'allocated'->'frame'->>'symbol'
+               FROM ext_memcheck.findings()",
+            "TopTransactionContext|accesses_bad_main|read|48|64|accesses_bad_main",
+        );
+        session.gives(&end, &gone);
+        for twin in ["ok", "decoy"] {
+            let pid = watch(&mut session, twin);
+            session.ask("SELECT pg_sleep(0.3)");
+            session.gives(&format!("SELECT pg_terminate_backend({pid}, 5000)"), "t");
+            session.gives(&format!("SELECT count(*) FROM ext_memcheck.end_in({pid})"), "0");
+            session.gives("SELECT value > 0 FROM ext_memcheck.window_stats() WHERE name = 'guarded'", "t");
+            session.gives("SELECT value > 3 FROM ext_memcheck.window_stats() WHERE name = 'marks'", "t");
+        }
+        session.gives("SELECT pg_postmaster_start_time()", &since);
+    });
+}
+
+#[test]
+fn a_process_is_guarded_as_its_watcher_says_and_only_while_it_is_watched() {
+    const BAD: &str = "SELECT accesses.read_freed_bad()";
+    SHARED.each(|server| {
+        let mut watcher = with_accesses(server);
+        let mut session = Session::open(server);
+        session.ask("SET pg_ext_memcheck.guard = off; SET pg_ext_memcheck.on_fault = report; LOAD 'accesses'");
+        let pid = session.ask("SELECT pg_backend_pid()");
+        let is_served = |answer: String| assert!(!answer.starts_with("XXMEM "), "{answer}");
+        is_served(session.ask(BAD));
+        watcher.ask("SET pg_ext_memcheck.guard = pages; SET pg_ext_memcheck.on_fault = error");
+        watcher.ask(&format!("SELECT ext_memcheck.begin_in({pid})"));
+        let during = session.ask(BAD);
+        assert!(during.starts_with("XXMEM "), "{during}");
+        watcher.gives(&format!("SELECT check_type FROM ext_memcheck.end_in({pid})"), "use_after_free");
+        is_served(session.ask(BAD));
+        // Without a guard nothing is found, and nothing ends.
+        watcher.ask("SET pg_ext_memcheck.guard = off");
+        let pid = watch(&mut watcher, "bad");
+        watcher.ask("SELECT pg_sleep(0.3)");
+        watcher.gives(&format!("SELECT count(*) FROM ext_memcheck.end_in({pid})"), "0");
+        watcher.gives(&format!("SELECT pg_terminate_backend({pid}, 5000)"), "t");
+    });
+}
+
 #[test]
 fn where_all_places_are_taken_an_error_says_what_to_do() {
     SHARED.each(|server| {

@@ -3,6 +3,7 @@
 //! A library is known by the name of its file without directory and suffix.
 
 use crate::like::Like;
+use crate::room;
 use crate::suggest::closest;
 
 /// Libraries that come with the server and do its own work, besides those of [`is_conversion`]: languages, replication, search
@@ -165,6 +166,20 @@ impl Targets {
     }
 }
 
+/// Adds what was loaded in another process of the same window: what one of them has loaded was there.
+pub fn add_loaded(all: &mut Vec<Loaded>, others: &[Loaded]) {
+    for other in others {
+        if !all.contains(other) {
+            room::push(all, other.clone());
+        }
+    }
+    let is_there = |target: &Option<String>, row: &Loaded| row.library.is_some() && row.target == *target;
+    let there: Vec<bool> =
+        all.iter().map(|row| row.library.is_some() || !all.iter().any(|other| is_there(&row.target, other))).collect();
+    let mut there = there.into_iter();
+    all.retain(|_| there.next().unwrap_or(true));
+}
+
 /// What is said of the targets of which no library was loaded, and a hint; none where there are none of that kind.
 pub fn complaint(all: &[Loaded]) -> Option<(String, String)> {
     let missing: Vec<&str> =
@@ -191,6 +206,17 @@ pub fn complaint(all: &[Loaded]) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_process_has_loaded_was_there() {
+        let row = |target: &str, library: Option<&str>| Loaded {
+            target: Some(target.to_owned()),
+            library: library.map(str::to_owned),
+        };
+        let mut all = vec![row("a", None), row("b", None), row("c", Some("c"))];
+        add_loaded(&mut all, &[row("a", Some("a")), row("b", None), row("c", None)]);
+        assert_eq!(all, [row("b", None), row("c", Some("c")), row("a", Some("a"))]);
+    }
 
     fn module(name: &str) -> Library<'_> {
         Library { name, is_module: true }

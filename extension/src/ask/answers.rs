@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Question, Refusal, wire};
 use crate::contexts::Context;
-use crate::session;
+use crate::session::{self, Closed};
 use crate::wrap;
 
 /// Contexts whose identifier is the name of a relation or of a function. That of others may be anything: for a cached plan it
@@ -28,8 +28,8 @@ fn refusal(message: impl Into<String>, hint: Option<&str>) -> Refusal {
     Refusal { message: message.into(), hint: hint.map(str::to_owned) }
 }
 
-/// Answers a question in the process that it was put to.
-pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
+/// Answers the question of a process in the one that it was put to.
+pub(super) fn answer(question: &Question, asker: i32) -> Result<Value, Refusal> {
     match question {
         Question::LiveAllocations => live_allocations(),
         Question::Look => Ok(json!(session::with(|session| session.look()))),
@@ -41,24 +41,34 @@ pub(super) fn answer(question: &Question) -> Result<Value, Refusal> {
                 if session.opened_by().is_some() {
                     return Err(refusal("a check window is already open in that process", None));
                 }
-                let refused = session.begin_for_another(parsed.terms, traced.clone());
+                let refused = session.begin_for_another(asker, parsed.terms, traced.clone());
                 Ok(refused.map_or(Value::Null, |refused| json!(refused.to_string())))
             })
         }
         Question::End => match session::with(|session| session.end_for_another()) {
-            Some(mut closed) => {
-                if !room::is_there_for(2 * finding::bytes(&closed.findings)) {
-                    closed.findings.clear();
-                    closed.figures.out_of_memory += 1;
-                }
-                Ok(wire::closed(&closed))
-            }
+            Some(closed) => Ok(told(closed)),
             None => Err(refusal(
                 "no check window was opened in that process by another",
                 Some("Open one with ext_memcheck.begin_in()."),
             )),
         },
     }
+}
+
+/// What there is to say of a window that was closed.
+fn told(mut closed: Closed) -> Value {
+    if !room::is_there_for(2 * finding::bytes(&closed.findings)) {
+        closed.findings.clear();
+        closed.figures.out_of_memory += 1;
+    }
+    wire::closed(&closed)
+}
+
+/// What a process that ends says of the window that another one has opened in it, and to whom; none where there is no such window.
+pub(super) fn last_words() -> Option<(i32, Value)> {
+    let mut closed = None;
+    session::unless_busy(|session| closed = session.leaves_window());
+    closed.map(|(watcher, closed)| (watcher, told(closed)))
 }
 
 /// What the targets have allocated and not freed, by site and context, the most first:

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::ffi::CStr;
 
 use super::{answers, wire};
-use crate::pg::dumps;
-use crate::pg::log;
+use crate::pg::errors::is_leaving;
 use crate::pg::process::my_pid;
+use crate::pg::{dumps, log, transactions};
 use crate::shmem::clock;
 use crate::shmem::exchange::{Exchange, Taken};
 
@@ -83,6 +83,19 @@ pub(crate) fn follow() {
         && dumps::follow(is_asked)
     {
         exchange.i_follow();
+        transactions::at_exit(leave_window);
+    }
+}
+
+/// A process ends in which another may have opened a window: leaves it what that has found.
+fn leave_window() {
+    if is_leaving() {
+        return;
+    }
+    let left = std::panic::catch_unwind(answers::last_words);
+    if let Some((exchange, (watcher, closed))) = Exchange::get().zip(left.ok().flatten()) {
+        let closed = Ok(closed);
+        exchange.leave_behind(watcher, wire::length(&closed), |room| wire::write_answer(&closed, room));
     }
 }
 
@@ -113,7 +126,7 @@ fn answer_to(taken: Taken, since: u64, exchange: &'static Exchange) {
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         wire::read_question(taken.question()).map_or_else(
             |reason| Err(super::Refusal { message: reason, hint: None }),
-            |question| answers::answer(&question),
+            |question| answers::answer(&question, taken.asker()),
         )
     }));
     let answer = answer.unwrap_or_else(|_| {

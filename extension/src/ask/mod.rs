@@ -100,11 +100,40 @@ pub(crate) enum NoAnswer {
     Refused(Refusal),
 }
 
+/// A process may be asked for a window that was there before: there is none yet of one with this number.
+pub(crate) fn forget_window(pid: i32) {
+    if let Some(exchange) = Exchange::get() {
+        exchange.inherit(pid, |_| ());
+    }
+}
+
+/// What the window has found that this process has opened in another one, which has ended since.
+fn window_left_by(pid: i32) -> Option<Value> {
+    let left = Exchange::get()?.inherit(pid, |bytes| read(Ok(bytes)))?;
+    left?.ok()?.ok()
+}
+
+/// Reads an answer; none where there is no room for it.
+fn read(answer: Result<&[u8], Lack>) -> Option<Result<Result<Value, Refusal>, String>> {
+    /// What a byte of it takes when it is read, and when rows are made of it, about (bytes).
+    const OF_BYTE: usize = 24;
+    room::is_there_for(answer.map_or(0, <[u8]>::len) * OF_BYTE).then(|| wire::read_answer(answer))
+}
+
 /// Asks a process, which may be this one. `freely` says whether it may be as often as one likes. Raises an ERROR if this backend is
-/// cancelled while it waits.
+/// cancelled while it waits. One that has ended has left what its window has found.
 pub(crate) fn ask(pid: i32, question: &Question, freely: bool) -> Result<Value, NoAnswer> {
+    match ask_now(pid, question, freely) {
+        Err(gone @ (NoAnswer::NoProcess(_) | NoAnswer::Ended(_))) if *question == Question::End => {
+            window_left_by(pid).ok_or(gone)
+        }
+        answer => answer,
+    }
+}
+
+fn ask_now(pid: i32, question: &Question, freely: bool) -> Result<Value, NoAnswer> {
     if pid == my_pid() {
-        return answers::answer(question).map_err(NoAnswer::Refused);
+        return answers::answer(question, pid).map_err(NoAnswer::Refused);
     }
     let exchange = Exchange::get().ok_or(NoAnswer::NoExchange)?;
     if !is_process(pid) {
@@ -123,11 +152,6 @@ pub(crate) fn ask(pid: i32, question: &Question, freely: bool) -> Result<Value, 
     }
     let (began, mut patience, mut stopped_since) = (Instant::now(), AGAIN[0], None);
     loop {
-        let read = |answer: Result<&[u8], Lack>| {
-            /// What a byte of it takes when it is read, and when rows are made of it, about (bytes).
-            const OF_BYTE: usize = 24;
-            room::is_there_for(answer.map_or(0, <[u8]>::len) * OF_BYTE).then(|| wire::read_answer(answer))
-        };
         if let Some(answer) = asked.answer(read) {
             return match answer {
                 Some(Ok(Ok(value))) => Ok(value),

@@ -8,6 +8,8 @@ use memcheck_core::wire;
 use serde_json::{Map, Value, json};
 
 use super::{Question, Refusal};
+use crate::guard::Level;
+use crate::guard::faults::policy::Policy;
 use crate::guc::Traced;
 use crate::session::{Closed, Figures};
 use crate::shmem::exchange::Lack;
@@ -21,6 +23,8 @@ pub(super) fn question(question: &Question) -> Value {
             "ask": "begin", "pattern": pattern, "options": options,
             "targets": traced.as_ref().map(|traced| traced.targets.list()),
             "by_calls": traced.as_ref().is_some_and(|traced| traced.by_calls),
+            "guard": traced.as_ref().map_or(0, |traced| traced.guard.number()),
+            "on_fault": traced.as_ref().and_then(|traced| traced.on_fault).map(Policy::number),
             "min_leak_bytes": thresholds.min_leak_bytes, "bloat_min_bytes": thresholds.bloat_min_bytes,
         }),
         Question::End => json!({"ask": "end"}),
@@ -40,9 +44,15 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<Question, String> {
                 options: value["options"].clone(),
                 traced: match &value["targets"] {
                     Value::Null => None,
-                    list => {
-                        Some(Traced { targets: Targets::new(list.as_str()?), by_calls: value["by_calls"].as_bool()? })
-                    }
+                    list => Some(Traced {
+                        targets: Targets::new(list.as_str()?),
+                        by_calls: value["by_calls"].as_bool()?,
+                        guard: Level::numbered(value["guard"].as_u64()?)?,
+                        on_fault: match &value["on_fault"] {
+                            Value::Null => None,
+                            number => Some(Policy::numbered(i32::try_from(number.as_i64()?).ok()?)),
+                        },
+                    }),
                 },
                 thresholds: Thresholds {
                     min_leak_bytes: value["min_leak_bytes"].as_u64()?,
@@ -126,7 +136,28 @@ pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::pages::Side;
     use memcheck_core::{CheckKind, ContextPath, Finding, Severity};
+
+    fn traced(guard: Level, on_fault: Option<Policy>) -> Traced {
+        Traced { targets: Targets::new("my_ext,other%"), by_calls: true, guard, on_fault }
+    }
+
+    #[test]
+    fn what_is_done_about_accesses_is_read_as_it_was_asked_for() {
+        let levels =
+            [Level::Off, Level::Redzone, Level::Pages(1, Side::Behind), Level::Pages(i32::MAX as u32, Side::Before)];
+        let policies = [None, Some(Policy::Report), Some(Policy::Fatal), Some(Policy::Error)];
+        for (guard, on_fault) in levels.into_iter().flat_map(|level| policies.map(|policy| (level, policy))) {
+            let asked = Question::Begin {
+                pattern: String::new(),
+                options: Value::Null,
+                traced: Some(traced(guard, on_fault)),
+                thresholds: Thresholds::default(),
+            };
+            assert_eq!(read_question(question(&asked).to_string().as_bytes()), Ok(asked));
+        }
+    }
 
     #[test]
     fn questions_are_read_as_they_were_asked() {
@@ -136,7 +167,7 @@ mod tests {
             Question::Begin {
                 pattern: "my%".to_owned(),
                 options: json!({"scenario": "window"}),
-                traced: Some(Traced { targets: Targets::new("my_ext,other%"), by_calls: true }),
+                traced: Some(traced(Level::Pages(3, Side::Before), Some(Policy::Error))),
                 thresholds: Thresholds { min_leak_bytes: 1, bloat_min_bytes: 2 },
             },
             Question::Begin {

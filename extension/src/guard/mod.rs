@@ -29,6 +29,29 @@ pub(crate) enum Level {
     Pages(u32, Side),
 }
 
+impl Level {
+    /// A number for it.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Level::Off => 0,
+            Level::Redzone => 1,
+            Level::Pages(sample, side) => u64::from(sample) * 2 + u64::from(side == Side::Before) + 2,
+        }
+    }
+
+    /// What [`Self::number`] gives; none of what it does not.
+    pub(crate) fn numbered(number: u64) -> Option<Self> {
+        Some(match number {
+            0 => Level::Off,
+            1 => Level::Redzone,
+            _ => {
+                let side = if number % 2 == 1 { Side::Before } else { Side::Behind };
+                Level::Pages(u32::try_from((number - 2) / 2).ok()?, side)
+            }
+        })
+    }
+}
+
 /// How a chunk is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {

@@ -15,6 +15,11 @@ macro_rules! figures {
                 [$((stringify!($name), self.$name)),*].into_iter()
             }
 
+            /// All of them, to be changed.
+            fn named_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut u64)> {
+                [$((stringify!($name), &mut self.$name)),*].into_iter()
+            }
+
             /// Reads what [`Self::named`] gives; one that is missing makes it none.
             pub(crate) fn read(mut value: impl FnMut(&str) -> Option<u64>) -> Option<Self> {
                 Some(Figures { $($name: value(stringify!($name))?),* })
@@ -60,9 +65,40 @@ figures! {
     workers_not_traced,
 }
 
+/// What counts for a window wherever it has come to pass: what was guarded, and what was missed.
+const EVERYWHERE: [&str; 7] = [
+    "fallbacks",
+    "guarded",
+    "inconsistencies",
+    "not_recorded",
+    "out_of_memory",
+    "workers_not_heard",
+    "workers_not_traced",
+];
+
+impl Figures {
+    /// Adds what another process has counted that has worked for this window.
+    pub(super) fn add_elsewhere(&mut self, other: &Figures) {
+        for ((name, figure), (_, more)) in self.named_mut().zip(other.named()) {
+            if EVERYWHERE.contains(&name) {
+                *figure += more;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Figures;
+    use super::*;
+
+    #[test]
+    fn of_other_processes_is_counted_what_counts_everywhere() {
+        let mut figures = Figures { guarded: 1, marks: 2, ..Figures::default() };
+        figures.add_elsewhere(&Figures { guarded: 10, marks: 10, fallbacks: 3, ..Figures::default() });
+        assert_eq!(figures, Figures { guarded: 11, marks: 2, fallbacks: 3, ..Figures::default() });
+        let is_there = |name: &&str| figures.named().any(|(other, _)| other == *name);
+        assert!(EVERYWHERE.iter().all(is_there));
+    }
 
     #[test]
     fn figures_are_read_by_name() {

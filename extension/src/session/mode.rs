@@ -7,7 +7,8 @@ use std::cell::Cell;
 
 use super::faults::SURROUNDINGS;
 use super::{SESSION, Session};
-use crate::guard::{Level, faults};
+use crate::guard::Level;
+use crate::guard::faults::{self, policy};
 use crate::guc::{self, MemcheckMode, Traced};
 use crate::pg::process::is_parallel_worker;
 use crate::pg::{ServerThread, parameters};
@@ -152,10 +153,6 @@ impl Session {
             self.observe();
             return refused.filter(|_| !std::mem::replace(&mut self.is_refusal_told, true));
         }
-        if self.is_tracing_worker() {
-            // It has its leader's parameters only after its first transaction (`ParallelWorkerMain` in parallel.c).
-            wrap::with(|chain| chain.guard.set(guc::guard()));
-        }
         wrap::refresh();
         None
     }
@@ -168,8 +165,9 @@ impl Session {
 
     /// Traces this from now on, or nothing. What is recorded for the same targets already is kept.
     pub(super) fn trace(&mut self, traced: Option<Traced>) -> Result<(), Refused> {
-        let Some(Traced { targets, by_calls }) = traced else {
+        let Some(Traced { targets, by_calls, guard, on_fault }) = traced else {
             disarm();
+            policy::impose(None);
             wrap::stop();
             return Ok(());
         };
@@ -182,7 +180,8 @@ impl Session {
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
             self.observe_anew();
         }
-        wrap::with(|chain| chain.guard.set(guc::guard()));
+        policy::impose(on_fault);
+        wrap::with(|chain| chain.guard.set(guard));
         Ok(())
     }
 }

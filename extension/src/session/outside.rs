@@ -13,8 +13,8 @@ use memcheck_core::judge::growth::is_marked;
 use memcheck_core::scenario::Terms;
 use memcheck_core::{CheckKind, room};
 
-use super::Session;
 use super::window::{Closed, MOST_MARKS, Transactions, Window, thin_out};
+use super::{Session, faults};
 use crate::guc::Traced;
 use crate::pg::transactions::is_in_transaction;
 use crate::wrap;
@@ -26,7 +26,12 @@ fn moment(transaction: u64) -> Moment {
 
 impl Session {
     /// Opens a window for another backend; there must be none. Gives why allocations cannot be traced, once in a session.
-    pub(crate) fn begin_for_another(&mut self, terms: Terms, traced: Option<Traced>) -> Option<wrap::Refused> {
+    pub(crate) fn begin_for_another(
+        &mut self,
+        watcher: i32,
+        terms: Terms,
+        traced: Option<Traced>,
+    ) -> Option<wrap::Refused> {
         let out_of_memory = room::refused();
         self.close_ended();
         self.report_accesses();
@@ -34,7 +39,7 @@ impl Session {
         self.count_events();
         let census = self.census(moment(0));
         let mut window = Window::new(terms, census, out_of_memory);
-        window.transactions = Some(Transactions { is_older: is_in_transaction(), ended: None, stride: 1 });
+        window.transactions = Some(Transactions { watcher, is_older: is_in_transaction(), ended: None, stride: 1 });
         self.opened(window, traced);
         refused
     }
@@ -49,11 +54,26 @@ impl Session {
                 room::push(&mut window.marks, end);
             }
         }
+        Some(self.judge_for_another(&window))
+    }
+
+    /// The process ends with the window of another open, in the midst of whatever it does: closes it. Gives for whom.
+    pub(crate) fn leaves_window(&mut self) -> Option<(i32, Closed)> {
+        let window = self.window.take_if(|window| window.transactions.is_some())?;
+        let watcher = window.transactions?.watcher;
+        Some((watcher, self.judge_for_another(&window)))
+    }
+
+    fn judge_for_another(&mut self, window: &Window) -> Closed {
         let mut found = self.judge_window(&window.marks, &[], &window.terms);
         // What a process works with comes and goes, and where it has got to when the window is closed is chance.
         found.retain(|finding| finding.check != CheckKind::DsmLeak || has_grown_for_good(&finding.marks));
+        if let Some(faults) = faults::since(window.faults) {
+            // What was left behind by them says nothing of anything else.
+            found = faults;
+        }
         self.add_accesses(&mut found);
-        Some(self.close(&window, found))
+        self.close(window, found)
     }
 
     /// A transaction has ended: counts it for a window that another backend has opened.

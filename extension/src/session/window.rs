@@ -13,7 +13,7 @@ use memcheck_core::judge::peak::Rung;
 use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
-use memcheck_core::targets::Loaded;
+use memcheck_core::targets::{Loaded, add_loaded};
 use memcheck_core::{CheckKind, ContextPath, Finding, Frame, ScenarioKind, room};
 use pgrx::pg_sys::TimestampTz;
 
@@ -49,8 +49,10 @@ pub(super) struct Window {
     pub(super) own: (Census, Census),
     /// Findings of `run_scenario()` inside the window.
     scenarios: Vec<Finding>,
+    /// What was looked at for them in workers.
+    elsewhere: Vec<(Figures, Vec<Loaded>)>,
     /// The newest report of a fault when it was opened.
-    faults: u64,
+    pub(super) faults: u64,
     pub(super) figures: Figures,
     /// For a window that another backend opened.
     pub(super) transactions: Option<Transactions>,
@@ -59,6 +61,8 @@ pub(super) struct Window {
 /// The transactions of a window that another backend opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transactions {
+    /// The process that has opened it.
+    pub(super) watcher: i32,
     /// Whether the transaction under way is older than the window.
     pub(super) is_older: bool,
     /// How many have ended since the first end; none before that.
@@ -118,6 +122,7 @@ impl Window {
             has_gone_on: false,
             own: (Census::default(), Census::default()),
             scenarios: Vec::new(),
+            elsewhere: Vec::new(),
             faults: newest(),
             figures: Figures { violations_lost: ring::lost(), out_of_memory, guarded, fallbacks, ..Figures::default() },
             transactions: None,
@@ -473,6 +478,9 @@ impl Session {
                 if room::make(&mut window.scenarios, findings.len()) {
                     window.scenarios.extend(findings);
                 }
+                for seen in looked_at {
+                    room::push(&mut window.elsewhere, seen.clone());
+                }
             }
             None => {
                 let sum = |name: &str| {
@@ -584,9 +592,16 @@ impl Session {
 
     /// Takes down what there is to say of a window, and watches nothing for it any more.
     pub(super) fn close(&mut self, window: &Window, findings: Vec<Finding>) -> Closed {
-        let figures = self.figures_of(window);
+        let mut figures = self.figures_of(window);
         let loaded = || wrap::with(|chain| chain.stack.targets.loaded());
-        let targets = wrap::is_on().then(loaded).flatten().unwrap_or_default();
+        // Where a fault has ended the process, nothing is seen any more, but was.
+        let was_traced = wrap::is_on() || window.figures.traced > 0;
+        let mut targets = was_traced.then(loaded).flatten().unwrap_or_default();
+        for (other, loaded) in &window.elsewhere {
+            figures.add_elsewhere(other);
+            add_loaded(&mut targets, loaded);
+        }
+        add_loaded(&mut targets, &self.loaded_by_workers());
         storm::set(false);
         self.stop_leading();
         self.stop_tracing_for_window();

@@ -13,11 +13,12 @@
 use memcheck_core::census::{Census, Lifetime, Live, Moment, PathId, SiteId};
 use memcheck_core::judge::growth::Point;
 use memcheck_core::judge::workers::{self, grows_with_calls};
+use memcheck_core::targets::{Loaded, add_loaded};
 use memcheck_core::{CheckKind, ContextPath, Event, Finding, Frame, Site, room, wire};
 
 use super::Session;
 use super::events::Key;
-use crate::guc::{self, Traced};
+use crate::guc::Traced;
 use crate::pg::process::leader;
 use crate::shmem::handover::{self, Kind, Report, Sums};
 use crate::trace::Places;
@@ -33,6 +34,26 @@ struct Worker {
     marks: Vec<(u64, Census)>,
     /// How often there had been no memory for something before.
     out_of_memory: u64,
+}
+
+/// The targets that are loaded in this process.
+fn reports_of_libraries() -> Vec<Report> {
+    let report = |Loaded { target, library }: Loaded| {
+        Some(Report {
+            kind: Kind::Loaded,
+            frame: Frame { library: library?, ..Frame::default() },
+            path: Vec::new(),
+            detail: target?,
+            bytes: 0,
+            times: 1,
+            calls: 0,
+        })
+    };
+    let loaded = wrap::with(|chain| chain.stack.targets.loaded()).unwrap_or_default();
+    if !room::is_there_for(loaded.len() * size_of::<Report>()) {
+        return Vec::new();
+    }
+    loaded.into_iter().filter_map(report).collect()
 }
 
 /// What workers held when they ended, of one site in contexts with one path.
@@ -54,6 +75,8 @@ pub(super) struct Workers {
     /// Their bad accesses, and how many of those could not be told.
     accesses: Vec<Finding>,
     not_recorded: u64,
+    /// Targets that were loaded in them.
+    loaded: Vec<Loaded>,
 }
 
 /// Asks where something is, in this process.
@@ -113,8 +136,6 @@ impl Session {
     /// A parallel worker is about to work: traces if the leader does.
     pub(crate) fn worker_starts(&mut self) {
         if self.workers.own.is_some() {
-            // Its parameters may have come since (`ParallelWorkerMain` in parallel.c).
-            wrap::with(|chain| chain.guard.set(guc::guard()));
             return;
         }
         let Some((leader, traced)) = leader().and_then(|leader| Some((leader, handover::traced_by(leader)?))) else {
@@ -147,6 +168,7 @@ impl Session {
         let mut reports = if is_known { self.reports_of_memory(&marks) } else { Vec::new() };
         reports.extend(self.reports_of_functions());
         reports.extend(self.reports_of_accesses());
+        reports.extend(reports_of_libraries());
         let walker = &self.walker;
         let sums = wrap::with(|chain| Sums {
             not_recorded: chain.not_recorded() + self.events.not_recorded(),
@@ -242,6 +264,7 @@ impl Session {
         self.workers.held.clear();
         self.workers.accesses.clear();
         self.workers.not_recorded = 0;
+        self.workers.loaded.clear();
         handover::publish(traced)
     }
 
@@ -257,6 +280,10 @@ impl Session {
             match report.kind {
                 Kind::OtherContext => self.left_context(report),
                 Kind::Access => self.accessed(&report),
+                Kind::Loaded => {
+                    let loaded = Loaded { target: Some(report.detail), library: Some(report.frame.library) };
+                    add_loaded(&mut self.workers.loaded, &[loaded]);
+                }
                 Kind::Growing | Kind::Held => self.add_held(report),
             }
         }
@@ -275,6 +302,11 @@ impl Session {
             Some(known) => known.objects += finding.objects,
             None => _ = room::push(all, finding),
         }
+    }
+
+    /// The targets that workers have loaded.
+    pub(super) fn loaded_by_workers(&self) -> Vec<Loaded> {
+        self.workers.loaded.clone()
     }
 
     /// Takes what workers have told of bad accesses.

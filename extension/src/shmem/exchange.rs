@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
 
 use pgrx::pg_sys;
 
+use super::legacies::Legacies;
 use super::pace::Paces;
 use super::room::{self, Room};
-use crate::pg::process::{most_processes, my_pid};
+use crate::pg::process::{is_process, most_processes, my_pid};
 use crate::pg::server::SetLatch;
 use crate::pg::transactions::at_exit;
 
@@ -45,6 +46,7 @@ pub(crate) struct Exchange {
     places: AtomicUsize,
     room: Room,
     paces: Paces,
+    legacies: Legacies,
 }
 
 /// The place of one who asks.
@@ -155,6 +157,7 @@ impl Exchange {
             place.turn.store(NONE, Ordering::Relaxed);
         }
         self.paces.reset();
+        self.legacies.reset();
         self.room.reset();
         self.give_back(0, room::BYTES);
     }
@@ -212,6 +215,42 @@ impl Exchange {
         self.paces.follow(my_pid());
     }
 
+    /// Leaves something for another process, to be had when this one has ended. Where there is no room, or nobody who would take
+    /// it, it is lost.
+    pub(crate) fn leave_behind(&self, heir: i32, length: usize, write: impl FnOnce(&mut [u8])) {
+        let let_go = |at, length| self.release(at, length);
+        self.legacies.take(|legacy| !is_process(legacy.heir), let_go);
+        if !is_process(heir) {
+            return;
+        }
+        let Some(at) = self.room.claim(length) else { return };
+        // SAFETY: only the process that has claimed it writes there, and the heir reads when it is there.
+        write(unsafe { std::slice::from_raw_parts_mut(self.answer_bytes(at), length) });
+        if !self.legacies.add(my_pid(), heir, at, length) {
+            self.release(at, length);
+        }
+    }
+
+    /// What a process that has ended has left for this one, read by `read`. It is gone then.
+    pub(crate) fn inherit<R>(&self, from: i32, mut read: impl FnMut(&[u8]) -> R) -> Option<R> {
+        let mut taken = None;
+        self.legacies.take(
+            |legacy| legacy.heir == my_pid() && legacy.from == from,
+            |at, length| {
+                // SAFETY: written before it was there, and nobody else takes it.
+                taken = Some(read(unsafe { std::slice::from_raw_parts(self.answer_bytes(at), length) }));
+                self.release(at, length);
+            },
+        );
+        taken
+    }
+
+    /// Gives up room.
+    fn release(&self, at: usize, length: usize) {
+        self.give_back(at, length);
+        self.room.release(at, length);
+    }
+
     /// The asker leaves, whatever his question has come to.
     fn leave(&self, place: &Place) {
         let turn = place.turn.load(Ordering::Acquire);
@@ -230,8 +269,7 @@ impl Exchange {
     fn clear(&self, place: &Place) {
         let (at, length) = (place.answer_at.load(Ordering::Relaxed), place.answer_length.swap(0, Ordering::Relaxed));
         if length > 0 {
-            self.give_back(at, length);
-            self.room.release(at, length);
+            self.release(at, length);
         }
     }
 
@@ -340,6 +378,7 @@ fn process_ends() {
     let Some(exchange) = Exchange::get() else { return };
     let pid = my_pid();
     exchange.paces.process_ends(pid);
+    exchange.legacies.take(|legacy| legacy.heir == pid, |at, length| exchange.release(at, length));
     for place in exchange.places().iter().filter(|place| place.asker.load(Ordering::Relaxed) == pid) {
         exchange.leave(place);
     }
@@ -364,6 +403,11 @@ pub(crate) struct Taken {
 impl Taken {
     fn place(&self) -> &'static Place {
         &self.exchange.places()[self.number]
+    }
+
+    /// Who has asked.
+    pub(crate) fn asker(&self) -> i32 {
+        self.place().asker.load(Ordering::Relaxed)
     }
 
     /// The question.

@@ -9,6 +9,8 @@ use memcheck_core::targets::Targets;
 
 use super::segment::Segment;
 use super::text::Text;
+use crate::guard::Level;
+use crate::guard::faults::policy::Policy;
 use crate::guc::Traced;
 use crate::pg::process::{most_processes, my_pid};
 
@@ -27,6 +29,8 @@ struct Leader {
     /// The targets, separated by commas.
     targets: Text<TARGET_BYTES>,
     by_calls: bool,
+    guard: Level,
+    on_fault: Option<Policy>,
     sums: Sums,
 }
 
@@ -59,6 +63,8 @@ pub(crate) enum Kind {
     OtherContext,
     /// A bad access, as JSON in the detail.
     Access,
+    /// A library that was loaded, in the frame, of a target, in the detail.
+    Loaded,
 }
 
 /// A report as it lies in shared memory. Free where the leader is 0.
@@ -180,7 +186,8 @@ fn with_segment<R>(f: impl FnOnce(&mut [Leader], &mut [Slot]) -> R) -> Option<R>
 pub(crate) fn publish(traced: &Traced) -> bool {
     withdraw();
     let Some(targets) = Text::whole(&traced.targets.list()) else { return false };
-    let leader = Leader { pid: my_pid(), targets, by_calls: traced.by_calls, sums: Sums::default() };
+    let &Traced { by_calls, guard, on_fault, .. } = traced;
+    let leader = Leader { pid: my_pid(), targets, by_calls, guard, on_fault, sums: Sums::default() };
     let is_there = with_segment(|leaders, _| {
         leaders.iter_mut().find(|leader| leader.pid == 0).map(|free| *free = leader).is_some()
     });
@@ -200,7 +207,8 @@ pub(crate) fn withdraw() {
 pub(crate) fn traced_by(leader: i32) -> Option<Traced> {
     let found = |leaders: &mut [Leader], _: &mut [Slot]| leaders.iter().find(|other| other.pid == leader).copied();
     let found = with_segment(found).flatten()?;
-    Some(Traced { targets: Targets::new(&found.targets.to_text()), by_calls: found.by_calls })
+    let Leader { targets, by_calls, guard, on_fault, .. } = found;
+    Some(Traced { targets: Targets::new(&targets.to_text()), by_calls, guard, on_fault })
 }
 
 /// Tells a leader that a worker of its begins to trace, or that it cannot.
@@ -272,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read_as_it_was_handed_over() {
-        for kind in [Kind::Growing, Kind::Held, Kind::OtherContext, Kind::Access] {
+        for kind in [Kind::Growing, Kind::Held, Kind::OtherContext, Kind::Access, Kind::Loaded] {
             assert_eq!(Slot::new(17, &report(kind)).report(), report(kind));
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod exchange;
 pub(crate) mod handover;
+mod legacies;
 mod pace;
 mod queues;
 pub(crate) mod ring;

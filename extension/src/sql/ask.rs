@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::window::signed;
 use super::{called, raise, refuse, require_preload, rows_of, warn_of_gaps};
 use crate::ask::{self, NoAnswer, Question, wire};
+use crate::guard::faults::policy::policy;
 use crate::guc::{self, Traced};
 use crate::pg::process::{Busy, is_process, my_pid};
 use crate::pg::{now, roles};
@@ -185,7 +186,8 @@ fn backend_contexts(
     TableIterator::new(rows.unwrap_or_else(|| garbled(pid)))
 }
 
-/// Opens a check window in another backend, whose iterations are its transactions.
+/// Opens a check window in another backend, whose iterations are its transactions. It guards what it traces, and does at a fault,
+/// as this session's parameters say.
 ///
 /// The options are those of `begin()`, and "targets", an array of libraries whose allocations are traced, and "stacks", whether
 /// as by `pg_ext_memcheck.trace = stacks`. Where they say nothing, this session's parameters do.
@@ -214,18 +216,21 @@ fn begin_in(
         options::parse(&pattern, Some(&options), thresholds, Place::Elsewhere).unwrap_or_else(|bad| refuse(bad));
     let mut traced = guc::traced_in_windows();
     if let Some(targets) = parsed.targets {
-        traced = Some(Traced { targets: Targets::new(&targets.join(",")), by_calls: guc::traces_stacks() });
+        traced = Some(Traced::of(Targets::new(&targets.join(","))));
     }
-    if let Some(by_calls) = parsed.stacks {
-        traced.iter_mut().for_each(|traced| traced.by_calls = by_calls);
+    if let Some(traced) = &mut traced {
+        traced.by_calls = parsed.stacks.unwrap_or(traced.by_calls);
+        traced.on_fault = Some(policy());
     }
+    ask::forget_window(pid);
     if let Some(reason) = answer_of(pid, &Question::Begin { pattern, options, traced, thresholds }).as_str() {
         warning!("allocations of that process cannot be traced: {reason}");
     }
     "Memory check session started."
 }
 
-/// Closes the check window that `begin_in()` opened, and returns what it found. `findings()` and `window_stats()` of this
+/// Closes the check window that `begin_in()` opened, and returns what it found, as well where the process has ended since.
+/// `findings()` and `window_stats()` of this
 /// session then tell about it.
 #[pg_extern]
 #[search_path(pg_catalog, pg_temp)]

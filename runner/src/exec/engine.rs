@@ -78,7 +78,7 @@ pub(super) fn begin(session: &mut Session, scenario: &Scenario, more: &[(&str, V
     mark(session, 0)
 }
 
-/// Opens a window in another backend. What is traced there, this session's parameters say.
+/// Opens a window in another backend. What is traced there and how that is guarded, this session's parameters say.
 pub(super) fn begin_in(session: &mut Session, scenario: &Scenario, pid: i32) -> Result<(), Failure> {
     let options = options(scenario.kind, &scenario.watch, &scenario.allow);
     let sql = "SELECT ext_memcheck.begin_in($1::pg_catalog.text::pg_catalog.int4, ''::pg_catalog.text, \

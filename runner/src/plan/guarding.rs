@@ -40,15 +40,6 @@ impl Planner<'_> {
         if let Some(guard) = guard.filter(|guard| guard.value != Guard::Off && planned.trace == Trace::Off) {
             self.complain_of_untraced(&guard.span);
         }
-        // The header's is for the other scenarios.
-        if let Some(guard) = guard.filter(|guard| guard.value != Guard::Off && scenario.worker.is_some()) {
-            let hint = "set pg_ext_memcheck.guard in \"conf\", which is for all processes of the server";
-            self.complain(
-                guard.span.clone(),
-                "\"guard\" does not reach the process that \"worker\" watches",
-                Some(hint),
-            );
-        }
         if let Some(sample) = scenario.guard_sample.as_ref().filter(|_| !planned.guarding.guard.has_pages()) {
             self.complain_of_sample(&sample.span);
         }

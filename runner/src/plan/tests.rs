@@ -287,11 +287,6 @@ fn mistakes_are_found_before_anything_runs() {
             &[],
             "x.mcspec:4:11: scenario query_peak is repeated by the client only",
         ),
-        (
-            "target 'x'\nscenario window\n  worker 'x' for 1s\n  guard pages\n".into(),
-            &[],
-            "x.mcspec:4:9: \"guard\" does not reach the process that \"worker\" watches",
-        ),
         (with("requires pg >= soon"), &[], "x.mcspec:1:16: \"soon\" is not a version"),
         (
             "scenario window\n  workload file 'w.sql'\n".into(),

@@ -113,8 +113,8 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 39] = [
     ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
     (
         "guard/faults/policy.rs",
-        &["VALUE"],
-        "written by an assign hook, and read by signal handlers, which may not ask the server for a parameter",
+        &["VALUE", "IMPOSED"],
+        "written by an assign hook, and for the window of another process; read by signal handlers, which may not ask the server for a parameter",
     ),
     (
         "guard/faults/kept.rs",

@@ -1,7 +1,10 @@
-//! Watches a background worker, or any other process of the server, that works by itself.
+//! Watches a background worker, or any other process of the server, that works by itself. What its window has found is there as well
+//! where it has ended meanwhile.
 
 use std::thread;
 use std::time::{Duration, Instant};
+
+use memcheck_core::check::Measure;
 
 use super::confirm::{Asked, confirm};
 use super::way::{Client, Way};
@@ -53,9 +56,11 @@ fn watch(session: &mut Session, scenario: &Scenario, worker: &Worker) -> Result<
     engine::end_in(session, pid)?;
     let window = engine::window(session, None)?;
     let marks = window.statistics.get("marks").copied().unwrap_or_default();
-    if marks < FEWEST_MARKS && !scenario.kind.description().compares_ends {
+    // A fault ends it when it comes, and is what there is to say of it.
+    let is_cut_short = window.findings.iter().any(|finding| finding.check.measure() == Measure::Nothing);
+    if !is_cut_short && marks < FEWEST_MARKS && !scenario.kind.description().compares_ends {
         let message = match marks {
-            0 => format!("process {pid} is there, but has ended no transaction in {time} s; \"window\" needs none"),
+            0 => format!("process {pid} was there, but has ended no transaction in {time} s; \"window\" needs none"),
             _ => format!("it ended {marks} transactions, which are too few to compare; watch it for longer"),
         };
         return Err(Failure::at(step, Some(&worker.place), Cause::Protocol(message)));
