@@ -255,7 +255,8 @@ pub(crate) fn guard() -> Level {
     }
 }
 
-fn targets() -> Targets {
+/// The libraries that are looked at.
+pub(crate) fn targets() -> Targets {
     Targets::new(&TARGETS.get().unwrap_or_default().to_string_lossy())
 }
 

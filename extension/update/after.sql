@@ -45,5 +45,4 @@ $$;
 
 DROP FUNCTION IF EXISTS
     ext_memcheck."begin"(text), ext_memcheck.run_scenario(text), ext_memcheck.run_scenario(text, integer),
-    ext_memcheck.run_scenario(text, integer, text), ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text),
-    ext_memcheck.clear_shmem_registry();
+    ext_memcheck.run_scenario(text, integer, text);

@@ -24,7 +24,8 @@ fn signatures() {
           WHERE pronamespace = 'ext_memcheck'::regnamespace
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
                             'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
-                            'look_at', 'window_targets')
+                            'look_at', 'window_targets', 'register_shmem_probe', 'probe_check',
+                            'clear_shmem_registry')
           ORDER BY proname",
         "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
          allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
@@ -32,6 +33,7 @@ fn signatures() {
          begin_in|pid integer, ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
          catcache_stats||TABLE(cache_id integer, relation text, index text, tuples integer, negative integer, bytes \
          bigint)\n\
+         clear_shmem_registry||void\n\
          clear_violations||void\n\
          end||TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib text)\n\
          end_in|pid integer|TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib \
@@ -41,6 +43,8 @@ fn signatures() {
          bigint, build_id text, context_path text[], allocations bigint, bytes bigint, stack jsonb)\n\
          look_at|pid integer|boolean\n\
          mark|iteration bigint|void\n\
+         probe_check|seg_name text|boolean\n\
+         register_shmem_probe|seg_name text, allocated_size bigint|text\n\
          run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
          target text DEFAULT ''::text, workers integer DEFAULT '-1'::integer, reset_frequency integer DEFAULT \
          '-1'::integer|text\n\
@@ -59,6 +63,7 @@ fn signatures() {
          tx_abort_loop|what the workload leaves behind when it is rolled back to a savepoint, and when an error undoes it\n\
          wrong_context_probe|allocations in contexts that live as long as the backend\n\
          query_peak|peak memory that grows with the number of rows, which the workload has as :rows\n\
+         shmem_sentinel_probe|writes past the end of shared memory segments\n\
          dsm_lifecycle_check|dynamic shared memory that stays mapped, and that is there after the session has ended\n\
          context_reset_storm|pointers kept across resets of the calling context\n\
          use_after_reset|accesses to memory that was freed or never allocated\n\
@@ -303,7 +308,7 @@ fn windows() {
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
         "context_paths contexts fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
-         not_recorded out_of_memory ring_entries ring_size statements traced violations_lost violations_lost_total \
+         not_recorded out_of_memory ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
          workers_not_heard workers_not_traced",
     );
 

@@ -150,8 +150,8 @@ impl CheckKind {
 
     /// Whether it is about a bad access, which every scenario can see.
     pub const fn is_access(self) -> bool {
-        use CheckKind::{BufferOverrun, DoubleFree, UseAfterFree, UseAfterReset};
-        matches!(self, UseAfterFree | UseAfterReset | BufferOverrun | DoubleFree)
+        use CheckKind::{BufferOverrun, DoubleFree, ShmemOverrun, UseAfterFree, UseAfterReset};
+        matches!(self, UseAfterFree | UseAfterReset | BufferOverrun | DoubleFree | ShmemOverrun)
     }
 
     /// What its figures are relative to.

@@ -143,7 +143,8 @@ pub fn act(check: CheckKind, access: &Access, is_in_heap: bool) -> String {
         CheckKind::UseAfterFree | CheckKind::DoubleFree => "freed ",
         _ => "",
     };
-    let chunk = format!("a {state}chunk of {}", counted(access.requested));
+    let noun = if check == CheckKind::ShmemOverrun { "segment" } else { "chunk" };
+    let chunk = format!("a {state}{noun} of {}", counted(access.requested));
     match access.act {
         Some(Act::Release) => {
             let function = match (access.is_mismatched, is_in_heap) {

@@ -108,7 +108,8 @@ impl Finding {
 
     /// Says what is known now of the places of an access.
     pub fn describe_access(&mut self) {
-        if let Some(access) = &self.access {
+        // An overrun of a segment has no places.
+        if let Some(access) = self.access.as_ref().filter(|_| self.check != CheckKind::ShmemOverrun) {
             self.detail = detail::access(self.check, &self.path, access);
         }
     }

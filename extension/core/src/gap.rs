@@ -47,7 +47,7 @@ pub static NOT_TRACED: Gap = Gap {
 };
 
 /// All of a window, in the order in which they are reported.
-pub static GAPS: [Gap; 7] = [
+pub static GAPS: [Gap; 8] = [
     Gap {
         figure: "violations_lost",
         kind: "lost",
@@ -84,6 +84,15 @@ pub static GAPS: [Gap; 7] = [
             "parallel workers handed nothing over: they were killed, or are still at work",
         ],
         refusal: "parallel workers handed nothing over",
+    },
+    Gap {
+        figure: "segments_unguarded",
+        kind: "incomplete",
+        sentence: [
+            "segment of shared memory is not looked behind: there was no room for a canary",
+            "segments of shared memory are not looked behind: there was no room for canaries",
+        ],
+        refusal: "not all segments of shared memory were looked behind",
     },
     Gap {
         figure: "marks_refused",

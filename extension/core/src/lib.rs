@@ -19,6 +19,7 @@ pub mod like;
 pub mod line;
 pub mod observed;
 pub mod options;
+pub mod overrun;
 pub mod path;
 pub mod room;
 pub mod rows;

@@ -22,6 +22,12 @@ pub(crate) fn is_preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
+/// Whether this process is a child of the postmaster's.
+pub(crate) fn is_child() -> bool {
+    // SAFETY: a plain variable of the server, set when a process is forked.
+    unsafe { pg_sys::IsUnderPostmaster }
+}
+
 /// Whether `shared_preload_libraries` names this library.
 pub(crate) fn is_named_for_preload(library: &str) -> bool {
     // SAFETY: the server's variable, a C string or null, which the postmaster alone sets.

@@ -276,6 +276,19 @@ unsafe extern "C-unwind" {
         level: c_int,
     ) -> bool;
 
+    // ipci.c, shmem.c, lwlock.c
+    pub(crate) fn RequestAddinShmemSpace(size: usize);
+    pub(crate) fn ShmemInitStruct(name: *const c_char, size: usize, found: *mut bool) -> *mut c_void;
+    /// From 18 on the sizes are int64, which on 64 bits is the same.
+    pub(crate) fn ShmemInitHash(
+        name: *const c_char,
+        first_size: c_long,
+        most: c_long,
+        info: *mut pg_sys::HASHCTL,
+        flags: c_int,
+    ) -> *mut c_void;
+    pub(crate) fn ShmemAllocNoError(size: usize) -> *mut c_void;
+
     // sysv_shmem.c
     pub(crate) static UsedShmemSegAddr: *mut c_void;
 }

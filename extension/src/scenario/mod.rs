@@ -18,6 +18,7 @@ use memcheck_core::{Phase, ScenarioKind, room, rows};
 
 use crate::pg::spi::Failure;
 use crate::session;
+use crate::session::overruns::{self, Since};
 pub(crate) use task::begin_workers;
 pub(crate) use worker::{LookedAt, NotRun};
 use workload::Workload;
@@ -58,8 +59,9 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
         session::with(|session| session.judge_scenario(marks, ladder, rules, judge))
     };
     let workload = Workload::new(&scenario.workload);
+    let overruns = Since::now();
     let (mut looked_at, mut failure) = (Vec::new(), None);
-    let findings = match scenario.call.runs {
+    let mut findings = match scenario.call.runs {
         Runs::Repeated => judged(&repeat(scenario.iterations, || workload.execute())?, &[], &rules),
         Runs::Undone => {
             let is_asked_for = |way: &Phase| rules.phase.is_none_or(|phase| phase == *way || !WAYS.contains(&phase));
@@ -78,6 +80,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
             found.findings
         }
     };
+    overruns::add(&mut findings, overruns.findings(&rules));
     session::report(&findings);
     session::with(|session| session.add_scenario(findings, &looked_at));
     // What was found before it failed is kept.

@@ -29,6 +29,7 @@ impl Session {
     /// Adds what has been noted to what else was found.
     pub(super) fn add_accesses(&mut self, found: &mut Vec<Finding>) {
         self.collect_from_workers();
+        self.add_overruns(found);
         let mut taken = self.take_accesses();
         let of_workers = self.take_accesses_of_workers();
         // A worker that came through its fault has told of it itself, with more.
@@ -40,10 +41,10 @@ impl Session {
         if room::make(&mut taken, of_workers.len()) {
             taken.extend(of_workers);
         }
-        if !taken.is_empty() && room::make(found, taken.len()) {
+        if room::make(found, taken.len()) {
             found.extend(taken);
-            sort(found);
         }
+        sort(found);
     }
 
     /// Reports to the ring what was noted outside of windows, where a statement ends.

@@ -53,6 +53,10 @@ figures! {
     not_recorded,
     /// How often there was no memory for something that was found, or to look for it.
     out_of_memory,
+    /// Segments of shared memory that libraries have made, each with a canary behind it.
+    segments_guarded,
+    /// Those for which there was no room for one.
+    segments_unguarded,
     /// Top-level statements that ended, those that call the engine included.
     statements,
     /// 1 where allocations were traced.

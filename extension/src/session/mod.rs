@@ -13,6 +13,7 @@ mod mode;
 mod observed;
 mod observed_file;
 mod outside;
+pub(crate) mod overruns;
 pub(crate) mod reached;
 mod segments;
 pub(crate) mod totals;

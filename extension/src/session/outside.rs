@@ -14,7 +14,7 @@ use memcheck_core::scenario::Terms;
 use memcheck_core::{CheckKind, room};
 
 use super::window::{Closed, MOST_MARKS, Transactions, Window, thin_out};
-use super::{Session, faults};
+use super::{Session, faults, overruns};
 use crate::guc::Traced;
 use crate::pg::transactions::is_in_transaction;
 use crate::wrap;
@@ -73,6 +73,7 @@ impl Session {
             found = faults;
         }
         self.add_accesses(&mut found);
+        overruns::add(&mut found, window.overruns.findings(&window.terms.rules));
         self.close(window, found)
     }
 

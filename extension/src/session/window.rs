@@ -18,6 +18,7 @@ use memcheck_core::{CheckKind, ContextPath, Finding, Frame, ScenarioKind, room};
 use pgrx::pg_sys::TimestampTz;
 
 use super::mode::reports;
+use super::overruns::{self, Since};
 use super::workers::Workers;
 use super::{Figures, MISSED, Session, faults};
 use crate::contexts::Walker;
@@ -27,7 +28,7 @@ use crate::guc::{MemcheckMode, Traced};
 use crate::pg::errors::is_leaving;
 use crate::pg::transactions::at_exit;
 use crate::pg::{now, parameters};
-use crate::shmem::ring;
+use crate::shmem::{canaries, ring};
 use crate::trace::{HeldStacks, Serial};
 use crate::wrap::{self, Refused, storm};
 
@@ -53,6 +54,8 @@ pub(super) struct Window {
     elsewhere: Vec<(Figures, Vec<Loaded>)>,
     /// The newest report of a fault when it was opened.
     pub(super) faults: u64,
+    /// From where on overruns of shared memory count.
+    pub(super) overruns: Since,
     pub(super) figures: Figures,
     /// For a window that another backend opened.
     pub(super) transactions: Option<Transactions>,
@@ -124,6 +127,7 @@ impl Window {
             scenarios: Vec::new(),
             elsewhere: Vec::new(),
             faults: newest(),
+            overruns: Since::now(),
             figures: Figures { violations_lost: ring::lost(), out_of_memory, guarded, fallbacks, ..Figures::default() },
             transactions: None,
         }
@@ -330,6 +334,7 @@ impl Session {
     pub(super) fn mark_of(&mut self, iteration: u64, mut census: Census, leftovers: Census) -> Mark {
         self.collect_from_workers();
         self.workers.count(&mut census);
+        canaries::look();
         Mark { iteration, census, leftovers, events: self.events.counts(), calls: self.calls.made() }
     }
 
@@ -415,6 +420,7 @@ impl Session {
     /// A mark for a scenario that runs inside one call, and so inside one message and one transaction.
     pub(crate) fn scenario_mark(&mut self, iteration: u64) -> Mark {
         let moment = Moment { message: Some(0), transaction: Some(self.transaction()), portals: true };
+        canaries::look();
         Mark { iteration, census: self.census(moment), ..Mark::default() }
     }
 
@@ -546,12 +552,16 @@ impl Session {
     pub(super) fn figures_of(&mut self, window: &Window) -> Figures {
         let leftovers = window.leftovers.paths().map(|path| window.leftovers.totals(path).objects).sum();
         let (guarded, fallbacks) = guarded_by_pages();
+        let (segments_guarded, segments_unguarded) = canaries::counts();
         let mut figures = Figures {
             contexts: window.marks.last().map_or(0, |mark| mark.census.contexts),
             context_paths: self.walker.paths().len() as u64,
             leftover_contexts: leftovers,
             violations_lost: ring::lost() - window.figures.violations_lost,
-            not_recorded: self.events.not_recorded() + MISSED.get() + not_recorded() - window.figures.not_recorded,
+            not_recorded: self.events.not_recorded() + MISSED.get() + window.overruns.lost() + not_recorded()
+                - window.figures.not_recorded,
+            segments_guarded,
+            segments_unguarded,
             out_of_memory: 0,
             guarded: guarded - window.figures.guarded,
             fallbacks: fallbacks - window.figures.fallbacks,
@@ -583,6 +593,8 @@ impl Session {
         let mut all = std::mem::take(&mut window.scenarios);
         // Those of scenarios are in the ring, if they may be.
         let in_ring = if reports() { all.len() } else { 0 };
+        let (overruns, found) = found.into_iter().partition(|finding| finding.check == CheckKind::ShmemOverrun);
+        overruns::add(&mut all, overruns);
         if room::make(&mut all, found.len()) {
             all.extend(found);
         }
@@ -631,6 +643,7 @@ impl Session {
         {
             window.marks = vec![Mark { iteration: 0, leftovers: Census::default(), ..last }];
             window.faults = newest();
+            window.overruns = Since::now();
             window.has_gone_on = false;
             window.ladder.clear();
             window.leftovers = Census::default();

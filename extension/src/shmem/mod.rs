@@ -1,9 +1,11 @@
 //! Shared memory.
 
+pub(crate) mod canaries;
 pub(crate) mod exchange;
 pub(crate) mod handover;
 mod legacies;
 mod pace;
+mod pattern;
 mod queues;
 pub(crate) mod ring;
 mod room;
@@ -42,6 +44,7 @@ unsafe extern "C-unwind" fn request() {
     ring::request();
     handover::request();
     tracked::request();
+    canaries::request();
 }
 
 #[pg_guard]
@@ -55,4 +58,5 @@ unsafe extern "C-unwind" fn startup() {
     handover::startup();
     tracked::startup();
     exchange::startup();
+    canaries::startup();
 }

@@ -9,7 +9,8 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
     ext_memcheck.sites_reached(integer), ext_memcheck.live_totals(), ext_memcheck.faults(),
-    ext_memcheck.track_dsm_handle(bigint), ext_memcheck.dsm_tracking(), ext_memcheck.clear_dsm_tracking()
+    ext_memcheck.track_dsm_handle(bigint), ext_memcheck.dsm_tracking(), ext_memcheck.clear_dsm_tracking(),
+    ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text), ext_memcheck.clear_shmem_registry()
     FROM PUBLIC;
 GRANT USAGE ON SCHEMA ext_memcheck TO pg_read_all_stats;
 GRANT EXECUTE ON FUNCTION
@@ -65,4 +66,8 @@ COMMENT ON FUNCTION ext_memcheck.track_dsm_handle(bigint)
     IS 'has end() say whether this session still has a segment of dynamic shared memory attached';
 COMMENT ON FUNCTION ext_memcheck.dsm_tracking() IS 'segments of dynamic shared memory that are tracked';
 COMMENT ON FUNCTION ext_memcheck.clear_dsm_tracking() IS 'forgets the segments that are tracked';
+COMMENT ON FUNCTION ext_memcheck.register_shmem_probe(text, bigint)
+    IS 'sets the last byte of a segment of shared memory, to find writes to it';
+COMMENT ON FUNCTION ext_memcheck.probe_check(text) IS 'whether that byte is as it was set';
+COMMENT ON FUNCTION ext_memcheck.clear_shmem_registry() IS 'forgets what register_shmem_probe() was called for';
 COMMENT ON FUNCTION ext_memcheck.catcache_stats() IS 'catalog caches of this session';

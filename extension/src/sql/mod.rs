@@ -6,6 +6,7 @@ mod dsm;
 mod faults;
 mod log;
 mod objects;
+mod probes;
 mod scenario;
 mod sites;
 mod totals;

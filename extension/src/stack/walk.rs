@@ -80,7 +80,7 @@ impl Registers {
 
     /// The address that the function these are of returns to.
     #[inline(always)]
-    pub(super) fn caller(&self) -> usize {
+    pub(crate) fn caller(&self) -> usize {
         // SAFETY: the engine is built with frame pointers, or it does not trace (`Tables::find` in wrap/methods.rs looks at its
         // wrappers): above the saved one is the return address.
         unsafe { (self.bp as *const usize).add(1).read() }

@@ -20,6 +20,7 @@ mod heap;
 mod hooked;
 mod maps;
 mod methods;
+mod shared;
 mod slots;
 pub(crate) mod storm;
 mod switch;

@@ -68,6 +68,13 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
     });
 }
 
+/// Changes those slots of one object that hold functions of this family, for good.
+pub(super) fn keep(changes: &mut Changes, module: &Module, family: &[Hooked]) {
+    if !is_loader(module) {
+        changes.apply(module, |_, slot| named(family, slot.name).filter(|_| holds_its_own(slot, module)));
+    }
+}
+
 /// Changes only those slots of one object by which memory is given back.
 pub(super) fn apply_to_give_back(changes: &mut Changes, targets: &Targets, module: &Module) {
     if module.code != targets.own && !is_loader(module) {

@@ -8,6 +8,7 @@ use memcheck_core::targets::Targets;
 use super::chain::{self, Chain, is_on, with};
 use super::hooked::hooked;
 use super::methods::{self, Tables};
+use super::shared;
 use super::slots::{self, Changes};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
@@ -30,6 +31,7 @@ impl std::fmt::Display for Refused {
 /// Learns in the postmaster what cannot be learnt without the allocator, and what takes long and is the same in all its children.
 pub(crate) fn prepare() {
     methods::prepare();
+    shared::prepare(HOOKED);
     Stack::prepare(&modules::loaded(), slots::stand_in);
 }
 
@@ -178,6 +180,7 @@ hooked! {
     fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void {
         // SAFETY: called as the C library's function is.
         let library = unsafe { libc::dlopen(file, flags) };
+        shared::follow();
         refresh();
         library
     }

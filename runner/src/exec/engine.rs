@@ -166,6 +166,27 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const ROLE_HINT: &str = "with \"iterate server\" the session's own role calls the engine: leave \"iterate server\" out, or put SET ROLE \
                          and RESET ROLE into the workload";
 
+/// Sets the probes of a scenario, and forgets those that there are.
+pub(super) fn register_probes(session: &mut Session, scenario: &Scenario) -> Result<(), Failure> {
+    let sql = "SELECT ext_memcheck.register_shmem_probe($1::pg_catalog.text, $2::pg_catalog.text::pg_catalog.int8)";
+    if !scenario.probes.is_empty() {
+        clear_probes(session, scenario)?;
+    }
+    for probe in &scenario.probes {
+        let parameters = [probe.segment.as_str(), &probe.size.to_string()];
+        session.query(sql, &parameters, &Step::Engine("register_shmem_probe"), Some(&probe.place))?;
+    }
+    Ok(())
+}
+
+/// Forgets them.
+pub(super) fn clear_probes(session: &mut Session, scenario: &Scenario) -> Result<(), Failure> {
+    if scenario.probes.is_empty() {
+        return Ok(());
+    }
+    session.simple("SELECT ext_memcheck.clear_shmem_registry()", &Step::Engine("clear_shmem_registry"), None)
+}
+
 /// What the window that was closed last has found.
 pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Window, Failure> {
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;

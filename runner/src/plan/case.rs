@@ -16,7 +16,7 @@ use super::sessions::{MANY, MOST, scenario_title};
 use super::tracing::trace;
 use super::unsupported::unsupported;
 use super::variables::{DATABASE, Overrides, cells, variables};
-use super::{Allowance, Case, Place, Problem, Scenario, Setting, Sql, Worker};
+use super::{Allowance, Case, Place, Probe, Problem, Scenario, Setting, Sql, Worker};
 use crate::language::ast::{
     self, Abort, Block, Condition, Exemption, Expectation, Guard, Iterate, Protocol, WorkloadSource,
 };
@@ -332,6 +332,7 @@ impl Planner<'_> {
             guarding: self.guarding(Some(scenario)),
             workers: scenario.workers.as_ref().map_or(1, |workers| workers.value),
             reset_every: scenario.reset_every.as_ref().map_or(1, |every| every.value),
+            probes: self.probes(&scenario.probes),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
             allow: scenario.allow.iter().map(|pattern| pattern.value.clone()).collect(),
             allowances: self.allowances(&scenario.allowances),
@@ -349,6 +350,15 @@ impl Planner<'_> {
         self.check_ladder(scenario, &planned);
         self.check_repetition(scenario, &planned, expected_error.as_ref().map(|state| &state.span));
         planned
+    }
+
+    fn probes(&self, probes: &[(ast::Spanned<String>, u64)]) -> Vec<Probe> {
+        let probe = |(segment, size): &(ast::Spanned<String>, u64)| Probe {
+            segment: segment.value.clone(),
+            size: *size,
+            place: Place { source: Arc::clone(&self.loaded.source), offset: segment.span.start },
+        };
+        probes.iter().map(probe).collect()
     }
 
     fn workload(&mut self, scenario: &ast::Scenario) -> Sql {

@@ -169,6 +169,8 @@ pub struct Scenario {
     pub reset_every: u64,
     /// How many background workers run it at the same time, where the server repeats it in such.
     pub workers: u32,
+    /// Bytes of shared memory that nobody has a use for.
+    pub probes: Vec<Probe>,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
@@ -185,6 +187,17 @@ pub struct Scenario {
     pub expected_error: Option<String>,
     /// The other `expect` clauses that apply here.
     pub expects: Vec<Expect>,
+}
+
+/// The last byte of a segment of shared memory, which its library has asked for to that end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The segment's name.
+    pub segment: String,
+    /// Its size.
+    pub size: u64,
+    /// Where the spec says so.
+    pub place: Place,
 }
 
 /// How allocations are guarded.

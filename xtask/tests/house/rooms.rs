@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 39] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 41] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -143,6 +143,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 39] = [
         "what is in place of something else, written when the chain is switched; dlopen of ours has no other way to it",
     ),
     (
+        "wrap/shared.rs",
+        &["KEPT"],
+        "what stands in tables for good, written when a library is loaded; functions of ours have no other way to it",
+    ),
+    (
         "wrap/methods.rs",
         &["ORIGINAL"],
         "what the method tables held, for the wrappers; written once before they are in place",
@@ -172,6 +177,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 39] = [
         "where the ring is, written at the start; what the transaction's end undoes",
     ),
     ("shmem/tracked.rs", &["TABLE"], "where the table of tracked segments is; written at the start"),
+    (
+        "shmem/canaries.rs",
+        &["REGISTRY", "ASKED_FOR"],
+        "where the segment is; what hooks have asked for, before there is one; both written at the start",
+    ),
     ("shmem/handover.rs", &["HANDOVER"], "where the segment is; written at the start"),
     (
         "shmem/exchange.rs",

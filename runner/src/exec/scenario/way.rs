@@ -98,7 +98,11 @@ impl<'a> Client<'a> {
     ) -> Result<T, Failure> {
         let mut session = self.open()?;
         let scenario = self.scenario;
-        let done = session.blocks(&scenario.setup, &Step::Setup).and_then(|()| act(self, &mut session));
+        let done = session
+            .blocks(&scenario.setup, &Step::Setup)
+            .and_then(|()| engine::register_probes(&mut session, scenario))
+            .and_then(|()| act(self, &mut session))
+            .and_then(|done| engine::clear_probes(&mut session, scenario).map(|()| done));
         match done {
             Ok(done) => {
                 let torn_down = session.blocks(&scenario.teardown, &Step::Teardown);

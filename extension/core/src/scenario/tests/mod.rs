@@ -54,6 +54,7 @@ fn scenarios_run_in_a_call_are_those_of_the_view() {
             "tx_abort_loop: what the workload leaves behind when it is rolled back to a savepoint, and when an error undoes it",
             "wrong_context_probe: allocations in contexts that live as long as the backend",
             "query_peak: peak memory that grows with the number of rows, which the workload has as :rows",
+            "shmem_sentinel_probe: writes past the end of shared memory segments",
             "context_reset_storm: pointers kept across resets of the calling context",
             "use_after_reset: accesses to memory that was freed or never allocated",
             "cursor_leak: portals and plans that pile up",

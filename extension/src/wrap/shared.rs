@@ -1,0 +1,161 @@
+//! Shared memory that libraries ask for: functions of ours stand in the tables of all of them from the start, in the postmaster, and
+//! so in every process.
+//!
+//! A segment is made long before anybody opens a window, and by a library that may become a target later. So this does not come and
+//! go with the chain: each library is looked at when it has been loaded, before its `_PG_init` is called.
+
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ops::Range;
+
+use pgrx::pg_sys;
+
+use super::hooked::{Hooked, hooked};
+use super::slots::{self, Changes};
+use crate::elf::modules;
+use crate::pg::process::is_child;
+use crate::pg::server;
+use crate::shmem::canaries;
+use crate::stack::{Registers, begins_with_frame_pointer};
+
+/// What stands in tables for good.
+#[derive(Default)]
+struct Fittings {
+    changes: Changes,
+    /// The code of the libraries that call ours, and their names.
+    libraries: Vec<(Range<usize>, String)>,
+    generation: u64,
+}
+
+struct Kept(UnsafeCell<Option<Fittings>>);
+
+// SAFETY: only the thread that loads libraries has to do with it.
+unsafe impl Sync for Kept {}
+
+/// Those of this process; written by the postmaster, and when a library is loaded.
+static KEPT: Kept = Kept(UnsafeCell::new(None));
+
+fn kept() -> Option<&'static mut Fittings> {
+    // SAFETY: none of the functions here calls another while it holds them.
+    unsafe { (*KEPT.0.get()).as_mut() }
+}
+
+/// Begins to look at what is loaded. In the postmaster, with the functions that are to stand for the server's own way to load.
+pub(super) fn prepare(loading: &[Hooked]) {
+    // SAFETY: a function of ours, longer than a prologue.
+    if !unsafe { begins_with_frame_pointer(ShmemInitStruct as *const () as usize) } {
+        // The engine was built in another way, and could not tell its callers.
+        return;
+    }
+    let mut fittings = Fittings::default();
+    if let Some(server) = modules::loaded().iter().find(|module| module.is_executable()) {
+        slots::keep(&mut fittings.changes, server, loading);
+    }
+    // SAFETY: nobody holds them: there have been none.
+    unsafe { *KEPT.0.get() = Some(fittings) };
+    follow();
+}
+
+/// Looks for libraries loaded since.
+pub(super) fn follow() {
+    let Some(fittings) = kept() else { return };
+    let generation = modules::generation();
+    if fittings.generation == generation {
+        return;
+    }
+    fittings.generation = generation;
+    let loaded = modules::loaded();
+    fittings.changes.forget_unloaded(&loaded);
+    fittings.libraries.clear();
+    let here = follow as *const () as usize;
+    for module in loaded.iter().filter(|module| !module.is_executable() && !module.code.contains(&here)) {
+        if !fittings.changes.include(module) {
+            slots::keep(&mut fittings.changes, module, HOOKED);
+        }
+        if module.is_module {
+            fittings.libraries.push((module.code.clone(), module.name.clone()));
+        }
+    }
+}
+
+/// The library that calls a function of ours; empty where that is not known.
+fn library(from: Registers) -> &'static str {
+    let caller = from.caller();
+    let libraries = kept().map_or(&[][..], |fittings| &fittings.libraries);
+    libraries.iter().find(|(code, _)| code.contains(&caller)).map_or("", |(_, name)| name.as_str())
+}
+
+/// A name as the server was given it.
+unsafe fn name<'a>(text: *const c_char) -> &'a CStr {
+    // SAFETY: a C string, by the caller's promise to the server.
+    unsafe { CStr::from_ptr(text) }
+}
+
+hooked! {
+    /// Room for canaries is asked for besides, so that what the library asks for is there for it.
+    fn RequestAddinShmemSpace(size: usize) {
+        // SAFETY: called as the server's function is. Where it may not be called, it does not return.
+        unsafe {
+            server::RequestAddinShmemSpace(size);
+            server::RequestAddinShmemSpace(canaries::with_request());
+        }
+    }
+
+    fn ShmemInitStruct(segment: *const c_char, size: usize, found: *mut bool) -> *mut c_void {
+        let from = Registers::here();
+        canaries::startup();
+        // SAFETY: called as the server's function is, which says whether there was one.
+        unsafe {
+            let start = server::ShmemInitStruct(segment, size, found);
+            if !start.is_null() && !*found {
+                canaries::guard(name(segment), library(from), start.expose_provenance(), size);
+            }
+            start
+        }
+    }
+
+    /// What a process other than the postmaster makes, others may have found already, and more may be allocated meanwhile.
+    fn ShmemInitHash(
+        table: *const c_char, first_size: c_long, most: c_long, info: *mut pg_sys::HASHCTL, flags: c_int
+    ) -> *mut c_void {
+        let from = Registers::here();
+        canaries::startup();
+        // SAFETY: called as the server's function is.
+        unsafe {
+            let made = server::ShmemInitHash(table, first_size, most, info, flags);
+            if !made.is_null() && !is_child() && !canaries::is_known(name(table)) {
+                let bytes = last_elements(first_size, (*info).entrysize, (*info).num_partitions, flags);
+                canaries::guard_table(name(table), library(from), bytes);
+            }
+            made
+        }
+    }
+}
+
+/// Bytes of the elements that are allocated last: all of them, or those of the last part of a table that is divided (`hash_create`
+/// and `element_alloc` in dynahash.c).
+fn last_elements(first_size: c_long, entry: usize, partitions: c_long, flags: c_int) -> usize {
+    /// `NUM_FREELISTS` in dynahash.c.
+    const PARTS: usize = 32;
+    /// `HASHELEMENT`, of which each is followed by its entry.
+    const ELEMENT: usize = 16;
+    const ALIGNMENT: usize = 8;
+    let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0 && partitions != 0;
+    let all = usize::try_from(first_size).unwrap_or(0);
+    let number = if is_divided { (all / PARTS).max(1) } else { all.max(1) };
+    number.saturating_mul(ELEMENT + entry.next_multiple_of(ALIGNMENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_elements;
+
+    #[test]
+    fn elements_are_those_of_the_last_part() {
+        let divided = pgrx::pg_sys::HASH_PARTITION as i32;
+        let table = [(10, 20, 0, 0, 400), (0, 8, 0, 0, 24), (640, 8, 16, divided, 480), (5, 8, 16, divided, 24)];
+        for (first_size, entry, partitions, flags, bytes) in table {
+            assert_eq!(last_elements(first_size, entry, partitions, flags), bytes);
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Segments of shared memory: what is found behind them, when, by whom and how often; and probes.
+
+mod cluster;
+
+use cluster::shared::Shared;
+use cluster::{Session, clusters, eventually, login};
+use mcspec::server::Server;
+
+static SHARED: Shared = Shared::new(&["shared_slots", "shared_other"], &["shared_slots", "shared_other"], &[]);
+
+const FOUND: &str = "SELECT detail FROM ext_memcheck.end() WHERE check_type = 'shmem_overrun' AND severity = 'ERROR'
+                      ORDER BY detail";
+
+/// Runs a test on each server, in which both libraries have their functions.
+fn each(test: impl Fn(&Server)) {
+    SHARED.each(|server| {
+        for extension in ["shared_slots", "shared_other"] {
+            Session::open(server).gives(&format!("CREATE EXTENSION IF NOT EXISTS {extension}"), "");
+        }
+        test(server);
+    });
+}
+
+/// The sentence of a canary.
+fn sentence(segment: &str, size: u32, what: &str) -> String {
+    format!("Sentinel byte overwritten past '{segment}' (declared_size={size}): {what}, by any process")
+}
+
+#[test]
+fn each_byte_is_told_by_its_offset() {
+    each(|server| {
+        let mut session = Session::open(server);
+        let table = [
+            ("d19_bad(16)", "shared slots", 512, "32 bytes at offset 0 behind its end"),
+            ("d19_bad(17)", "shared slots", 512, "32 bytes at offset 32 behind its end"),
+            ("remainder_bad(8)", "shared counters", 192, "of the"),
+            ("array_bad(4)", "shared items", 8, "16 bytes at offset 0 behind its end"),
+            ("array_bad(7)", "shared items", 8, "16 bytes at offset 48 behind its end"),
+            ("text_bad()", "shared line", 128, "1 byte at offset 0 behind its end"),
+            ("block_bad()", "shared block", 1000, "64 bytes at offset 8 behind its end"),
+            ("behind_bad()", "shared byte", 1, "1 byte at offset 30 behind its end"),
+            ("entry_bad(1)", "shared table", 480, "8 bytes at offset 0 behind its end"),
+            ("late_bad()", "shared late", 200, "1 byte at offset 0 behind its end"),
+            ("other_bad(60000)", "shared other", 60_000, "1 byte at offset 0 behind its end"),
+            ("other_bad(64000)", "shared other", 60_000, "1 byte at offset 4000 behind its end"),
+        ];
+        for (call, segment, size, what) in table {
+            session.ask("SELECT ext_memcheck.begin()");
+            session.ask(&format!("SELECT {call}"));
+            let found = session.ask(FOUND);
+            if what == "of the" {
+                // The count of calls is added up in what is there.
+                let start = format!("Sentinel byte overwritten past '{segment}' (declared_size={size}): ");
+                assert!(found.starts_with(&start) && found.contains(" at offset 0 behind its end"), "{call}: {found}");
+            } else {
+                assert_eq!(found, sentence(segment, size, what), "{call}");
+            }
+        }
+        session.gives(
+            "SELECT subject, source_lib, bytes, access FROM ext_memcheck.findings()",
+            "shared other|shared_other|1|{\"act\": \"write\", \"size\": 1, \"offset\": 64000, \"requested\": 60000, \
+             \"mismatched\": false}",
+        );
+        session.gives(
+            "SELECT name, value > 8 FROM ext_memcheck.window_stats() WHERE name = 'segments_guarded'",
+            "segments_guarded|t",
+        );
+        session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
+    });
+}
+
+/// Nothing of what the library has asked for, and of what the server shows of it, is another.
+#[test]
+fn segments_are_what_was_asked_for() {
+    each(|server| {
+        let mut session = Session::open(server);
+        session.gives(
+            "SELECT name, size, allocated_size FROM pg_shmem_allocations
+              WHERE name IN ('shared slots', 'shared byte', 'shared block', 'shared line') ORDER BY name",
+            "shared block|1000|1024\nshared byte|1|128\nshared line|128|128\nshared slots|512|512",
+        );
+        session.gives("SELECT asked_again('shared slots', 512)", "t");
+        session.gives(
+            "SELECT asked_again('shared slots', 511)",
+            "XX000 ShmemIndex entry size is wrong for data structure \"shared slots\": expected 511, actual 512",
+        );
+        session.gives("SELECT full_decoy() IS NULL", "f");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT full_decoy(), d19_ok(15), other_ok(59999)");
+        session.gives(FOUND, "");
+    });
+}
+
+#[test]
+fn who_looks_is_told_whoever_has_written() {
+    each(|server| {
+        let (mut one, mut two, mut writer) = (Session::open(server), Session::open(server), Session::open(server));
+        for session in [&mut one, &mut two] {
+            session.ask("SELECT ext_memcheck.begin()");
+        }
+        writer.ask("SELECT d19_bad(16)");
+        let expected = sentence("shared slots", 512, "32 bytes at offset 0 behind its end");
+        one.gives(FOUND, &expected);
+        // The canary is whole again, and yet this window is told.
+        two.gives(FOUND, &expected);
+        // A later one is not.
+        one.ask("SELECT ext_memcheck.begin()");
+        one.gives(FOUND, "");
+        // What nobody has found is told as older, once.
+        writer.ask("SELECT d19_bad(16)");
+        one.ask("SELECT ext_memcheck.begin()");
+        one.ask("SELECT text_bad()");
+        one.gives(
+            FOUND,
+            &format!(
+                "{}\n{}, before this window",
+                sentence("shared line", 128, "1 byte at offset 0 behind its end"),
+                expected
+            ),
+        );
+        two.ask("SELECT ext_memcheck.begin()");
+        two.gives(FOUND, "");
+        // The same segment in the window and before is told as of the window.
+        writer.ask("SELECT d19_bad(17)");
+        one.ask("SELECT ext_memcheck.begin()");
+        writer.ask("SELECT d19_bad(16)");
+        one.gives(FOUND, &expected);
+    });
+}
+
+#[test]
+fn windows_look_for_it_as_they_are_told() {
+    each(|server| {
+        let mut session = Session::open(server);
+        let expected = sentence("shared slots", 512, "32 bytes at offset 0 behind its end");
+        for (options, found) in [
+            ("{\"track_shmem\": false}", ""),
+            ("{\"track_shmem\": true}", expected.as_str()),
+            ("{\"scenario\": \"growth_benchmark\"}", &expected),
+            ("{\"scenario\": \"shmem_sentinel_probe\", \"allowed_contexts\": [\"%\"]}", &expected),
+        ] {
+            session.ask(&format!("SELECT ext_memcheck.begin('nothing%', '{options}')"));
+            session.ask("SELECT d19_bad(16)");
+            session.gives(FOUND, found);
+        }
+        // Of the targets alone, but for what was named.
+        session.ask("SET pg_ext_memcheck.targets = 'shared_other'");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT d19_bad(16), other_bad(60000)");
+        session.gives(FOUND, &sentence("shared other", 60_000, "1 byte at offset 0 behind its end"));
+        // Without tracing as well.
+        session.ask("RESET pg_ext_memcheck.targets; SET pg_ext_memcheck.trace = off");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT d19_bad(16)");
+        session.gives(FOUND, &expected);
+        // Another backend's window, and the ring.
+        let mut other = Session::open(server);
+        let pid = other.ask("SELECT pg_backend_pid()");
+        session.ask(&format!("SELECT ext_memcheck.begin_in({pid})"));
+        other.ask("SELECT d19_bad(16)");
+        session.gives(
+            &format!("SELECT detail FROM ext_memcheck.end_in({pid}) WHERE check_type = 'shmem_overrun'"),
+            &expected,
+        );
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT d19_bad(16)");
+        session.gives("SELECT ext_memcheck.flush_violations()", "1");
+        session.gives(
+            "SELECT check_type, source_lib, detail FROM ext_memcheck.violation_log",
+            &format!("shmem_overrun|shared_slots|{expected}"),
+        );
+        session.gives(FOUND, "");
+    });
+}
+
+#[test]
+fn the_documented_scenario_finds_it_without_a_window() {
+    each(|server| {
+        let mut session = Session::open(server);
+        let found = "SELECT check_type, detail FROM ext_memcheck.violation_log";
+        let flush = "SELECT ext_memcheck.flush_violations()";
+        session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, 'SELECT 1')");
+        session.gives(flush, "0");
+        for scenario in ["shmem_sentinel_probe", "growth_benchmark", "tx_abort_loop"] {
+            session.ask(&format!("SELECT ext_memcheck.run_scenario('{scenario}', 10, 'SELECT d19_bad(16)')"));
+            session.gives(flush, "1");
+            let expected = sentence("shared slots", 512, "32 bytes at offset 0 behind its end");
+            session.gives(found, &format!("shmem_overrun|{expected}"));
+            session.ask("SELECT ext_memcheck.clear_violations()");
+        }
+        // In a window it is told once.
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, 'SELECT d19_bad(16)')");
+        session.gives("SELECT count(*) FROM ext_memcheck.end() WHERE check_type = 'shmem_overrun'", "1");
+        session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, target => 'text_bad')");
+        session.gives(
+            "SELECT detail FROM ext_memcheck.findings()",
+            &sentence("shared line", 128, "1 byte at offset 0 behind its end"),
+        );
+        session.gives("SELECT name FROM ext_memcheck.scenarios WHERE name LIKE 'shmem%'", "shmem_sentinel_probe");
+    });
+}
+
+#[test]
+fn a_probe_is_the_last_byte_of_a_segment() {
+    each(|server| {
+        let (mut session, mut other) = (Session::open(server), Session::open(server));
+        for (sql, expected) in [
+            (
+                "SELECT ext_memcheck.register_shmem_probe('shared probed', 0)",
+                "22023 pg_ext_memcheck: allocated_size must be greater than 0",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe('shared probed', -101)",
+                "22023 pg_ext_memcheck: allocated_size must be greater than 0",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe('shared probed', 100)",
+                "22023 shared memory segment \"shared probed\" has 101 bytes, not 100 HINT: Call \
+                 ext_memcheck.register_shmem_probe('shared probed', 101).",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe('it''s nowhere', 100)",
+                "42704 shared memory segment \"it's nowhere\" does not exist HINT: See the view pg_shmem_allocations for those \
+                 that there are.",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe(name, size) FROM pg_shmem_allocations WHERE name = 'Buffer Blocks'",
+                "42809 shared memory segment \"Buffer Blocks\" is of the server or of pg_ext_memcheck HINT: A probe is a byte \
+                 that the library has asked for besides what it uses. The server uses all of it.",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe(name, size) FROM pg_shmem_allocations WHERE name = 'shared table'",
+                "42809 shared memory segment \"shared table\" is a hash table HINT: The server uses all of it. What lies \
+                 behind its elements is looked at in any case.",
+            ),
+            (
+                "SELECT ext_memcheck.probe_check('shared probed')",
+                "42704 no shmem probe is registered for segment \"shared probed\" HINT: Register one with ext_memcheck.register_shmem_probe().",
+            ),
+            (
+                "SELECT ext_memcheck.register_shmem_probe('shared probed', 101)",
+                "Registered shmem probe for segment 'shared probed' (allocated_size=101 bytes)",
+            ),
+            ("SELECT ext_memcheck.probe_check('shared probed')", "t"),
+            ("SELECT probed_ok()", "99"),
+            ("SELECT ext_memcheck.probe_check('shared probed')", "t"),
+            ("SELECT probed_bad()", "100"),
+            ("SELECT ext_memcheck.probe_check('shared probed')", "f"),
+        ] {
+            session.gives(sql, expected);
+        }
+        // Everybody sees it, and what a window has told stays so until it is registered anew.
+        other.gives("SELECT ext_memcheck.probe_check('shared probed')", "f");
+        other.ask("SELECT ext_memcheck.begin()");
+        other.gives(FOUND, "Sentinel byte overwritten past 'shared probed' (declared_size=100), before this window");
+        other.gives("SELECT ext_memcheck.probe_check('shared probed')", "f");
+        session.ask("SELECT ext_memcheck.register_shmem_probe('shared probed', 101)");
+        session.gives("SELECT ext_memcheck.probe_check('shared probed')", "t");
+        session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, 'SELECT probed_bad()')");
+        session.gives(
+            "SELECT severity, detail FROM ext_memcheck.findings()",
+            "ERROR|Sentinel byte overwritten past 'shared probed' (declared_size=100)",
+        );
+        session.gives("SELECT ext_memcheck.flush_violations()", "1");
+        session.ask("SELECT ext_memcheck.clear_shmem_registry()");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT probed_bad()");
+        session.gives(FOUND, "");
+        session.gives("SELECT ext_memcheck.register_shmem_probe(NULL, 1)", "");
+    });
+}
+
+/// None of it is for everybody.
+#[test]
+fn probes_are_for_superusers() {
+    each(|server| {
+        let mut session = Session::open(server);
+        session.ask("CREATE ROLE nobody_much LOGIN");
+        session.ask("GRANT USAGE ON SCHEMA ext_memcheck TO nobody_much");
+        let mut client = login(server, "nobody_much");
+        for call in
+            ["register_shmem_probe('shared probed', 101)", "probe_check('shared probed')", "clear_shmem_registry()"]
+        {
+            let error = client.batch_execute(&format!("SELECT ext_memcheck.{call}")).unwrap_err();
+            assert!(error.as_db_error().unwrap().message().starts_with("permission denied for function "), "{call}");
+        }
+        drop(client);
+        session.ask("DROP OWNED BY nobody_much; DROP ROLE nobody_much");
+    });
+}
+
+/// A server that is started anew, and one that has come through a crash of one of its processes, has its canaries.
+#[test]
+fn canaries_are_there_again_after_a_crash() {
+    for cluster in clusters(&["shared_slots"]) {
+        let server =
+            cluster.start(&["shared_slots"], &["restart_after_crash = on", "shared_slots.cleared_too_far = on"]);
+        let mut session = Session::open(&server);
+        session.ask("CREATE EXTENSION shared_slots");
+        let expected =
+            format!("{}, before this window", sentence("shared counters", 192, "16 bytes at offset 0 behind its end"));
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives(FOUND, &expected);
+        let pid = session.ask("SELECT pg_backend_pid()");
+        let mut witness = login(&server, "postgres");
+        // A process that ends so takes all others with it.
+        std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+        eventually("all sessions are ended", || witness.batch_execute("SELECT 1").is_err());
+        eventually("the server accepts connections again", || {
+            let (directory, port) = server.address().unwrap();
+            let mut config = postgres::Config::new();
+            config.host_path(directory).port(port).user("postgres").dbname("postgres");
+            config.connect(postgres::NoTls).is_ok()
+        });
+        let mut session = Session::open(&server);
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives(FOUND, &expected);
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT d19_bad(16)");
+        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
+    }
+}
