@@ -14,6 +14,7 @@ use crate::guard::faults::policy::{self, Policy};
 use crate::guard::pages::Side;
 #[cfg(feature = "test_links")]
 use crate::heap::trial;
+use crate::inject::{FailAlloc, Plan};
 use crate::pg::{parameters, roles};
 
 /// `pg_ext_memcheck.memcheck_mode`: which phases of a statement are bracketed.
@@ -78,6 +79,7 @@ static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static REPORTERS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static OBSERVE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static ON_FAULT: GucSetting<OnFault> = GucSetting::<OnFault>::new(OnFault::report);
+static FAIL_ALLOC: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 #[cfg(feature = "test_links")]
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -151,6 +153,12 @@ pub(crate) fn register() {
         c"With report it dies as it would; with fatal it ends alone; with error the statement fails.",
         &ON_FAULT,
         policy::assigned,
+    );
+    parameters::define_told_string::<FailAlloc>(
+        c"pg_ext_memcheck.fail_alloc",
+        c"Sets which allocation of the targets fails, counted from when this is set.",
+        c"With a + behind the number, all from there on fail. Where it is empty, none does.",
+        &FAIL_ALLOC,
     );
     parameters::define_string(
         c"pg_ext_memcheck.reporters",
@@ -233,7 +241,8 @@ pub(crate) fn traced_in_windows() -> Option<Traced> {
 
 /// What is traced whether there is a window or not.
 pub(crate) fn traced_always() -> Option<Traced> {
-    (matches!(TRACE.get(), TraceMode::on | TraceMode::stacks) || observe_directory().is_some())
+    let has_plan = fail_alloc() != Plan::Nothing;
+    (has_plan || matches!(TRACE.get(), TraceMode::on | TraceMode::stacks) || observe_directory().is_some())
         .then(traced_in_windows)
         .flatten()
 }
@@ -253,6 +262,11 @@ pub(crate) fn guard() -> Level {
         GuardMode::pages => Level::Pages(sample, Side::Behind),
         GuardMode::pages_before => Level::Pages(sample, Side::Before),
     }
+}
+
+/// Which allocation is made to fail.
+pub(crate) fn fail_alloc() -> Plan {
+    FAIL_ALLOC.get().and_then(|text| text.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
 /// The libraries that are looked at.

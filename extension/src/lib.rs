@@ -20,6 +20,7 @@ mod guard;
 mod guc;
 mod heap;
 mod hooks;
+mod inject;
 mod link;
 mod pg;
 mod scenario;

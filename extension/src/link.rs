@@ -72,7 +72,6 @@ pub(crate) enum Before {
     Pass,
     /// It fails, in the way in which its function fails: an ERROR, or null. Where that would end the process (in a critical
     /// section, in ErrorContext), it is served all the same.
-    #[cfg_attr(not(any(test, feature = "test_links")), expect(dead_code, reason = "no link refuses anything yet"))]
     Refuse,
     /// It is served with so many bytes, which are more than were asked for. Where the size is fixed or would be too large, it
     /// is served as it is.

@@ -100,8 +100,8 @@ fn arguments_and_errors() {
             &format!("22023 unknown scenario \"x\" HINT: {}", scenarios_are(|_| true)),
         ),
         (
-            "SELECT ext_memcheck.begin('', '{\"scenario\": \"oom_simulation\"}')",
-            &format!("22023 scenario \"oom_simulation\" is not yet supported HINT: {}", scenarios_are(|_| true)),
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"cancel_storm\"}')",
+            &format!("22023 scenario \"cancel_storm\" is not yet supported HINT: {}", scenarios_are(|_| true)),
         ),
         ("SET pg_ext_memcheck.trace = off", ""),
         (
@@ -115,8 +115,8 @@ fn arguments_and_errors() {
             "22023 Unknown scenario: x HINT: See the view ext_memcheck.scenarios for those that this version can run.",
         ),
         (
-            "SELECT ext_memcheck.run_scenario('oom_simulation')",
-            "22023 Unknown scenario: oom_simulation HINT: See the view ext_memcheck.scenarios for those that this version \
+            "SELECT ext_memcheck.run_scenario('cancel_storm')",
+            "22023 Unknown scenario: cancel_storm HINT: See the view ext_memcheck.scenarios for those that this version \
              can run.",
         ),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
@@ -307,8 +307,8 @@ fn windows() {
     );
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
-         not_recorded out_of_memory ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
+        "context_paths contexts failed fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
+         not_failed not_recorded out_of_memory ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
          workers_not_heard workers_not_traced",
     );
 

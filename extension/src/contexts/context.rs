@@ -110,6 +110,14 @@ impl<'a> Context<'a> {
         (self.space_of(chunk) as usize).checked_sub(header)
     }
 
+    /// Whether it is below what goes with the message, the portal or the transaction that is under way.
+    pub(crate) fn goes_with_transaction(self) -> bool {
+        // SAFETY: reads variables of the server.
+        let short = unsafe { [pg_sys::TopTransactionContext, pg_sys::PortalContext, pg_sys::MessageContext] };
+        let above = std::iter::successors(Some(self), |context| context.parent());
+        above.into_iter().any(|context| short.contains(&context.context))
+    }
+
     /// Where its name is.
     #[inline(always)]
     pub(crate) fn name_address(self) -> usize {

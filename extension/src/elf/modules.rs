@@ -16,6 +16,16 @@ pub(crate) fn loaded() -> Vec<Module> {
     modules
 }
 
+/// The file that an object was loaded from; none where its name is none.
+pub(crate) fn file_of(module: &Module) -> Option<String> {
+    // SAFETY: asks about an address; the name stays while the object is loaded.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        let is_known = libc::dladdr(module.code.start as *const c_void, &mut info) != 0 && !info.dli_fname.is_null();
+        is_known.then(|| CStr::from_ptr(info.dli_fname).to_str().ok().map(str::to_owned)).flatten()
+    }
+}
+
 /// A number that changes when an object is loaded or unloaded.
 pub(crate) fn generation() -> u64 {
     unsafe extern "C" fn read(info: *mut libc::dl_phdr_info, _size: libc::size_t, out: *mut c_void) -> c_int {

@@ -6,7 +6,7 @@ use memcheck_core::room;
 use pgrx::pg_sys;
 
 use super::errors::{Raised, caught};
-use super::server;
+use super::{answer, server};
 
 /// How a text is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,18 @@ pub(crate) fn statements(text: &'static CStr) -> Result<Vec<CString>, Raised> {
         }
     }
     Ok(statements)
+}
+
+/// Executes a text as a message, and digests what it gives: all of it in one transaction, unless it says otherwise itself. What has
+/// failed is still to be rolled back.
+pub(crate) fn answer(text: &'static CStr) -> Result<u64, Raised> {
+    let text = text.as_ptr();
+    answer::begins();
+    // SAFETY: the closure owns nothing and calls the server without a boundary.
+    let done = unsafe { caught(|| run_message(text)) };
+    // SAFETY: it is there as long as the process.
+    unsafe { pg_sys::CurrentMemoryContext = pg_sys::MessageContext };
+    done.map(|()| answer::digest())
 }
 
 /// Executes a statement (`exec_simple_query` in postgres.c). What has failed is rolled back.
@@ -101,7 +113,7 @@ unsafe fn run(text: *const c_char, times: Times) {
             }
             pg_sys::CurrentMemoryContext = pg_sys::MessageContext;
             let statement = (*(*statements).elements.add(number as usize)).ptr_value.cast();
-            run_statement(statement, text, times);
+            run_statement(statement, text, times, false);
             server::CommitTransactionCommand();
         }
         if count == 0 {
@@ -112,9 +124,53 @@ unsafe fn run(text: *const c_char, times: Times) {
     }
 }
 
+/// A message of several statements is a transaction, as far as they do not say otherwise (`exec_simple_query` in postgres.c).
+///
 /// # Safety
 /// As [`run`].
-unsafe fn run_statement(statement: *mut pg_sys::RawStmt, text: *const c_char, times: Times) {
+unsafe fn run_message(text: *const c_char) {
+    // SAFETY: as exec_simple_query calls them.
+    unsafe {
+        pg_sys::debug_query_string = text;
+        pg_sys::SetCurrentStatementStartTimestamp();
+        server::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, text);
+        server::StartTransactionCommand();
+        pg_sys::CurrentMemoryContext = pg_sys::MessageContext;
+        let statements = server::pg_parse_query(text);
+        let count = if statements.is_null() { 0 } else { (*statements).length };
+        let mut is_started = true;
+        for number in 0..count {
+            if !std::mem::replace(&mut is_started, true) {
+                server::StartTransactionCommand();
+            }
+            if count > 1 {
+                server::BeginImplicitTransactionBlock();
+            }
+            pg_sys::CurrentMemoryContext = pg_sys::MessageContext;
+            let statement: *mut pg_sys::RawStmt = (*(*statements).elements.add(number as usize)).ptr_value.cast();
+            run_statement(statement, text, Times::Once, true);
+            let is_last = number + 1 == count;
+            if is_last && count > 1 {
+                server::EndImplicitTransactionBlock();
+            }
+            if is_last || (*(*statement).stmt).type_ == pg_sys::NodeTag::T_TransactionStmt {
+                server::CommitTransactionCommand();
+                is_started = false;
+            } else {
+                server::CommandCounterIncrement();
+            }
+        }
+        if is_started {
+            server::CommitTransactionCommand();
+        }
+        server::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        pg_sys::debug_query_string = std::ptr::null();
+    }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn run_statement(statement: *mut pg_sys::RawStmt, text: *const c_char, times: Times, is_digested: bool) {
     // SAFETY: as above.
     unsafe {
         refuse_copy((*statement).stmt);
@@ -137,9 +193,9 @@ unsafe fn run_statement(statement: *mut pg_sys::RawStmt, text: *const c_char, ti
         (*portal).visible = false;
         server::PortalDefineQuery(portal, std::ptr::null(), text, tag, plans, std::ptr::null_mut());
         server::PortalStart(portal, std::ptr::null_mut(), 0, std::ptr::null_mut());
-        run_portal(portal);
+        run_portal(portal, is_digested);
         if times == Times::Twice && rewind(portal) {
-            run_portal(portal);
+            run_portal(portal, is_digested);
         }
         server::PortalDrop(portal, false);
     }
@@ -147,11 +203,16 @@ unsafe fn run_statement(statement: *mut pg_sys::RawStmt, text: *const c_char, ti
 
 /// # Safety
 /// As [`run`].
-unsafe fn run_portal(portal: pg_sys::Portal) {
-    // SAFETY: as above. Rows go to whoever listens to the worker; LONG_MAX is FETCH_ALL.
+unsafe fn run_portal(portal: pg_sys::Portal, is_digested: bool) {
+    // SAFETY: as above. Rows go to whoever listens to the worker, or are digested; LONG_MAX is FETCH_ALL.
     unsafe {
-        let receiver = server::CreateDestReceiver(pg_sys::CommandDest::DestRemote);
-        server::SetRemoteDestReceiverParams(receiver, portal);
+        let receiver = if is_digested {
+            answer::receiver()
+        } else {
+            let receiver = server::CreateDestReceiver(pg_sys::CommandDest::DestRemote);
+            server::SetRemoteDestReceiverParams(receiver, portal);
+            receiver
+        };
         let (count, completion) = (c_long::MAX, std::ptr::null_mut());
         #[cfg(not(feature = "pg18"))]
         server::PortalRun(portal, count, true, false, receiver, receiver, completion);

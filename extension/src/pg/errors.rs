@@ -1,7 +1,7 @@
 //! ERRORs of the server that are held back and raised later, just as they were.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
 
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
@@ -45,13 +45,21 @@ impl Raised {
         unsafe { (*self.0).sqlerrcode == sqlstate(*b"XXMEM") }
     }
 
+    /// SQLSTATE and message.
+    pub(crate) fn said(&self) -> (String, String) {
+        // SAFETY: made by CopyErrorData, or as it would.
+        let (code, message) = unsafe { ((*self.0).sqlerrcode, super::text((*self.0).message)) };
+        let letter = |place: u32| ((code >> (6 * place) & 0x3f) as u8 + b'0') as char;
+        ((0..5).map(letter).collect(), message.map_or(String::new(), |text| text.to_string_lossy().into_owned()))
+    }
+
     /// Where it is.
     pub(super) fn address(&self) -> usize {
         self.0.addr()
     }
 
     /// Drops it.
-    pub(super) fn forget(self) {
+    pub(crate) fn forget(self) {
         // SAFETY: made by CopyErrorData, and used no more.
         unsafe { server::FreeErrorData(self.0) }
     }
@@ -132,6 +140,37 @@ pub(crate) fn out_of_memory(bytes: usize) {
             server::errmsg(c"out of memory".as_ptr());
             server::errdetail_internal(c"Failed on request of size %zu in \"pg_ext_memcheck\".".as_ptr(), bytes);
             server::errfinish(c"errors.rs".as_ptr(), 0, c"out_of_memory".as_ptr());
+        }
+    }
+}
+
+/// Raises the ERROR of a context for which malloc had nothing to give (`AllocSetContextCreateInternal` in aset.c).
+///
+/// # Safety
+/// `name` is a C string. The frames up to the one that catches it are left by longjmp.
+pub(crate) unsafe fn no_context(name: *const c_char) {
+    // SAFETY: by the caller's promise, and the formats' arguments are as they say.
+    unsafe {
+        if server::errstart(pg_sys::PGERROR as c_int, std::ptr::null()) {
+            server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int);
+            server::errmsg(c"out of memory".as_ptr());
+            server::errdetail_internal(c"Failed while creating memory context \"%s\".".as_ptr(), name);
+            server::errfinish(c"errors.rs".as_ptr(), 0, c"no_context".as_ptr());
+        }
+    }
+}
+
+/// Raises the ERROR of a segment for which there is no place (`dsm_create` in dsm.c).
+///
+/// # Safety
+/// The frames up to the one that catches it are left by longjmp.
+pub(crate) unsafe fn no_segment() {
+    // SAFETY: as above.
+    unsafe {
+        if server::errstart(pg_sys::PGERROR as c_int, std::ptr::null()) {
+            server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES as c_int);
+            server::errmsg(c"too many dynamic shared memory segments".as_ptr());
+            server::errfinish(c"errors.rs".as_ptr(), 0, c"no_segment".as_ptr());
         }
     }
 }

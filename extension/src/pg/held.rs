@@ -54,3 +54,39 @@ pub(crate) fn lock() -> Option<&'static CStr> {
         super::text(server::GetLWLockIdentifier(LWLOCK, last.as_ref()?.tranche))
     }
 }
+
+/// Whether an allocation may fail without harm to others, in a context or, at 0, elsewhere: a transaction is under way, and an ERROR can
+/// be raised in it.
+pub(crate) fn may_fail_in(context: usize) -> bool {
+    // SAFETY: plain variables of the server, and a function that looks at others.
+    unsafe { pg_sys::CritSectionCount == 0 && context != pg_sys::ErrorContext.addr() && server::IsTransactionState() }
+}
+
+/// Whether it waits for a lock of the lock manager, which another process has.
+pub(crate) fn waits_for_lock() -> bool {
+    // SAFETY: this process's own entry, or null.
+    unsafe { pg_sys::MyProc.as_ref() }.is_some_and(|mine| !mine.waitLock.is_null())
+}
+
+/// What this process holds between two messages, when it should hold nothing: an LWLock, interrupts, a critical section.
+pub(crate) fn kept() -> Option<String> {
+    if is_in_critical_section() {
+        return Some("the session is in a critical section".to_owned());
+    }
+    // Since an ERROR, interrupts are not held off any more (`errfinish` in elog.c).
+    match lock() {
+        Some(name) => Some(format!("LWLock \"{}\" is held", name.to_string_lossy())),
+        None => holds_off_interrupts().then(|| "interrupts are held off".to_owned()),
+    }
+}
+
+/// How many locks of the lock manager this process holds (pg_locks). Between transactions, these are those of the session.
+pub(crate) fn locks() -> usize {
+    let mine = super::process::my_pid();
+    // SAFETY: a copy of what there is, in the current context.
+    unsafe {
+        let all = pg_sys::GetLockStatusData();
+        let locks = std::slice::from_raw_parts((*all).locks, (*all).nelements.max(0) as usize);
+        locks.iter().filter(|lock| lock.pid == mine).count()
+    }
+}

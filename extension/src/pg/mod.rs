@@ -5,6 +5,7 @@
 //! few places or in many; those about shared memory are in [`crate::shmem`]. Each hands plain values to a handler that it is
 //! registered with, and goes on to whoever was registered before.
 
+mod answer;
 pub(crate) mod background;
 pub(crate) mod build;
 pub(crate) mod caches;
@@ -19,6 +20,7 @@ pub(crate) mod exit;
 pub(crate) mod functions;
 pub(crate) mod held;
 pub(crate) mod layouts;
+pub(crate) mod libraries;
 pub(crate) mod log;
 mod nesting;
 pub(crate) mod parameters;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use pgrx::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, pg_sys};
 
+use super::server;
+
 /// The value of the enum that is looked at for every statement. pgrx looks at the thread each time that it is asked for one.
 static HOT: AtomicI32 = AtomicI32::new(0);
 /// Whether the session or its client has given that value.
@@ -178,6 +180,78 @@ pub(crate) fn define_string(
             flags,
             None,
             assign,
+            None,
+        );
+    }
+}
+
+/// A string parameter that is told its values.
+pub(crate) trait Told {
+    /// What to say of a text that is no value.
+    const DETAIL: &CStr;
+    /// What to do then.
+    const HINT: &CStr;
+
+    /// Whether it is one. Does not panic.
+    fn is_value(text: &str) -> bool;
+
+    /// It is the value from now on. Called with the value at the start as well, and wherever a value is undone. Does not panic.
+    fn assigned(text: &str);
+}
+
+/// # Safety
+/// A C string or null.
+unsafe fn text_of<'a>(value: *const c_char) -> Option<&'a str> {
+    // SAFETY: by the caller's promise.
+    if value.is_null() { Some("") } else { unsafe { CStr::from_ptr(value) }.to_str().ok() }
+}
+
+unsafe extern "C-unwind" fn told_checked<T: Told>(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: the server's place for the value. Texts are copied, by a format with one argument, into variables that are there for it
+    // (`GUC_check_errdetail` in guc.h).
+    unsafe {
+        if text_of(*value).is_some_and(T::is_value) {
+            return true;
+        }
+        let text = |text: &CStr| {
+            pg_sys::pre_format_elog_string(0, std::ptr::null());
+            server::format_elog_string(c"%s".as_ptr(), text.as_ptr())
+        };
+        pg_sys::GUC_check_errdetail_string = text(T::DETAIL);
+        pg_sys::GUC_check_errhint_string = text(T::HINT);
+    }
+    false
+}
+
+unsafe extern "C-unwind" fn told_assigned<T: Told>(value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: a value that was checked.
+    T::assigned(unsafe { text_of(value) }.unwrap_or_default());
+    touch();
+}
+
+/// Defines a string for superusers that is told its values.
+pub(crate) fn define_told_string<T: Told>(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+) {
+    let flags = GucFlags::default();
+    // SAFETY: the hooks cannot panic.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            flags,
+            Some(told_checked::<T>),
+            Some(told_assigned::<T>),
             None,
         );
     }

@@ -78,6 +78,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn errhint(format: *const c_char, ...) -> c_int;
     pub(crate) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
     pub(crate) fn pg_re_throw() -> !;
+    pub(crate) fn format_elog_string(format: *const c_char, ...) -> *mut c_char;
     /// CopyErrorData. That name stands for [`super::copied`] when this library is linked.
     pub(crate) fn __real_CopyErrorData() -> *mut pg_sys::ErrorData;
     pub(crate) fn FlushErrorState();
@@ -182,12 +183,23 @@ unsafe extern "C-unwind" {
         count: c_long,
     ) -> c_int;
     pub(crate) fn SPI_finish() -> c_int;
+    pub(crate) fn SPI_gettypeid(row: pg_sys::TupleDesc, column: c_int) -> pg_sys::Oid;
+
+    // execTuples.c, lsyscache.c, fmgr.c, dfmgr.c
+    pub(crate) fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, columns: c_int);
+    pub(crate) fn getTypeOutputInfo(type_: pg_sys::Oid, output: *mut pg_sys::Oid, is_varlena: *mut bool);
+    pub(crate) fn OidOutputFunctionCall(function: pg_sys::Oid, value: pg_sys::Datum) -> *mut c_char;
+    pub(crate) fn load_file(name: *const c_char, is_restricted: bool);
 
     // xact.c
     pub(crate) fn BeginInternalSubTransaction(name: *const c_char);
     pub(crate) fn RollbackAndReleaseCurrentSubTransaction();
     pub(crate) fn StartTransactionCommand();
     pub(crate) fn CommitTransactionCommand();
+    pub(crate) fn IsTransactionState() -> bool;
+    pub(crate) fn BeginImplicitTransactionBlock();
+    pub(crate) fn EndImplicitTransactionBlock();
+    pub(crate) fn CommandCounterIncrement();
 
     // syscache.c
     pub(crate) fn SearchSysCache1(cache: c_int, key: pg_sys::Datum) -> pg_sys::HeapTuple;

@@ -28,6 +28,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         iterations: scenario.iterations,
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
+        failing: None,
     };
     let mut sessions: Vec<Ended> = Vec::new();
     while sessions.len() < SESSIONS && !sessions.iter().any(Ended::has_failed) {

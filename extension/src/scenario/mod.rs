@@ -5,7 +5,9 @@
 //!
 //! What may end the process that does it is done in background workers ([`worker`]).
 
+mod failing;
 mod lifecycle;
+mod sweep;
 mod task;
 mod worker;
 mod workload;
@@ -35,6 +37,8 @@ pub(crate) struct Scenario {
     pub(crate) workload: String,
     /// How many workers run it at the same time, where it runs in workers.
     pub(crate) workers: u32,
+    /// How much the targets may hold together (bytes), where something is to fail by that.
+    pub(crate) limit: Option<u64>,
     /// After how many iterations the context is reset that they run in, where it is.
     pub(crate) reset_every: u64,
 }
@@ -73,8 +77,12 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
             by_way(ways)
         }
         Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
-        Runs::InWorkers | Runs::InSessions => {
-            let in_workers = if scenario.call.runs == Runs::InWorkers { worker::run } else { lifecycle::run };
+        Runs::InWorkers | Runs::InSessions | Runs::Failing => {
+            let in_workers = match scenario.call.runs {
+                Runs::InSessions => lifecycle::run,
+                Runs::Failing => sweep::run,
+                _ => worker::run,
+            };
             let found = in_workers(scenario, &rules)?;
             (looked_at, failure) = (found.looked_at, found.failure);
             found.findings

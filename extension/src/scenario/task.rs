@@ -12,10 +12,11 @@ use memcheck_core::{finding, room, wire};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::failing::{self, Part};
 use crate::pg::client::{self, Times};
 use crate::pg::errors::{Raised, is_leaving};
 use crate::pg::{ServerThread, background, parameters, transactions};
-use crate::session::{self, Figures};
+use crate::session::{self, Closed, Figures};
 use crate::wrap::storm;
 
 /// A task, as it is handed to a worker.
@@ -26,6 +27,9 @@ pub(super) struct Task {
     pub(super) iterations: u64,
     pub(super) reset_every: u64,
     pub(super) workload: String,
+    /// What is to be done where allocations fail.
+    #[serde(default)]
+    pub(super) failing: Option<Part>,
 }
 
 /// What a worker says.
@@ -63,6 +67,16 @@ impl Pinned {
 }
 
 impl Outcome {
+    fn of(closed: &Closed, pinned: &[(Left, Option<u32>)]) -> Self {
+        let named = closed.figures.named().map(|(name, value)| (name.to_owned(), value));
+        Outcome {
+            findings: closed.findings.iter().map(wire::finding).collect(),
+            figures: named.collect(),
+            targets: closed.targets.iter().map(|loaded| (loaded.target.clone(), loaded.library.clone())).collect(),
+            pinned: pinned.iter().map(|(left, handle)| Pinned::new(left, *handle)).collect(),
+        }
+    }
+
     /// What its window has found; of what cannot be read there is none.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -100,6 +114,11 @@ pub(crate) fn begin_workers() {
 /// Does a task. What it owns lives as long as the process, which an ERROR of the workload ends.
 fn work(text: &'static [u8]) -> Result<(), Raised> {
     let Some((task, kind)) = read(text) else { return Ok(()) };
+    let workload: &'static CString = Box::leak(Box::new(CString::new(task.workload).unwrap_or_default()));
+    if let Some(part) = task.failing {
+        client::in_transaction(|| begin_failing(kind));
+        return failing::work(workload, part, close);
+    }
     // Called before the window is closed by the session itself, and before the transaction is aborted.
     client::in_transaction(|| begin(kind));
     transactions::at_exit(|| {
@@ -108,7 +127,6 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
             say();
         }
     });
-    let workload: &'static CString = Box::leak(Box::new(CString::new(task.workload).unwrap_or_default()));
     let times = if kind == ScenarioKind::ContextResetStorm { Times::Twice } else { Times::Once };
     let statements: &'static [CString] = client::statements(workload)?.leak();
     let in_storm = times == Times::Twice;
@@ -151,6 +169,31 @@ fn begin(kind: ScenarioKind) {
     storm::strike();
 }
 
+/// The same, of a worker that has allocations fail. What that leads to may be a bad access.
+fn begin_failing(kind: ScenarioKind) {
+    session::failing::guard_at_least();
+    parameters::impose(c"pg_ext_memcheck.on_fault", c"error");
+    // What fails is not for whoever has asked for it to say.
+    parameters::impose(c"pg_ext_memcheck.fail_alloc", c"");
+    let rules = session::plain_terms().rules;
+    session::with(|session| session.begin(Terms { scenario: kind, rules }));
+}
+
+/// Closes the window. Gives what it was.
+fn close() -> Option<Value> {
+    let mut found = None;
+    session::unless_busy(|session| {
+        if session.end().is_none() {
+            return;
+        }
+        let closed = session.closed();
+        if room::is_there_for(finding::bytes(&closed.findings)) {
+            found = serde_json::to_value(Outcome::of(closed, &[])).ok();
+        }
+    });
+    found
+}
+
 /// Says what the window has found, once.
 fn say() {
     if IS_SAID.replace(true) {
@@ -166,14 +209,7 @@ fn say() {
         if !room::is_there_for(finding::bytes(&closed.findings)) {
             return;
         }
-        let named = closed.figures.named().map(|(name, value)| (name.to_owned(), value));
-        let outcome = Outcome {
-            findings: closed.findings.iter().map(wire::finding).collect(),
-            figures: named.collect(),
-            targets: closed.targets.iter().map(|loaded| (loaded.target.clone(), loaded.library.clone())).collect(),
-            pinned: pinned.iter().map(|(left, handle)| Pinned::new(left, *handle)).collect(),
-        };
-        background::say(&serde_json::to_vec(&outcome).unwrap_or_default());
+        background::say(&serde_json::to_vec(&Outcome::of(closed, &pinned)).unwrap_or_default());
     });
 }
 
@@ -188,6 +224,7 @@ mod tests {
             iterations: 3,
             reset_every: 1,
             workload: "SELECT '\u{e4}\"'; ".repeat(100_000),
+            failing: Some(Part::Learn { first: 3 }),
         };
         let text = serde_json::to_vec(&task).unwrap();
         assert_eq!(read(&text), Some((task, ScenarioKind::UseAfterReset)));

@@ -15,7 +15,7 @@ use crate::pg::spi::Failure;
 use crate::session::Figures;
 
 /// How long nothing may come from workers before it is looked what they wait for.
-const SILENCE: Duration = Duration::from_secs(1);
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Why a scenario was not run to its end.
 pub(crate) enum NotRun {
@@ -34,6 +34,15 @@ pub(crate) enum NotRun {
 impl From<Failure> for NotRun {
     fn from(failure: Failure) -> Self {
         NotRun::Workload(failure)
+    }
+}
+
+impl From<Refused> for NotRun {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoPlace => NotRun::NoPlace(background::most_workers()),
+            Refused::NoSegment => NotRun::NoSegment,
+        }
     }
 }
 
@@ -76,6 +85,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         iterations: scenario.iterations,
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
+        failing: None,
     };
     let mut tasks = Vec::new();
     for _ in 0..scenario.workers {
@@ -89,10 +99,7 @@ pub(super) fn work(tasks: &[Task]) -> Result<Vec<Ended>, NotRun> {
     let mut all = Vec::new();
     for task in tasks {
         let text = serde_json::to_vec(task).unwrap_or_default();
-        let worker = Worker::start(&text).map_err(|refused| match refused {
-            Refused::NoPlace => NotRun::NoPlace(background::most_workers()),
-            Refused::NoSegment => NotRun::NoSegment,
-        })?;
+        let worker = Worker::start(&text)?;
         room::push(&mut all, Running { worker: Some(worker), so_far: Ended::default() });
     }
     while all.iter().any(|running| running.worker.is_some()) {

@@ -33,6 +33,8 @@ figures! {
     context_paths,
     /// Contexts in the last census.
     contexts,
+    /// Allocations of the workload that were made to fail, one after the other.
+    failed,
     /// Allocations that were to be guarded by pages and for which there was no room.
     fallbacks,
     /// Allocations that were guarded by pages.
@@ -49,6 +51,8 @@ figures! {
     marks,
     /// Marks that were refused.
     marks_refused,
+    /// Allocations of the workload that were not made to fail, where some were.
+    not_failed,
     /// What found no room in the engine's tables, or came while the session was in use.
     not_recorded,
     /// How often there was no memory for something that was found, or to look for it.
@@ -70,7 +74,9 @@ figures! {
 }
 
 /// What counts for a window wherever it has come to pass: what was guarded, and what was missed.
-const EVERYWHERE: [&str; 7] = [
+const EVERYWHERE: [&str; 9] = [
+    "failed",
+    "not_failed",
     "fallbacks",
     "guarded",
     "inconsistencies",

@@ -7,6 +7,7 @@ mod aside;
 mod bracket;
 mod calls;
 mod events;
+pub(crate) mod failing;
 mod faults;
 mod figures;
 mod mode;

@@ -1,7 +1,7 @@
 //! `run_scenario()`.
 
 use memcheck_core::scenario::{Clause, Runs};
-use memcheck_core::{ScenarioKind, rows};
+use memcheck_core::{ScenarioKind, rows, size};
 use pgrx::prelude::*;
 
 use super::{look_up_role, raise, raise_failure, refuse_untraced, require_preload, warn_of_gaps};
@@ -23,6 +23,7 @@ fn run_scenario(
     target: default!(&str, "''"),
     workers: default!(i32, "-1"),
     reset_frequency: default!(i32, "-1"),
+    memory_limit: default!(&str, "''"),
 ) -> &'static str {
     require_preload();
     look_up_role();
@@ -30,7 +31,7 @@ fn run_scenario(
     info!("Running memory check scenario: {scenario_name}");
     info!("Iterations: {iterations}");
     info!("Workload: {workload}");
-    let done = match scenario(scenario_name, iterations, workload, workers, reset_frequency) {
+    let done = match scenario(scenario_name, iterations, workload, workers, reset_frequency, memory_limit) {
         Ok(scenario) => run(&scenario),
         Err((message, hint)) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint.as_deref()),
     };
@@ -43,7 +44,7 @@ fn run_scenario(
 
 /// Runs a scenario, traced where it cannot do without.
 fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
-    if matches!(scenario.call.runs, Runs::InWorkers | Runs::InSessions) {
+    if matches!(scenario.call.runs, Runs::InWorkers | Runs::InSessions | Runs::Failing) {
         fit::require_portal();
         if guc::traced_in_windows().is_none() {
             refuse_untraced(scenario.kind);
@@ -99,6 +100,7 @@ fn scenario(
     workload: String,
     workers: i32,
     reset_frequency: i32,
+    memory_limit: &str,
 ) -> Result<Scenario, (String, Option<String>)> {
     let known = name.parse::<ScenarioKind>().ok();
     let Some((kind, call)) = known.and_then(|kind| Some((kind, kind.call()?))) else {
@@ -122,13 +124,28 @@ fn scenario(
             }
         }
     }
+    let limit = match memory_limit {
+        "" => None,
+        _ if !kind.takes(Clause::Limit) => {
+            let who: Vec<&str> = ScenarioKind::with(Clause::Limit).map(ScenarioKind::as_str).collect();
+            let hint = format!("It is an argument of {}.", who.join(", "));
+            return Err((format!("scenario {name} has no memory_limit"), Some(hint)));
+        }
+        text => match size::bytes(text) {
+            Some(bytes @ 1..) => Some(bytes),
+            _ => {
+                let hint = "Write a number with a unit, such as '64MB'. Units are B, kB, MB, GB and TB.";
+                return Err((format!("invalid memory_limit: \"{text}\""), Some(hint.to_owned())));
+            }
+        },
+    };
     if call.runs == Runs::OnALadder && rows::bind(&workload, 0).is_none() {
         let hint = "Put \":rows\" where the workload says how many rows there are.";
         return Err(("the workload is the same at every number of rows".to_owned(), Some(hint.to_owned())));
     }
     let given = |number: i32| u64::try_from(number).unwrap_or(1);
     let workers = u32::try_from(given(workers)).unwrap_or(u32::MAX);
-    Ok(Scenario { kind, call, iterations, workload, workers, reset_every: given(reset_frequency) })
+    Ok(Scenario { kind, call, iterations, workload, workers, limit, reset_every: given(reset_frequency) })
 }
 
 /// The rows of the view `scenarios`.

@@ -149,6 +149,14 @@ impl Stack {
         }
     }
 
+    /// The site of a call of SPI by which the server allocates something, whoever's it is; 0 if no target made it.
+    pub(crate) fn attribute_spi(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
+        match calls::under_way(&self.targets.hull, from.bp(), self.end) {
+            Some(newest) => self.answer(Question::Handed, from, newest, &mut number),
+            None => 0,
+        }
+    }
+
     /// The site of a call that a target makes itself; `from` is the frame of the function that it called.
     pub(crate) fn attribute_direct(&mut self, from: Registers, mut number: impl Numbers) -> u32 {
         let caller = self.targets.own_place(from.caller(), from.slot());

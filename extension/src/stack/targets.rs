@@ -72,6 +72,13 @@ impl Targets {
         self.wanted.include(Library { name: library, is_module: true })
     }
 
+    /// The files of those that are there for the server to load.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let belonging = self.modules.iter().zip(&self.belonging);
+        let own = belonging.filter(|(module, belongs)| module.is_module && **belongs == Belongs::Target);
+        own.filter_map(|(module, _)| modules::file_of(module)).collect()
+    }
+
     /// What the targets are of the libraries that are loaded.
     pub(crate) fn loaded(&self) -> Vec<Loaded> {
         let libraries: Vec<Library> = self.modules.iter().map(Module::library).collect();

@@ -37,6 +37,15 @@ pub(super) fn context<'a>(address: usize) -> Context<'a> {
 /// The ledger, with nothing left in its journal.
 pub(crate) struct Booked<'a>(pub(super) &'a mut Ledger);
 
+/// What a site holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeldBySite {
+    pub(crate) site: u32,
+    pub(crate) bytes: i64,
+    /// Allocations, segments and contexts.
+    pub(crate) number: i64,
+}
+
 impl Booked<'_> {
     /// Has the contexts that there are now be the old ones. What has been given back by now stands for nothing any more.
     pub(crate) fn settle(&mut self, walker: &mut Walker) {
@@ -343,6 +352,41 @@ impl Booked<'_> {
     /// Allocations outstanding.
     pub(crate) fn outstanding(&self) -> u64 {
         u64::from(self.0.live.len() + self.0.heap.len())
+    }
+
+    /// What each site holds: in contexts and in the heap, and segments; and how many contexts it has made. Nothing where there is no
+    /// room for it.
+    pub(crate) fn by_site(&self) -> Vec<HeldBySite> {
+        let ledger = &self.0;
+        let sites = ledger.sites.known();
+        let all =
+            [ledger.live.tally(), ledger.heap.tally(), ledger.contexts.tally()].map(|tally| tally.of_sites(sites));
+        let [Some(live), Some(heap), Some(made)] = all else { return Vec::new() };
+        let mut held = Vec::new();
+        for (site, ((live, heap), made)) in live.iter().zip(&heap).zip(&made).enumerate() {
+            let sum = HeldBySite {
+                site: site as u32,
+                bytes: live.bytes + heap.bytes,
+                number: live.number + heap.number + made.number,
+            };
+            if sum.number != 0 {
+                room::push(&mut held, sum);
+            }
+        }
+        ledger.segments.for_each(|_, origin, bytes| {
+            let bytes = bytes as i64;
+            match held.iter_mut().find(|known| known.site == origin.site()) {
+                Some(known) => (known.bytes, known.number) = (known.bytes + bytes, known.number + 1),
+                None => _ = room::push(&mut held, HeldBySite { site: origin.site(), bytes, number: 1 }),
+            }
+        });
+        held
+    }
+
+    /// Bytes that they hold in contexts and in the heap.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let known = self.0.sites.known();
+        self.0.live.tally().bytes_of(known) + self.0.heap.tally().bytes_of(known)
     }
 
     /// Bytes that the targets have mapped, for allocators of their own.

@@ -26,7 +26,7 @@ mod tally;
 
 use areas::Areas;
 use book::Book;
-pub(crate) use counts::{Booked, HeldStacks};
+pub(crate) use counts::{Booked, HeldBySite, HeldStacks};
 use credits::Credits;
 pub(crate) use credits::Serial;
 use crowd::Crowd;

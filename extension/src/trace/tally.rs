@@ -42,6 +42,11 @@ impl Tally {
         *self.bytes.at(site) -= bytes as usize;
     }
 
+    /// The bytes of so many sites.
+    pub(super) fn bytes_of(&self, sites: usize) -> u64 {
+        (0..sites.min(MOST)).map(|site| self.bytes.get(site) as u64).sum()
+    }
+
     /// The sums of so many sites; none where there is no room for them.
     pub(super) fn of_sites(&self, sites: usize) -> Option<Vec<Sum>> {
         let mut sums = Vec::new();

@@ -21,6 +21,7 @@ use super::trial::Trial;
 use crate::contexts::{Context, Walker};
 use crate::guard::redzones::{Due, HAS_THREADS};
 use crate::guard::{Guard, Held};
+use crate::inject::Failing;
 use crate::link::{Before, By, Link, MALLOC_ALIGNMENT, MAXALIGN, Request, Room, is_served};
 use crate::pg::server;
 use crate::stack::calls::{self, Note};
@@ -34,6 +35,7 @@ pub(crate) struct Chain {
     pub(crate) stack: Stack,
     pub(crate) ledger: Ledger,
     pub(crate) guard: Guard,
+    pub(crate) failing: Failing,
     /// Links that only tests ask for.
     #[cfg(feature = "test_links")]
     pub(crate) trial: Trial,
@@ -42,6 +44,10 @@ pub(crate) struct Chain {
 /// The links, in the order in which they are asked: the only list of them.
 macro_rules! each_link {
     ($chain:ident, $link:ident => $body:expr) => {{
+        {
+            let $link = &mut $chain.failing;
+            $body
+        }
         {
             let $link = &mut $chain.ledger;
             $body
@@ -189,6 +195,9 @@ fn serve(
     make: impl FnOnce(usize) -> *mut c_void,
     refuse: impl FnOnce() -> *mut c_void,
 ) -> *mut c_void {
+    if chain.failing.has_limit() {
+        chain.failing.hold(chain.ledger.booked().held_bytes());
+    }
     let chunk = match chain.before(&request) {
         Before::Own(chunk) => chunk,
         Before::Refuse if may_fail(request.room) => return refuse(),
@@ -228,9 +237,14 @@ pub(super) fn allocate(
         chain.ledger.entered(unsafe { Context::at(context.addr()) });
     }
     let make = observing(chain.ledger.counts_peaks(), context, make);
-    let Some(newest) = chain.stack.under_way(from, context) else { return nobodys(context, size, make) };
+    let Some(newest) = chain.stack.under_way(from, context) else {
+        return if fails_below_spi(chain, from, context, size) { refuse() } else { nobodys(context, size, make) };
+    };
     let site = site!(chain, from, attribute(newest, context));
     if site == 0 || is_kept_by_server(chain, newest, context) {
+        if fails_below_spi(chain, from, context, size) {
+            return refuse();
+        }
         return servers_own(context, nobodys(context, size, make));
     }
     if is_first {
@@ -239,6 +253,39 @@ pub(super) fn allocate(
     let stack = origin(chain, from, site).stack();
     let request = Request { room: Room::Context(context.addr()), size, alignment: MAXALIGN, site, stack, chunk: 0 };
     serve(chain, request, limits, make, refuse)
+}
+
+/// Whether what the server allocates for itself is to fail: behind SPI, which a target has called, and for that call.
+#[inline(always)]
+fn fails_below_spi(chain: &mut Chain, from: Registers, context: MemoryContext, size: usize) -> bool {
+    chain.failing.is_on() && fails_for_spi(chain, from, context, size)
+}
+
+#[inline(never)]
+fn fails_for_spi(chain: &mut Chain, from: Registers, context: MemoryContext, size: usize) -> bool {
+    // SAFETY: the allocator's wrappers are given a live context.
+    if !unsafe { Context::at(context.addr()) }.goes_with_transaction() {
+        return false;
+    }
+    let site = site!(chain, from, attribute_spi());
+    site != 0 && {
+        let stack = origin(chain, from, site).stack();
+        chain.failing.fails(Some(Room::Context(context.addr())), size, (site, stack))
+    }
+}
+
+/// Whether something else than memory, which a target asks for itself, is to fail.
+#[inline(always)]
+pub(super) fn fails_directly(from: Registers) -> bool {
+    let Some(chain) = in_wrapper() else { return false };
+    if !chain.failing.is_on() {
+        return false;
+    }
+    let site = direct_site(chain, from);
+    site != 0 && {
+        let stack = origin(chain, from, site).stack();
+        chain.failing.fails(None, 0, (site, stack))
+    }
 }
 
 /// Serves what no target has asked for. Nobody looks at it, unless the server's caches are guarded.

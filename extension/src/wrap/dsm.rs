@@ -2,13 +2,29 @@
 
 use std::ffi::c_int;
 
-use super::chain::{of_segment, to_ledger};
+use pgrx::pg_sys;
+
+use super::chain::{fails_directly, of_segment, to_ledger};
 use super::hooked::hooked;
+use crate::pg::errors::no_segment;
 use crate::pg::server::{self, Handle, Segment};
 use crate::stack::Registers;
 
 hooked! {
-    fn dsm_create(size: usize, flags: c_int) -> Segment => mapped;
+    fn dsm_create(size: usize, flags: c_int) -> Segment {
+        let from = Registers::here();
+        if fails_directly(from) {
+            if flags & pg_sys::DSM_CREATE_NULL_IF_MAXSEGMENTS as c_int != 0 {
+                return std::ptr::null_mut();
+            }
+            // SAFETY: the ERROR leaves this frame, which owns nothing.
+            unsafe { no_segment() };
+        }
+        // SAFETY: called as the server's function is.
+        let segment = unsafe { server::dsm_create(size, flags) };
+        mapped(from, segment);
+        segment
+    }
 
     fn dsm_attach(handle: Handle) -> Segment => mapped;
 

@@ -17,10 +17,11 @@ unsafe impl Sync for Hooked {}
 /// that, and the documentation is compared with it.
 ///
 /// `=> f` calls the server's own function and shows its result to `f`, with the registers of the caller; anything else is a body.
+/// With `, after g(argument)` behind it, `g` is called first, which may raise an ERROR.
 macro_rules! hooked {
-    ($($(#[doc = $doc:literal])* fn $name:ident ($($argument:ident: $type:ty),*) $(-> $result:ty)? $(=> $shown:path;)? $($body:block)?)*) => {
+    ($($(#[doc = $doc:literal])* fn $name:ident ($($argument:ident: $type:ty),*) $(-> $result:ty)? $(=> $shown:path $(, after $before:ident($told:ident))?;)? $($body:block)?)*) => {
         $(
-            hooked! { @function $(#[doc = $doc])* $name ($($argument: $type),*) ($($result)?) $(=> $shown)? $($body)? }
+            hooked! { @function $(#[doc = $doc])* $name ($($argument: $type),*) ($($result)?) $(=> $shown $(, after $before($told))?)? $($body)? }
         )*
 
         /// The functions of this family.
@@ -32,11 +33,12 @@ macro_rules! hooked {
         #[cfg(test)]
         pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
-    (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($result:ty) => $shown:path) => {
+    (@function $(#[doc = $doc:literal])* $name:ident ($($argument:ident: $type:ty),*) ($result:ty) => $shown:path $(, after $before:ident($told:ident))?) => {
         $(#[doc = $doc])*
         #[allow(non_snake_case)]
         unsafe extern "C-unwind" fn $name($($argument: $type),*) -> $result {
             let from = $crate::stack::Registers::here();
+            $($before(from, $told);)?
             // SAFETY: called as the server's function is.
             let result = unsafe { $crate::pg::server::$name($($argument),*) };
             $shown(from, result);

@@ -15,6 +15,7 @@ use super::trial::Trial;
 use crate::elf::modules;
 use crate::guard::Guard;
 use crate::guard::faults;
+use crate::inject::Failing;
 use crate::stack::{Stack, calls};
 use crate::trace::Ledger;
 
@@ -121,6 +122,7 @@ fn install() -> Result<(), Refused> {
     chain::install(Chain {
         ledger: Ledger::new().ok_or_else(|| refused("no memory could be reserved for tracing"))?,
         guard: Guard::new().ok_or_else(|| refused("no memory could be reserved for guarding"))?,
+        failing: Failing::new().ok_or_else(|| refused("no memory could be reserved for failures"))?,
         #[cfg(feature = "test_links")]
         trial: Trial::default(),
         stack: Stack::new(modules, slots::stand_in).map_err(refused)?,

@@ -35,12 +35,22 @@ pub(super) fn notes(case: &Case, outcome: &Outcome) -> Vec<String> {
     let taken_back = (taken_back > 0).then(|| format!("{} taken back", counted(taken_back)));
     let mapped = outcome.largest_figure("mapped_bytes");
     let arenas = (mapped > 0).then(|| format!("{} kB in arenas of the targets' own are not seen into", mapped / 1024));
+    let [failed, not_failed] = ["failed", "not_failed"].map(|name| outcome.figure(name));
+    let swept =
+        (failed + not_failed > 0).then(|| format!("{failed} of {} allocations were made to fail", failed + not_failed));
     let left = outcome.scenarios.iter().flat_map(|scenario| &scenario.left).collect::<BTreeSet<_>>();
     let left = left.into_iter().map(|&what| what.to_owned());
     let changed = outcome.changed.clone();
     let selected = case.scenarios.len() + case.sessions.permutations.len();
     let part = case.is_part().then(|| format!("only {selected} of {} selected", selected + case.not_selected.len()));
-    part.into_iter().chain(taken_back).chain(unconfirmed).chain(arenas).chain(left).chain(changed).collect()
+    part.into_iter()
+        .chain(taken_back)
+        .chain(unconfirmed)
+        .chain(arenas)
+        .chain(swept)
+        .chain(left)
+        .chain(changed)
+        .collect()
 }
 
 /// `2 violations`

@@ -244,6 +244,8 @@ pub struct Scenario {
     pub warmup: Option<Spanned<u64>>,
     /// `workers N`
     pub workers: Option<Spanned<u32>>,
+    /// `limit SIZE`
+    pub limit: Option<Spanned<u64>>,
     /// `timeout D`
     pub timeout: Option<Spanned<Duration>>,
     /// `when COND`: all have to hold.
@@ -299,6 +301,7 @@ impl Scenario {
             iterations: None,
             warmup: None,
             workers: None,
+            limit: None,
             timeout: None,
             when: Vec::new(),
             reset_every: None,

@@ -294,7 +294,7 @@ impl Planner<'_> {
         };
         let iterate = match scenario.iterate.as_ref() {
             // It is what the server does between two executions.
-            _ if kind.takes(Clause::ResetEvery) => Iterate::Server,
+            _ if is_the_servers(kind) => Iterate::Server,
             said => said.map(|iterate| iterate.value).unwrap_or_default(),
         };
         let in_workers = iterate == Iterate::Server && runs_in_workers(kind);
@@ -331,6 +331,7 @@ impl Planner<'_> {
             trace: trace(&self.loaded.spec, Some(scenario)),
             guarding: self.guarding(Some(scenario)),
             workers: scenario.workers.as_ref().map_or(1, |workers| workers.value),
+            limit: scenario.limit.as_ref().map(|limit| limit.value),
             reset_every: scenario.reset_every.as_ref().map_or(1, |every| every.value),
             probes: self.probes(&scenario.probes),
             watch: scenario.watch.iter().map(|pattern| pattern.value.clone()).collect(),
@@ -409,7 +410,7 @@ impl Planner<'_> {
     /// Ways of repeating the workload that exclude each other.
     fn check_repetition(&mut self, scenario: &ast::Scenario, planned: &Scenario, error: Option<&ast::Span>) {
         let kind = planned.kind;
-        if kind.takes(Clause::ResetEvery) {
+        if is_the_servers(kind) {
             self.check_by_server(scenario, planned, error);
         } else if let Some(iterate) = scenario.iterate.as_ref().filter(|iterate| iterate.value != Iterate::Statement) {
             let span = iterate.span.clone();
@@ -445,7 +446,12 @@ impl Planner<'_> {
 
 /// Whether the server repeats it in background workers.
 fn runs_in_workers(kind: ScenarioKind) -> bool {
-    kind.call().is_some_and(|call| call.runs == Runs::InWorkers)
+    kind.call().is_some_and(|call| matches!(call.runs, Runs::InWorkers | Runs::Failing))
+}
+
+/// Whether nobody but the server can repeat it: it is about what is done between two executions, or within one.
+fn is_the_servers(kind: ScenarioKind) -> bool {
+    kind.takes(Clause::ResetEvery) || kind.call().is_some_and(|call| call.runs == Runs::Failing)
 }
 
 /// Whether the server can repeat it. On a ladder the rows are the client's.

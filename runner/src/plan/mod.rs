@@ -167,6 +167,8 @@ pub struct Scenario {
     pub guarding: Guarding,
     /// In `context_reset_storm`: after how many executions the context is reset that they run in.
     pub reset_every: u64,
+    /// How much the targets may hold together (bytes), where something is to fail by that.
+    pub limit: Option<u64>,
     /// How many background workers run it at the same time, where the server repeats it in such.
     pub workers: u32,
     /// Bytes of shared memory that nobody has a use for.

@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 41] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 45] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -37,6 +37,22 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 41] = [
         "pg/background.rs",
         &["WORK", "QUEUE_OF_CALLER"],
         "what a worker does, written at the start and found by its main function; its way to its caller, which its end finds too",
+    ),
+    (
+        "scenario/failing/calls.rs",
+        &["UNDER_WAY", "PATIENCE", "IS_OVER", "CLOSES"],
+        "what fails in a worker now, whether it has said all, and how its window is closed, which its end asks for",
+    ),
+    (
+        "inject/parameter.rs",
+        &["PLAN", "IS_ASSIGNED"],
+        "what a parameter says, which the allocator takes in the middle of anything",
+    ),
+    ("pg/answer.rs", &["DIGEST", "ROOM", "RECEIVER"], "a receiver of rows, which the server is given the address of"),
+    (
+        "guard/faults/watch.rs",
+        &["TIMER", "HAS_RUN_OUT"],
+        "a timer, and whether its signal has come, which a handler notes",
     ),
     ("scenario/task.rs", &["IS_SAID"], "what a worker has said, which its end asks for"),
     (
@@ -58,6 +74,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 41] = [
             "REPORTERS",
             "OBSERVE",
             "RING_SIZE",
+            "FAIL_ALLOC",
             "ON_FAULT",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",

@@ -69,6 +69,8 @@ pub enum Clause {
     ResetEvery,
     /// `workers`
     Workers,
+    /// `limit`
+    Limit,
     /// `probe`
     Probe,
     /// More than one `workload`.
@@ -113,6 +115,8 @@ pub enum Runs {
     InWorkers,
     /// Again and again in one background worker after the other, of which each is gone before the next begins.
     InSessions,
+    /// In background workers, each time with something else that fails.
+    Failing,
 }
 
 /// What `run_scenario()` does in one call.

@@ -13,7 +13,7 @@ use memcheck_core::Act;
 use super::landing::{self, Landing, land};
 use super::policy::{Policy, policy};
 use super::report::{FRAMES, Held, How, Outcome, Report, SIGNALS};
-use super::{Surroundings, Touch, is_mapped, kept, readable};
+use super::{Surroundings, Touch, is_mapped, kept, readable, watch};
 use crate::elf::{Module, symbols};
 use crate::pg::process::{leader, my_pid};
 use crate::pg::{ServerThread, held, now};
@@ -367,10 +367,15 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context
 
 /// Reports a fault, and lands it. Whether that has been done.
 fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontext_t) -> bool {
+    let is_timer = signal == watch::SIGNAL && info.si_code == libc::SI_TIMER;
     // SAFETY: there is a sender where the code says so.
-    let is_sent = info.si_code <= 0 && unsafe { info.si_pid() } != my_pid();
+    let is_sent = info.si_code <= 0 && !is_timer && unsafe { info.si_pid() } != my_pid();
     if is_sent || !is_server_itself() {
         return false;
+    }
+    if is_timer && held::waits_for_lock() {
+        // For another one, which has to come to its end first.
+        return true;
     }
     let Some(armed) = armed().filter(|armed| armed.is_on) else { return false };
     let Some(number) = SIGNALS.iter().position(|&(known, _)| known == signal) else { return false };
@@ -406,6 +411,13 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
         Outcome::Died if is_servers => Outcome::Served,
         outcome => outcome,
     };
+    if is_timer {
+        watch::runs_out();
+        // Nothing has gone wrong but the time: it comes again.
+        if !matches!(outcome, Outcome::Error | Outcome::Fatal) {
+            return true;
+        }
+    }
     report.comes_to(outcome);
     kept::keep(&report);
     match outcome {

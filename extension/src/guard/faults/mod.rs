@@ -20,6 +20,7 @@ mod kept;
 mod landing;
 pub(crate) mod policy;
 mod report;
+pub(crate) mod watch;
 
 use std::ops::Range;
 

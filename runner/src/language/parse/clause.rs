@@ -108,6 +108,7 @@ pub(super) const CLAUSES: &[Clause] = &[
     clause("iterations", Rule::iterations, &[Scenario]),
     clause("warmup", Rule::warmup, &[Scenario]),
     clause("workers", Rule::workers, &[Scenario]),
+    clause("limit", Rule::limit, &[Scenario]),
     clause("when", Rule::when, &[Scenario]),
     clause("reset", Rule::reset, &[Scenario]),
     clause("rows", Rule::rows, &[Scenario]),

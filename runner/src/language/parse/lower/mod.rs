@@ -150,6 +150,16 @@ impl<'a> Lower<'a> {
         Some(count)
     }
 
+    /// The size of a clause that has one, in bytes.
+    fn size(&mut self, node: &Node) -> Option<Spanned<u64>> {
+        let size = self.number(&node.get(Rule::number)?, number::bytes)?;
+        if size.value == 0 {
+            self.error(size.span, format!("\"{}\" must be greater than zero", word_of(node)));
+            return None;
+        }
+        Some(size)
+    }
+
     /// The time of a clause that has one.
     fn duration(&mut self, node: &Node) -> Option<Spanned<Duration>> {
         let duration = self.number(&node.get(Rule::duration)?, number::duration)?;

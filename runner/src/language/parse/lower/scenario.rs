@@ -42,6 +42,7 @@ const fn clause_of_some(rule: Rule) -> Option<Clause> {
         Rule::abort => Some(Clause::Abort),
         Rule::reset => Some(Clause::ResetEvery),
         Rule::workers => Some(Clause::Workers),
+        Rule::limit => Some(Clause::Limit),
         Rule::probe => Some(Clause::Probe),
         _ => None,
     }
@@ -67,6 +68,7 @@ impl Lower<'_> {
             Rule::iterations => self.once(node, &mut scenario.iterations, Self::positive),
             Rule::warmup => self.once(node, &mut scenario.warmup, Self::count),
             Rule::workers => self.once(node, &mut scenario.workers, Self::positive),
+            Rule::limit => self.once(node, &mut scenario.limit, Self::size),
             Rule::timeout => self.once(node, &mut scenario.timeout, Self::duration),
             Rule::when => scenario.when.extend(self.conditions(node)),
             Rule::reset => self.once(node, &mut scenario.reset_every, Self::positive),

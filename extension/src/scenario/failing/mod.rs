@@ -1,0 +1,7 @@
+//! Workers that have allocations fail: what they are told, what they do, and what they tell.
+
+mod calls;
+mod told;
+
+pub(super) use calls::{AGAIN, left_behind, work};
+pub(super) use told::{Expected, Fails, Harmed, HeldAt, Part, Said, Usual, failed};
