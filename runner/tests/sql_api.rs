@@ -25,7 +25,7 @@ fn signatures() {
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
                             'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
                             'look_at', 'window_targets', 'register_shmem_probe', 'probe_check',
-                            'clear_shmem_registry')
+                            'clear_shmem_registry', 'track_dsm_handle', 'dsm_tracking', 'clear_dsm_tracking')
           ORDER BY proname",
         "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
          allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
@@ -33,8 +33,11 @@ fn signatures() {
          begin_in|pid integer, ext_context_pattern text DEFAULT ''::text, options jsonb DEFAULT NULL::jsonb|text\n\
          catcache_stats||TABLE(cache_id integer, relation text, index text, tuples integer, negative integer, bytes \
          bigint)\n\
+         clear_dsm_tracking||void\n\
          clear_shmem_registry||void\n\
          clear_violations||void\n\
+         dsm_tracking||TABLE(segid bigint, backend_pid integer, attach_at timestamp with time zone, size_bytes bigint, detached \
+         boolean)\n\
          end||TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib text)\n\
          end_in|pid integer|TABLE(check_type text, severity text, detail text, ts timestamp with time zone, source_lib \
          text)\n\
@@ -47,7 +50,8 @@ fn signatures() {
          register_shmem_probe|seg_name text, allocated_size bigint|text\n\
          run_scenario|scenario_name text, iterations integer DEFAULT 100, workload text DEFAULT 'SELECT 1'::text, \
          target text DEFAULT ''::text, workers integer DEFAULT '-1'::integer, reset_frequency integer DEFAULT \
-         '-1'::integer|text\n\
+         '-1'::integer, memory_limit text DEFAULT ''::text|text\n\
+         track_dsm_handle|handle bigint|text\n\
          window_targets||TABLE(target text, library text, loaded boolean)",
     );
     session.gives(
@@ -67,8 +71,10 @@ fn signatures() {
          dsm_lifecycle_check|dynamic shared memory that stays mapped, and that is there after the session has ended\n\
          context_reset_storm|pointers kept across resets of the calling context\n\
          use_after_reset|accesses to memory that was freed or never allocated\n\
+         oom_simulation|failed allocations that crash, leak, corrupt or wedge the session\n\
          cursor_leak|portals and plans that pile up\n\
-         invalidation_storm|pointers kept into the relation cache or a system cache",
+         invalidation_storm|pointers kept into the relation cache or a system cache\n\
+         cancel_storm|what a cancelled workload leaves, and sessions that do not answer any more",
     );
     session.gives("SHOW pg_ext_memcheck.memcheck_mode", "none");
     session.gives("SHOW pg_ext_memcheck.min_leak_bytes", "8kB");
@@ -100,8 +106,8 @@ fn arguments_and_errors() {
             &format!("22023 unknown scenario \"x\" HINT: {}", scenarios_are(|_| true)),
         ),
         (
-            "SELECT ext_memcheck.begin('', '{\"scenario\": \"cancel_storm\"}')",
-            &format!("22023 scenario \"cancel_storm\" is not yet supported HINT: {}", scenarios_are(|_| true)),
+            "SELECT ext_memcheck.begin('', '{\"scenario\": \"concurrent_backends\"}')",
+            &format!("22023 scenario \"concurrent_backends\" is not yet supported HINT: {}", scenarios_are(|_| true)),
         ),
         ("SET pg_ext_memcheck.trace = off", ""),
         (
@@ -115,8 +121,8 @@ fn arguments_and_errors() {
             "22023 Unknown scenario: x HINT: See the view ext_memcheck.scenarios for those that this version can run.",
         ),
         (
-            "SELECT ext_memcheck.run_scenario('cancel_storm')",
-            "22023 Unknown scenario: cancel_storm HINT: See the view ext_memcheck.scenarios for those that this version \
+            "SELECT ext_memcheck.run_scenario('concurrent_backends')",
+            "22023 Unknown scenario: concurrent_backends HINT: See the view ext_memcheck.scenarios for those that this version \
              can run.",
         ),
         ("SELECT ext_memcheck.run_scenario('growth_benchmark', 0)", "22023 Iterations must be a positive integer"),
@@ -307,8 +313,8 @@ fn windows() {
     );
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
-        "context_paths contexts failed fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
-         not_failed not_recorded out_of_memory ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
+        "cancelled context_paths contexts failed fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
+         not_cancelled not_failed not_recorded out_of_memory ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
          workers_not_heard workers_not_traced",
     );
 

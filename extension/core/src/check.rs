@@ -136,6 +136,8 @@ checks! {
     ResourceLeak = "resource_leak": Times, Always(Warning), Other;
     /// A failed allocation that crashes, leaks, corrupts or wedges the session.
     OomUnsafe = "oom_unsafe": Nothing, Always(Error), Other;
+    /// A cancelled call that leaks, corrupts or wedges the session, or that goes on.
+    CancelUnsafe = "cancel_unsafe": Nothing, Always(Error), Other;
     /// The backend died.
     Crash = "crash": Nothing, Always(Error), Other;
     /// The workload did not come back in time.

@@ -23,6 +23,8 @@ words! {
         Wedged = "wedged",
         /// A bad access to what the target had allocated.
         Access = "bad access",
+        /// A call that was cancelled goes on: the ERROR was caught, and not raised again.
+        Swallowed = "cancel swallowed",
         /// It does not come back.
         Hang = "hang",
         /// The process ends.
@@ -53,8 +55,44 @@ impl Failed {
     }
 }
 
+/// At which moment a call was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// At the point with this number.
+    Point(u64),
+    /// There, by the end of the session.
+    End(u64),
+    /// After so many milliseconds.
+    After(u64),
+}
+
+impl Moment {
+    fn sentence(self, is_first_call: bool) -> String {
+        let call = if is_first_call { "the session's first call" } else { "a later call" };
+        match self {
+            Moment::Point(number) => format!("{call} was cancelled at point {number}"),
+            Moment::End(number) => format!("the session was terminated at point {number} of {call}"),
+            Moment::After(milliseconds) => format!("{call} was cancelled after {milliseconds} ms"),
+        }
+    }
+}
+
+/// The finding of a call that was cancelled at a site.
+pub fn cancelled(harm: Harm, moment: Moment, is_first_call: bool, site: Option<Site>, what: &str) -> Finding {
+    let check = match harm {
+        Harm::Hang => CheckKind::Timeout,
+        Harm::Crash => CheckKind::Crash,
+        _ => CheckKind::CancelUnsafe,
+    };
+    Finding { check, ..told(harm, &moment.sentence(is_first_call), site, what) }
+}
+
 /// The finding of what has failed at a site.
 pub fn finding(harm: Harm, failed: &Failed, site: Option<Site>, what: &str) -> Finding {
+    told(harm, &failed.sentence(), site, what)
+}
+
+fn told(harm: Harm, sentence: &str, site: Option<Site>, what: &str) -> Finding {
     let place = site.as_ref().map_or(String::new(), |site| format!(" in {}", site.frame.place()));
     Finding {
         check: CheckKind::OomUnsafe,
@@ -71,13 +109,34 @@ pub fn finding(harm: Harm, failed: &Failed, site: Option<Site>, what: &str) -> F
         site,
         marks: Vec::new(),
         access: None,
-        detail: format!("{harm}{place}: {}: {what}", failed.sentence()),
+        detail: format!("{harm}{place}: {sentence}: {what}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_said_when_it_was_cancelled() {
+        let said = |harm, moment, is_first_call| {
+            let found = cancelled(harm, moment, is_first_call, None, "so");
+            format!("{} {}", found.check, found.detail)
+        };
+        assert_eq!(
+            said(Harm::Leak, Moment::Point(7), false),
+            "cancel_unsafe leak: a later call was cancelled at point 7: so"
+        );
+        assert_eq!(
+            said(Harm::Wedged, Moment::End(7), true),
+            "cancel_unsafe wedged: the session was terminated at point 7 of the session's first call: so"
+        );
+        assert_eq!(
+            said(Harm::Hang, Moment::After(8), false),
+            "timeout hang: a later call was cancelled after 8 ms: so"
+        );
+        assert!(said(Harm::Crash, Moment::Point(1), false).starts_with("crash crash: "));
+    }
 
     #[test]
     fn it_is_said_what_has_failed_and_what_came_of_it() {

@@ -7,8 +7,10 @@
 mod parameter;
 mod plan;
 
+use std::cmp::Ordering;
+
 use crate::link::{Before, Link, Request, Room};
-use crate::pg::held;
+use crate::pg::{cancel, held};
 use crate::trace::memory::Reserved;
 use crate::trace::sites;
 
@@ -78,7 +80,7 @@ impl Failing {
 
     /// Counts anew, and has that fail from now on. What has failed so far is forgotten.
     pub(crate) fn set(&mut self, plan: Plan) {
-        if matches!(plan, Plan::Count { .. }) {
+        if matches!(plan, Plan::Count { .. } | Plan::Points { .. }) {
             self.by_site.clear();
         }
         (self.plan, self.made, self.failures, self.first) = (plan, 0, 0, None);
@@ -97,6 +99,11 @@ impl Failing {
             self.set(parameter::take());
         }
         self.plan != Plan::Nothing
+    }
+
+    /// Whether the targets' checks for interrupts count.
+    pub(crate) fn counts_checks(&self) -> bool {
+        matches!(self.plan, Plan::Points { .. } | Plan::Cancel { .. })
     }
 
     /// Whether it depends on what the targets hold.
@@ -138,6 +145,24 @@ impl Failing {
                 self.count(site, first);
                 false
             }
+            Plan::Points { first } => {
+                self.count(site, first);
+                // An ERROR that was caught since has let it go (`errfinish` in elog.c).
+                cancel::hold();
+                false
+            }
+            Plan::Cancel { number, ends } => {
+                match self.made.cmp(&number) {
+                    Ordering::Less => cancel::hold(),
+                    Ordering::Equal if ends => cancel::terminate(),
+                    Ordering::Equal => cancel::cancel(),
+                    Ordering::Greater => {}
+                }
+                if self.made == number {
+                    self.first = Some(Failed { number, size, site, stack });
+                }
+                false
+            }
             Plan::Numbered { number, goes_on } => self.made == number || goes_on && self.made > number,
             Plan::Limit { bytes } => room.is_some() && self.held.saturating_add(size as u64) > bytes,
         };
@@ -146,6 +171,16 @@ impl Failing {
             self.first.get_or_insert(Failed { number: self.made, size, site, stack });
         }
         fails
+    }
+
+    /// A target looks for interrupts, which is a point at which its call can be cancelled. Where a cancel is pending, it is raised here,
+    /// whatever point has asked for it.
+    #[inline(never)]
+    pub(crate) fn checks(&mut self, (site, stack): (u32, u32)) {
+        self.fails(None, 0, (site, stack));
+        if let Some(first) = self.first.as_mut().filter(|_| cancel::is_pending()) {
+            (first.site, first.stack) = (site, stack);
+        }
     }
 
     /// Counts a request by its site. The first ones of a site are worth it, and of the others those whose number is a power of two:

@@ -14,6 +14,11 @@ pub(crate) enum Plan {
     Numbered { number: u64, goes_on: bool },
     /// What would have the targets hold more than this.
     Limit { bytes: u64 },
+    /// As [`Plan::Count`], of all points at which a call can be cancelled: allocations, behind which the next check for interrupts
+    /// would do it, and the targets' own checks.
+    Points { first: u32 },
+    /// The call is cancelled at the point with this number, or the process ended.
+    Cancel { number: u64, ends: bool },
 }
 
 /// A text that is no plan.
@@ -44,7 +49,7 @@ impl fmt::Display for Plan {
         match self {
             Plan::Numbered { number, goes_on: false } => write!(f, "{number}"),
             Plan::Numbered { number, goes_on: true } => write!(f, "{number}+"),
-            Plan::Nothing | Plan::Count { .. } | Plan::Limit { .. } => Ok(()),
+            Plan::Nothing | Plan::Count { .. } | Plan::Limit { .. } | Plan::Points { .. } | Plan::Cancel { .. } => Ok(()),
         }
     }
 }

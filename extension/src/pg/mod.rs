@@ -9,6 +9,7 @@ mod answer;
 pub(crate) mod background;
 pub(crate) mod build;
 pub(crate) mod caches;
+pub(crate) mod cancel;
 pub(crate) mod catcache;
 pub(crate) mod client;
 pub(crate) mod copied;

@@ -85,6 +85,10 @@ unsafe extern "C-unwind" {
     pub(crate) fn FreeErrorData(error: *mut pg_sys::ErrorData);
     pub(crate) fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
 
+    // timeout.c
+    pub(crate) fn enable_timeout_after(timeout: c_int, milliseconds: c_int);
+    pub(crate) fn disable_timeout(timeout: c_int, keeps_indicator: bool);
+
     // postgres.c
     pub(crate) fn ProcessInterrupts();
     /// The handler of SIGTERM. Only its address is taken.

@@ -1,22 +1,24 @@
-//! `oom_simulation`: in one call of the workload after the other something else fails, in workers that come and go.
+//! `oom_simulation`: in one call of the workload after the other something else fails, in workers that come and go. And
+//! `cancel_storm`: the call is cancelled at another point.
 //!
 //! ```text
 //! Learn   calls as they are: the answer, and which allocations of a call are worth it
 //! Count   the same of the first call of a session, and what is held behind it
 //! First   a worker for each failure in the first call of a session
 //! Later   a worker for all failures in later calls; another one goes on where one has ended
+//! Terminate, Behind   a worker that is terminated in a call, and one behind it
 //! ```
 
 use std::collections::VecDeque;
 
-use memcheck_core::harm::{self, Harm};
+use memcheck_core::harm::Harm;
 use memcheck_core::judge::Rules;
 use memcheck_core::targets::Loaded;
-use memcheck_core::{CheckKind, Finding, room};
+use memcheck_core::{CheckKind, Finding, ScenarioKind, room};
 use pgrx::info;
 
 use super::Scenario;
-use super::failing::{AGAIN, Expected, Fails, Harmed, HeldAt, Part, Said, Usual, failed, left_behind};
+use super::failing::{AGAIN, Expected, Fails, Harmed, HeldAt, Part, Said, Usual, failed, finding, left_behind};
 use super::task::{Outcome, Task};
 use super::worker::{Found, NotRun, SILENCE};
 use crate::pg::background::{self, Told, Worker};
@@ -33,6 +35,17 @@ const SLOWER: u64 = 20;
 /// Failures at most, of first calls and of later ones.
 const MOST: usize = 4096;
 
+/// Sessions that are terminated at most.
+const TERMINATED: usize = 8;
+/// Calls that do not come back, behind which no more are tried.
+const HANGS: usize = 3;
+/// Calls that are cancelled may take so long together (milliseconds), where there are more than
+const BUDGET: u64 = 30_000;
+/// so many.
+const FEWEST: usize = 8;
+/// The last time at which a call is cancelled (milliseconds).
+const LATEST: u64 = 2048;
+
 /// What a worker has said so far.
 #[derive(Default)]
 struct Heard {
@@ -44,6 +57,7 @@ struct Heard {
     held: Option<(Vec<HeldAt>, Option<Harmed>)>,
     harmed: Vec<(Harm, Finding)>,
     is_done: bool,
+    terminated: Option<Harmed>,
     outcome: Option<Outcome>,
     raised: Option<Raised>,
 }
@@ -94,6 +108,7 @@ impl Heard {
                 }
             }
             Said::Done => self.is_done = true,
+            Said::Terminated(at) => (self.is_done, self.terminated) = (true, Some(at)),
             Said::Closed(outcome) => self.outcome = serde_json::from_value(outcome).ok(),
         }
     }
@@ -108,15 +123,18 @@ struct Sweep {
     /// What is held behind the first two calls of a session in which nothing fails.
     held: Vec<HeldAt>,
     failed: u64,
+    /// Calls that have not come back.
+    hangs: usize,
 }
 
 /// Runs the sweep.
 pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
     let mut sweep = Sweep::default();
     let first = u32::try_from(scenario.iterations).unwrap_or(u32::MAX);
-    let usual = sweep.learn(scenario, Part::Learn { first })?;
+    let cancels = scenario.kind == ScenarioKind::CancelStorm;
+    let usual = sweep.learn(scenario, Part::Learn { first, cancels })?;
     let libraries = usual.libraries;
-    let at_first = sweep.learn(scenario, Part::Count { first, libraries: libraries.clone() })?;
+    let at_first = sweep.learn(scenario, Part::Count { first, cancels, libraries: libraries.clone() })?;
     // One that depends on how often it was asked for is not compared.
     let answer = usual.answer.filter(|answer| at_first.answer == Some(*answer));
     let expected = Expected { answer, patience: PATIENCE + SLOWER * usual.slowest };
@@ -124,31 +142,58 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
     let failures = |chosen: &[u64]| -> Vec<Fails> {
         match scenario.limit {
             Some(bytes) => vec![Fails::Beyond(bytes)],
+            None if cancels => chosen.iter().copied().map(Fails::Cancel).take(MOST).collect(),
             None => chosen.iter().flat_map(|&number| [Fails::One(number), Fails::From(number)]).take(MOST).collect(),
         }
     };
-    let (in_first, in_later) = (failures(&at_first.chosen), failures(&usual.chosen));
+    let (mut in_first, mut in_later) = (failures(&at_first.chosen), failures(&usual.chosen));
+    if cancels {
+        // Those that are left out of a call that takes long are between others.
+        let most = usize::try_from(BUDGET / usual.slowest.max(1)).unwrap_or(MOST).max(FEWEST);
+        for points in [&mut in_first, &mut in_later] {
+            let step = points.len().div_ceil(most).max(1);
+            *points = points.iter().copied().step_by(step).collect();
+        }
+        let times = std::iter::successors(Some(1), |time| Some(time * 2)).take_while(|&time| time <= usual.slowest.min(LATEST));
+        in_later.extend(times.map(Fails::After));
+    }
+    let parts_tried = match cancels {
+        true => (in_first.len(), in_later.iter().filter(|fails| matches!(fails, Fails::Cancel(_))).count()),
+        false => (at_first.chosen.len(), usual.chosen.len()),
+    };
     let mut parts: VecDeque<Part> = VecDeque::new();
     if !in_later.is_empty() {
         parts.push_back(Part::Later { fails: in_later, expected });
+    }
+    if cancels {
+        let step = usual.chosen.len().div_ceil(TERMINATED).max(1);
+        let terminated = usual.chosen.iter().step_by(step).map(|&number| {
+            let libraries = libraries.clone();
+            Part::Terminate { libraries, number, expected }
+        });
+        parts.extend(terminated);
     }
     parts.extend(in_first.iter().map(|&fails| Part::First { libraries: libraries.clone(), fails, times: 1, expected }));
     sweep.all(scenario, parts)?;
 
     let all = at_first.allocations + usual.allocations;
     let figures = &mut sweep.figures;
-    if scenario.limit.is_none() {
-        let tried = (at_first.chosen.len() + usual.chosen.len()) as u64;
+    if cancels {
+        let tried = (parts_tried.0 + parts_tried.1) as u64;
+        (figures.cancelled, figures.not_cancelled) = (tried, all.saturating_sub(tried));
+    } else if scenario.limit.is_none() {
+        let tried = (parts_tried.0 + parts_tried.1) as u64;
         (figures.failed, figures.not_failed) = (tried, all.saturating_sub(tried));
     } else {
         figures.failed = sweep.failed;
     }
     figures.traced = 1;
     info!(
-        "Failed allocations: {} of {all}, at {} places{}{}",
-        figures.failed,
+        "{}: {} of {all}, at {} places{}{}",
+        if cancels { "Points at which calls were cancelled" } else { "Failed allocations" },
+        figures.failed + figures.cancelled,
         usual.sites.max(at_first.sites),
-        if scenario.limit.is_none() { ", each alone and with all behind it" } else { "" },
+        if scenario.limit.is_none() && !cancels { ", each alone and with all behind it" } else { "" },
         if answer.is_none() { "; answers were not compared: they are not always the same" } else { "" },
     );
     let Sweep { mut findings, figures, targets, .. } = sweep;
@@ -203,6 +248,10 @@ impl Sweep {
                 if let Some(rest) = self.is_over(part, heard) {
                     parts.push_front(rest);
                 }
+                if scenario.kind == ScenarioKind::CancelStorm && self.hangs >= HANGS {
+                    // Each takes long, and says no more.
+                    parts.clear();
+                }
             }
             if heard == 0 && !process::wait(SILENCE) && all.iter().any(Running::waits_for_us) {
                 return Err(NotRun::InTheWay);
@@ -223,7 +272,7 @@ impl Sweep {
                 Some(raised) => format!("the session has ended: {}", raised.said().1),
                 None => "the session has ended without a word".to_owned(),
             };
-            let finding = harm::finding(Harm::Crash, &failed(fails, None, is_first_call), None, &what);
+            let finding = finding(Harm::Crash, fails, &failed(fails, None, is_first_call), None, &what);
             room::push(&mut heard.harmed, (Harm::Crash, finding));
         }
         self.failed += u64::from(heard.is_reached);
@@ -241,13 +290,21 @@ impl Sweep {
                 expected: *expected,
             });
         }
+        let hangs = heard.harmed.iter().any(|(harm, _)| *harm == Harm::Hang) && matches!(heard.fails, Some(Fails::After(_)));
+        self.hangs += heard.harmed.iter().filter(|(harm, _)| *harm == Harm::Hang).count();
         for (_, finding) in heard.harmed {
             self.add(finding);
         }
         match part {
             Part::Later { mut fails, expected } if heard.number > 0 && heard.number < fails.len() => {
-                Some(Part::Later { fails: fails.split_off(heard.number), expected })
+                let mut fails = fails.split_off(heard.number);
+                if hangs {
+                    // It would at the other times as well.
+                    fails.retain(|fails| !matches!(fails, Fails::After(_)));
+                }
+                (!fails.is_empty()).then_some(Part::Later { fails, expected })
             }
+            Part::Terminate { expected, .. } => heard.terminated.map(|at| Part::Behind { at, expected }),
             _ => again,
         }
     }
@@ -266,7 +323,8 @@ impl Sweep {
             let usual = self.held.iter().find(is_it).map_or((0, 0), |usual| (usual.bytes, usual.number));
             (now.bytes - usual.0, now.number - usual.1)
         };
-        let is_left = |now: &&HeldAt| failed.place() != Some((&now.library, now.offset)) && more(now).1 >= times;
+        let is_servers = |now: &HeldAt| !failed.cancels() && failed.place() == Some((&now.library, now.offset));
+        let is_left = |now: &&HeldAt| !is_servers(now) && more(now).1 >= times;
         let Some(left) = held.iter().find(is_left) else { return false };
         let (bytes, number) = more(left);
         let what = left_behind(&format!(" of {}", left.function), bytes / times, number / times);

@@ -29,6 +29,8 @@ macro_rules! figures {
 }
 
 figures! {
+    /// Points at which a call was cancelled.
+    cancelled,
     /// Different context paths met in this session.
     context_paths,
     /// Contexts in the last census.
@@ -51,6 +53,8 @@ figures! {
     marks,
     /// Marks that were refused.
     marks_refused,
+    /// Points at which calls were not cancelled, where they were at some.
+    not_cancelled,
     /// Allocations of the workload that were not made to fail, where some were.
     not_failed,
     /// What found no room in the engine's tables, or came while the session was in use.
@@ -74,12 +78,14 @@ figures! {
 }
 
 /// What counts for a window wherever it has come to pass: what was guarded, and what was missed.
-const EVERYWHERE: [&str; 9] = [
+const EVERYWHERE: [&str; 11] = [
+    "cancelled",
     "failed",
-    "not_failed",
     "fallbacks",
     "guarded",
     "inconsistencies",
+    "not_cancelled",
+    "not_failed",
     "not_recorded",
     "out_of_memory",
     "workers_not_heard",

@@ -373,13 +373,15 @@ impl Booked<'_> {
                 room::push(&mut held, sum);
             }
         }
-        ledger.segments.for_each(|_, origin, bytes| {
+        let mut add = |_, origin: Origin, bytes: u64| {
             let bytes = bytes as i64;
             match held.iter_mut().find(|known| known.site == origin.site()) {
                 Some(known) => (known.bytes, known.number) = (known.bytes + bytes, known.number + 1),
                 None => _ = room::push(&mut held, HeldBySite { site: origin.site(), bytes, number: 1 }),
             }
-        });
+        };
+        ledger.segments.for_each(&mut add);
+        ledger.areas.for_each(&mut add);
         held
     }
 

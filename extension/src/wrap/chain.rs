@@ -288,6 +288,20 @@ pub(super) fn fails_directly(from: Registers) -> bool {
     }
 }
 
+/// A target looks for interrupts. Counted where that is asked for; what comes of it is the server's affair.
+#[inline(always)]
+pub(super) fn checks_interrupts(from: Registers) {
+    let Some(chain) = in_wrapper() else { return };
+    if !chain.failing.is_on() || !chain.failing.counts_checks() {
+        return;
+    }
+    let site = direct_site(chain, from);
+    if site != 0 {
+        let stack = origin(chain, from, site).stack();
+        chain.failing.checks((site, stack));
+    }
+}
+
 /// Serves what no target has asked for. Nobody looks at it, unless the server's caches are guarded.
 #[inline(always)]
 fn nobodys(context: MemoryContext, size: usize, make: impl FnOnce(usize) -> *mut c_void) -> *mut c_void {

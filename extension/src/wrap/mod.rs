@@ -18,6 +18,7 @@ mod given_back;
 mod guarded;
 mod heap;
 mod hooked;
+mod interrupts;
 mod maps;
 mod methods;
 mod shared;

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::ops::Range;
 
 use super::hooked::Hooked;
-use super::{areas, created, dsm, ends, given_back, heap, maps, storm};
+use super::{areas, created, dsm, ends, given_back, heap, interrupts, maps, storm};
 use crate::elf::got::{self, Kind, Slot};
 use crate::elf::{Module, symbols};
 use crate::stack::{Belongs, Targets, calls};
@@ -60,6 +60,7 @@ pub(super) fn apply(changes: &mut Changes, targets: &Targets, module: &Module, b
             }
             (None, _) if leads_out(targets, &compared, slot) => {
                 let ours = stand_in(slot.name).or_else(|| named(areas::HOOKED, slot.name));
+                let ours = ours.or_else(|| named(interrupts::HOOKED, slot.name));
                 let ours = ours.filter(|_| holds_its_own(slot, module));
                 calls::thunk(ours.unwrap_or(slot.value), &module.code, jumps)
             }

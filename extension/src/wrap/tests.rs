@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{areas, created, dsm, ends, given_back, heap, maps, methods, switch};
+use super::{areas, created, dsm, ends, given_back, heap, interrupts, maps, methods, switch};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 9] = [
+const FAMILIES: [(&str, &[&str]); 10] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("giving back", given_back::NAMES),
@@ -16,6 +16,7 @@ const FAMILIES: [(&str, &[&str]); 9] = [
     ("maps", maps::NAMES),
     ("shared memory", dsm::NAMES),
     ("areas", areas::NAMES),
+    ("interrupts", interrupts::NAMES),
     ("ends", ends::NAMES),
     ("libraries", switch::NAMES),
 ];

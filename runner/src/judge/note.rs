@@ -38,6 +38,9 @@ pub(super) fn notes(case: &Case, outcome: &Outcome) -> Vec<String> {
     let [failed, not_failed] = ["failed", "not_failed"].map(|name| outcome.figure(name));
     let swept =
         (failed + not_failed > 0).then(|| format!("{failed} of {} allocations were made to fail", failed + not_failed));
+    let [cancelled, not_cancelled] = ["cancelled", "not_cancelled"].map(|name| outcome.figure(name));
+    let swept = swept.or((cancelled + not_cancelled > 0)
+        .then(|| format!("calls were cancelled at {cancelled} of {} points", cancelled + not_cancelled)));
     let left = outcome.scenarios.iter().flat_map(|scenario| &scenario.left).collect::<BTreeSet<_>>();
     let left = left.into_iter().map(|&what| what.to_owned());
     let changed = outcome.changed.clone();

@@ -448,9 +448,9 @@ fn an_xfail_has_to_fail() {
 fn some_cases_are_not_run() {
     let verdict = without_running(&case(&format!("requires pg >= 99\n{SPEC}"))).unwrap();
     assert_eq!(verdict.status, Status::Skipped("requires pg >= 99".into()));
-    let verdict = without_running(&case("scenario cancel_storm\n  workload { SELECT :seed }\n")).unwrap();
+    let verdict = without_running(&case("scenario concurrent_backends\n  workload { SELECT :seed }\n")).unwrap();
     assert_eq!(verdict.status, Status::Unsupported);
-    assert_eq!(faults(&verdict), ["unsupported scenario \"cancel_storm\" is not yet supported"]);
+    assert_eq!(faults(&verdict), ["unsupported scenario \"concurrent_backends\" is not yet supported"]);
     assert!(without_running(&case(SPEC)).is_none());
 }
 

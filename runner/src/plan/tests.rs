@@ -228,7 +228,7 @@ scenario window new
     assert_eq!(skip("skip 'because'"), Some("because".into()));
     assert_eq!(skip("requires pg >= 99, bits = 64"), Some("requires pg >= 99".into()));
     assert_eq!(skip("requires not feature lz4, scenario window"), None);
-    assert_eq!(skip("requires scenario cancel_storm"), Some("requires scenario cancel_storm".into()));
+    assert_eq!(skip("requires scenario concurrent_backends"), Some("requires scenario concurrent_backends".into()));
 }
 
 #[test]
@@ -334,8 +334,8 @@ fn what_is_not_supported_is_named() {
     let scenario = |clauses: &str| format!("scenario growth_benchmark\n{clauses}\n  workload {{ SELECT 1 }}\n");
     let table = [
         (
-            "scenario cancel_storm\n  workload { SELECT 1 }\n".to_owned(),
-            "1:10: scenario \"cancel_storm\" is not yet supported",
+            "scenario concurrent_backends\n  workload { SELECT 1 }\n".to_owned(),
+            "1:10: scenario \"concurrent_backends\" is not yet supported",
         ),
         (
             scenario("  trace off") + "  expect ctx_bloat from 'lib'\n",

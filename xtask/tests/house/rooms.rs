@@ -40,7 +40,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 45] = [
     ),
     (
         "scenario/failing/calls.rs",
-        &["UNDER_WAY", "PATIENCE", "IS_OVER", "CLOSES"],
+        &["UNDER_WAY", "PATIENCE", "IS_OVER", "IS_TAKEN", "CLOSES"],
         "what fails in a worker now, whether it has said all, and how its window is closed, which its end asks for",
     ),
     (

@@ -11,16 +11,21 @@ use super::told::{Fails, Harmed, HeldAt, Part, Said, Usual, failed};
 use crate::guard::faults::watch;
 use crate::inject::Plan;
 use crate::pg::errors::{Raised, is_leaving};
-use crate::pg::{ServerThread, background, client, held, libraries, transactions};
+use crate::pg::{ServerThread, background, cancel, client, held, libraries, transactions};
 use crate::session;
 use crate::session::failing::{self, Standing};
 use crate::trace::HeldBySite;
+
+/// How long a call may go on that was cancelled after a time.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Calls before anything is compared: the sixth execution of a cached statement makes its generic plan (`choose_custom_plan` in
 /// plancache.c).
 const WARM_UP: u32 = 7;
 /// Calls that say what is usual.
 const USUAL: u32 = 3;
+/// Calls that take longer together are enough.
+const LONG: Duration = Duration::from_secs(2);
 /// Times that something has to be left behind for it to be a leak.
 pub(in super::super) const AGAIN: i64 = 3;
 
@@ -35,6 +40,9 @@ static UNDER_WAY: ServerThread<RefCell<Option<UnderWay>>> = ServerThread::new(Re
 static PATIENCE: ServerThread<Cell<u64>> = ServerThread::new(Cell::new(0));
 /// Whether all was said.
 static IS_OVER: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
+/// Whether an ERROR was raised of the cancel of the last call.
+static IS_TAKEN: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
 
 /// What a call has come to.
 enum Called {
@@ -57,14 +65,13 @@ pub(in super::super) fn work(text: &'static CString, part: Part, closes: Closes)
         }
     });
     match part {
-        Part::Learn { first } => learn(text, first)?,
-        Part::Count { first, libraries } => count(text, first, libraries)?,
+        Part::Learn { first, cancels } => learn(text, first, cancels)?,
+        Part::Count { first, cancels, libraries } => count(text, first, cancels, libraries)?,
         Part::First { libraries, fails, times, expected } => {
             PATIENCE.set(expected.patience);
             load(libraries)?;
             for _ in 1..times {
-                failing::fail(fails.plan());
-                call(text);
+                call_with(text, fails);
             }
             let expected = Usually { answer: expected.answer, locks: held::locks(), growth: None };
             if one(text, fails, true, &expected).is_some() && failing::failed().is_some() {
@@ -74,6 +81,16 @@ pub(in super::super) fn work(text: &'static CString, part: Part, closes: Closes)
         Part::Later { fails, expected } => {
             PATIENCE.set(expected.patience);
             later(text, &fails, expected.answer)?;
+        }
+        Part::Terminate { libraries, number, expected } => {
+            PATIENCE.set(expected.patience);
+            load(libraries)?;
+            usual(text)?;
+            terminate(text, Fails::Terminate(number));
+        }
+        Part::Behind { at, expected } => {
+            PATIENCE.set(expected.patience);
+            behind(text, at, expected.answer);
         }
     }
     say(&Said::Done);
@@ -100,12 +117,22 @@ fn ends() {
             _ if watch::has_run_out() => {
                 let place = findings.iter().find_map(|finding| finding.site.as_ref()).map(|site| site.frame.place());
                 let place = place.map_or(String::new(), |place| format!(", in {place}"));
-                (Harm::Hang, format!("the call has not come back after {} s{place}", PATIENCE.get() / 1000))
+                let what = match fails {
+                    Fails::After(_) => format!("the call has not ended {} s later{place}", ANSWER.as_secs()),
+                    _ => format!("the call has not come back after {} s{place}", PATIENCE.get() / 1000),
+                };
+                (Harm::Hang, what)
             }
             Some(finding) => (Harm::Crash, finding.detail.clone()),
+            // It was to end.
+            None if matches!(fails, Fails::Terminate(_)) => {
+                let at = described(Harm::Wedged, fails, is_first_call, String::new());
+                return say(&Said::Terminated(at));
+            }
             None => (Harm::Crash, "the session has ended".to_owned()),
         };
-        harmed(harm, fails, is_first_call, what);
+        let place = findings.into_iter().find_map(|finding| finding.site);
+        say(&Said::Harmed(described(harm, fails, is_first_call, what).is_at(place)));
     } else if let Some(outcome) = CLOSES.get().and_then(|closes| closes()) {
         say(&Said::Closed(outcome));
     }
@@ -116,7 +143,7 @@ fn described(harm: Harm, fails: Fails, is_first_call: bool, what: String) -> Har
     let first = failing::failed();
     let site = first.and_then(|first| failing::site(first.site, first.stack));
     let failed: Failed = failed(fails, first, is_first_call);
-    Harmed::new(harm, &failed, site.as_ref(), what)
+    Harmed::new(harm, fails, &failed, site.as_ref(), what)
 }
 
 fn harmed(harm: Harm, fails: Fails, is_first_call: bool, what: String) {
@@ -125,9 +152,15 @@ fn harmed(harm: Harm, fails: Fails, is_first_call: bool, what: String) {
 
 /// Calls the workload once. Nothing fails any more when what has failed is rolled back.
 fn call(text: &'static CString) -> Called {
-    watch::start(Duration::from_millis(PATIENCE.get()));
+    call_within(text, Duration::from_millis(PATIENCE.get()))
+}
+
+fn call_within(text: &'static CString, patience: Duration) -> Called {
+    watch::start(patience);
     let done = client::answer(text);
     failing::stop_failing();
+    cancel::not_after();
+    IS_TAKEN.set(cancel::forget());
     let called = match done {
         Ok(answer) => {
             client::leave_transaction();
@@ -183,26 +216,56 @@ fn same(answers: &[u64]) -> Option<u64> {
     rest.iter().all(|answer| answer == first).then_some(*first)
 }
 
-fn learn(text: &'static CString, first: u32) -> Result<(), Raised> {
-    let mut answers = Vec::new();
-    let mut slowest = Duration::ZERO;
+/// Calls it often enough, unless that takes too long. Gives the answers, and how long the slowest has taken.
+fn warm_up(text: &'static CString) -> Result<(Vec<u64>, Duration), Raised> {
+    let (began, mut answers, mut slowest) = (Instant::now(), Vec::new(), Duration::ZERO);
     for _ in 0..WARM_UP {
         let started = Instant::now();
         room::push(&mut answers, usual(text)?);
         slowest = slowest.max(started.elapsed());
+        if began.elapsed() > LONG {
+            break;
+        }
     }
-    failing::fail(Plan::Count { first });
-    room::push(&mut answers, usual(text)?);
+    Ok((answers, slowest))
+}
+
+/// Calls it once, and counts what could fail, or where it could be cancelled.
+fn counted(text: &'static CString, first: u32, cancels: bool) -> Result<u64, Raised> {
+    if !cancels {
+        failing::fail(Plan::Count { first });
+        let done = usual(text);
+        failing::stop_failing();
+        return done;
+    }
+    failing::fail(Plan::Points { first });
+    cancel::hold();
+    let done = usual(text);
     failing::stop_failing();
+    cancel::forget();
+    match done {
+        // An ERROR that the workload has caught has let the cancel go: what is no check for interrupts is counted.
+        Err(raised) if raised.said().0 == cancel::CODE => {
+            raised.forget();
+            failing::fail(Plan::Count { first });
+            let done = usual(text);
+            failing::stop_failing();
+            done
+        }
+        done => done,
+    }
+}
+
+fn learn(text: &'static CString, first: u32, cancels: bool) -> Result<(), Raised> {
+    let (mut answers, slowest) = warm_up(text)?;
+    room::push(&mut answers, counted(text, first, cancels)?);
     say_usual(same(&answers), slowest);
     Ok(())
 }
 
-fn count(text: &'static CString, first: u32, libraries: Vec<String>) -> Result<(), Raised> {
+fn count(text: &'static CString, first: u32, cancels: bool, libraries: Vec<String>) -> Result<(), Raised> {
     load(libraries)?;
-    failing::fail(Plan::Count { first });
-    let one = usual(text)?;
-    failing::stop_failing();
+    let one = counted(text, first, cancels)?;
     let other = usual(text)?;
     say_usual(same(&[one, other]), Duration::ZERO);
     say_held(None);
@@ -289,9 +352,7 @@ fn beyond(before: &Standing, now: &Standing, growth: &[HeldBySite], calls: i64) 
 
 fn later(text: &'static CString, fails: &[Fails], answer: Option<u64>) -> Result<(), Raised> {
     let mut answers = Vec::new();
-    for _ in 0..WARM_UP {
-        usual(text)?;
-    }
+    warm_up(text)?;
     let mut growth: Vec<HeldBySite> = Vec::new();
     for _ in 0..USUAL {
         let before = standing();
@@ -315,19 +376,70 @@ fn later(text: &'static CString, fails: &[Fails], answer: Option<u64>) -> Result
     Ok(())
 }
 
+/// Calls it, and something fails, or it is cancelled.
+fn call_with(text: &'static CString, fails: Fails) -> Called {
+    failing::fail(fails.plan());
+    match fails {
+        Fails::After(milliseconds) => {
+            cancel::after(milliseconds);
+            return call_within(text, Duration::from_millis(milliseconds) + ANSWER);
+        }
+        Fails::Cancel(_) | Fails::Terminate(_) => cancel::hold(),
+        _ => {}
+    }
+    call(text)
+}
+
+/// Whether it has come to that.
+fn is_reached(fails: Fails, called: &Called) -> bool {
+    match fails {
+        Fails::After(_) => matches!(called, Called::Failed(code, _) if code == cancel::CODE),
+        _ => failing::failed().is_some(),
+    }
+}
+
+/// Has the session terminated in a call: nothing comes behind that.
+fn terminate(text: &'static CString, fails: Fails) {
+    say(&Said::Fails(fails));
+    UNDER_WAY.replace(Some(UnderWay { fails, is_first_call: false }));
+    call_with(text, fails);
+    cancel::stay();
+    UNDER_WAY.take();
+    say(&Said::NotReached);
+}
+
+/// Calls it in a session behind one that was terminated.
+fn behind(text: &'static CString, at: Harmed, expected: Option<u64>) {
+    let fails = at.fails();
+    say(&Said::Fails(fails));
+    UNDER_WAY.replace(Some(UnderWay { fails, is_first_call: false }));
+    let told = match call(text) {
+        Called::Failed(code, message) => {
+            Some((Harm::Wedged, format!("the first call of the next session fails: {code}: {message}")))
+        }
+        Called::Answered(answer) if expected.is_some_and(|expected| expected != answer) => {
+            Some((Harm::WrongAnswer, "the first call of the next session has given another answer".to_owned()))
+        }
+        Called::Answered(_) => None,
+    };
+    UNDER_WAY.take();
+    if let Some((harm, what)) = told {
+        say(&Said::Harmed(at.has_done(harm, what)));
+    }
+}
+
 /// Has something fail in a call, and looks what has come of it. None if nothing is sure behind it.
 fn one(text: &'static CString, fails: Fails, is_first_call: bool, expected: &Usually) -> Option<()> {
     say(&Said::Fails(fails));
     UNDER_WAY.replace(Some(UnderWay { fails, is_first_call }));
     let before = standing();
-    failing::fail(fails.plan());
-    let called = call(text);
-    if failing::failed().is_none() {
+    let called = call_with(text, fails);
+    if !is_reached(fails, &called) {
         say(&Said::NotReached);
         UNDER_WAY.take();
         return Some(());
     }
-    let told = looks(called, text, &before, expected);
+    let told = looks(called, text, fails, &before, expected);
     UNDER_WAY.take();
     match told {
         Some((harm, what)) => {
@@ -344,7 +456,13 @@ fn one(text: &'static CString, fails: Fails, is_first_call: bool, expected: &Usu
 }
 
 /// What has gone wrong in a call in which something has failed, or in one behind it.
-fn looks(called: Called, text: &'static CString, before: &Standing, expected: &Usually) -> Option<(Harm, String)> {
+fn looks(
+    called: Called,
+    text: &'static CString,
+    fails: Fails,
+    before: &Standing,
+    expected: &Usually,
+) -> Option<(Harm, String)> {
     if let Some(kept) = held::kept() {
         return Some((Harm::Lock, kept));
     }
@@ -357,6 +475,9 @@ fn looks(called: Called, text: &'static CString, before: &Standing, expected: &U
     }
     if let Some(told) = happened(before) {
         return Some(told);
+    }
+    if matches!((fails, &called), (Fails::Cancel(_), Called::Answered(_))) && IS_TAKEN.get() {
+        return Some((Harm::Swallowed, "the call has gone on to its end".to_owned()));
     }
     if let Called::Answered(answer) = called
         && expected.answer.is_some_and(|expected| expected != answer)
@@ -394,16 +515,15 @@ fn leaks(text: &'static CString, fails: Fails, before: &Standing, growth: &[Held
     }
     let before = standing();
     for _ in 0..AGAIN {
-        failing::fail(fails.plan());
-        call(text);
-        if failing::failed().is_none() {
+        let called = call_with(text, fails);
+        if !is_reached(fails, &called) {
             return;
         }
         call(text);
     }
     let left = beyond(&before, &standing(), growth, CALLS * AGAIN);
     // What a function of the server leaves of itself where it fails is not its caller's.
-    let of_server = failing::failed().map_or(0, |failed| failed.site);
+    let of_server = failing::failed().filter(|_| fails.moment().is_none()).map_or(0, |failed| failed.site);
     let is_each_time = |more: &HeldBySite| {
         let usual = growth.iter().find(|usual| usual.site == more.site).map_or(0, |usual| usual.number);
         more.number - usual * CALLS * AGAIN >= AGAIN

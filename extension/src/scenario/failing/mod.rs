@@ -4,4 +4,4 @@ mod calls;
 mod told;
 
 pub(super) use calls::{AGAIN, left_behind, work};
-pub(super) use told::{Expected, Fails, Harmed, HeldAt, Part, Said, Usual, failed};
+pub(super) use told::{Expected, Fails, Harmed, HeldAt, Part, Said, Usual, failed, finding};

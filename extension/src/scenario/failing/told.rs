@@ -1,6 +1,6 @@
 //! What the workers of a sweep are told, and what they tell.
 
-use memcheck_core::harm::{self, Harm};
+use memcheck_core::harm::{self, Harm, Moment};
 use memcheck_core::wire::SiteRecord;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,12 @@ pub(in super::super) enum Fails {
     From(u64),
     /// What would have the targets hold more than so many bytes.
     Beyond(u64),
+    /// The call, which is cancelled at the point with this number.
+    Cancel(u64),
+    /// The session, which is terminated there.
+    Terminate(u64),
+    /// The call, by statement_timeout after so many milliseconds.
+    After(u64),
 }
 
 impl Fails {
@@ -23,11 +29,24 @@ impl Fails {
             Fails::One(number) => Plan::Numbered { number, goes_on: false },
             Fails::From(number) => Plan::Numbered { number, goes_on: true },
             Fails::Beyond(bytes) => Plan::Limit { bytes },
+            Fails::Cancel(number) => Plan::Cancel { number, ends: false },
+            Fails::Terminate(number) => Plan::Cancel { number, ends: true },
+            Fails::After(_) => Plan::Nothing,
         }
     }
 
     fn goes_on(self) -> bool {
-        !matches!(self, Fails::One(_))
+        matches!(self, Fails::From(_) | Fails::Beyond(_))
+    }
+
+    /// At which moment something is cancelled, where that is what happens.
+    pub(in super::super) fn moment(self) -> Option<Moment> {
+        match self {
+            Fails::Cancel(number) => Some(Moment::Point(number)),
+            Fails::Terminate(number) => Some(Moment::End(number)),
+            Fails::After(milliseconds) => Some(Moment::After(milliseconds)),
+            _ => None,
+        }
     }
 }
 
@@ -44,13 +63,17 @@ pub(in super::super) struct Expected {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) enum Part {
     /// Calls as it is, often enough to learn what is usual.
-    Learn { first: u32 },
+    Learn { first: u32, cancels: bool },
     /// Counts what the first call of a session could fail of.
-    Count { first: u32, libraries: Vec<String> },
+    Count { first: u32, cancels: bool, libraries: Vec<String> },
     /// One failure in the first call of a session, and in so many calls before it was right for once.
     First { libraries: Vec<String>, fails: Fails, times: i64, expected: Expected },
     /// One failure after the other in later calls.
     Later { fails: Vec<Fails>, expected: Expected },
+    /// The session is terminated in its second call.
+    Terminate { libraries: Vec<String>, number: u64, expected: Expected },
+    /// The first call of a session behind one that was.
+    Behind { at: Harmed, expected: Expected },
 }
 
 /// What a call usually comes to.
@@ -82,6 +105,7 @@ pub(in super::super) struct HeldAt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Harmed {
     harm: String,
+    fails: Fails,
     number: u64,
     goes_on: bool,
     bytes: u64,
@@ -93,12 +117,13 @@ pub(in super::super) struct Harmed {
 impl Harmed {
     pub(in super::super) fn new(
         harm: Harm,
+        fails: Fails,
         failed: &harm::Failed,
         site: Option<&memcheck_core::Site>,
         what: String,
     ) -> Self {
         let &harm::Failed { number, goes_on, bytes, is_first_call } = failed;
-        Harmed { harm: harm.to_string(), number, goes_on, bytes, is_first_call, site: site.map(Into::into), what }
+        Harmed { harm: harm.to_string(), fails, number, goes_on, bytes, is_first_call, site: site.map(Into::into), what }
     }
 
     /// The library of the place that has failed, and where in it that is.
@@ -107,9 +132,29 @@ impl Harmed {
         Some((&address.library, address.offset))
     }
 
+    /// Whether it was cancelled, and nothing has failed.
+    pub(in super::super) fn cancels(&self) -> bool {
+        self.fails.moment().is_some()
+    }
+
     /// The same, as what it has come to.
     pub(in super::super) fn comes_to(self, what: String) -> Self {
         Harmed { what, ..self }
+    }
+
+    /// Where it is, where nothing has said so yet.
+    pub(in super::super) fn is_at(self, place: Option<memcheck_core::Site>) -> Self {
+        let place = || place.as_ref().map(Into::into);
+        Harmed { site: self.site.clone().or_else(place), ..self }
+    }
+
+    /// What has come of it.
+    pub(in super::super) fn has_done(self, harm: Harm, what: String) -> Self {
+        Harmed { harm: harm.to_string(), what, ..self }
+    }
+
+    pub(in super::super) fn fails(&self) -> Fails {
+        self.fails
     }
 
     pub(in super::super) fn harm(&self) -> Option<Harm> {
@@ -120,7 +165,21 @@ impl Harmed {
         let &Harmed { number, goes_on, bytes, is_first_call, .. } = self;
         let failed = harm::Failed { number, goes_on, bytes, is_first_call };
         let site = self.site.as_ref().map(Into::into);
-        Some(harm::finding(self.harm()?, &failed, site, &self.what))
+        Some(finding(self.harm()?, self.fails, &failed, site, &self.what))
+    }
+}
+
+/// The finding of what has failed, or was cancelled.
+pub(in super::super) fn finding(
+    harm: Harm,
+    fails: Fails,
+    failed: &harm::Failed,
+    site: Option<memcheck_core::Site>,
+    what: &str,
+) -> memcheck_core::Finding {
+    match fails.moment() {
+        Some(moment) => harm::cancelled(harm, moment, failed.is_first_call, site, what),
+        None => harm::finding(harm, failed, site, what),
     }
 }
 
@@ -133,7 +192,7 @@ pub(in super::super) fn failed(
     let number = match (failed, fails) {
         (Some(failed), _) => failed.number,
         (None, Fails::One(number) | Fails::From(number)) => number,
-        (None, Fails::Beyond(_)) => 0,
+        (None, _) => 0,
     };
     harm::Failed {
         number,
@@ -156,6 +215,8 @@ pub(in super::super) enum Said {
     Harmed(Harmed),
     /// All is done that was to be, or something was found behind which nothing is sure.
     Done,
+    /// The session is terminated, and where.
+    Terminated(Harmed),
     /// What its window has found, and looked at.
     Closed(serde_json::Value),
 }
@@ -168,7 +229,7 @@ mod tests {
     fn what_is_said_is_read_again() {
         let failed = failed(Fails::From(7), None, true);
         assert_eq!((failed.number, failed.goes_on), (7, true));
-        let harmed = Harmed::new(Harm::Wedged, &failed, None, "ERROR: no".to_owned());
+        let harmed = Harmed::new(Harm::Wedged, Fails::From(7), &failed, None, "ERROR: no".to_owned());
         let text = serde_json::to_vec(&Said::Harmed(harmed.clone())).unwrap();
         let Said::Harmed(read) = serde_json::from_slice(&text).unwrap() else { panic!("something else") };
         assert_eq!(read, harmed);

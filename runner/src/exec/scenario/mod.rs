@@ -33,7 +33,6 @@ const WAYS: &[(ScenarioKind, &dyn Way)] = &[
     (ScenarioKind::TxAbortLoop, &abort::Undone),
     (ScenarioKind::QueryPeak, &ladder::Ladder),
     (ScenarioKind::ColdWarmCold, &cold_warm_cold::StartedTwice),
-    (ScenarioKind::DsmLifecycleCheck, &server::ByServer),
 ];
 
 /// How a scenario is repeated: as its clauses say, which may take it out of the client's hands, or else as its kind is.

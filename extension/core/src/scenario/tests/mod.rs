@@ -55,10 +55,13 @@ fn scenarios_run_in_a_call_are_those_of_the_view() {
             "wrong_context_probe: allocations in contexts that live as long as the backend",
             "query_peak: peak memory that grows with the number of rows, which the workload has as :rows",
             "shmem_sentinel_probe: writes past the end of shared memory segments",
+            "dsm_lifecycle_check: dynamic shared memory that stays mapped, and that is there after the session has ended",
             "context_reset_storm: pointers kept across resets of the calling context",
             "use_after_reset: accesses to memory that was freed or never allocated",
+            "oom_simulation: failed allocations that crash, leak, corrupt or wedge the session",
             "cursor_leak: portals and plans that pile up",
             "invalidation_storm: pointers kept into the relation cache or a system cache",
+            "cancel_storm: what a cancelled workload leaves, and sessions that do not answer any more",
         ]
     );
 }
