@@ -36,7 +36,7 @@ SELECT extension, function::text, format('SELECT %s(%s)', function, arguments)
                   LEFT JOIN sweep.input i ON i.function = p.oid::regproc)
           FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
                JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
-         WHERE e.extname IN ('hstore', 'ltree', 'intarray', 'pg_trgm', 'citext', 'cube') AND p.prokind = 'f'
+         WHERE e.extname IN ('hstore', 'ltree', 'intarray', 'pg_trgm', 'citext', 'cube', 'rust_corpus') AND p.prokind = 'f'
        ) AS f (extension, function, signature, arguments)
  WHERE arguments !~ '#' AND function::text NOT LIKE '%\_recv';
 
@@ -87,6 +87,9 @@ BEGIN
 END
 $$;
 
+\if :{?only}
+DELETE FROM sweep.call WHERE extension <> :'only';
+\endif
 SELECT format('SELECT sweep.one(%L, %L, %L)', extension, what, sql) FROM sweep.call ORDER BY extension, what
 \gexec
 

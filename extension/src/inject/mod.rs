@@ -20,6 +20,10 @@ pub(crate) use plan::Plan;
 /// Numbers of allocations that are told of a count at most.
 const MOST_CHOSEN: usize = 1 << 16;
 
+/// ERRORs that come of it at most. The server has room for five that nobody has done with (`ERRORDATA_STACK_SIZE` in elog.c), and ends all
+/// processes by a PANIC where there are more; who allocates while it handles one, as pgrx does, would come to that.
+const MOST_RAISED: u64 = 4;
+
 /// What has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failed {
@@ -51,6 +55,8 @@ pub(crate) struct Failing {
     made: u64,
     /// How many have.
     failures: u64,
+    /// How many of them may have raised an ERROR.
+    raised: u64,
     first: Option<Failed>,
     /// Bytes that the targets hold.
     held: u64,
@@ -69,6 +75,7 @@ impl Failing {
             plan: Plan::Nothing,
             made: 0,
             failures: 0,
+            raised: 0,
             first: None,
             held: 0,
             by_site: Reserved::new(sites::MOST)?,
@@ -84,7 +91,7 @@ impl Failing {
             self.by_site.clear();
         }
         (self.plan, self.made, self.failures, self.first) = (plan, 0, 0, None);
-        (self.sites, self.chosen_so_far) = (0, 0);
+        (self.raised, self.sites, self.chosen_so_far) = (0, 0, 0);
     }
 
     /// Nothing fails any more. What has failed so far is kept.
@@ -139,7 +146,9 @@ impl Failing {
             return false;
         }
         self.made += 1;
+        let may_raise = room != Some(Room::Heap);
         let fails = match self.plan {
+            _ if may_raise && self.raised >= MOST_RAISED => false,
             Plan::Nothing => false,
             Plan::Count { first } => {
                 self.count(site, first);
@@ -168,6 +177,7 @@ impl Failing {
         };
         if fails {
             self.failures += 1;
+            self.raised += u64::from(may_raise);
             self.first.get_or_insert(Failed { number: self.made, size, site, stack });
         }
         fails
