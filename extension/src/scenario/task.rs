@@ -224,7 +224,7 @@ mod tests {
             iterations: 3,
             reset_every: 1,
             workload: "SELECT '\u{e4}\"'; ".repeat(100_000),
-            failing: Some(Part::Learn { first: 3 }),
+            failing: Some(Part::Learn { first: 3, cancels: false }),
         };
         let text = serde_json::to_vec(&task).unwrap();
         assert_eq!(read(&text), Some((task, ScenarioKind::UseAfterReset)));

@@ -132,7 +132,7 @@ fn ends() {
             None => (Harm::Crash, "the session has ended".to_owned()),
         };
         let place = findings.into_iter().find_map(|finding| finding.site);
-        say(&Said::Harmed(described(harm, fails, is_first_call, what).is_at(place)));
+        say(&Said::Harmed(described(harm, fails, is_first_call, what).or_at(place)));
     } else if let Some(outcome) = CLOSES.get().and_then(|closes| closes()) {
         say(&Said::Closed(outcome));
     }

@@ -143,7 +143,7 @@ impl Harmed {
     }
 
     /// Where it is, where nothing has said so yet.
-    pub(in super::super) fn is_at(self, place: Option<memcheck_core::Site>) -> Self {
+    pub(in super::super) fn or_at(self, place: Option<memcheck_core::Site>) -> Self {
         let place = || place.as_ref().map(Into::into);
         Harmed { site: self.site.clone().or_else(place), ..self }
     }
