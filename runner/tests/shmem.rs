@@ -322,3 +322,26 @@ fn canaries_are_there_again_after_a_crash() {
         session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
     }
 }
+
+/// Where there is no room for canaries, libraries have their segments all the same, and windows say that they are incomplete.
+#[test]
+fn segments_without_a_canary_are_counted() {
+    for cluster in clusters(&["shared_slots"]) {
+        let server = cluster.start(&["shared_slots"], &[]);
+        let mut session = Session::open(&server);
+        session.ask("CREATE EXTENSION shared_slots");
+        // The first call of each makes it.
+        let made = "SELECT count(*) FILTER (WHERE asked_again('made ' || i, 100)), count(*) FROM generate_series(1, 180) i";
+        session.gives(made, "0|180");
+        session.gives(made, "180|180");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT d19_bad(16)");
+        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        session.gives(
+            "SELECT guarded.value BETWEEN 128 AND 180, guarded.value + bare.value
+               FROM ext_memcheck.window_stats() AS guarded, ext_memcheck.window_stats() AS bare
+              WHERE guarded.name = 'segments_guarded' AND bare.name = 'segments_unguarded'",
+            "t|189",
+        );
+    }
+}
