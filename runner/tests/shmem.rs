@@ -331,7 +331,8 @@ fn segments_without_a_canary_are_counted() {
         let mut session = Session::open(&server);
         session.ask("CREATE EXTENSION shared_slots");
         // The first call of each makes it.
-        let made = "SELECT count(*) FILTER (WHERE asked_again('made ' || i, 100)), count(*) FROM generate_series(1, 180) i";
+        let made =
+            "SELECT count(*) FILTER (WHERE asked_again('made ' || i, 100)), count(*) FROM generate_series(1, 180) i";
         session.gives(made, "0|180");
         session.gives(made, "180|180");
         session.ask("SELECT ext_memcheck.begin()");
