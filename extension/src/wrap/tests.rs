@@ -48,7 +48,8 @@ fn the_manual_says_what_is_done() {
     }
 }
 
-/// What the functions in the lists refer to of the server, of which tests look at the addresses. It is nothing here, and nobody calls it.
+/// What the functions in the lists refer to of the server, of which tests look at the addresses. It is nothing here, and nobody calls it but
+/// what is a function.
 #[cfg(test)]
 mod of_the_server {
     #![allow(non_upper_case_globals)]
@@ -63,7 +64,14 @@ mod of_the_server {
 
     nothing! {
         CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkSpace
-        InterruptHoldoffCount InvalidateSystemCaches IsTransactionState PG_exception_stack ReThrowError TopMemoryContext
-        __real_CopyErrorData error_context_stack pfree pg_re_throw proc_exit_inprogress repalloc
+        InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState PG_exception_stack ProcDiePending
+        QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext __real_CopyErrorData error_context_stack
+        pfree pg_re_throw proc_exit_inprogress repalloc
+    }
+
+    /// Called by tests of areas, of which none is mapped.
+    #[unsafe(no_mangle)]
+    extern "C-unwind" fn dsm_find_mapping(_handle: u32) -> *mut std::ffi::c_void {
+        std::ptr::null_mut()
     }
 }
