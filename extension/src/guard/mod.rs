@@ -123,6 +123,12 @@ impl Guard {
         self.redzones.is_released_when_gone(chunk, origin(by), &mut self.accesses)
     }
 
+    /// The server has got a chunk that nobody guards.
+    #[inline(always)]
+    pub(crate) fn is_given_again(&mut self, chunk: usize) {
+        self.redzones.is_given_again(chunk);
+    }
+
     /// A chunk with redzones is handed to the allocator that it is not from, which is not told of it.
     pub(crate) fn is_mismatched(&mut self, chunk: usize, by: By) {
         self.redzones.is_mismatched(chunk, origin(by), &mut self.accesses);

@@ -60,8 +60,9 @@ pub(crate) struct Redzones {
     /// Whether chunks have to take what they take without a guard, and go when they go.
     keeps_sizes: bool,
     chunks: Chunks,
-    /// Those that went with their context, by a hash of their addresses.
+    /// Those that went with their context, by a hash of their addresses, and whether there are any.
     gone: Reserved<Chunk>,
+    has_gone: bool,
 }
 
 /// The place of a chunk among those that are gone.
@@ -191,6 +192,7 @@ impl Redzones {
             keeps_sizes: false,
             chunks: Chunks::new(BITS)?,
             gone: Reserved::new(1 << GONE_BITS)?,
+            has_gone: false,
         })
     }
 
@@ -208,6 +210,7 @@ impl Redzones {
     pub(super) fn clear(&mut self) {
         self.chunks.clear();
         self.gone.clear();
+        self.has_gone = false;
         self.keeps_sizes = false;
     }
 
@@ -350,12 +353,20 @@ impl Redzones {
         }
     }
 
+    /// The server has got a chunk of its own. It may give it back as it has got it, with what a chunk was filled with that was there before.
+    #[inline(always)]
+    pub(super) fn is_given_again(&mut self, address: usize) {
+        if self.has_gone {
+            let gone = self.gone.at(place(address));
+            if gone.address == address {
+                *gone = Chunk::default();
+            }
+        }
+    }
+
     /// A chunk goes without being looked at.
     fn forget(&mut self, address: usize) {
-        let gone = self.gone.at(place(address));
-        if gone.address == address {
-            *gone = Chunk::default();
-        }
+        self.is_given_again(address);
         if let Some(number) = self.chunks.find(address) {
             self.chunks.remove(number);
         }
@@ -451,6 +462,7 @@ impl Redzones {
                 chunk.inside().fill(WIPED);
                 if chunk.header != 0 && chunk.requested <= LARGEST_KEPT {
                     *self.gone.at(place(chunk.address)) = chunk;
+                    self.has_gone = true;
                 }
             }
             self.chunks.remove(number);

@@ -49,7 +49,9 @@ impl fmt::Display for Plan {
         match self {
             Plan::Numbered { number, goes_on: false } => write!(f, "{number}"),
             Plan::Numbered { number, goes_on: true } => write!(f, "{number}+"),
-            Plan::Nothing | Plan::Count { .. } | Plan::Limit { .. } | Plan::Points { .. } | Plan::Cancel { .. } => Ok(()),
+            Plan::Nothing | Plan::Count { .. } | Plan::Limit { .. } | Plan::Points { .. } | Plan::Cancel { .. } => {
+                Ok(())
+            }
         }
     }
 }

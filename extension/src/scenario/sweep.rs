@@ -154,7 +154,8 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
             let step = points.len().div_ceil(most).max(1);
             *points = points.iter().copied().step_by(step).collect();
         }
-        let times = std::iter::successors(Some(1), |time| Some(time * 2)).take_while(|&time| time <= usual.slowest.min(LATEST));
+        let times =
+            std::iter::successors(Some(1), |time| Some(time * 2)).take_while(|&time| time <= usual.slowest.min(LATEST));
         in_later.extend(times.map(Fails::After));
     }
     let parts_tried = match cancels {
@@ -290,7 +291,8 @@ impl Sweep {
                 expected: *expected,
             });
         }
-        let hangs = heard.harmed.iter().any(|(harm, _)| *harm == Harm::Hang) && matches!(heard.fails, Some(Fails::After(_)));
+        let hangs =
+            heard.harmed.iter().any(|(harm, _)| *harm == Harm::Hang) && matches!(heard.fails, Some(Fails::After(_)));
         self.hangs += heard.harmed.iter().filter(|(harm, _)| *harm == Harm::Hang).count();
         for (_, finding) in heard.harmed {
             self.add(finding);

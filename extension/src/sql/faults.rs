@@ -33,7 +33,7 @@ fn faults() -> TableIterator<
     called();
     let row = |report: &Report| {
         let (stack, charged) = report.stack();
-        let site = charged.map(|number| stack[number].clone());
+        let site = charged.map(|number| stack[number].clone()).or_else(|| report.owner());
         (
             timestamp(report.at),
             report.pid,

@@ -307,8 +307,17 @@ pub(super) fn checks_interrupts(from: Registers) {
 fn nobodys(context: MemoryContext, size: usize, make: impl FnOnce(usize) -> *mut c_void) -> *mut c_void {
     match in_wrapper().and_then(|chain| chain.guard.pages.cache(context.addr(), size)) {
         Some(chunk) => chunk,
-        None => make(size),
+        None => given_again(make(size)),
     }
+}
+
+/// Tells the guard of a chunk that the server has got on its own account.
+#[inline(always)]
+fn given_again(chunk: *mut c_void) -> *mut c_void {
+    if let Some(chain) = in_wrapper() {
+        chain.guard.is_given_again(chunk.addr());
+    }
+    chunk
 }
 
 /// Whether an allocation in a context goes to what the server keeps for itself, though a target's call has led to it. The
@@ -392,7 +401,7 @@ pub(super) fn reallocate(
     let (site, stack) = (origin.site(), origin.stack());
     if site == 0 {
         chain.guard.lets_go(chunk.addr());
-        return make(size);
+        return given_again(make(size));
     }
     let room = Room::Context(context.addr());
     let request = Request { room, size, alignment: MAXALIGN, site, stack, chunk: chunk.addr() };

@@ -160,6 +160,11 @@ CREATE FUNCTION aborted_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION aborted_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
 CREATE FUNCTION aborted_decoy() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
 
+-- by strlen, of what was made for an earlier message; 5, which a stock server may not know
+CREATE FUNCTION messaged_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION messaged_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION messaged_decoy() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;
+
 -- by strncmp, called by a callback of hash_search: the key that an earlier statement brought;
 -- whether it was found, which a stock server may not know
 CREATE FUNCTION keyed_bad(key text) RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -564,3 +564,18 @@ opened(FunctionCallInfo fcinfo, Twin twin)
 	PG_RETURN_INT32(columns);
 }
 SUBJECT(opened);
+
+/*
+ * What was made for one message of the client is read in the next one.  The
+ * decoy asks for it anew in each.
+ */
+SUBJECT_BODY
+messaged(FunctionCallInfo fcinfo, Twin twin)
+{
+	static char *kept[TWINS];
+
+	if (kept[twin] == NULL || twin == DECOY)
+		kept[twin] = MemoryContextStrdup(twin == OK ? TopMemoryContext : MessageContext, "hello");
+	PG_RETURN_INT32(strlen(kept[twin]));
+}
+SUBJECT(messaged);

@@ -288,7 +288,7 @@ impl Armed {
         let stays = held != Held::Nothing
             // Nobody would hear of it.
             || held::is_ending()
-            || found.place == 0
+            || !report.is_of_target()
             // It has given up by itself: a PANIC, or an assertion.
             || found.is_left_to_server && report.signal == libc::SIGABRT
             // Another thread waits for it.
@@ -528,6 +528,9 @@ impl Armed {
         (self.around.targets)(&mut |targets| {
             let module = |pc: usize| targets.module_at(pc).map(|number| &targets.modules[number]);
             report.touches(touched, module(touched.allocated), module(touched.released));
+            if found.place == 0 && touched.allocated != 0 {
+                report.charges_owner();
+            }
         });
     }
 

@@ -160,6 +160,8 @@ pub(crate) struct Report {
     culprit: u8,
     /// Whether that is one of a target.
     is_target: bool,
+    /// Whether it is none of them, but who has allocated the chunk.
+    is_owners: bool,
     /// Where it was an access to a chunk that is guarded.
     touched: Option<Touched>,
     allocated: Place,
@@ -188,6 +190,7 @@ impl Report {
             count: 0,
             culprit: 0,
             is_target: false,
+            is_owners: false,
             touched: None,
             allocated: Place::NOWHERE,
             released: Place::NOWHERE,
@@ -265,6 +268,11 @@ impl Report {
         (self.culprit, self.is_target) = (self.count.saturating_sub(1), is_target);
     }
 
+    /// None of the frames is a target's: the one that has allocated the chunk is charged with it.
+    pub(super) fn charges_owner(&mut self) {
+        (self.culprit, self.is_target, self.is_owners) = (u8::MAX, true, true);
+    }
+
     /// Whether a target is charged with it.
     pub(crate) fn is_of_target(&self) -> bool {
         self.is_target
@@ -306,9 +314,15 @@ impl Report {
 
     /// The library that is charged with it, and where in that.
     pub(super) fn culprit(&self) -> Option<(String, u64)> {
-        let place = self.frames.get(usize::from(self.culprit)).filter(|_| self.culprit < self.count)?;
+        let frame = self.frames.get(usize::from(self.culprit)).filter(|_| self.culprit < self.count);
+        let place = if self.is_owners { &self.allocated } else { frame? };
         let object = self.objects.get(usize::from(place.object))?;
         Some((object.name.to_text(), place.offset))
+    }
+
+    /// Where the chunk was allocated, where who has done so is charged with it.
+    pub(crate) fn owner(&self) -> Option<Frame> {
+        self.is_owners.then(|| self.frame(&modules::loaded(), &self.allocated))?
     }
 
     /// The frames, from the inside out, and which of them is charged with it. Functions have names where their libraries are

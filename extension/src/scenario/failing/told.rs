@@ -123,7 +123,16 @@ impl Harmed {
         what: String,
     ) -> Self {
         let &harm::Failed { number, goes_on, bytes, is_first_call } = failed;
-        Harmed { harm: harm.to_string(), fails, number, goes_on, bytes, is_first_call, site: site.map(Into::into), what }
+        Harmed {
+            harm: harm.to_string(),
+            fails,
+            number,
+            goes_on,
+            bytes,
+            is_first_call,
+            site: site.map(Into::into),
+            what,
+        }
     }
 
     /// The library of the place that has failed, and where in it that is.
