@@ -451,7 +451,8 @@ fn runs_in_workers(kind: ScenarioKind) -> bool {
 
 /// Whether nobody but the server can repeat it: it is about what is done between two executions, or within one.
 fn is_the_servers(kind: ScenarioKind) -> bool {
-    kind.takes(Clause::ResetEvery) || kind.call().is_some_and(|call| matches!(call.runs, Runs::InSessions | Runs::Failing))
+    kind.takes(Clause::ResetEvery)
+        || kind.call().is_some_and(|call| matches!(call.runs, Runs::InSessions | Runs::Failing))
 }
 
 /// Whether the server can repeat it. On a ladder the rows are the client's.
