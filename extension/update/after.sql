@@ -23,7 +23,7 @@ $$;
 DO $$
 DECLARE
     was regprocedure;
-    is_now CONSTANT regprocedure := 'ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text)';
+    is_now CONSTANT regprocedure := 'ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text, text[], bigint)';
     caller record;
 BEGIN
     FOREACH was IN ARRAY ARRAY[

@@ -77,10 +77,6 @@ fn who_cannot_be_asked(server: &Server) {
         (r#"{"stacks": 1}"#, "option \"stacks\" must be true or false"),
         (r#"{"scenario": "x"}"#, &format!("unknown scenario \"x\" HINT: {known}")),
         (
-            r#"{"scenario": "concurrent_backends"}"#,
-            &format!("scenario \"concurrent_backends\" is not yet supported HINT: {known}"),
-        ),
-        (
             r#"{"scenario": "query_peak"}"#,
             &format!("scenario \"query_peak\" cannot be run in another backend HINT: {known}"),
         ),

@@ -157,10 +157,13 @@ fn a_misspelt_clause_is_shown_where_it_is() {
 
 #[test]
 fn check_names_what_is_not_supported() {
-    let project = project(&[("specs/s.mcspec", "scenario concurrent_backends\n  workload { SELECT 1 }\n")]);
+    let project = project(&[(
+        "specs/s.mcspec",
+        "trace off\nscenario window\n  workload { SELECT 1 }\n  expect ctx_bloat at 'f'\n",
+    )]);
     let (code, _, stderr) = mcspec(project.path(), "check");
     assert_eq!(code, 2);
-    assert!(stderr.contains("scenario \"concurrent_backends\" is not yet supported"), "{stderr}");
+    assert!(stderr.contains("\"at\" needs allocations that are traced"), "{stderr}");
 }
 
 #[test]

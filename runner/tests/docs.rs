@@ -11,7 +11,6 @@ use std::process::Command;
 use mcspec::judge::GAPS;
 use mcspec::language::lint::{Surroundings, lint};
 use mcspec::language::{SourceFile, format, parse};
-use memcheck_core::ScenarioKind;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -53,19 +52,6 @@ fn every_clause_is_documented() {
     for word in words {
         let documented = [format!("`{word}`"), format!("`{word} "), format!("`{word}(")];
         assert!(documented.iter().any(|form| reference.contains(form)), "{word}");
-    }
-}
-
-#[test]
-fn what_cannot_be_run_is_named() {
-    let reference = reference();
-    let (_, section) = reference.split_once("## What cannot be run yet").unwrap();
-    // It leaves the kinds of scenario to the manual, which goes by what is built.
-    assert!(section.contains("`mcspec explain SCENARIO`"), "{section}");
-    for &kind in ScenarioKind::ALL {
-        let explain = Command::new(env!("CARGO_BIN_EXE_mcspec")).args(["explain", kind.as_str()]).output().unwrap();
-        let page = String::from_utf8(explain.stdout).unwrap();
-        assert_eq!(page.contains("\nThis version of mcspec cannot run it yet.\n"), !kind.is_built(), "{kind}");
     }
 }
 

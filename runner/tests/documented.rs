@@ -15,8 +15,8 @@ use mcspec::server::Server;
 
 /// The ring is small enough to overflow. The hooks of `buggy_pg_ext` lose memory with each statement.
 static SHARED: Shared = Shared::new(
-    &["buggy_pg_ext", "mem_corpus", "accesses", "lifecycle", "shared_slots", "failing", "cancelled"],
-    &["buggy_pg_ext", "shared_slots"],
+    &["buggy_pg_ext", "mem_corpus", "accesses", "lifecycle", "shared_slots", "failing", "cancelled", "company"],
+    &["buggy_pg_ext", "shared_slots", "company"],
     &["pg_ext_memcheck.ring_size = 16", "max_worker_processes = 24"],
 );
 
@@ -58,6 +58,7 @@ const LIFECYCLE: &str = "SET pg_ext_memcheck.targets = 'lifecycle'";
 const ACCESSES: &str = "SET pg_ext_memcheck.targets = 'accesses'";
 const LEAK: &str = "SELECT mem_corpus.d01_bad(100000)";
 const FAILING: &str = "SET pg_ext_memcheck.targets = 'failing'";
+const COMPANY: &str = "SET pg_ext_memcheck.targets = 'company'";
 const SLOTS: &str = "SET pg_ext_memcheck.targets = 'shared_slots'";
 const OPEN: (&str, &str) = ("SELECT ext_memcheck.begin()", STARTED);
 const CLOSE: (&str, &str) = ("SELECT count(*) >= 0 FROM ext_memcheck.end()", "t");
@@ -80,6 +81,7 @@ fn rows() -> Vec<Row> {
     rows.extend(options());
     rows.extend(scenarios());
     rows.extend(arguments());
+    rows.extend(company());
     rows.extend(parameters());
     rows.extend(log());
     rows.extend(others());
@@ -349,6 +351,14 @@ fn scenarios() -> Vec<Row> {
             ],
         ),
         scenario(
+            "scenario:concurrent_backends",
+            COMPANY,
+            [
+                ("'concurrent_backends', 20, 'SELECT company.kept_on_error_bad(0)'", "resource_leak"),
+                ("'concurrent_backends', 20, 'SELECT company.kept_on_error_ok(0)'", ""),
+            ],
+        ),
+        scenario(
             "scenario:use_after_reset",
             ACCESSES,
             [
@@ -357,6 +367,42 @@ fn scenarios() -> Vec<Row> {
             ],
         ),
     ]
+}
+
+/// A number that two workloads have drawn, with that seed.
+fn drawn(seed: u32) -> (String, String) {
+    let sql = format!(
+        "SELECT ext_memcheck.run_scenario('concurrent_backends', 1, workloads => ARRAY['INSERT INTO drawn VALUES ({seed}, ''a'', random())', 'INSERT INTO drawn VALUES ({seed}, ''b'', random())'], workers => 2, seed => {seed})"
+    );
+    (sql, DONE.to_owned())
+}
+
+/// What the workers of `concurrent_backends` are told.
+fn company() -> Vec<Row> {
+    let asked = |sql: &str, expected: &str| (sql.to_owned(), expected.to_owned());
+    let seeded = vec![
+        asked(COMPANY, ""),
+        asked("CREATE TABLE drawn (seed int, worker text, number float8)", ""),
+        drawn(1),
+        drawn(1),
+        drawn(2),
+        asked("SELECT count(*), count(DISTINCT (seed, worker, number)), count(DISTINCT number) FROM drawn", "6|4|4"),
+        asked("DROP TABLE drawn", ""),
+    ];
+    let dealt = row(
+        "run_scenario(workloads)",
+        &[
+            (COMPANY, ""),
+            ("CREATE TABLE dealt (what text, pid int)", ""),
+            (
+                "SELECT ext_memcheck.run_scenario('concurrent_backends', 2, workloads => ARRAY['INSERT INTO dealt VALUES (''a'', pg_backend_pid())', 'INSERT INTO dealt VALUES (''b'', pg_backend_pid())'], workers => 3)",
+                DONE,
+            ),
+            ("SELECT what, count(*), count(DISTINCT pid) FROM dealt GROUP BY what ORDER BY what", "a|4|2\nb|2|1"),
+            ("DROP TABLE dealt", ""),
+        ],
+    );
+    vec![dealt, Row { of: "run_scenario(seed)".to_owned(), asks: seeded }]
 }
 
 /// The arguments of scenarios that have them.
@@ -767,7 +813,7 @@ fn wrong(server: &Server, row: &Row) -> Option<String> {
 fn each_of_them_does_something() {
     SHARED.each(|server| {
         let mut session = Session::open(server);
-        for extension in ["mem_corpus", "accesses", "lifecycle", "shared_slots", "failing", "cancelled"] {
+        for extension in ["mem_corpus", "accesses", "lifecycle", "shared_slots", "failing", "cancelled", "company"] {
             session.ask(&format!("CREATE EXTENSION IF NOT EXISTS {extension}"));
         }
         let wrong: Vec<String> = rows().iter().filter_map(|row| wrong(server, row)).collect();

@@ -68,37 +68,6 @@ fn help_knows_the_way_to_what_explain_knows() {
 }
 
 #[test]
-fn explain_marks_what_check_refuses() {
-    let list = said("explain").1;
-    let marked: Vec<&str> = list
-        .lines()
-        .filter(|line| line.contains("(not yet supported"))
-        .map(|line| line[2..].split("  ").next().unwrap())
-        .collect();
-    let directory = tempfile::tempdir().unwrap();
-    let refused = |head: &str, rest: &str| {
-        let text = format!("{head}\n{rest}");
-        fs::write(directory.path().join("x.mcspec"), text).unwrap();
-        mcspec(&["check", "x.mcspec"], directory.path(), &[]).2.contains(" is not yet supported")
-    };
-    let (_, scenarios) = list.split_once("Scenarios:\n").unwrap();
-    for line in scenarios.lines().take_while(|line| !line.is_empty()) {
-        let kind = line.trim().split(' ').next().unwrap();
-        let is_refused = refused(&format!("scenario {kind}"), "  workload { SELECT 1 }\n");
-        assert_eq!(line.ends_with("(not yet supported)"), is_refused, "{kind}");
-        let page = said(&format!("explain {kind}")).1;
-        assert_eq!(page.contains("\nThis version of mcspec cannot run it yet.\n"), is_refused, "{kind}");
-    }
-    assert!(
-        !marked.contains(&"timeout")
-            && !marked.contains(&"crash")
-            && !marked.contains(&"buffer_overrun")
-            && !marked.contains(&"ctx_bloat"),
-        "{list}"
-    );
-}
-
-#[test]
 fn every_command_has_a_manual_page() {
     let directory = tempfile::tempdir().unwrap();
     let pages = directory.path().join("share/man/man1");

@@ -126,14 +126,11 @@ pub fn parse(
 fn runnable(kind: ScenarioKind, place: Place) -> Result<ScenarioKind, BadOption> {
     // Another backend does not know at how many rows it is.
     let can = |kind: ScenarioKind| place == Place::Here || kind.per() != Per::Row;
-    let refusal = if !kind.is_built() {
-        "is not yet supported"
-    } else if !can(kind) {
-        "cannot be run in another backend"
-    } else {
+    if can(kind) {
         return Ok(kind);
-    };
-    Err(BadOption { hint: Some(scenarios_are(can)), ..bad(format!("scenario \"{kind}\" {refusal}")) })
+    }
+    let message = format!("scenario \"{kind}\" cannot be run in another backend");
+    Err(BadOption { hint: Some(scenarios_are(can)), ..bad(message) })
 }
 
 /// A scenario by its name.
@@ -155,10 +152,10 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!("{} and {last}", others.join(", "))
 }
 
-/// The hint that names those of the scenarios that can be run which are selected.
+/// The hint that names those of the scenarios which are selected.
 pub fn scenarios_are(selected: impl Fn(ScenarioKind) -> bool) -> String {
-    let built = ScenarioKind::built().filter(|&kind| selected(kind));
-    format!("Scenarios are {}.", list(built.map(ScenarioKind::as_str)))
+    let kinds = ScenarioKind::ALL.iter().filter(|&&kind| selected(kind));
+    format!("Scenarios are {}.", list(kinds.map(|kind| kind.as_str())))
 }
 
 fn patterns(key: &str, value: &Value) -> Result<Vec<Like>, BadOption> {
@@ -311,22 +308,16 @@ mod tests {
         for &kind in ScenarioKind::ALL {
             for place in [Place::Here, Place::Elsewhere] {
                 let found = parsed("", json!({"scenario": kind.as_str()}), place);
-                let is_ladder = kind == ScenarioKind::QueryPeak;
-                let refusal = match place {
-                    _ if !kind.is_built() => "is not yet supported",
-                    Place::Elsewhere if is_ladder => "cannot be run in another backend",
-                    _ => {
-                        assert_eq!(found.unwrap().terms.scenario, kind);
-                        continue;
-                    }
-                };
+                if place == Place::Here || kind != ScenarioKind::QueryPeak {
+                    assert_eq!(found.unwrap().terms.scenario, kind);
+                    continue;
+                }
                 let Err(text) = found else { panic!("{kind} {place:?}") };
                 let (message, hint) = text.split_once(" HINT: Scenarios are ").unwrap();
-                assert_eq!(message, format!("scenario \"{kind}\" {refusal}"));
+                assert_eq!(message, format!("scenario \"{kind}\" cannot be run in another backend"));
                 // Those that can be run there, and no others.
                 for &other in ScenarioKind::ALL {
-                    let can = other.is_built() && (place == Place::Here || other != ScenarioKind::QueryPeak);
-                    assert_eq!(hint.contains(&format!("\"{other}\"")), can, "{hint}");
+                    assert_eq!(hint.contains(&format!("\"{other}\"")), other != ScenarioKind::QueryPeak, "{hint}");
                 }
                 assert!(hint.starts_with("\"window\", \"growth_benchmark\", "), "{hint}");
             }

@@ -12,6 +12,7 @@ pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod catcache;
 pub(crate) mod client;
+pub(crate) mod company;
 pub(crate) mod copied;
 pub(crate) mod dsa;
 pub(crate) mod dsm;

@@ -96,6 +96,12 @@ pub(crate) fn busy(pid: i32) -> Option<Busy> {
     matches!(status.get(name_ends + 2), Some(b'T' | b't')).then_some(Busy::Stopped)
 }
 
+/// What a process waits for, as `pgstat_get_wait_event` (wait_event.c) understands it; 0 where it works.
+pub(crate) fn wait_event(pid: i32) -> Option<u32> {
+    // SAFETY: a word in shared memory that its process writes.
+    proc_of(pid).map(|process| unsafe { (&raw const process.wait_event_info).read_volatile() })
+}
+
 /// The role that a process works for; none where that is none, as of the server's own.
 pub(crate) fn role_of(pid: i32) -> Option<pg_sys::Oid> {
     proc_of(pid).map(|process| process.roleId).filter(|&role| role != pg_sys::InvalidOid)

@@ -169,6 +169,20 @@ unsafe extern "C-unwind" {
         argument: *mut c_void,
     );
     pub(crate) fn GetLWLockIdentifier(class: u32, event: u16) -> *const c_char;
+    pub(crate) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub(crate) fn LWLockConditionalAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub(crate) fn LWLockRelease(lock: *mut pg_sys::LWLock);
+    pub(crate) fn LWLockReleaseAll();
+
+    // shmem.c
+    pub(crate) fn ShmemAddrIsValid(address: *const c_void) -> bool;
+
+    // s_lock.c
+    pub(crate) fn s_lock(lock: *mut u8, file: *const c_char, line: c_int, function: *const c_char) -> c_int;
+
+    // wait_event.c
+    pub(crate) fn pgstat_get_wait_event_type(event: u32) -> *const c_char;
+    pub(crate) fn pgstat_get_wait_event(event: u32) -> *const c_char;
 
     // postgres.c, from 18 on stack_depth.c
     pub(crate) fn set_stack_base() -> *mut c_char;

@@ -29,6 +29,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
         failing: None,
+        seat: None,
     };
     let mut sessions: Vec<Ended> = Vec::new();
     while sessions.len() < SESSIONS && !sessions.iter().any(Ended::has_failed) {

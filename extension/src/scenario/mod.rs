@@ -5,6 +5,7 @@
 //!
 //! What may end the process that does it is done in background workers ([`worker`]).
 
+mod company;
 mod failing;
 mod lifecycle;
 mod sweep;
@@ -35,6 +36,10 @@ pub(crate) struct Scenario {
     pub(crate) iterations: u64,
     /// SQL, any number of statements.
     pub(crate) workload: String,
+    /// Several of them, dealt to workers that run together; where there are none, all run the one.
+    pub(crate) workloads: Vec<String>,
+    /// What chance begins with, where something is left to it.
+    pub(crate) seed: u64,
     /// How many workers run it at the same time, where it runs in workers.
     pub(crate) workers: u32,
     /// How much the targets may hold together (bytes), where something is to fail by that.
@@ -77,10 +82,11 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
             by_way(ways)
         }
         Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
-        Runs::InWorkers | Runs::InSessions | Runs::Failing => {
+        Runs::InWorkers | Runs::InSessions | Runs::Failing | Runs::Together => {
             let in_workers = match scenario.call.runs {
                 Runs::InSessions => lifecycle::run,
                 Runs::Failing => sweep::run,
+                Runs::Together => company::run,
                 _ => worker::run,
             };
             let found = in_workers(scenario, &rules)?;

@@ -209,6 +209,7 @@ fn start(scenario: &Scenario, part: &Part) -> Result<Worker, NotRun> {
         iterations: scenario.iterations,
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
+        seat: None,
         failing: Some(part.clone()),
     };
     Ok(Worker::start(&serde_json::to_vec(&task).unwrap_or_default())?)

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::failing::{self, Part};
 use crate::pg::client::{self, Times};
 use crate::pg::errors::{Raised, is_leaving};
-use crate::pg::{ServerThread, background, parameters, transactions};
+use crate::pg::{ServerThread, background, company, parameters, transactions};
 use crate::session::{self, Closed, Figures};
 use crate::wrap::storm;
 
@@ -30,6 +30,18 @@ pub(super) struct Task {
     /// What is to be done where allocations fail.
     #[serde(default)]
     pub(super) failing: Option<Part>,
+    /// Its place among those that it runs together with, where it does.
+    pub(super) seat: Option<Seat>,
+}
+
+/// A worker's place in a company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seat {
+    /// By what the company is found.
+    pub(super) segment: u32,
+    pub(super) number: u32,
+    /// What chance begins with.
+    pub(super) seed: u64,
 }
 
 /// What a worker says.
@@ -126,29 +138,102 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
             client::abandon();
             say();
         }
+        company::leave();
     });
+    if let Some(seat) = task.seat
+        && !company::join(seat.segment, seat.number as usize)
+    {
+        say();
+        return Ok(());
+    }
+    let mut chance = task.seat.map(|seat| Chance::new(seat.seed, seat.number));
     let times = if kind == ScenarioKind::ContextResetStorm { Times::Twice } else { Times::Once };
     let statements: &'static [CString] = client::statements(workload)?.leak();
     let in_storm = times == Times::Twice;
+    if let Some(chance) = &mut chance {
+        client::execute(Box::leak(Box::new(chance.of_workload())), Times::Once)?;
+        client::message_ends();
+        client::leave_transaction();
+    }
     // Accesses are seen as they happen.
     let marked = if kind.description().needs_pages { Vec::new() } else { growth::marks(task.iterations) };
     for iteration in 1..=task.iterations {
+        if !company::begins(iteration) {
+            break;
+        }
+        let began = company::clock();
         for statement in statements {
             client::execute(statement, times)?;
             if !in_storm {
                 client::message_ends();
             }
+            look_for_locks();
         }
         client::leave_transaction();
+        company::ends(iteration);
+        let took = company::clock() - began;
         if marked.binary_search(&iteration).is_ok() {
             session::with(|session| session.mark_between(iteration));
         }
         if in_storm && iteration % task.reset_every == 0 {
             client::message_ends();
         }
+        if let Some(chance) = &mut chance {
+            chance.pause(iteration, took);
+        }
     }
     say();
     Ok(())
+}
+
+/// Numbers that look like chance, and are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn new(seed: u64, number: u32) -> Self {
+        Chance(seed ^ u64::from(number).wrapping_mul(0xd1b5_4a32_d192_ed03))
+    }
+
+    /// splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// Has `random()` of the workload begin with it as well.
+    fn of_workload(&mut self) -> CString {
+        let part = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        CString::new(format!("SELECT pg_catalog.setseed({part})")).unwrap_or_default()
+    }
+
+    /// Between two iterations, of which the last took so long (nanoseconds): waits for the others, so that the next ones begin side by
+    /// side, and then for a part of an iteration, so that each time other parts of them meet.
+    fn pause(&mut self, iteration: u64, took: u64) {
+        const MICROSECOND: u64 = 1000;
+        const MILLISECOND: u64 = 1000 * MICROSECOND;
+        company::meet(iteration, (2 * took).clamp(MILLISECOND, 20 * MILLISECOND));
+        company::pause(self.next() % took.clamp(20 * MICROSECOND, MILLISECOND));
+    }
+}
+
+/// A statement is done: notes LWLocks that it has kept, and gives them back, as the server does at the end of one that fails.
+fn look_for_locks() {
+    if !company::is_member() || !company::holds_locks() {
+        return;
+    }
+    let locks = company::own_locks();
+    session::with(|session| {
+        for lock in &locks {
+            session.kept_lock(&lock.name, lock.place.clone());
+        }
+        if locks.is_empty() {
+            session.kept_lock("", None);
+        }
+    });
+    company::give_back_locks();
 }
 
 fn read(text: &[u8]) -> Option<(Task, ScenarioKind)> {
@@ -223,6 +308,7 @@ mod tests {
             scenario: "use_after_reset".to_owned(),
             iterations: 3,
             reset_every: 1,
+            seat: Some(Seat { segment: 4_000_000_000, number: 7, seed: u64::MAX }),
             workload: "SELECT '\u{e4}\"'; ".repeat(100_000),
             failing: Some(Part::Learn { first: 3, cancels: false }),
         };

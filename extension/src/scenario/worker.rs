@@ -9,6 +9,7 @@ use memcheck_core::{Finding, room};
 use super::Scenario;
 use super::task::{Outcome, Task};
 use crate::pg::background::{self, Refused, Told, Worker};
+use crate::pg::company::Parting;
 use crate::pg::errors::Raised;
 use crate::pg::process;
 use crate::pg::spi::Failure;
@@ -54,6 +55,12 @@ pub(super) struct Ended {
 }
 
 impl Ended {
+    /// It was told to end, and why is known.
+    pub(super) fn was_told_to(&mut self) {
+        self.raised = None;
+        self.outcome.get_or_insert_default();
+    }
+
     /// Whether it has ended by an ERROR of the workload, or without a word.
     pub(super) fn has_failed(&self) -> bool {
         self.raised.is_some() || self.outcome.is_none()
@@ -61,7 +68,7 @@ impl Ended {
 }
 
 /// A worker, and what has come of it so far.
-struct Running {
+pub(super) struct Running {
     worker: Option<Worker>,
     so_far: Ended,
 }
@@ -86,6 +93,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
         reset_every: scenario.reset_every,
         workload: scenario.workload.clone(),
         failing: None,
+        seat: None,
     };
     let mut tasks = Vec::new();
     for _ in 0..scenario.workers {
@@ -96,20 +104,38 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
 
 /// Has workers do these tasks, all at the same time, and waits until they are gone.
 pub(super) fn work(tasks: &[Task]) -> Result<Vec<Ended>, NotRun> {
-    let mut all = Vec::new();
+    work_together(tasks, SILENCE, None, |_| {})
+}
+
+/// Workers, and what ends those of them that wait for each other, which is dropped first.
+struct Team {
+    _parting: Option<Parting>,
+    all: Vec<Running>,
+}
+
+/// The same. `look` is shown them again and again, after so long at the latest.
+pub(super) fn work_together(
+    tasks: &[Task],
+    silence: Duration,
+    parting: Option<Parting>,
+    mut look: impl FnMut(&[Running]),
+) -> Result<Vec<Ended>, NotRun> {
+    let mut team = Team { _parting: parting, all: Vec::new() };
+    let all = &mut team.all;
     for task in tasks {
         let text = serde_json::to_vec(task).unwrap_or_default();
         let worker = Worker::start(&text)?;
-        room::push(&mut all, Running { worker: Some(worker), so_far: Ended::default() });
+        room::push(all, Running { worker: Some(worker), so_far: Ended::default() });
     }
     while all.iter().any(|running| running.worker.is_some()) {
         // Each of them is listened to.
         let heard = all.iter_mut().map(Running::listen).filter(|&has_spoken| has_spoken).count();
-        if heard == 0 && !process::wait(SILENCE) && all.iter().any(Running::waits_for_us) {
+        if heard == 0 && !process::wait(silence) && all.iter().any(Running::waits_for_us) {
             return Err(NotRun::InTheWay);
         }
+        look(all);
     }
-    Ok(all.into_iter().map(|running| running.so_far).collect())
+    Ok(std::mem::take(all).into_iter().map(|running| running.so_far).collect())
 }
 
 /// What workers have found together. What two of them tell of the same is told once.
@@ -130,7 +156,11 @@ pub(super) fn gathered(all: Vec<Ended>, rules: &Rules) -> Found {
             (None, None) => _ = failure.get_or_insert(NotRun::Silent),
             (None, Some(_)) => {}
         }
-        for finding in found.into_iter().flatten().filter(|finding| !rules.without.contains(&finding.check)) {
+        let is_reported = |finding: &Finding| {
+            let is_allowed = finding.check.is_in_context() && rules.filter.allows(&finding.path);
+            !rules.without.contains(&finding.check) && !is_allowed
+        };
+        for finding in found.into_iter().flatten().filter(is_reported) {
             if !findings.iter().any(|known| known.is_about_the_same(&finding) && known.site == finding.site) {
                 room::push(&mut findings, finding);
             }
@@ -140,6 +170,11 @@ pub(super) fn gathered(all: Vec<Ended>, rules: &Rules) -> Found {
 }
 
 impl Running {
+    /// Whether it has come to an end before its work has.
+    pub(super) fn has_failed(&self) -> bool {
+        self.so_far.raised.is_some() || self.worker.is_none() && self.so_far.has_failed()
+    }
+
     /// Takes what has come. Whether anything has.
     fn listen(&mut self) -> bool {
         let Some(worker) = &self.worker else { return false };

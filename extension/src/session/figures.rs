@@ -61,6 +61,8 @@ figures! {
     not_recorded,
     /// How often there was no memory for something that was found, or to look for it.
     out_of_memory,
+    /// Iterations of workers that ran at the same time as one of another worker.
+    overlapping,
     /// Segments of shared memory that libraries have made, each with a canary behind it.
     segments_guarded,
     /// Those for which there was no room for one.
@@ -78,7 +80,7 @@ figures! {
 }
 
 /// What counts for a window wherever it has come to pass: what was guarded, and what was missed.
-const EVERYWHERE: [&str; 11] = [
+const EVERYWHERE: [&str; 12] = [
     "cancelled",
     "failed",
     "fallbacks",
@@ -88,6 +90,7 @@ const EVERYWHERE: [&str; 11] = [
     "not_failed",
     "not_recorded",
     "out_of_memory",
+    "overlapping",
     "workers_not_heard",
     "workers_not_traced",
 ];

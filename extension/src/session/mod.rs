@@ -23,8 +23,8 @@ mod workers;
 
 use std::cell::{Cell, RefCell};
 
-use memcheck_core::census::{Census, Moment};
-use memcheck_core::{CheckKind, ContextPath, Event, Finding, room};
+use memcheck_core::census::{Census, Moment, SiteId};
+use memcheck_core::{CheckKind, ContextPath, Event, Finding, Frame, Site, room};
 
 use crate::contexts::Walker;
 use crate::pg::ServerThread;
@@ -147,6 +147,23 @@ impl Session {
                 library: guc::only_target().unwrap_or_default(),
                 site: None,
                 detail: format!("{resource} not given back: {message:.LONGEST$}"),
+            })
+        });
+    }
+
+    /// A statement has ended with an LWLock that it has taken there.
+    pub(crate) fn kept_lock(&mut self, name: &str, frame: Option<Frame>) {
+        let name = if name.is_empty() { "LWLock".to_owned() } else { format!("LWLock \"{name}\"") };
+        let library =
+            frame.as_ref().map_or_else(|| guc::only_target().unwrap_or_default(), |frame| frame.library.clone());
+        let place = frame.as_ref().map_or(String::new(), |frame| format!(", taken in {}", frame.place()));
+        self.events.count(Key::Resource(name.clone()), 1, || {
+            Some(Event {
+                check: CheckKind::ResourceLeak,
+                subject: ContextPath::new([name.clone()]),
+                library,
+                site: frame.map(|frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame }),
+                detail: format!("{name}{place}, still held when the statement has ended"),
             })
         });
     }

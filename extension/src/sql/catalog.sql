@@ -4,7 +4,7 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 REVOKE ALL ON FUNCTION
     ext_memcheck."begin"(text, jsonb), ext_memcheck.mark(bigint), ext_memcheck."end"(), ext_memcheck.findings(),
     ext_memcheck.window_stats(), ext_memcheck.window_targets(),
-    ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text), ext_memcheck.scenario_descriptions(),
+    ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text, text[], bigint), ext_memcheck.scenario_descriptions(),
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION ext_memcheck."end"()
 COMMENT ON FUNCTION ext_memcheck.findings() IS 'what the last check window that was closed has found';
 COMMENT ON FUNCTION ext_memcheck.window_stats() IS 'figures of the last check window that was closed';
 COMMENT ON FUNCTION ext_memcheck.window_targets() IS 'libraries that the last check window looked at';
-COMMENT ON FUNCTION ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text)
+COMMENT ON FUNCTION ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text, text[], bigint)
     IS 'repeats a workload in this call and looks for what it leaves behind';
 COMMENT ON FUNCTION ext_memcheck.scenario_descriptions() IS 'rows of the view scenarios';
 COMMENT ON FUNCTION ext_memcheck.flush_violations()

@@ -13,8 +13,9 @@ const NOT_GIVEN: i32 = -1;
 
 /// Runs a workload through a scenario inside this call, and so inside one transaction.
 ///
-/// `target` is the documented short form of the workload `SELECT target()`. `workers` and `reset_frequency` belong to some
-/// scenarios only.
+/// `target` is the documented short form of the workload `SELECT target()`. `workers`, `reset_frequency`, `workloads` and `seed` belong to
+/// some scenarios only.
+#[expect(clippy::too_many_arguments, reason = "each is an argument of the SQL function")]
 #[pg_extern]
 fn run_scenario(
     scenario_name: &str,
@@ -24,15 +25,23 @@ fn run_scenario(
     workers: default!(i32, "-1"),
     reset_frequency: default!(i32, "-1"),
     memory_limit: default!(&str, "''"),
+    workloads: default!(Vec<String>, "'{}'"),
+    seed: default!(i64, "1"),
 ) -> &'static str {
     require_preload();
     look_up_role();
     let workload = if target.is_empty() { workload.to_owned() } else { format!("SELECT {target}()") };
+    let shown = if workloads.is_empty() { workload.clone() } else { workloads.join("; ") };
     info!("Running memory check scenario: {scenario_name}");
     info!("Iterations: {iterations}");
-    info!("Workload: {workload}");
+    info!("Workload: {shown}");
     let done = match scenario(scenario_name, iterations, workload, workers, reset_frequency, memory_limit) {
-        Ok(scenario) => run(&scenario),
+        Ok(scenario) if !workloads.is_empty() && !scenario.kind.takes(Clause::Workloads) => {
+            let hint = format!("It is an argument of {}.", names(Clause::Workloads));
+            let message = format!("scenario {scenario_name} has no workloads");
+            raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, Some(&hint))
+        }
+        Ok(scenario) => run(&Scenario { workloads, seed: seed as u64, ..scenario }),
         Err((message, hint)) => raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, hint.as_deref()),
     };
     match done {
@@ -42,9 +51,14 @@ fn run_scenario(
     "Scenario executed and analyzed. Run 'SELECT * FROM ext_memcheck.end()' to retrieve logged violations."
 }
 
+/// The scenarios in which a clause means something.
+fn names(clause: Clause) -> String {
+    ScenarioKind::with(clause).map(ScenarioKind::as_str).collect::<Vec<_>>().join(", ")
+}
+
 /// Runs a scenario, traced where it cannot do without.
 fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
-    if matches!(scenario.call.runs, Runs::InWorkers | Runs::InSessions | Runs::Failing) {
+    if scenario.call.runs.is_in_workers() {
         fit::require_portal();
         if guc::traced_in_windows().is_none() {
             refuse_untraced(scenario.kind);
@@ -118,8 +132,7 @@ fn scenario(
         if given != NOT_GIVEN {
             positive(argument, given)?;
             if !kind.takes(clause) {
-                let who: Vec<&str> = ScenarioKind::with(clause).map(ScenarioKind::as_str).collect();
-                let hint = format!("It is an argument of {}.", who.join(", "));
+                let hint = format!("It is an argument of {}.", names(clause));
                 return Err((format!("scenario {name} has no {argument}"), Some(hint)));
             }
         }
@@ -143,9 +156,14 @@ fn scenario(
         let hint = "Put \":rows\" where the workload says how many rows there are.";
         return Err(("the workload is the same at every number of rows".to_owned(), Some(hint.to_owned())));
     }
-    let given = |number: i32| u64::try_from(number).unwrap_or(1);
-    let workers = u32::try_from(given(workers)).unwrap_or(u32::MAX);
-    Ok(Scenario { kind, call, iterations, workload, workers, limit, reset_every: given(reset_frequency) })
+    /// One alone is in nobody's company.
+    const COMPANY: u64 = 4;
+    let given = |number: i32, default: u64| u64::try_from(number).unwrap_or(default);
+    let default = if call.runs == Runs::Together { COMPANY } else { 1 };
+    let workers = u32::try_from(given(workers, default)).unwrap_or(u32::MAX);
+    let reset_every = given(reset_frequency, 1);
+    let workloads = Vec::new();
+    Ok(Scenario { kind, call, iterations, workload, workloads, seed: 0, workers, limit, reset_every })
 }
 
 /// The rows of the view `scenarios`.

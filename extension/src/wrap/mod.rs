@@ -19,6 +19,7 @@ mod guarded;
 mod heap;
 mod hooked;
 mod interrupts;
+mod locks;
 mod maps;
 mod methods;
 mod shared;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{areas, created, dsm, ends, given_back, heap, interrupts, maps, methods, shared, switch};
+use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, methods, shared, switch};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 11] = [
+const FAMILIES: [(&str, &[&str]); 12] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("giving back", given_back::NAMES),
@@ -19,6 +19,7 @@ const FAMILIES: [(&str, &[&str]); 11] = [
     ("interrupts", interrupts::NAMES),
     ("segments", shared::NAMES),
     ("ends", ends::NAMES),
+    ("locks", locks::NAMES),
     ("libraries", switch::NAMES),
 ];
 

@@ -21,9 +21,6 @@ pub(super) struct Arguments {
     words: Vec<String>,
 }
 
-/// What is said of what is in the language and not in this version.
-const NOT_BUILT: &str = "not yet supported";
-
 /// Runs the subcommand.
 pub(super) fn explain(arguments: &Arguments, commands: &clap::Command) -> Result<Exit, Complaint> {
     let text = match arguments.words.join(" ") {
@@ -57,11 +54,6 @@ fn text(topic: Topic) -> String {
         let checks: Vec<&str> = kind.checks().iter().map(|check| check.as_str()).collect();
         text += &format!("\nIt finds {}: {}.\n", kind.description().catches, checks.join(", "));
     }
-    match topic {
-        _ if topic.is_built() => {}
-        Topic::Check(_) => text += &format!("\nThe scenarios that find it are {NOT_BUILT}.\n"),
-        Topic::Scenario(_) | Topic::Lint(_) => text += "\nThis version of mcspec cannot run it yet.\n",
-    }
     text
 }
 
@@ -75,8 +67,7 @@ fn list() -> String {
             Topic::Lint(_) => "Warnings of \"mcspec check\"",
         };
         let title = topic.title();
-        let mark = if topic.is_built() { String::new() } else { format!(" ({NOT_BUILT})") };
-        *lists.entry(list).or_default() += &format!("  {:20}  {title}{mark}\n", topic.word());
+        *lists.entry(list).or_default() += &format!("  {:20}  {title}\n", topic.word());
     }
     lists.into_iter().map(|(name, list)| format!("{name}:\n{list}")).collect::<Vec<_>>().join("\n")
 }

@@ -139,7 +139,9 @@ pub(super) fn abandon(session: &mut Session) -> Result<(), Failure> {
 pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iterations: u64) -> Result<(), Failure> {
     let sql = "SELECT ext_memcheck.run_scenario($1::pg_catalog.text, $2::pg_catalog.text::pg_catalog.int4, \
                $3::pg_catalog.text, ''::pg_catalog.text, $4::pg_catalog.text::pg_catalog.int4, \
-               $5::pg_catalog.text::pg_catalog.int4, $6::pg_catalog.text)";
+               $5::pg_catalog.text::pg_catalog.int4, $6::pg_catalog.text, \
+               ARRAY(SELECT pg_catalog.jsonb_array_elements_text($7::pg_catalog.text::pg_catalog.jsonb)), \
+               $8::pg_catalog.text::pg_catalog.int8)";
     let given = |clause, number: u64| match scenario.kind.takes(clause) {
         true => number.to_string(),
         false => "-1".to_owned(),
@@ -149,7 +151,9 @@ pub(super) fn run_scenario(session: &mut Session, scenario: &Scenario, iteration
     let limit = scenario.limit.map_or(String::new(), |limit| format!("{limit}B"));
     let iterations = iterations.to_string();
     let workload = scenario.workload.joined();
-    let parameters = [scenario.kind.as_str(), &iterations, &workload, &workers, &reset_every, &limit];
+    let dealt = json!(scenario.dealt.iter().map(plan::Sql::joined).collect::<Vec<_>>()).to_string();
+    let seed = (scenario.seed as i64).to_string();
+    let parameters = [scenario.kind.as_str(), &iterations, &workload, &workers, &reset_every, &limit, &dealt, &seed];
     let done = session.query(sql, &parameters, &Step::Engine("run_scenario"), Some(&scenario.place));
     done.map(drop).map_err(|failure| match failure.cause {
         Cause::Sql(mut error) if error.code == INSUFFICIENT_PRIVILEGE && !session.is_superuser() => {

@@ -115,7 +115,10 @@ fn output_plugin(sql: &str) -> Option<&str> {
 
 /// What the spec runs besides its setup, whose slots are there.
 fn texts(case: &Case) -> Vec<String> {
-    let of_scenarios = case.scenarios.iter().flat_map(|scenario| scenario.setup.iter().chain([&scenario.workload]));
+    let of_scenarios = case
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.setup.iter().chain([&scenario.workload]).chain(&scenario.dealt));
     let statements = of_scenarios.flat_map(|sql| &sql.statements);
     let sessions = &case.sessions;
     let setups = sessions.sessions.iter().flat_map(|session| &session.setup).chain(&sessions.setup);

@@ -42,16 +42,6 @@ impl Topic {
         }
     }
 
-    /// Whether this version has it: runs the scenario, or one that finds the violation.
-    pub fn is_built(self) -> bool {
-        match self {
-            Topic::Check(check) if check.is_access() || check == CheckKind::Crash => true,
-            Topic::Check(check) => ScenarioKind::built().any(|kind| kind.checks().contains(&check)),
-            Topic::Scenario(kind) => kind.is_built(),
-            Topic::Lint(_) => true,
-        }
-    }
-
     /// What it means, in a few words.
     pub fn title(self) -> &'static str {
         self.text().lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, title)| title)

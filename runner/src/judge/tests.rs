@@ -448,9 +448,12 @@ fn an_xfail_has_to_fail() {
 fn some_cases_are_not_run() {
     let verdict = without_running(&case(&format!("requires pg >= 99\n{SPEC}"))).unwrap();
     assert_eq!(verdict.status, Status::Skipped("requires pg >= 99".into()));
-    let verdict = without_running(&case("scenario concurrent_backends\n  workload { SELECT :seed }\n")).unwrap();
+    let verdict = without_running(&case(
+        "trace off\nscenario window\n  workload { SELECT :seed }\n  expect ctx_bloat from 'x'\n",
+    ))
+    .unwrap();
     assert_eq!(verdict.status, Status::Unsupported);
-    assert_eq!(faults(&verdict), ["unsupported scenario \"concurrent_backends\" is not yet supported"]);
+    assert_eq!(faults(&verdict), ["unsupported \"from\" needs allocations that are traced"]);
     assert!(without_running(&case(SPEC)).is_none());
 }
 

@@ -330,7 +330,8 @@ impl Planner<'_> {
             phases,
             trace: trace(&self.loaded.spec, Some(scenario)),
             guarding: self.guarding(Some(scenario)),
-            workers: scenario.workers.as_ref().map_or(1, |workers| workers.value),
+            workers: scenario.workers.as_ref().map_or(default_workers(kind), |workers| workers.value),
+            seed: self.variables.get("seed").and_then(|seed| seed.parse().ok()).unwrap_or(1),
             limit: scenario.limit.as_ref().map(|limit| limit.value),
             reset_every: scenario.reset_every.as_ref().map_or(1, |every| every.value),
             probes: self.probes(&scenario.probes),
@@ -339,6 +340,7 @@ impl Planner<'_> {
             allowances: self.allowances(&scenario.allowances),
             settings: self.settings(&self.loaded.source, &scenario.settings),
             workload: self.workload(scenario),
+            dealt: self.dealt(scenario),
             worker: scenario.worker.as_ref().map(|(name, time)| Worker {
                 name: name.value.clone(),
                 time: *time,
@@ -363,8 +365,20 @@ impl Planner<'_> {
     }
 
     fn workload(&mut self, scenario: &ast::Scenario) -> Sql {
-        // None, or several, only for kinds that are not supported.
+        // Of none, a process works by itself; several are dealt.
         let [workload] = scenario.workloads.as_slice() else { return Sql::default() };
+        self.one_workload(scenario, workload)
+    }
+
+    /// Several workloads, for workers that run together.
+    fn dealt(&mut self, scenario: &ast::Scenario) -> Vec<Sql> {
+        match scenario.workloads.as_slice() {
+            [] | [_] => Vec::new(),
+            several => several.iter().map(|workload| self.one_workload(scenario, workload)).collect(),
+        }
+    }
+
+    fn one_workload(&mut self, scenario: &ast::Scenario, workload: &ast::Workload) -> Sql {
         let varying = if scenario.kind.value.takes(Clause::Rows) { Varying::Ladder } else { Varying::Iteration };
         match &workload.source {
             WorkloadSource::Inline(block) => self.bind(&self.loaded.source, &block.text, block.span.start, varying),
@@ -400,7 +414,7 @@ impl Planner<'_> {
             self.complain(iterate.span.clone(), &format!("scenario {kind} is repeated by the server only"), None);
         } else if let Some(error) = error {
             self.complain(error.clone(), "an error ends the background worker that repeats the workload", None);
-        } else if planned.workload.varies() {
+        } else if planned.workload.varies() || planned.dealt.iter().any(Sql::varies) {
             let span = iterate.map_or(&scenario.kind.span, |iterate| &iterate.span).clone();
             let hint = iterate.map(|_| "use \"iterate statement\" for a workload with \":i\"");
             self.complain(span, "the server repeats one and the same workload", hint);
@@ -416,7 +430,7 @@ impl Planner<'_> {
             let span = iterate.span.clone();
             if kind.description().makes_transactions && iterate.value == Iterate::Transaction {
                 self.complain(span, &format!("scenario {kind} makes its own transactions"), None);
-            } else if iterate.value == Iterate::Server && kind.is_built() && !can_be_repeated(kind) {
+            } else if iterate.value == Iterate::Server && !can_be_repeated(kind) {
                 self.complain(span, &format!("scenario {kind} is repeated by the client only"), None);
             } else if runs_in_workers(kind) && iterate.value == Iterate::Server {
                 self.check_by_server(scenario, planned, error);
@@ -428,7 +442,7 @@ impl Planner<'_> {
                 self.complain(span, "the server repeats one and the same workload", Some(hint));
             }
         }
-        let workers = scenario.workers.as_ref().filter(|_| planned.iterate != Iterate::Server && kind.is_built());
+        let workers = scenario.workers.as_ref().filter(|_| planned.iterate != Iterate::Server);
         if let Some(workers) = workers {
             let hint = Some("add \"iterate server\"");
             self.complain(workers.span.clone(), "\"workers\" are background workers of the server", hint);
@@ -446,13 +460,20 @@ impl Planner<'_> {
 
 /// Whether the server repeats it in background workers.
 fn runs_in_workers(kind: ScenarioKind) -> bool {
-    kind.call().is_some_and(|call| matches!(call.runs, Runs::InWorkers | Runs::InSessions | Runs::Failing))
+    kind.call().is_some_and(|call| call.runs.is_in_workers())
 }
 
-/// Whether nobody but the server can repeat it: it is about what is done between two executions, or within one.
+/// Whether nobody but the server can repeat it: it is about what is done between two executions, within one, or side by side.
 fn is_the_servers(kind: ScenarioKind) -> bool {
     kind.takes(Clause::ResetEvery)
-        || kind.call().is_some_and(|call| matches!(call.runs, Runs::InSessions | Runs::Failing))
+        || kind.call().is_some_and(|call| matches!(call.runs, Runs::InSessions | Runs::Failing | Runs::Together))
+}
+
+/// How many workers there are where the spec does not say.
+fn default_workers(kind: ScenarioKind) -> u32 {
+    /// As `run_scenario()` has it.
+    const COMPANY: u32 = 4;
+    if kind.call().is_some_and(|call| call.runs == Runs::Together) { COMPANY } else { 1 }
 }
 
 /// Whether the server can repeat it. On a ladder the rows are the client's.

@@ -173,6 +173,8 @@ pub struct Scenario {
     pub workers: u32,
     /// Bytes of shared memory that nobody has a use for.
     pub probes: Vec<Probe>,
+    /// What chance begins with, where something is left to it.
+    pub seed: u64,
     /// LIKE patterns of the contexts to report; empty means all.
     pub watch: Vec<String>,
     /// LIKE patterns of contexts that may grow.
@@ -183,6 +185,8 @@ pub struct Scenario {
     pub settings: Vec<Setting>,
     /// What is repeated; nothing where a worker is watched.
     pub workload: Sql,
+    /// Several of them, dealt to workers that run together.
+    pub dealt: Vec<Sql>,
     /// The process that is watched instead of a session.
     pub worker: Option<Worker>,
     /// The SQLSTATE with which every iteration must fail.

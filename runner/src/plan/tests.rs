@@ -228,7 +228,7 @@ scenario window new
     assert_eq!(skip("skip 'because'"), Some("because".into()));
     assert_eq!(skip("requires pg >= 99, bits = 64"), Some("requires pg >= 99".into()));
     assert_eq!(skip("requires not feature lz4, scenario window"), None);
-    assert_eq!(skip("requires scenario concurrent_backends"), Some("requires scenario concurrent_backends".into()));
+    assert_eq!(skip("requires not scenario window"), Some("requires not scenario window".into()));
 }
 
 #[test]
@@ -333,10 +333,6 @@ fn mistakes_are_found_before_anything_runs() {
 fn what_is_not_supported_is_named() {
     let scenario = |clauses: &str| format!("scenario growth_benchmark\n{clauses}\n  workload {{ SELECT 1 }}\n");
     let table = [
-        (
-            "scenario concurrent_backends\n  workload { SELECT 1 }\n".to_owned(),
-            "1:10: scenario \"concurrent_backends\" is not yet supported",
-        ),
         (
             scenario("  trace off") + "  expect ctx_bloat from 'lib'\n",
             "4:25: \"from\" needs allocations that are traced",

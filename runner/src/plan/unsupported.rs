@@ -1,12 +1,10 @@
-//! What parses and means something this version, or the spec as it is, cannot do. It is named, never ignored.
-
-use memcheck_core::ScenarioKind;
+//! What parses and means something that the spec as it is cannot do. It is named, never ignored.
 
 use super::tracing::trace;
 use crate::language::Diagnostic;
 use crate::language::ast::{Expect, Expectation, Scenario, Spanned, Spec, Trace};
 
-/// Everything in a spec that cannot be done yet.
+/// Everything in a spec that cannot be done.
 pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for scenario in &spec.scenarios {
@@ -19,16 +17,6 @@ pub(super) fn unsupported(spec: &Spec) -> Vec<Diagnostic> {
 }
 
 fn scenario_clauses(spec: &Spec, scenario: &Scenario, found: &mut Vec<Diagnostic>) {
-    let kind = &scenario.kind;
-    if !kind.value.is_built() {
-        let supported: Vec<&str> = ScenarioKind::built().map(ScenarioKind::as_str).collect();
-        let message = format!("scenario \"{}\" is not yet supported", kind.value);
-        let hint = format!("supported are {}", supported.join(", "));
-        found.push(Diagnostic::new(kind.span.clone(), message).with_hint(hint));
-        // Its clauses make sense only with it.
-        return;
-    }
-    // Clauses of some scenarios only are theirs: one that is built knows them.
     for expect in &scenario.expects {
         expectation(expect, trace(spec, Some(scenario)), found);
     }

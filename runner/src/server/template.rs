@@ -30,6 +30,7 @@ max_parallel_workers_per_gather = 0
 debug_discard_caches = 0
 shared_buffers = 32MB
 max_connections = 100
+max_worker_processes = 32
 timezone = 'GMT'
 log_timezone = 'GMT'
 log_line_prefix = '[%p] '

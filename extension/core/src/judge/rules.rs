@@ -26,7 +26,8 @@ impl Filter {
         self.watch.iter().any(|pattern| path.matches(pattern))
     }
 
-    pub(crate) fn allows(&self, path: &ContextPath) -> bool {
+    /// Whether contexts with this path may grow.
+    pub fn allows(&self, path: &ContextPath) -> bool {
         self.allowed.iter().any(|pattern| path.matches(pattern))
     }
 }

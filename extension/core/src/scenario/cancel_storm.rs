@@ -1,6 +1,6 @@
 //! The workload cancelled at each of its interruptible points, and at growing points in time.
 
-use super::{Built, Call, Clause, Description, Iterations, Runs, judged_by_accesses};
+use super::{Call, Clause, Description, Execution, Iterations, Runs, judged_by_accesses};
 use crate::check::CheckKind;
 
 pub(super) static DESCRIPTION: Description = Description {
@@ -13,13 +13,13 @@ pub(super) static DESCRIPTION: Description = Description {
     makes_transactions: true,
     needs_trace: true,
     checks: &[CheckKind::CancelUnsafe, CheckKind::Timeout, CheckKind::Crash],
-    built: Some(Built {
+    execution: Execution {
         judge: judged_by_accesses,
         call: Some(Call {
             description: "what a cancelled workload leaves, and sessions that do not answer any more",
             runs: Runs::Failing,
             judge_in_window: judged_by_accesses,
         }),
-    }),
+    },
     ..Description::COMMON
 };

@@ -3,7 +3,7 @@
 //! The marks are, in this order: the start, the session after its first execution, the warm session at its checkpoints, after
 //! DISCARD ALL, and after one more execution.
 
-use super::{Built, Description, Iterations};
+use super::{Description, Execution, Iterations};
 use crate::census::{Lifetime, Live, PathTable, Totals};
 use crate::check::CheckKind;
 use crate::finding::{Finding, MarkPoint, sort};
@@ -31,14 +31,14 @@ pub(super) static DESCRIPTION: Description = Description {
         CheckKind::MallocLeak,
         CheckKind::ResourceLeak,
     ],
-    built: Some(Built {
+    execution: Execution {
         judge: |evidence| {
             let mut findings: Vec<Finding> = judge(&ColdStarts, evidence).into_iter().map(told).collect();
             sort(&mut findings);
             findings
         },
         call: None,
-    }),
+    },
     ..Description::COMMON
 };
 

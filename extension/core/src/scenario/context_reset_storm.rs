@@ -1,6 +1,6 @@
 //! Pointers kept across resets of the calling context.
 
-use super::{ACCESSES, Built, Call, Clause, Description, Iterations, Runs, judged_by_accesses};
+use super::{ACCESSES, Call, Clause, Description, Execution, Iterations, Runs, judged_by_accesses};
 
 pub(super) static DESCRIPTION: Description = Description {
     name: "context_reset_storm",
@@ -12,13 +12,13 @@ pub(super) static DESCRIPTION: Description = Description {
     needs_trace: true,
     needs_pages: true,
     checks: ACCESSES,
-    built: Some(Built {
+    execution: Execution {
         judge: judged_by_accesses,
         call: Some(Call {
             description: "pointers kept across resets of the calling context",
             runs: Runs::InWorkers,
             judge_in_window: judged_by_accesses,
         }),
-    }),
+    },
     ..Description::COMMON
 };

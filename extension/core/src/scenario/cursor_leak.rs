@@ -1,6 +1,6 @@
 //! Portals and plans left behind.
 
-use super::{Built, Call, Description, Runs};
+use super::{Call, Description, Execution, Runs};
 use crate::census::{Live, PathTable, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -11,14 +11,14 @@ pub(super) static DESCRIPTION: Description = Description {
     name: "cursor_leak",
     catches: "portals and plans that pile up",
     checks: &[CheckKind::ContextLeak, CheckKind::DsmLeak, CheckKind::MallocLeak, CheckKind::ResourceLeak],
-    built: Some(Built {
+    execution: Execution {
         judge: portals_and_plans,
         call: Some(Call {
             description: "portals and plans that pile up",
             runs: Runs::Repeated,
             judge_in_window: portals_and_plans,
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

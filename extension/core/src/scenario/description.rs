@@ -33,12 +33,12 @@ pub struct Description {
     pub reports_allowed: bool,
     /// The kinds of violation that it can find.
     pub checks: &'static [CheckKind],
-    /// What runs and judges it; none if it is not built yet. The language knows it either way.
-    pub built: Option<Built>,
+    /// What runs and judges it.
+    pub execution: Execution,
 }
 
 impl Description {
-    /// What most scenarios have in common, for one that is not built yet.
+    /// What most scenarios have in common.
     pub(super) const COMMON: Description = Description {
         name: "",
         catches: "",
@@ -52,7 +52,7 @@ impl Description {
         shows_all_marks: false,
         reports_allowed: false,
         checks: &[],
-        built: None,
+        execution: Execution { judge: |_| Vec::new(), call: None },
     };
 }
 
@@ -95,7 +95,7 @@ pub type Judge = fn(&Evidence) -> Vec<Finding>;
 
 /// How a scenario is judged, and who repeats its workload: the client always can.
 #[derive(Debug)]
-pub struct Built {
+pub struct Execution {
     /// Judges its window.
     pub judge: Judge,
     /// How `run_scenario()` repeats it, in one call; none if only the client can.
@@ -117,6 +117,15 @@ pub enum Runs {
     InSessions,
     /// In background workers, each time with something else that fails.
     Failing,
+    /// As [`Runs::InWorkers`], in workers that begin together, and beside each other.
+    Together,
+}
+
+impl Runs {
+    /// Whether background workers run it.
+    pub const fn is_in_workers(self) -> bool {
+        matches!(self, Runs::InWorkers | Runs::InSessions | Runs::Failing | Runs::Together)
+    }
 }
 
 /// What `run_scenario()` does in one call.

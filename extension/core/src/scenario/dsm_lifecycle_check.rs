@@ -1,6 +1,6 @@
 //! Segments of dynamic shared memory that stay mapped, and those that outlive the sessions that have made them.
 
-use super::{Built, Call, Description, Iterations, Runs};
+use super::{Call, Description, Execution, Iterations, Runs};
 use crate::check::CheckKind;
 use crate::finding::Finding;
 use crate::judge::{Evidence, GoingOn};
@@ -13,14 +13,14 @@ pub(super) static DESCRIPTION: Description = Description {
     makes_transactions: true,
     needs_trace: true,
     checks: &[CheckKind::DsmLeak],
-    built: Some(Built {
+    execution: Execution {
         judge,
         call: Some(Call {
             description: "dynamic shared memory that stays mapped, and that is there after the session has ended",
             runs: Runs::InSessions,
             judge_in_window: judge,
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

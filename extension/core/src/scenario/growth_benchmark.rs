@@ -1,6 +1,6 @@
 //! Growth over log-spaced checkpoints.
 
-use super::{Built, Call, Clause, Description, Iterations, Runs, wrong_context_probe};
+use super::{Call, Clause, Description, Execution, Iterations, Runs, wrong_context_probe};
 use crate::check::CheckKind;
 use crate::finding::Finding;
 use crate::judge::{Evidence, GoingOn};
@@ -24,7 +24,7 @@ pub(super) static DESCRIPTION: Description = Description {
         CheckKind::MallocLeak,
         CheckKind::ResourceLeak,
     ],
-    built: Some(Built {
+    execution: Execution {
         judge,
         call: Some(Call {
             description: "growth of each context at log-spaced checkpoints",
@@ -37,7 +37,7 @@ pub(super) static DESCRIPTION: Description = Description {
                 findings
             },
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

@@ -1,6 +1,6 @@
 //! Cache invalidations between and inside calls.
 
-use super::{ACCESSES, Built, Call, Clause, Description, Iterations, Runs, judged_by_accesses};
+use super::{ACCESSES, Call, Clause, Description, Execution, Iterations, Runs, judged_by_accesses};
 
 pub(super) static DESCRIPTION: Description = Description {
     name: "invalidation_storm",
@@ -10,13 +10,13 @@ pub(super) static DESCRIPTION: Description = Description {
     needs_trace: true,
     needs_pages: true,
     checks: ACCESSES,
-    built: Some(Built {
+    execution: Execution {
         judge: judged_by_accesses,
         call: Some(Call {
             description: "pointers kept into the relation cache or a system cache",
             runs: Runs::InWorkers,
             judge_in_window: judged_by_accesses,
         }),
-    }),
+    },
     ..Description::COMMON
 };

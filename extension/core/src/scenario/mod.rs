@@ -29,7 +29,7 @@ use crate::judge::thresholds::Thresholds;
 use crate::judge::{Evidence, Rules, shown};
 use crate::words::UnknownWord;
 
-pub use description::{Built, Call, Clause, Description, Iterations, Judge, Runs};
+pub use description::{Call, Clause, Description, Execution, Iterations, Judge, Runs};
 pub use tx_abort_loop::by_way;
 
 /// Makes the enum of scenarios from the list of their files.
@@ -87,19 +87,9 @@ impl ScenarioKind {
         self.description().name
     }
 
-    /// Whether this version of the engine and the runner can run it.
-    pub const fn is_built(self) -> bool {
-        self.description().built.is_some()
-    }
-
-    /// Those that can be run.
-    pub fn built() -> impl Iterator<Item = ScenarioKind> {
-        Self::ALL.iter().copied().filter(|kind| kind.is_built())
-    }
-
     /// What `run_scenario()` does; none if it cannot run it.
     pub fn call(self) -> Option<&'static Call> {
-        self.description().built.as_ref()?.call.as_ref()
+        self.description().execution.call.as_ref()
     }
 
     /// Whether a clause means something in it.
@@ -120,7 +110,7 @@ impl ScenarioKind {
     /// Judges a window: one finding for each bug, worst first. What is counted instead of measured is judged apart
     /// ([`crate::judge::event`]). Finds nothing for a scenario that is not built, for which nobody can open a window.
     pub fn judge(self, evidence: &Evidence) -> Vec<Finding> {
-        self.description().built.as_ref().map_or_else(Vec::new, |built| self.judge_by(built.judge, evidence))
+        self.judge_by(self.description().execution.judge, evidence)
     }
 
     /// Judges a call of `run_scenario()`, in a plain window or not, as [`ScenarioKind::judge`] does.

@@ -1,6 +1,6 @@
 //! Every allocation of the target made to fail in turn.
 
-use super::{Built, Call, Clause, Description, Iterations, Runs, judged_by_accesses};
+use super::{Call, Clause, Description, Execution, Iterations, Runs, judged_by_accesses};
 use crate::check::CheckKind;
 
 pub(super) static DESCRIPTION: Description = Description {
@@ -13,13 +13,13 @@ pub(super) static DESCRIPTION: Description = Description {
     makes_transactions: true,
     needs_trace: true,
     checks: &[CheckKind::OomUnsafe, CheckKind::Crash],
-    built: Some(Built {
+    execution: Execution {
         judge: judged_by_accesses,
         call: Some(Call {
             description: "failed allocations that crash, leak, corrupt or wedge the session",
             runs: Runs::Failing,
             judge_in_window: judged_by_accesses,
         }),
-    }),
+    },
     ..Description::COMMON
 };

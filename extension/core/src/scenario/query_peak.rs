@@ -1,6 +1,6 @@
 //! Peak memory against the number of rows.
 
-use super::{Built, Call, Clause, Description, Iterations, Runs};
+use super::{Call, Clause, Description, Execution, Iterations, Runs};
 use crate::check::CheckKind;
 use crate::finding::Finding;
 use crate::judge::Evidence;
@@ -14,14 +14,14 @@ pub(super) static DESCRIPTION: Description = Description {
     needs_trace: true,
     shows_all_marks: true,
     checks: &[CheckKind::QueryBloat, CheckKind::ResourceLeak],
-    built: Some(Built {
+    execution: Execution {
         judge,
         call: Some(Call {
             description: "peak memory that grows with the number of rows, which the workload has as :rows",
             runs: Runs::OnALadder,
             judge_in_window: judge,
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

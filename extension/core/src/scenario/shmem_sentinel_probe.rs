@@ -1,6 +1,6 @@
 //! Writes past the end of shared memory segments.
 
-use super::{Built, Call, Clause, Description, Runs, judged_by_accesses};
+use super::{Call, Clause, Description, Execution, Runs, judged_by_accesses};
 use crate::check::CheckKind;
 
 pub(super) static DESCRIPTION: Description = Description {
@@ -8,13 +8,13 @@ pub(super) static DESCRIPTION: Description = Description {
     catches: "writes past the end of shared memory segments",
     clauses: &[Clause::Probe],
     checks: &[CheckKind::ShmemOverrun],
-    built: Some(Built {
+    execution: Execution {
         judge: judged_by_accesses,
         call: Some(Call {
             description: "writes past the end of shared memory segments",
             runs: Runs::Repeated,
             judge_in_window: judged_by_accesses,
         }),
-    }),
+    },
     ..Description::COMMON
 };

@@ -1,6 +1,6 @@
 //! The workload undone by ROLLBACK, ROLLBACK TO SAVEPOINT and a statement error.
 
-use super::{Built, Call, Clause, Description, Runs};
+use super::{Call, Clause, Description, Execution, Runs};
 use crate::check::CheckKind;
 use crate::finding::{Finding, Phase};
 use crate::judge::{Evidence, GoingOn};
@@ -11,14 +11,14 @@ pub(super) static DESCRIPTION: Description = Description {
     clauses: &[Clause::Abort],
     makes_transactions: true,
     checks: &[CheckKind::ContextLeak, CheckKind::DsmLeak, CheckKind::MallocLeak, CheckKind::ResourceLeak],
-    built: Some(Built {
+    execution: Execution {
         judge,
         call: Some(Call {
             description: "what the workload leaves behind when it is rolled back to a savepoint, and when an error undoes it",
             runs: Runs::Undone,
             judge_in_window: judge,
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

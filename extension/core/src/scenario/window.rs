@@ -1,6 +1,6 @@
 //! A plain check window around the workload: what `begin()` and `end()` see.
 
-use super::{Built, Clause, Description, Iterations};
+use super::{Clause, Description, Execution, Iterations};
 use crate::census::{Live, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -20,7 +20,7 @@ pub(super) static DESCRIPTION: Description = Description {
         CheckKind::MallocLeak,
         CheckKind::ResourceLeak,
     ],
-    built: Some(Built { judge: |evidence| judge(&Difference, evidence), call: None }),
+    execution: Execution { judge: |evidence| judge(&Difference, evidence), call: None },
     ..Description::COMMON
 };
 

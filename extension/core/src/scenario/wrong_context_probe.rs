@@ -1,6 +1,6 @@
 //! Allocations that land in contexts that live as long as the backend.
 
-use super::{Built, Call, Clause, Description, Iterations, Runs};
+use super::{Call, Clause, Description, Execution, Iterations, Runs};
 use crate::census::{Live, Totals};
 use crate::check::CheckKind;
 use crate::finding::Finding;
@@ -12,14 +12,14 @@ pub(super) static DESCRIPTION: Description = Description {
     clauses: &[Clause::Worker],
     iterations: Iterations { settled: None, ..Description::COMMON.iterations },
     checks: &[CheckKind::WrongCtxAlloc, CheckKind::DsmLeak, CheckKind::MallocLeak, CheckKind::ResourceLeak],
-    built: Some(Built {
+    execution: Execution {
         judge,
         call: Some(Call {
             description: "allocations in contexts that live as long as the backend",
             runs: Runs::Repeated,
             judge_in_window: judge,
         }),
-    }),
+    },
     ..Description::COMMON
 };
 

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * locks.c
+ *		Locks that are taken in the wrong order, kept, or not given back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "company.h"
+#include "miscadmin.h"
+
+/* Works for so many microseconds, without a look at interrupts. */
+static void
+work_for(int microseconds)
+{
+	pg_usleep(microseconds);
+	shared->work++;
+}
+
+/*
+ * Takes two locks; every second caller in the other order.  The fix has one
+ * order.  The decoy takes them in either, one after the other.
+ */
+SUBJECT_BODY
+both_orders(FunctionCallInfo fcinfo, Twin twin)
+{
+	bool		is_turned = twin != OK && PG_GETARG_BOOL(0);
+	LWLock	   *one = is_turned ? second_lock : first_lock;
+	LWLock	   *other = is_turned ? first_lock : second_lock;
+
+	LWLockAcquire(one, LW_EXCLUSIVE);
+	work_for(100);
+	if (twin == DECOY)
+		LWLockRelease(one);
+	LWLockAcquire(other, LW_EXCLUSIVE);
+	shared->work++;
+	LWLockRelease(other);
+	if (twin != DECOY)
+		LWLockRelease(one);
+	PG_RETURN_VOID();
+}
+SUBJECT(both_orders);
+
+/*
+ * An error is caught, and the lock that was taken before is not given back.
+ * The fix does so.  The decoy leaves that to the end of the transaction, which
+ * fails.
+ */
+static Datum
+kept_on_error(FunctionCallInfo fcinfo, Twin twin)
+{
+	int			divisor = PG_GETARG_INT32(0);
+	MemoryContext context = CurrentMemoryContext;
+
+	LWLockAcquire(first_lock, LW_EXCLUSIVE);
+	if (twin == DECOY && divisor == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DIVISION_BY_ZERO),
+				 errmsg("division by zero")));
+	PG_TRY();
+	{
+		if (divisor == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DIVISION_BY_ZERO),
+					 errmsg("division by zero")));
+		shared->work += 100 / divisor;
+		LWLockRelease(first_lock);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		if (twin == OK)
+		{
+			/* the ERROR has let go of what LWLockRelease() lets go of */
+			HOLD_INTERRUPTS();
+			LWLockRelease(first_lock);
+		}
+	}
+	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+SUBJECT(kept_on_error);
+
+/*
+ * Looks for a cancel request while it has a spinlock, which nobody gives back
+ * then.  The fix looks for it before.  The decoy has taken a note of what it
+ * wanted by then.
+ */
+SUBJECT_BODY
+cancelled_holder(FunctionCallInfo fcinfo, Twin twin)
+{
+	bool		is_cancelled = PG_GETARG_BOOL(0);
+
+	if (twin == OK && is_cancelled)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling statement due to user request")));
+	SpinLockAcquire(&shared->mutex);
+	shared->work++;
+	if (twin == DECOY)
+		SpinLockRelease(&shared->mutex);
+	if (is_cancelled)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling statement due to user request")));
+	if (twin != DECOY)
+		SpinLockRelease(&shared->mutex);
+	PG_RETURN_VOID();
+}
+SUBJECT(cancelled_holder);
