@@ -31,8 +31,8 @@ fn signatures_of_the_reference() {
             ),
             (
                 "run_scenario",
-                5,
-                "text integer text text integer integer|scenario_name iterations workload target workers reset_frequency",
+                8,
+                "text integer text text integer integer text text[] bigint|scenario_name iterations workload target workers reset_frequency memory_limit workloads seed",
                 "text",
                 "t",
             ),
@@ -160,7 +160,7 @@ fn arguments_of_some_scenarios() {
             ("reset_frequency => 0", "22023 reset_frequency must be a positive integer"),
             (
                 "workers => 4",
-                "22023 scenario growth_benchmark has no workers HINT: It is an argument of context_reset_storm, use_after_reset, concurrent_backends, invalidation_storm.",
+                "22023 scenario growth_benchmark has no workers HINT: It is an argument of context_reset_storm, use_after_reset, oom_simulation, concurrent_backends, invalidation_storm, cancel_storm.",
             ),
             (
                 "reset_frequency => 1",

@@ -117,7 +117,7 @@ fn a_worker_that_is_not_there_is_told_from_one_that_does_nothing() {
     let project = Project::new(&[("specs/x.mcspec", spec), ("schedule", "test: x\n")]);
     let run = project.run("");
     let missing = "there is no such process; there are \"background writer\", \"checkpointer\"";
-    for expected in [" is there, but has ended no transaction in 1 s", missing] {
+    for expected in [" was there, but has ended no transaction in 1 s", missing] {
         assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
     }
     // The window of an idle worker is one.
