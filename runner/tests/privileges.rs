@@ -61,7 +61,8 @@ const OBJECTS: &str = "
         UNION ALL
         SELECT 2, 'function', format('%s(%s)', proname, oidvectortypes(proargtypes)), oid::text,
                format('ext_memcheck.%I(%s)', proname,
-                      (SELECT string_agg(format('''0''::%s', format_type(type, NULL)), ', ') FROM unnest(proargtypes) type))
+                      (SELECT string_agg(format('%L::%s', CASE WHEN format_type(type, NULL) LIKE '%[]' THEN '{}' ELSE '0' END,
+                                                format_type(type, NULL)), ', ') FROM unnest(proargtypes) type))
           FROM pg_proc WHERE pronamespace = 'ext_memcheck'::regnamespace
         UNION ALL
         SELECT 3, CASE relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'S' THEN 'sequence' ELSE relkind::text END,
