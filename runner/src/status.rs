@@ -98,7 +98,7 @@ pub(crate) fn aside<T>(write: impl FnOnce() -> T) -> T {
     write()
 }
 
-/// Says what begins, which may take as long as it takes.
+/// Says what begins, which may take as long as it takes. It is shown at once, however soon it ends: such steps are few.
 pub(crate) fn phase(text: impl Into<String>) -> Task {
     begin(text.into(), Pace::Any)
 }
@@ -127,6 +127,9 @@ fn begin(text: String, pace: Pace) -> Task {
     let Some(line) = line.as_mut() else { return Task(0) };
     line.tasks += 1;
     line.steps.push(Step { task: line.tasks, text, pace, since: Instant::now() });
+    if pace == Pace::Any {
+        line.draw();
+    }
     Task(line.tasks)
 }
 
