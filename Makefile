@@ -12,7 +12,7 @@ PG_LIST = $(subst $(empty) $(empty),$(comma),$(strip $(PG)))
 # rustup may have been installed in this very shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build engine engine-links rust-corpus run image install uninstall dist try-dist try-ci silence test test-all torture \
+.PHONY: help setup build engine engine-links rust-corpus run book image install uninstall dist try-dist try-ci silence test test-all torture \
 	try-fresh lint fuzz bench clean
 
 help: ## List the targets
@@ -54,6 +54,10 @@ install: image ## Install mcspec and engines for all versions below PREFIX, such
 
 uninstall: ## Remove what was installed below PREFIX
 	DESTDIR="$(DESTDIR)" scripts/install.sh --uninstall $(PREFIX)
+
+book: build ## Lay the manual out as a book and make HTML of it, in target/book/html (docs/SUMMARY.md)
+	cargo run -q -p xtask -- book --mcspec target/release/mcspec
+	scripts/book.sh target/book
 
 dist: setup ## Make a tarball of that for x86_64 Linux, which needs no Rust
 	scripts/dist.sh $(PG)

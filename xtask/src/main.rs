@@ -1,5 +1,6 @@
-//! Developer chores: build the engine, write its install script, fetch test servers and libclang.
+//! Developer chores: build the engine, write its install script, fetch test servers and libclang, lay the manual out as a book.
 
+mod book;
 mod engine;
 mod error;
 mod libclang;
@@ -63,6 +64,15 @@ enum Chore {
         #[arg(long, value_name = "PATH")]
         pg_config: PathBuf,
     },
+    /// Lay the manual out as a book, as mdBook takes it
+    Book {
+        /// The directory that gets book.toml and src
+        #[arg(long, value_name = "DIR", default_value = "target/book")]
+        output: PathBuf,
+        /// The runner, which says what its commands are
+        #[arg(long, value_name = "PATH", default_value = "target/debug/mcspec")]
+        mcspec: PathBuf,
+    },
     /// Fetch PostgreSQL servers for tests into target/servers/MAJOR
     Servers {
         /// Major versions
@@ -103,6 +113,7 @@ fn run(chore: Chore) -> Result<(), Error> {
             .iter()
             .try_for_each(|package| engine::lint(&workspace, package, &pg_config)),
         Chore::TestEngine { pg_config } => engine::test(&workspace, &pg_config),
+        Chore::Book { output, mcspec } => book::write(workspace.root(), &output, &mcspec),
         Chore::Servers { majors } => majors.into_iter().try_for_each(|major| servers::fetch(&workspace, major)),
     }
 }
