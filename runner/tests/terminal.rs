@@ -6,6 +6,7 @@ mod project;
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -29,6 +30,9 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
+/// Lines of the terminals.
+const LINES: NonZero<u16> = NonZero::new(50).unwrap();
+
 /// A program on a terminal, and what that has shown.
 struct Terminal {
     child: Child,
@@ -49,7 +53,7 @@ struct Shown {
 impl Terminal {
     /// Starts a command on a terminal that is its controlling one.
     fn start(command: &Command, columns: u16, output: Option<Stdio>) -> Self {
-        let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: LINES.get(), ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(Some(&size), None).unwrap();
         let other = |slave: &OwnedFd| Stdio::from(slave.try_clone().unwrap());
         let mut setsid = Command::new("setsid");
@@ -78,7 +82,7 @@ impl Terminal {
 
     /// Waits for its end; a text that is shown is answered by keys, once.
     fn end(mut self, mut answer: Option<(&str, &[u8])>) -> Shown {
-        let mut screen = vt100::Parser::new(50, self.columns, 0);
+        let mut screen = vt100::Parser::new(LINES, NonZero::new(self.columns).unwrap(), 0);
         let (mut all, mut last, started) = (Vec::new(), Vec::new(), Instant::now());
         loop {
             match self.bytes.recv_timeout(Duration::from_millis(100)) {

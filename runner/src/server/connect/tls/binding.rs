@@ -16,7 +16,7 @@ use x509_cert::der::Decode;
 /// where that is not known.
 pub(super) fn end_point(certificate: &CertificateDer) -> Option<Vec<u8>> {
     let parsed = Certificate::from_der(certificate).ok()?;
-    let algorithm = hash(&parsed.signature_algorithm.oid.to_string())?;
+    let algorithm = hash(&parsed.signature_algorithm().oid.to_string())?;
     Some(digest(algorithm, certificate).as_ref().to_vec())
 }
 

@@ -255,7 +255,8 @@ fn own(files: &Files, provider: &CryptoProvider) -> Result<Option<SingleCertAndK
     }
     let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| unreadable(&error.to_string()))?;
     let signing = provider.key_provider.load_private_key(der).map_err(|error| unreadable(&error.to_string()))?;
-    let public = Certificate::from_der(&chain[0]).and_then(|own| own.tbs_certificate.subject_public_key_info.to_der());
+    let own = Certificate::from_der(&chain[0]);
+    let public = own.and_then(|own| own.tbs_certificate().subject_public_key_info().to_der());
     if signing.public_key().is_some_and(|key| public.is_ok_and(|public| public != key.as_ref())) {
         return Err(unreadable("it does not belong to the certificate"));
     }

@@ -16,7 +16,7 @@ pub(super) fn check(certificate: &Certificate, host: &str) -> Result<(), String>
     let mut names = Vec::new();
     // Without an alternative name of the host's kind, the common name counts.
     let mut common = true;
-    let alternative = certificate.tbs_certificate.get::<SubjectAltName>().ok().flatten();
+    let alternative = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
     if let Some((_, SubjectAltName(alternatives))) = alternative {
         for alternative in &alternatives {
             match alternative {
@@ -70,7 +70,7 @@ fn fits(name: &str, host: &str) -> bool {
 }
 
 fn common_name(certificate: &Certificate) -> Option<String> {
-    let parts = certificate.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let parts = certificate.tbs_certificate().subject().iter();
     parts.filter(|part| part.oid == COMMON_NAME).find_map(|part| text(&part.value))
 }
 

@@ -84,7 +84,7 @@ impl Roots {
         if self.certificates.iter().any(|root| root.as_ref() == certificate.as_ref()) {
             return Some(check_time(&parsed, now));
         }
-        if parsed.tbs_certificate.version != Version::V1 {
+        if parsed.tbs_certificate().version() != Version::V1 {
             return None;
         }
         let roots = self.certificates.iter().filter_map(|root| Certificate::from_der(root).ok());
@@ -96,15 +96,15 @@ impl Roots {
 
 /// Whether it may sign others: those of version 1 do not say.
 fn is_authority(root: &Certificate) -> bool {
-    match root.tbs_certificate.get::<BasicConstraints>() {
+    match root.tbs_certificate().get_extension::<BasicConstraints>() {
         Ok(Some((_, constraints))) => constraints.ca,
-        Ok(None) => root.tbs_certificate.version == Version::V1,
+        Ok(None) => root.tbs_certificate().version() == Version::V1,
         Err(_) => false,
     }
 }
 
 fn check_time(certificate: &Certificate, now: UnixTime) -> Result<(), Error> {
-    let validity = &certificate.tbs_certificate.validity;
+    let validity = certificate.tbs_certificate().validity();
     let (from, until) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
     let wrong = if now.as_secs() < from.as_secs() {
         CertificateError::NotValidYet
@@ -121,12 +121,12 @@ fn is_signed(
     root: &Certificate,
     algorithms: &[&dyn SignatureVerificationAlgorithm],
 ) -> Option<bool> {
-    let signed = certificate.tbs_certificate.to_der().ok()?;
-    let by = contents(&certificate.signature_algorithm)?;
-    let fits = certificate.tbs_certificate.issuer == root.tbs_certificate.subject
-        && certificate.signature_algorithm == certificate.tbs_certificate.signature;
-    let signature = certificate.signature.as_bytes()?;
-    let key = &root.tbs_certificate.subject_public_key_info;
+    let signed = certificate.tbs_certificate().to_der().ok()?;
+    let by = contents(certificate.signature_algorithm())?;
+    let fits = certificate.tbs_certificate().issuer() == root.tbs_certificate().subject()
+        && certificate.signature_algorithm() == certificate.tbs_certificate().signature();
+    let signature = certificate.signature().as_bytes()?;
+    let key = root.tbs_certificate().subject_public_key_info();
     let those = algorithms.iter().filter(|algorithm| algorithm.signature_alg_id().as_ref() == by);
     Some(fits && is_valid(key, those.copied(), &signed, signature)?)
 }
@@ -232,8 +232,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
         let valid = || {
-            let key = Certificate::from_der(certificate).ok()?.tbs_certificate.subject_public_key_info;
-            is_valid(&key, algorithms?.1.iter().copied(), message, signed.signature())
+            let parsed = Certificate::from_der(certificate).ok()?;
+            let key = parsed.tbs_certificate().subject_public_key_info();
+            is_valid(key, algorithms?.1.iter().copied(), message, signed.signature())
         };
         match valid() {
             Some(true) => Ok(HandshakeSignatureValid::assertion()),
@@ -248,7 +249,8 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let bad = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
-        let key = Certificate::from_der(certificate).map_err(bad)?.tbs_certificate.subject_public_key_info;
+        let parsed = Certificate::from_der(certificate).map_err(bad)?;
+        let key = parsed.tbs_certificate().subject_public_key_info();
         let key = SubjectPublicKeyInfoDer::from(key.to_der().map_err(bad)?);
         verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
     }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use object::{Object, ObjectSection};
+use object::{Export, NameOrOrdinal, Object, ObjectSection};
 
 use super::super::super::error::ServerError;
 use super::super::unusable;
@@ -44,8 +44,13 @@ pub(super) fn generate(job: &Job, library: &Path, control: &Control, script: &Pa
         let section = section.uncompressed_data().map_err(strange)?;
         return by_section(job, &section, control, script);
     }
-    let exports = file.exports().map_err(strange)?;
-    let names = || exports.iter().filter_map(|export| std::str::from_utf8(export.name()).ok());
+    let exports: Vec<Export> = file.exports().map_err(strange)?.collect::<Result<_, _>>().map_err(strange)?;
+    let names = || {
+        exports.iter().filter_map(|export| match export.name() {
+            NameOrOrdinal::Name(name) => std::str::from_utf8(name).ok(),
+            NameOrOrdinal::Ordinal(_) => None,
+        })
+    };
     let functions: BTreeSet<&str> = names().filter(|name| name.starts_with(FUNCTIONS)).collect();
     if functions.is_empty() {
         let version = &job.metadata.pgrx_version;
