@@ -288,7 +288,9 @@ fn the_configuration_is_checked() {
     fs::write(project.path().join("mcspec.toml"), "[project]\nspec = \"x\"\n").unwrap();
     let (code, _, stderr) = mcspec(project.path(), "list");
     assert_eq!(code, 2);
-    assert!(stderr.starts_with("mcspec: error: mcspec.toml:2:1: unknown key \"spec\""), "{stderr}");
+    let expected = "ERROR: unknown key \"spec\" in [project]\n --> mcspec.toml:2:1\n  |\n2 | spec = \"x\"\n  | ^^^^\n  |\n  \
+                    = HINT: did you mean \"specs\"?\n\nmcspec: error: 1 error in mcspec.toml\n";
+    assert_eq!(stderr, expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The diagnostics of the language. Each `tests/ui/NAME.mcspec` (or `.mcspec.inc`, an included file) stands beside
 //! `NAME.stderr`, what is said about it; the files in `tests/ui/valid` have nothing wrong with them, those in `tests/ui/lint`
-//! what lints warn of.
+//! what lints warn of, those in `tests/ui/config` are an `mcspec.toml` each.
 //! `MCSPEC_BLESS=1` writes the outputs instead of comparing them.
 
 // Outside of the test functions clippy does not see that this is a test.
@@ -9,6 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mcspec::config::{Config, ConfigError};
 use mcspec::language::lint::{LINTS, Lint, Surroundings, lint};
 use mcspec::language::{SourceFile, parse, parse_include};
 use similar::TextDiff;
@@ -18,9 +19,10 @@ fn ui(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/ui").join(name)
 }
 
-/// The spec files of a directory, sorted.
+/// The spec files of a directory, or the configurations, sorted.
 fn specs(directory: &Path) -> Vec<PathBuf> {
-    let is_spec = |path: &PathBuf| path.extension().is_some_and(|suffix| suffix == "mcspec" || suffix == "inc");
+    let suffixes = ["mcspec", "inc", "toml"];
+    let is_spec = |path: &PathBuf| path.extension().is_some_and(|suffix| suffixes.iter().any(|one| suffix == *one));
     let entries = fs::read_dir(directory).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(is_spec).collect();
     paths.sort();
@@ -46,6 +48,19 @@ fn warnings(path: &Path) -> String {
     let warnings = lint(&source.text, &spec, Surroundings { not_scheduled: name, ..Surroundings::default() });
     let rendered = warnings.iter().map(|one| one.diagnostic.render_warning(one.code, &source, false) + "\n");
     rendered.collect::<Vec<_>>().join("\n")
+}
+
+/// What is said about a configuration, under its bare name.
+fn mistakes(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    match Config::parse(&text, Path::new(path.file_name().unwrap())) {
+        Ok(_) => String::new(),
+        Err(ConfigError::Invalid { file, problems }) => {
+            let rendered = problems.iter().map(|problem| problem.render(&file, false) + "\n");
+            rendered.collect::<Vec<_>>().join("\n")
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// Compares what is said about the files of a directory with what is recorded beside them.
@@ -76,6 +91,11 @@ fn diagnostics_read_as_recorded() {
 #[test]
 fn warnings_read_as_recorded() {
     compare("lint", warnings);
+}
+
+#[test]
+fn mistakes_in_a_configuration_read_as_recorded() {
+    compare("config", mistakes);
 }
 
 #[test]

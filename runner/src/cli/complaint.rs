@@ -149,8 +149,18 @@ impl Complaint {
 
     /// The same for reports.
     pub(super) fn not_run(&self) -> NotRun {
-        let problems = if let Complaint::Specs(problems) = self { problems.clone() } else { Vec::new() };
-        NotRun { message: self.to_string(), hint: self.hint(), problems, exit: self.exit().code() }
+        NotRun { message: self.to_string(), hint: self.hint(), problems: self.problems(), exit: self.exit().code() }
+    }
+
+    /// What is wrong with files, each with its place.
+    fn problems(&self) -> Vec<Problem> {
+        match self {
+            Complaint::Specs(problems) => problems.clone(),
+            Complaint::Config(ConfigError::Invalid { file, problems }) => {
+                problems.iter().map(|diagnostic| Problem::new(file, diagnostic.clone())).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What the user can do about it.
@@ -169,12 +179,11 @@ impl Complaint {
     /// Writes it to the standard error, in color where that takes color.
     pub(super) fn print(&self) {
         let mut text = String::new();
-        if let Complaint::Specs(problems) = self {
-            for problem in problems.iter().take(SHOWN) {
-                text += &format!("{}\n\n", problem.render(true));
-            }
-            text += &not_shown(problems.len(), "error");
+        let problems = self.problems();
+        for problem in problems.iter().take(SHOWN) {
+            text += &format!("{}\n\n", problem.render(true));
         }
+        text += &not_shown(problems.len(), "error");
         text += &format!("mcspec: error: {self}\n");
         if let Some(hint) = self.hint() {
             text += &format!("mcspec: hint: {hint}\n");

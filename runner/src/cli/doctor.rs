@@ -125,7 +125,7 @@ pub(super) fn doctor(arguments: &Arguments, config: Result<Config, ConfigError>)
     let config = match config {
         Ok(config) => config,
         Err(error) => {
-            report.needed("mcspec.toml", Err(Lack { why: error.to_string(), hint: None }))?;
+            report.needed("mcspec.toml", Err(Lack { why: error.listing(), hint: None }))?;
             return report.end();
         }
     };

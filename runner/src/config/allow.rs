@@ -137,7 +137,7 @@ mod tests {
             ("allow = [\"x\"]", "c.toml:1:10: expected a table, found a string"),
         ] {
             let error = Config::parse(text, Path::new("c.toml")).expect_err(text);
-            assert_eq!(error.to_string(), expected, "{text}");
+            assert_eq!(error.listing(), expected, "{text}");
         }
     }
 }

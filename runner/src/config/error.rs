@@ -1,11 +1,13 @@
 //! What can be wrong with a configuration file.
 
-use std::fmt;
+use std::fmt::Write;
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::language::{Diagnostic, SourceFile};
 
 /// A configuration that cannot be used.
 #[derive(Debug, Error)]
@@ -19,64 +21,33 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file has mistakes; all that were found, in the order of their places.
-    #[error("{}", Listing(path, problems))]
+    #[error("{} in {}", count(problems.len()), file.path.display())]
     Invalid {
         /// The file.
-        path: PathBuf,
+        file: Arc<SourceFile>,
         /// What is wrong, at least one.
-        problems: Vec<Problem>,
+        problems: Vec<Diagnostic>,
     },
 }
 
-/// One mistake in a configuration file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub hint: Option<String>,
-}
-
-impl Problem {
-    /// A mistake at the byte offsets `span` of `text`.
-    pub(super) fn new(text: &str, span: Range<usize>, message: String, hint: Option<String>) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1, message, hint }
-    }
-}
-
-struct Listing<'a>(&'a PathBuf, &'a [Problem]);
-
-impl fmt::Display for Listing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.1.iter().enumerate() {
-            if number > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{}:{}:{}: {}", self.0.display(), problem.line, problem.column, problem.message)?;
+impl ConfigError {
+    /// All that is wrong in few lines, for where there is no room for the lines of the file.
+    pub fn listing(&self) -> String {
+        let ConfigError::Invalid { file, problems } = self else { return self.to_string() };
+        let mut listing = String::new();
+        for problem in problems {
+            let (line, column) = file.line_column(problem.span.start);
+            let separator = if listing.is_empty() { "" } else { "\n" };
+            // Writing to a string does not fail.
+            let _ = write!(listing, "{separator}{}:{line}:{column}: {}", file.path.display(), problem.message);
             if let Some(hint) = &problem.hint {
-                write!(f, "\nHINT: {hint}")?;
+                let _ = write!(listing, "\nHINT: {hint}");
             }
         }
-        Ok(())
+        listing
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let text = "a = 1\nünï = 2\n";
-        for (offset, line, column) in [(0, 1, 1), (4, 1, 5), (6, 2, 1), (11, 2, 4), (15, 2, 8), (99, 3, 1)] {
-            let problem = Problem::new(text, offset..offset, String::new(), None);
-            assert_eq!((problem.line, problem.column), (line, column), "offset {offset}");
-        }
-    }
+fn count(errors: usize) -> String {
+    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }

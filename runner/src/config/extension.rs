@@ -204,7 +204,7 @@ mod tests {
     fn keys_of_another_build_are_no_use() {
         let message = |text: &str| {
             let error = Config::parse(text, Path::new("mcspec.toml")).expect_err("a mistake");
-            error.to_string().lines().next().expect("a line").to_owned()
+            error.listing().lines().next().expect("a line").to_owned()
         };
         for (text, expected) in [
             ("build = \"cargo\"\nlibrary = \"x\"", "3:11: \"library\" has no meaning with build = \"cargo\""),

@@ -8,6 +8,7 @@ mod isolation;
 mod profile;
 mod project;
 mod section;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 pub use engine::Engine;
-pub use error::{ConfigError, Problem};
+pub use error::ConfigError;
 pub use extension::{Build, Crate, ExtensionSource};
 pub use isolation::Isolation;
 pub use profile::{Profile, SUPPORTED_MAJORS};
@@ -26,8 +27,8 @@ pub use project::Project;
 use section::{Problems, Section};
 
 use crate::bounded;
-use crate::language::SourceFile;
 use crate::language::ast::Allowance;
+use crate::language::{Diagnostic, SourceFile};
 
 /// The name of the file.
 pub const FILE_NAME: &str = "mcspec.toml";
@@ -83,7 +84,7 @@ impl Config {
         config.source = Arc::new(SourceFile::new(path, text));
         match config.apply(text, root) {
             problems if problems.is_empty() => Ok(config),
-            problems => Err(ConfigError::Invalid { path: path.to_owned(), problems }),
+            problems => Err(ConfigError::Invalid { file: config.source, problems }),
         }
     }
 
@@ -96,13 +97,11 @@ impl Config {
     }
 
     /// Overrides what `text` sets and returns what is wrong with it.
-    fn apply(&mut self, text: &str, root: &Path) -> Vec<Problem> {
-        let mut problems = Problems::new(text);
+    fn apply(&mut self, text: &str, root: &Path) -> Vec<Diagnostic> {
+        let mut problems = Problems::default();
         let (document, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            for error in errors {
-                problems.add(error.span().unwrap_or(0..0), error.message().to_owned(), None);
-            }
+            syntax::add(errors, text, &mut problems);
             return problems.into_vec();
         }
 
@@ -183,7 +182,10 @@ mod tests {
                 "[extension.x]\nbuild = \"cmake\"",
                 "c.toml:2:9: unknown build \"cmake\"\nHINT: valid values are \"make\", \"cargo\", \"command\" and \"files\"",
             ),
-            ("[project]\nspecs = 1", "c.toml:2:9: expected a string, found a whole number"),
+            (
+                "[project]\nspecs = 1",
+                "c.toml:2:9: expected a string, found a whole number\nHINT: write it in quotes: \"1\"",
+            ),
             ("project = 1", "c.toml:1:11: expected a table, found a whole number"),
             ("[extension]\nx = \"y\"", "c.toml:2:5: expected a table, found a string"),
             ("[profile.default]\npg = [15, \"x\"]", "c.toml:2:11: expected a whole number, found a string"),
@@ -191,7 +193,7 @@ mod tests {
             ("[profile.default]\njobs = -1", "c.toml:2:8: -1 is outside the valid range 1 .. 1024"),
             (
                 "[profile.default]\ntimeout = \"60\"",
-                "c.toml:2:11: invalid time \"60\"\nHINT: write a whole number and a unit: \"500ms\", \"60s\", \"2min\", \"1h\"",
+                "c.toml:2:11: invalid unit of time: \"60\"\nHINT: write a whole number and a unit: \"500ms\", \"60s\", \"2min\", \"1h\"",
             ),
             (
                 "[engine]\nx = 1\n[project]\ny = 1",
@@ -200,13 +202,13 @@ mod tests {
             ),
         ] {
             let error = Config::parse(text, Path::new("c.toml")).expect_err(text);
-            assert_eq!(error.to_string(), expected, "{text}");
+            assert_eq!(error.listing(), expected, "{text}");
         }
     }
 
     #[test]
     fn text_that_is_not_toml_has_a_place() {
-        let error = Config::parse("[project]\nspecs = \n", Path::new("c.toml")).expect_err("invalid").to_string();
+        let error = Config::parse("[project]\nspecs = \n", Path::new("c.toml")).expect_err("invalid").listing();
         assert!(error.starts_with("c.toml:2:9: "), "{error}");
     }
 }

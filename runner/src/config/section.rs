@@ -1,4 +1,4 @@
-//! Reads the keys of one TOML table: what has the wrong type and what nobody asked for becomes a [`Problem`] with its place.
+//! Reads the keys of one TOML table: what has the wrong type and what nobody asked for becomes a [`Diagnostic`] with its place.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -7,35 +7,32 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::Problem;
+use crate::language::{Diagnostic, number, suggest};
 
 /// The mistakes found so far in one file.
-pub(super) struct Problems<'a> {
-    text: &'a str,
-    found: Vec<(Range<usize>, String, Option<String>)>,
+#[derive(Default)]
+pub(super) struct Problems {
+    found: Vec<Diagnostic>,
 }
 
 /// How many are told.
 const TOLD: usize = 100;
 
-impl<'a> Problems<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, found: Vec::new() }
-    }
-
+impl Problems {
     pub(super) fn add(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
-        self.found.push((span, message, hint));
+        self.found.push(Diagnostic::new(span, message).with_hint(hint));
     }
 
-    pub(super) fn into_vec(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|(span, ..)| span.start);
+    /// All of them in the order of their places.
+    pub(super) fn into_vec(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|problem| problem.span.start);
         let more = self.found.len().saturating_sub(TOLD);
         if more > 1 {
             self.found.truncate(TOLD + 1);
-            self.found[TOLD].1 = format!("this and {} more errors", more - 1);
-            self.found[TOLD].2 = None;
+            self.found[TOLD].message = format!("this and {} more errors", more - 1);
+            self.found[TOLD].hint = None;
         }
-        self.found.into_iter().map(|(span, message, hint)| Problem::new(self.text, span, message, hint)).collect()
+        self.found
     }
 }
 
@@ -135,15 +132,24 @@ impl<'a> Section<'a> {
         Some(list.filter_map(|item| number(item, &range, problems)).collect())
     }
 
-    /// A time with its unit: `"500ms"`, `"60s"`, `"2min"`, `"1h"`.
+    /// A time with its unit, as specs have it: `"500ms"`, `"60s"`, `"2min"`, `"1h"`.
     pub(super) fn duration(&mut self, key: &'static str, problems: &mut Problems) -> Option<Duration> {
         let (text, span) = self.string(key, problems)?;
-        let duration = parse_duration(text);
-        if duration.is_none() {
-            let hint = "write a whole number and a unit: \"500ms\", \"60s\", \"2min\", \"1h\"";
-            problems.add(span, format!("invalid time \"{text}\""), Some(hint.to_owned()));
+        match number::duration(text) {
+            Ok(duration) if duration.is_zero() => {
+                problems.add(span, format!("\"{key}\" must be greater than zero"), None);
+                None
+            }
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                let hint = match error {
+                    number::NumberError::OutOfRange => error.hint(),
+                    _ => Some("write a whole number and a unit: \"500ms\", \"60s\", \"2min\", \"1h\"".to_owned()),
+                };
+                problems.add(span, format!("{error}: \"{text}\""), hint);
+                None
+            }
         }
-        duration
     }
 
     /// A table in this one.
@@ -169,12 +175,11 @@ impl<'a> Section<'a> {
     /// The tables of a list, each with its place.
     pub(super) fn list(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Section<'a>, Range<usize>)> {
         let Some(value) = self.value(key) else { return Vec::new() };
-        if value.get_ref().is_table() {
-            let hint = format!("write \"[[{key}]]\" above each");
-            let message = "expected a list of tables, found a table".to_owned();
-            problems.add(value.span(), message, Some(hint));
+        let Some(_) = value.get_ref().as_array() else {
+            let message = format!("expected a list of tables, found {}", type_of(value));
+            problems.add(value.span(), message, Some(format!("write \"[[{key}]]\" above each")));
             return Vec::new();
-        }
+        };
         let name = format!("[{key}]");
         let Some(items) = items(value, "a list of tables", problems) else { return Vec::new() };
         items.filter_map(|item| Some((section(item, &name, self.root, problems)?, item.span()))).collect()
@@ -193,8 +198,8 @@ impl<'a> Section<'a> {
     pub(super) fn finish(self, problems: &mut Problems) {
         for key in self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             let place = if self.name.is_empty() { String::new() } else { format!(" in [{}]", self.name) };
-            let hint = match closest(key.get_ref(), &self.known) {
-                Some(known) => format!("did you mean \"{known}\"?"),
+            let hint = match suggest::closest(key.get_ref(), self.known.iter().copied()) {
+                Some(known) => suggest::did_you_mean(known),
                 None => format!("known keys are: {}", self.known.join(", ")),
             };
             problems.add(key.span(), format!("unknown key \"{}\"{place}", key.get_ref()), Some(hint));
@@ -240,8 +245,8 @@ fn number(value: &Spanned<DeValue>, range: &RangeInclusive<u32>, problems: &mut 
     number
 }
 
-fn wrong_type(value: &Spanned<DeValue>, expected: &str, problems: &mut Problems) {
-    let found = match value.get_ref() {
+fn type_of(value: &Spanned<DeValue>) -> &'static str {
+    match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number with a fraction",
@@ -249,63 +254,20 @@ fn wrong_type(value: &Spanned<DeValue>, expected: &str, problems: &mut Problems)
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    };
-    problems.add(value.span(), format!("expected {expected}, found {found}"), None);
+    }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..unit].parse().ok()?;
-    match text[unit..].trim_start() {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "min" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
+fn wrong_type(value: &Spanned<DeValue>, expected: &str, problems: &mut Problems) {
+    let found = type_of(value);
+    let hint = match (value.get_ref(), expected) {
+        (DeValue::Integer(number), "a string" | "a string or a list of strings") => {
+            Some(format!("write it in quotes: \"{}\"", number.as_str()))
+        }
+        (DeValue::String(text), "a whole number") if text.parse::<u32>().is_ok() => {
+            Some(format!("write it without quotes: {text}"))
+        }
+        (DeValue::Integer(number), "a list of numbers") => Some(format!("write a list: [{}]", number.as_str())),
         _ => None,
-    }
-}
-
-/// The name that `word` was probably meant to be: at most a third of its letters differ.
-fn closest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
-    let near = |name: &&str| strsim::damerau_levenshtein(word, name);
-    let name = names.iter().copied().min_by_key(near)?;
-    (near(&name) <= (word.chars().count() / 3).max(1)).then_some(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, expected) in [
-            ("500ms", Some(Duration::from_millis(500))),
-            ("60s", Some(Duration::from_secs(60))),
-            ("2 min", Some(Duration::from_secs(120))),
-            ("1h", Some(Duration::from_secs(3600))),
-            ("60", None),
-            ("s", None),
-            ("-1s", None),
-            ("1d", None),
-            ("99999999999999999999s", None),
-            ("18446744073709551615h", None),
-        ] {
-            assert_eq!(parse_duration(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn suggestions() {
-        let names = ["specs", "expected", "results", "schedule"];
-        for (word, expected) in [
-            ("spec", Some("specs")),
-            ("shedule", Some("schedule")),
-            ("scedhule", Some("schedule")),
-            ("result", Some("results")),
-            ("colour", None),
-            ("x", None),
-        ] {
-            assert_eq!(closest(word, &names), expected, "{word}");
-        }
-    }
+    };
+    problems.add(value.span(), format!("expected {expected}, found {found}"), hint);
 }

@@ -56,14 +56,14 @@ pub(crate) fn bytes(text: &str) -> Result<u64, NumberError> {
     scaled(text, &MEMORY_UNITS, NumberError::MemoryUnit)
 }
 
-/// A time, with unit.
+/// A time, with unit. Blanks may be between the two, as in PostgreSQL's parameters; a spec's grammar has none there.
 pub(crate) fn duration(text: &str) -> Result<Duration, NumberError> {
     scaled(text, &TIME_UNITS, NumberError::TimeUnit).map(Duration::from_micros)
 }
 
 fn scaled(text: &str, units: &[(&str, u64)], unknown: NumberError) -> Result<u64, NumberError> {
     let (number, unit) = parse(text)?;
-    let &(_, factor) = units.iter().find(|&&(name, _)| name == unit).ok_or(unknown)?;
+    let &(_, factor) = units.iter().find(|&&(name, _)| name == unit.trim_start()).ok_or(unknown)?;
     number.checked_mul(factor).ok_or(NumberError::OutOfRange)
 }
 
@@ -109,6 +109,11 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
         assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(duration("2 min"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("-1s"), Err(NumberError::Syntax));
+        assert_eq!(duration("s"), Err(NumberError::Syntax));
+        assert_eq!(duration("99999999999999999999s"), Err(NumberError::OutOfRange));
+        assert_eq!(duration("18446744073709551615h"), Err(NumberError::OutOfRange));
         assert_eq!(duration("60"), Err(NumberError::TimeUnit));
         assert_eq!(duration("60sec"), Err(NumberError::TimeUnit));
     }
