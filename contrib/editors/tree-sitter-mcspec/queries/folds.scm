@@ -1,0 +1,6 @@
+[
+  (scenario)
+  (session)
+  (permutation)
+  (block)
+] @fold

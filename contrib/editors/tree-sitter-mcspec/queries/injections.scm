@@ -1,0 +1,2 @@
+((sql) @injection.content
+  (#set! injection.language "sql"))
