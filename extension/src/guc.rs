@@ -78,6 +78,7 @@ static MIN_LEAK_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static BLOAT_MIN_BYTES: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static REPORTERS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static OBSERVE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static PLACES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static ON_FAULT: GucSetting<OnFault> = GucSetting::<OnFault>::new(OnFault::report);
 static FAIL_ALLOC: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
@@ -184,6 +185,14 @@ pub(crate) fn register() {
         GucContext::Postmaster,
         GucFlags::SUPERUSER_ONLY,
     );
+    GucRegistry::define_string_guc(
+        c"pg_ext_memcheck.places_directory",
+        c"Names a directory with plans of places in libraries, of which it is written down there which were reached.",
+        c"Where it is empty, nothing is. \"mcspec run --coverage\" and \"mcspec mutate\" write the plans.",
+        &PLACES,
+        GucContext::Postmaster,
+        GucFlags::SUPERUSER_ONLY,
+    );
     #[cfg(feature = "test_links")]
     register_trial();
     parameters::reserve_prefix(PREFIX);
@@ -249,8 +258,17 @@ pub(crate) fn traced_always() -> Option<Traced> {
 
 /// Where sessions write what they have seen; none where they are not observed.
 pub(crate) fn observe_directory() -> Option<PathBuf> {
-    let directory = OBSERVE.get().filter(|directory| !directory.is_empty())?;
-    Some(PathBuf::from(OsString::from_vec(directory.into_bytes())))
+    path(&OBSERVE)
+}
+
+/// Where plans of places are that are looked at; none where nothing is.
+pub(crate) fn places_directory() -> Option<PathBuf> {
+    path(&PLACES)
+}
+
+fn path(setting: &GucSetting<Option<CString>>) -> Option<PathBuf> {
+    let path = setting.get().filter(|path| !path.is_empty())?;
+    Some(PathBuf::from(OsString::from_vec(path.into_bytes())))
 }
 
 /// How allocations are guarded.

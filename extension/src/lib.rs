@@ -54,5 +54,5 @@ pub extern "C-unwind" fn _PG_init() {
     scenario::begin_workers();
     pg::exit::watch();
     guard::faults::prepare();
-    wrap::prepare();
+    wrap::prepare(guc::places_directory());
 }

@@ -24,6 +24,7 @@ static SHARED: Shared = Shared::new(
 /// there are no rows for `growth`.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("pg_ext_memcheck.observe_directory", "exec.rs", "\"exec\""),
+    ("pg_ext_memcheck.places_directory", "coverage.rs", "--coverage"),
     ("look_at()", "exec.rs", "\"exec\""),
     ("look_at(pid)", "exec.rs", "\"exec\""),
     ("pg_ext_memcheck.reporters", "unprivileged.rs", "reporters"),

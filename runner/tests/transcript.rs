@@ -33,7 +33,7 @@ fn transcripts_are_what_isolationtester_writes() {
         let names = ["results", "waiting", "teardown", "broken", "statistics"];
         let cases: Vec<Case> = names.map(|name| planned(&root, name, installation.version.num)).into();
         let (done, transcribed) = channel();
-        run(&cases, &[Installed { stage, template }], 2, Duration::from_secs(60), &done);
+        run(&cases, &[Installed { stage, template, members: None }], 2, Duration::from_secs(60), &done);
         drop(done);
         for transcribed in transcribed {
             let name = &cases[transcribed.case].name;

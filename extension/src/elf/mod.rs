@@ -6,6 +6,7 @@ mod functions;
 pub(crate) mod got;
 mod module;
 pub(crate) mod modules;
+pub(crate) mod patched;
 pub(crate) mod symbols;
 mod tails;
 

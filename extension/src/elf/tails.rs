@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::functions::Functions;
 use super::got::{self, Kind};
 use super::module::Module;
+use super::patched;
 
 /// A jump out of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,8 @@ pub(crate) fn tails(module: &Module) -> Vec<Tail> {
     got::for_each_slot(module, |address, slot| slots.extend([(address, slot.kind)]));
     // In one piece, which linkers make of it.
     let code = module.table(module.code.start, module.code.len()).unwrap_or_default();
-    find(code, module.code.start, &slots, Functions::of(module).as_ref())
+    let code = patched::original(code, module.code.start);
+    find(&code, module.code.start, &slots, Functions::of(module).as_ref())
 }
 
 fn find(code: &[u8], start: usize, slots: &HashMap<usize, Kind>, functions: Option<&Functions>) -> Vec<Tail> {

@@ -11,6 +11,7 @@ pub(crate) mod build;
 pub(crate) mod caches;
 pub(crate) mod cancel;
 pub(crate) mod catcache;
+pub(crate) mod chunks;
 pub(crate) mod client;
 pub(crate) mod company;
 pub(crate) mod copied;

@@ -101,6 +101,11 @@ pub(crate) fn unless_busy(f: impl FnOnce(&mut Session)) {
     }
 }
 
+/// Whether somebody in this backend has had to do with the engine; also while the session is in use.
+pub(crate) fn is_there() -> bool {
+    SESSION.try_borrow().map_or(true, |session| session.is_some())
+}
+
 /// Whether this session is observed.
 #[inline]
 pub(crate) fn is_observed() -> bool {

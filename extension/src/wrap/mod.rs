@@ -22,6 +22,7 @@ mod interrupts;
 mod locks;
 mod maps;
 mod methods;
+pub(crate) mod planted;
 mod shared;
 mod slots;
 pub(crate) mod storm;

@@ -11,6 +11,7 @@ use std::ops::Range;
 use pgrx::pg_sys;
 
 use super::hooked::{Hooked, hooked};
+use super::planted;
 use super::slots::{self, Changes};
 use crate::elf::modules;
 use crate::pg::process::is_child;
@@ -54,6 +55,7 @@ pub(super) fn prepare(loading: &[Hooked]) {
     // SAFETY: nobody holds them: there have been none.
     unsafe { *KEPT.0.get() = Some(fittings) };
     follow();
+    planted::goes_on();
 }
 
 /// Looks for libraries loaded since.
@@ -70,6 +72,7 @@ pub(super) fn follow() {
     let here = follow as *const () as usize;
     for module in loaded.iter().filter(|module| !module.is_executable() && !module.code.contains(&here)) {
         if !fittings.changes.include(module) {
+            planted::plant(module);
             slots::keep(&mut fittings.changes, module, HOOKED);
         }
         if module.is_module {

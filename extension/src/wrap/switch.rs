@@ -2,16 +2,17 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
+use std::path::PathBuf;
 
 use memcheck_core::targets::Targets;
 
 use super::chain::{self, Chain, is_on, with};
 use super::hooked::hooked;
 use super::methods::{self, Tables};
-use super::shared;
 use super::slots::{self, Changes};
 #[cfg(feature = "test_links")]
 use super::trial::Trial;
+use super::{planted, shared};
 use crate::elf::modules;
 use crate::guard::Guard;
 use crate::guard::faults;
@@ -30,8 +31,10 @@ impl std::fmt::Display for Refused {
 }
 
 /// Learns in the postmaster what cannot be learnt without the allocator, and what takes long and is the same in all its children.
-pub(crate) fn prepare() {
+/// `places` is the directory of plans for places that are looked at, if there is one.
+pub(crate) fn prepare(places: Option<PathBuf>) {
     methods::prepare();
+    planted::prepare(places);
     shared::prepare(HOOKED);
     Stack::prepare(&modules::loaded(), slots::stand_in);
 }

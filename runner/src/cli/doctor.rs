@@ -342,7 +342,7 @@ fn rehearse(
         // That there is no engine is said already.
         let needs_engine = EngineFiles::find(installation, config).is_ok();
         let staged = prepare::stage(installation, &directory, &extensions, config, needs_engine);
-        let result = staged.map_err(Lack::from).and_then(|Installed { stage, template }| {
+        let result = staged.map_err(Lack::from).and_then(|Installed { stage, template, .. }| {
             largest = largest.max(template.size());
             let options = ServerOptions { name: "doctor".to_owned(), ..ServerOptions::default() };
             let server = Server::start(&stage, &template, &options).map_err(Lack::from)?;

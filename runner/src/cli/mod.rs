@@ -8,6 +8,7 @@ mod color;
 mod complaint;
 mod complete;
 mod completions;
+mod coverage;
 mod diff;
 mod doctor;
 mod engine;
@@ -20,6 +21,7 @@ mod hunt;
 mod init;
 mod list;
 mod man;
+mod mutate;
 mod narrow;
 mod output;
 mod outside;
@@ -68,6 +70,7 @@ enum Command {
     Init(init::Arguments),
     Hunt(hunt::Arguments),
     Run(Box<run::Arguments>),
+    Mutate(mutate::Arguments),
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     List(list::Arguments),
@@ -135,6 +138,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
             Some(selection) => watch::watch(selection, &config?),
             None => run::run(&arguments, config),
         },
+        Command::Mutate(arguments) => mutate::mutate(&arguments, &config?),
         Command::Check(arguments) => check::check(&arguments, &config?),
         Command::Fmt(arguments) => fmt::fmt(&arguments, &config?),
         Command::List(arguments) => list::list(&arguments, &config?),

@@ -205,7 +205,7 @@ pub(super) fn install(
             case.not_built = failed.iter().find(of_it).map(not_built);
         }
         let template = Template::create(&stage)?;
-        all.push(Installed { stage, template });
+        all.push(Installed { stage, template, members: None });
     }
     Ok(all)
 }
@@ -221,7 +221,7 @@ pub(super) fn stage(
     let engine = needs_engine.then(|| EngineFiles::find(installation, config)).transpose()?;
     let stage = Stage::build(installation, run, engine.as_ref(), extensions)?;
     let template = Template::create(&stage)?;
-    Ok(Installed { stage, template })
+    Ok(Installed { stage, template, members: None })
 }
 
 /// The case of a spec of that name on an installation, of one with matrices the first.

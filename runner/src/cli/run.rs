@@ -13,6 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::complaint::Complaint;
 pub(super) use super::complaint::note;
 use super::complete;
+use super::coverage::{CoverageOutlet, CoverageTo, Looking};
 use super::exit::Exit;
 use super::narrow::Narrowing;
 use super::output::{Files, Outlet, ReportTo, Stdout};
@@ -99,6 +100,11 @@ pub(super) struct Arguments {
     #[arg(long)]
     all_permutations: bool,
 
+    /// Say which of the places that allocate were reached, and write it into a file as lcov:FILE or json:FILE; repeatable
+    // (docs/coverage.md)
+    #[arg(long, value_name = "FORMAT:FILE", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["server", "transcript"])]
+    coverage: Vec<CoverageTo>,
+
     #[command(flatten)]
     transcript: Transcript,
 
@@ -176,10 +182,11 @@ fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Resu
         return dry_run(&plan);
     }
 
+    let mut covered = CoverageOutlet::open(&arguments.coverage)?;
     make_directory(&config.project.results)?;
     signals::begin();
     let has_any = plan.cases.iter().any(|case| without_running(case).is_none());
-    let mut kept = None;
+    let (mut kept, mut looking) = (None, None);
     let mut installed = Vec::new();
     if given.is_none() {
         let directory = RunDirectory::create()?;
@@ -203,6 +210,9 @@ fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Resu
                 prepared => prepared?,
             };
             warn_of_unknown(&plan.cases, &installed, config);
+            if covered.is_some() {
+                looking = Some(Looking::begin(&mut installed, &plan.cases, &directory)?);
+            }
         }
     }
 
@@ -234,7 +244,14 @@ fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Resu
     if let Some(path) = kept {
         note(&format!("kept \"{}\"", path.display()));
     }
-    Ok(ended(reported, outlet.files(), recorded))
+    let (is_enough, unwritten) = match looking.zip(covered.take()) {
+        Some((looking, covered)) => looking.end(covered, config),
+        None => (true, Vec::new()),
+    };
+    match ended(reported, outlet.files(), recorded.into_iter().chain(unwritten).collect()) {
+        Exit::Ok if !is_enough => Ok(Exit::Failed),
+        exit => Ok(exit),
+    }
 }
 
 /// How a run ends that was reported so. What could not be written is said, and is the worst that can be said.

@@ -33,7 +33,7 @@ pub(super) struct Selection {
 
     /// Only specs in these files, whatever else is selected
     #[arg(long, value_name = "FILE", hide = true)]
-    only: Vec<PathBuf>,
+    only_file: Vec<PathBuf>,
 }
 
 /// How many scenarios are named where another one was asked for.
@@ -67,7 +67,7 @@ struct Selected {
 impl Selection {
     /// Whether it is what is run without a word about it.
     pub(super) fn is_default(&self) -> bool {
-        self.specs.is_empty() && self.tag.is_empty() && self.skip.is_empty() && self.only.is_empty()
+        self.specs.is_empty() && self.tag.is_empty() && self.skip.is_empty() && self.only_file.is_empty()
     }
 
     /// The selected specs as they are, group by group in the order of the schedule.
@@ -180,7 +180,8 @@ impl Selection {
         for group in self.groups(config)? {
             let mut loaded = Vec::new();
             let is_meant = |selected: &Selected| {
-                self.only.is_empty() || self.only.iter().any(|file| place(file) == place(&selected.entry.path))
+                self.only_file.is_empty()
+                    || self.only_file.iter().any(|file| place(file) == place(&selected.entry.path))
             };
             for Selected { entry, parts } in group.into_iter().filter(is_meant) {
                 match guarded(&entry.path, || load(&entry.name, &entry.path)) {

@@ -98,7 +98,7 @@ fn start(specs: Vec<PathBuf>) -> Result<(), Complaint> {
     let failed = |error| Complaint::Output { what: "the run that is watched".to_owned(), error };
     let program = std::env::current_exe().map_err(failed)?;
     let arguments: Vec<OsString> = std::env::args_os().skip(1).filter(|argument| argument != OPTION).collect();
-    let only = specs.into_iter().flat_map(|spec| [OsString::from("--only"), spec.into_os_string()]);
+    let only = specs.into_iter().flat_map(|spec| [OsString::from("--only-file"), spec.into_os_string()]);
     let mut run = Command::new(program);
     // Keys are for this process.
     run.args(arguments).args(only).stdin(Stdio::null());

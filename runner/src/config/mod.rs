@@ -1,6 +1,7 @@
 //! `mcspec.toml`. Every key, its meaning and its default stand in `default.toml`, which is compiled in and read first.
 
 mod allow;
+mod coverage;
 mod engine;
 mod error;
 mod extension;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+pub use coverage::Coverage;
 pub use engine::Engine;
 pub use error::ConfigError;
 pub use extension::{Build, Crate, ExtensionSource};
@@ -53,6 +55,8 @@ pub struct Config {
     pub engine: Engine,
     /// `[profile.default]`
     pub profile: Profile,
+    /// `[coverage]`
+    pub coverage: Coverage,
     /// `[[allow]]`, in order.
     pub allow: Vec<Allowance>,
     /// The text that their places are in.
@@ -117,6 +121,9 @@ impl Config {
         }
         if let Some(section) = file.table("engine", &mut problems) {
             self.engine.apply(section, &mut problems);
+        }
+        if let Some(section) = file.table("coverage", &mut problems) {
+            self.coverage.apply(section, &mut problems);
         }
         if let Some(mut profiles) = file.table("profile", &mut problems) {
             if let Some(section) = profiles.table("default", &mut problems) {

@@ -8,6 +8,7 @@ mod engine;
 pub mod extension;
 pub mod failure;
 pub mod happening;
+mod members;
 pub mod outcome;
 mod pool;
 pub mod probe;
@@ -22,6 +23,7 @@ mod targets;
 mod workload;
 
 pub use case::{run, set_up};
+pub use members::{CodeOf, Member, Members};
 pub use pool::{Installed, Slot, Source};
 pub use progress::Progress;
 pub(crate) use session::Session;

@@ -1,8 +1,10 @@
 //! The servers of a run: one for each worker, replaced where a case needs another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::{Cause, Failure, Step};
+use super::members::Members;
 use super::session::{Session, no_server};
 use crate::plan::{Case, ConfLine, Place};
 use crate::server::{
@@ -32,6 +34,8 @@ pub struct Installed {
     pub stage: Stage,
     /// The data directory that servers start with.
     pub template: Template,
+    /// Where the functions of extensions are written down that specs have had; nowhere where nobody asks.
+    pub members: Option<Arc<Members>>,
 }
 
 /// Where servers come from.
@@ -57,6 +61,7 @@ pub(super) struct Running {
     options: ServerOptions,
     /// What it was like at first; none of a server that somebody else runs.
     condition: Option<Condition>,
+    members: Option<Arc<Members>>,
 }
 
 impl Slot {
@@ -105,6 +110,9 @@ impl Slot {
     /// The spec has done something to the server after which others cannot use it.
     pub(super) fn leave(&mut self, name: &str) -> Result<Option<String>, Failure> {
         let Some(running) = &self.running else { return Ok(None) };
+        if let Some(members) = &running.members {
+            members.ask(&running.server, name);
+        }
         let drop = format!("DROP DATABASE {name} WITH (FORCE)");
         let Some(before) = &running.condition else {
             return administer(&running.server, &drop, LIMIT).map(|()| None);
@@ -136,8 +144,12 @@ impl Slot {
 
 impl Running {
     fn start(source: Source, case: &Case, options: ServerOptions) -> Result<Self, Failure> {
+        let members = match source {
+            Source::Installed(installed) => installed.members.clone(),
+            Source::Given(_) => None,
+        };
         let server = match source {
-            Source::Installed(Installed { stage, template }) => Server::start(stage, template, &options),
+            Source::Installed(Installed { stage, template, .. }) => Server::start(stage, template, &options),
             Source::Given(given) => Server::given(given, &options),
         };
         let server = server.map_err(|error| {
@@ -147,7 +159,7 @@ impl Running {
             Failure { place: message.and_then(|message| to_blame(case, &message).cloned()), ..failure }
         })?;
         let condition = condition(&server)?;
-        Ok(Running { server, installation: case.installation, options, condition })
+        Ok(Running { server, installation: case.installation, options, condition, members })
     }
 
     /// The server.

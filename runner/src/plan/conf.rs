@@ -54,6 +54,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("pg_ext_memcheck.trace", "write \"trace on\", \"trace off\" or \"trace stacks\" into the header or a scenario"),
     ("pg_ext_memcheck.memcheck_mode", "write \"mode executor\" or \"mode all\" into a scenario"),
     ("pg_ext_memcheck.observe_directory", "\"mcspec exec\" has sessions observed"),
+    ("pg_ext_memcheck.places_directory", "\"mcspec run --coverage\" has places in libraries looked at"),
     ("port", REACHED),
     ("listen_addresses", REACHED),
     ("unix_socket_directories", REACHED),

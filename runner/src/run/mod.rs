@@ -9,5 +9,5 @@ mod verdict;
 
 pub use event::Event;
 pub use order::InOrder;
-pub use queue::{Run, run};
+pub use queue::{Run, run, single};
 pub use verdict::record_of;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -71,6 +71,15 @@ fn one(run: &Run, slot: &mut Slot, position: usize, events: &Sender<Event>) {
     };
     let finished = Event::Finished { case: position, outcome: Box::new(outcome), verdict: Box::new(verdict) };
     drop(events.send(finished));
+}
+
+/// Runs one case once, whoever is not told of it.
+pub fn single(run: &Run, slot: &mut Slot, position: usize) -> (Outcome, Verdict) {
+    if let Some(verdict) = without_running(&run.cases[position]) {
+        return (Outcome::default(), verdict);
+    }
+    let (events, _) = channel();
+    once(run, slot, position, &events)
 }
 
 /// Runs a case once.

@@ -149,6 +149,9 @@ impl Server {
         ] {
             postgres.arg("-c").arg(setting);
         }
+        if let Some(places) = stage.places() {
+            postgres.arg("-c").arg(format!("{ENGINE}.places_directory={}", places.display()));
+        }
         postgres.stdin(Stdio::null()).stdout(output).stderr(errors);
         let kind = Kind::Postmaster { cluster, account: run.account().clone() };
         let process = Process::start(postgres, Some(run.account()), kind)?;

@@ -1,6 +1,8 @@
 //! A private copy of an installation, with the engine and the extensions under test laid on top.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub struct Stage {
     run: RunDirectory,
     trees: Trees,
     tree: Filled,
+    /// Where the engine finds what places in libraries are looked at.
+    places: Option<PathBuf>,
 }
 
 impl Drop for Stage {
@@ -83,7 +87,8 @@ impl Stage {
             false => Vec::new(),
         };
         let (original, run) = (original.clone(), run.clone());
-        Ok((Self { original, installation, libraries, engine: engine.is_some(), run, trees, tree }, failed))
+        let engine = engine.is_some();
+        Ok((Self { original, installation, libraries, engine, run, trees, tree, places: None }, failed))
     }
 
     /// The directory in which an extension was built; none where nothing is left of that.
@@ -120,6 +125,35 @@ impl Stage {
     /// What was copied.
     pub fn original(&self) -> &Installation {
         &self.original
+    }
+
+    /// Has servers that are started from now on look at the places in libraries for which that directory has plans.
+    pub fn look_at(&mut self, places: &Path) {
+        self.places = Some(places.to_owned());
+    }
+
+    /// The directory of those plans.
+    pub(super) fn places(&self) -> Option<&Path> {
+        self.places.as_deref()
+    }
+
+    /// The files of the libraries that extensions have brought, and of those of these names.
+    pub fn libraries_of_extensions(&self, names: &[&str]) -> Vec<PathBuf> {
+        let files = fs::read_dir(&self.installation.pkglib_dir).into_iter().flatten().flatten();
+        let is_wanted = |path: &PathBuf| {
+            let is_library = path.extension().is_some_and(|extension| extension == "so");
+            let (Some(name), Some(stem)) = (path.file_name(), path.file_stem().and_then(OsStr::to_str)) else {
+                return false;
+            };
+            let is_original = || match fs::metadata(self.original.pkglib_dir.join(name)) {
+                Ok(original) => fs::metadata(path).is_ok_and(|own| own.len() == original.len()),
+                Err(_) => false,
+            };
+            is_library && stem != ENGINE && (names.contains(&stem) || !is_original())
+        };
+        let mut paths: Vec<PathBuf> = files.map(|file| file.path()).filter(is_wanted).collect();
+        paths.sort();
+        paths
     }
 
     /// Whether the engine is in it.

@@ -11,7 +11,7 @@ const RUNTIMES: &[&str] =
 
 /// A symbol's name without mangling, without the hash of a generic instance and without the suffix of a part that the
 /// compiler split off.
-pub(super) fn readable(symbol: &str) -> String {
+pub(crate) fn readable(symbol: &str) -> String {
     let whole = symbol.split('.').next().unwrap_or(symbol);
     if symbol.len() > LONGEST {
         return whole.to_owned();

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use memcheck_core::{Frame, Site};
 use walkdir::WalkDir;
 
-pub(crate) use self::language::is_runtime;
+pub(crate) use self::language::{is_runtime, readable};
 pub use self::object_file::{Call, ObjectFile};
 
 /// How far below the directory of libraries one is looked for, in directories.

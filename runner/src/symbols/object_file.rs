@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use addr2line::Context;
 use gimli::{Dwarf, Reader, RunTimeEndian, Section};
-use memcheck_core::Line;
+use memcheck_core::{Frame, Line};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
+use super::language::readable;
 use super::metered::{Meter, Metered};
 use crate::bounded;
 
@@ -49,6 +50,13 @@ pub struct Call {
     pub function: Option<String>,
     /// Where in the source.
     pub line: Option<Line>,
+}
+
+impl Call {
+    /// The same as a frame of no library.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame { symbol: self.function.as_deref().map(readable), line: self.line.clone(), ..Frame::default() }
+    }
 }
 
 impl ObjectFile {

@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 46] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 48] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -78,6 +78,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 46] = [
             "BLOAT_MIN_BYTES",
             "REPORTERS",
             "OBSERVE",
+            "PLACES",
             "RING_SIZE",
             "FAIL_ALLOC",
             "ON_FAULT",
@@ -183,6 +184,16 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 46] = [
         "link.rs",
         &["START", "LENGTH"],
         "where links have chunks of their own, written when they are going to; functions that any thread calls look there first",
+    ),
+    (
+        "elf/patched.rs",
+        &["PATCHED"],
+        "what code was before it was changed, written when a library is loaded; whoever reads code has no other way to it",
+    ),
+    (
+        "wrap/planted/mod.rs",
+        &["PLANTED"],
+        "places that are looked at, written when a library is loaded; functions of ours have no other way to it",
     ),
     ("stack/barrier.rs", &["FOUND"], "where the server works on its own account, found once, in the postmaster"),
     ("wrap/hooked.rs", &["HOOKED"], "the functions of a family with their wrappers; never written"),

@@ -72,7 +72,7 @@ pub(super) struct Arguments {
 }
 
 /// A time as PostgreSQL's parameters have it, or with m behind it.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let is_short = text.strip_suffix('m').is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()));
     let text = if is_short { format!("{text}in") } else { text.to_owned() };
     number::duration(&text).map_err(|error| error.to_string())
