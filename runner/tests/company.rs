@@ -48,8 +48,24 @@ fn workers_work_at_the_same_time() {
         // Each of 160 but perhaps the last ones.
         session.gives("SELECT value > 100 FROM ext_memcheck.window_stats() WHERE name = 'overlapping'", "t");
         session.gives(FOUND, "");
+        // Their own records say the same: who was at work between the beginning and the end of whose iteration.
+        session.gives(
+            "SELECT count(*), count(DISTINCT worker), min(iteration), max(iteration), bool_and(ended_at - began_at >= '2 ms'),
+                    bool_and(began_at > pg_postmaster_start_time() AND ended_at <= clock_timestamp())
+               FROM ext_memcheck.worker_iterations()",
+            "160|8|1|20|t|t",
+        );
+        session.gives(
+            "SELECT count(*) = (SELECT value FROM ext_memcheck.window_stats() WHERE name = 'overlapping')
+               FROM ext_memcheck.worker_iterations() AS one
+              WHERE EXISTS (SELECT FROM ext_memcheck.worker_iterations() AS other
+                             WHERE other.worker <> one.worker
+                               AND other.began_at < one.ended_at AND one.began_at < other.ended_at)",
+            "t",
+        );
         session.gives(&run(&["SELECT pg_sleep(0.002)"], ", workers => 1, iterations => 20"), DONE);
         session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'overlapping'", "0");
+        session.gives("SELECT count(*), max(worker) FROM ext_memcheck.worker_iterations()", "20|1");
         nobody_is_left(server);
     });
 }
@@ -135,6 +151,98 @@ fn a_spinlock_that_nobody_gives_back_is_found_before_the_server_gives_up() {
         }
         session.gives("SELECT pg_postmaster_start_time()", &since);
         nobody_is_left(server);
+    });
+}
+
+#[test]
+fn a_hash_table_without_its_lock_is_found_whenever_the_workers_come_to_it() {
+    SHARED.each(|server| {
+        let mut session = with_subjects(server);
+        let found = "data_race|company table|no_lock_bad";
+        // At once, never at the same time by themselves, and by one of them in the first iteration only.
+        let early = "SELECT company.no_lock_bad(1)";
+        let late = "SELECT company.no_lock_bad(1) FROM pg_sleep(0.04)";
+        let once = "SELECT company.no_lock_bad(1) WHERE set_config('my.calls', (1 + coalesce(nullif(current_setting('my.calls', true), ''), '0')::int)::text, false) = '1'";
+        for workloads in [[early, early], [early, late], [early, once]] {
+            session.gives(&run(&workloads, ", workers => 2, iterations => 10"), DONE);
+            session.gives(FOUND, found);
+        }
+        let detail = session.ask("SELECT detail FROM ext_memcheck.findings()");
+        assert_eq!(
+            detail,
+            "hash table \"company table\" is written to in no_lock_bad without a lock, while another worker may be in it: \
+             written to in no_lock_bad without a lock"
+        );
+        // Which lock it is that others take.
+        let workloads = [early, "SELECT company.no_lock_ok(1)", "SELECT company.shared_lock_decoy(1)"];
+        session.gives(&run(&workloads, ", workers => 3, iterations => 20"), DONE);
+        session.gives(FOUND, found);
+        let detail = session.ask("SELECT detail FROM ext_memcheck.findings()");
+        let end = "written to in no_lock_ok under LWLock \"company table\"";
+        assert!(detail.ends_with(end), "{detail}");
+        // One worker alone is in nobody's way, nor is one that has been there before the others.
+        session.gives(&run(&[early], ", workers => 1, iterations => 10"), DONE);
+        session.gives(FOUND, "");
+        session.gives(&run(&["SELECT company.no_lock_decoy(1)"], ", workers => 4, iterations => 20"), DONE);
+        session.gives(FOUND, "");
+    });
+}
+
+#[test]
+fn a_lock_behind_its_tranche_is_told_by_every_window() {
+    SHARED.each(|server| {
+        let mut session = with_subjects(server);
+        session.ask("SELECT company.beyond_pair_bad()");
+        let found = "SELECT check_type, array_to_string(context_path, '/'), site_symbol, detail FROM ext_memcheck.findings()";
+        session.ask("SET pg_ext_memcheck.trace = on");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT company.beyond_pair_ok(), company.beyond_pair_decoy()");
+        session.ask("SELECT count(*) FROM ext_memcheck.end()");
+        session.gives(found, "");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT company.beyond_pair_bad()");
+        session.ask("SELECT count(*) FROM ext_memcheck.end()");
+        session.gives(
+            found,
+            "shmem_overrun|company pair|beyond_pair_bad|lock number 2 of tranche 'company pair' is used in beyond_pair_bad, \
+             which has 2 locks, numbers 0 to 1",
+        );
+        // Not again.
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT count(*) FROM ext_memcheck.end()");
+        session.gives(found, "");
+    });
+}
+
+#[test]
+fn a_worker_that_does_not_come_back_is_told_and_ended_alone() {
+    SHARED.each(|server| {
+        let mut session = with_subjects(server);
+        let since = session.ask("SELECT pg_postmaster_start_time()");
+        let began = Instant::now();
+        session.gives(&run(&["SELECT company.no_look_bad(true)", "SELECT 1"], ", workers => 2, iterations => 10"), DONE);
+        session.gives(FOUND, "timeout|CHECK_FOR_INTERRUPTS|no_look_bad");
+        session.gives(
+            "SELECT detail FROM ext_memcheck.findings()",
+            "the call does not come back and does not look for interrupts in no_look_bad, holding LWLock \"company second\"",
+        );
+        session.gives(&run(&["SELECT company.taken_twice_bad()"], ", workers => 1, iterations => 10"), DONE);
+        session.gives(FOUND, "timeout|LWLock \"company first\"|taken_twice_bad");
+        let detail = session.ask("SELECT detail FROM ext_memcheck.findings()");
+        assert!(detail.contains("in taken_twice_bad, which it holds itself"), "{detail}");
+        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+        // The statement's own limit may come first.
+        session.ask("SET statement_timeout = '1s'");
+        session.gives(
+            &run(&["SELECT company.no_look_bad(false)"], ", workers => 2, iterations => 10"),
+            "57014 canceling statement due to statement timeout",
+        );
+        nobody_is_left(server);
+        session.ask("RESET statement_timeout");
+        // What they held is free, and nobody else was ended.
+        session.gives(&run(&["SELECT company.both_orders_ok(true)"], ", iterations => 10"), DONE);
+        session.gives(FOUND, "");
+        session.gives("SELECT pg_postmaster_start_time()", &since);
     });
 }
 
@@ -272,12 +380,16 @@ fn one_that_hardly_comes_to_anything_is_told() {
         let mut client = login_telling(server, "postgres", "postgres", move |notice| {
             send.send(format!("{}: {}", notice.severity(), notice.message())).ok();
         });
-        let workload = "SELECT pg_sleep(CASE WHEN pg_try_advisory_lock(4711) THEN 1 ELSE 0.03 END)";
-        client.simple_query(&run(&[workload], ", workers => 3, iterations => 60")).expect("run");
+        // One of them is slow, once.
+        let workload =
+            "SELECT pg_sleep(CASE WHEN current_setting('my.calls', true) IS NULL AND pg_try_advisory_lock(4711)
+                                             THEN 4 ELSE 0.06 END),
+                               set_config('my.calls', 'some', false)";
+        client.simple_query(&run(&[workload], ", workers => 3, iterations => 20")).expect("run");
         drop(client);
         let all: Vec<String> = told.iter().collect();
         let is_it = |told: &&String| {
-            told.starts_with("WARNING: worker ") && told.contains(" iterations while another one has done 60")
+            told.starts_with("WARNING: worker ") && told.contains(" iterations while another one has done 20")
         };
         assert_eq!(all.iter().filter(is_it).count(), 1, "{all:?}");
     });

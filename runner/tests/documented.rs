@@ -579,6 +579,20 @@ fn parameters() -> Vec<Row> {
             ],
         ),
         row(
+            "worker_iterations()",
+            &[
+                (
+                    "SELECT ext_memcheck.run_scenario('concurrent_backends', 3, 'SELECT pg_sleep(0.002)', workers => 2)",
+                    ANYTHING,
+                ),
+                (
+                    "SELECT worker, count(*), bool_and(ended_at - began_at >= '2 ms') FROM ext_memcheck.worker_iterations()
+                      GROUP BY worker ORDER BY worker",
+                    "1|3|t\n2|3|t",
+                ),
+            ],
+        ),
+        row(
             "pg_ext_memcheck.on_fault faults()",
             &[
                 (ACCESSES, ""),

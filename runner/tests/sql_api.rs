@@ -23,7 +23,8 @@ fn signatures() {
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
                             'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
                             'look_at', 'window_targets', 'register_shmem_probe', 'probe_check',
-                            'clear_shmem_registry', 'track_dsm_handle', 'dsm_tracking', 'clear_dsm_tracking')
+                            'clear_shmem_registry', 'track_dsm_handle', 'dsm_tracking', 'clear_dsm_tracking',
+                            'worker_iterations')
           ORDER BY proname",
         "backend_contexts|pid integer|TABLE(path text[], name text, ident text, level integer, used_bytes bigint, \
          allocated_bytes bigint, free_bytes bigint, blocks bigint)\n\
@@ -50,7 +51,9 @@ fn signatures() {
          target text DEFAULT ''::text, workers integer DEFAULT '-1'::integer, reset_frequency integer DEFAULT \
          '-1'::integer, memory_limit text DEFAULT ''::text, workloads text[] DEFAULT '{}'::text[], seed bigint DEFAULT 1|text\n\
          track_dsm_handle|handle bigint|text\n\
-         window_targets||TABLE(target text, library text, loaded boolean)",
+         window_targets||TABLE(target text, library text, loaded boolean)\n\
+         worker_iterations||TABLE(worker integer, iteration bigint, began_at timestamp with time zone, ended_at timestamp \
+         with time zone)",
     );
     session.gives(
         "SELECT string_agg(attname || ' ' || format_type(atttypid, NULL) || CASE WHEN attnotnull THEN ' not null' ELSE '' END,

@@ -132,6 +132,8 @@ checks! {
     BufferOverrun = "buffer_overrun": Nothing, Always(Error), Context;
     /// A chunk given back twice, or to an allocator that it is not from.
     DoubleFree = "double_free": Nothing, Always(Error), Context;
+    /// Shared memory that two processes change at once, or one while another one reads it.
+    DataRace = "data_race": Nothing, Always(Error), Other;
     /// A reference that a resource owner had to release.
     ResourceLeak = "resource_leak": Times, Always(Warning), Other;
     /// A failed allocation that crashes, leaks, corrupts or wedges the session.

@@ -4,6 +4,7 @@ use crate::access::{Access, Act};
 use crate::check::CheckKind;
 use crate::finding::Finding;
 use crate::path::ContextPath;
+use crate::site::Site;
 
 /// Which bytes behind a segment's end were changed, counted from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,46 @@ impl From<Overrun> for Finding {
     }
 }
 
+/// A lock behind those of a named tranche, which a target has used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockBeyond {
+    /// The name of the tranche.
+    pub tranche: String,
+    /// How many locks it has.
+    pub locks: u64,
+    /// Which one it would be, from 0 on.
+    pub number: u64,
+    /// Where it was used.
+    pub at: Option<Site>,
+    /// How often.
+    pub times: u64,
+}
+
+impl From<LockBeyond> for Finding {
+    fn from(beyond: LockBeyond) -> Finding {
+        /// `LWLOCK_PADDED_SIZE` (lwlock.h)
+        const SIZE: u64 = 128;
+        let LockBeyond { tranche, locks, number, at, times } = beyond;
+        let access = Access {
+            act: Some(Act::Write),
+            offset: i64::try_from(number * SIZE).unwrap_or(i64::MAX),
+            size: Some(SIZE as u32),
+            requested: locks * SIZE,
+            at,
+            ..Access::default()
+        };
+        let which = if locks == 1 {
+            "1 lock, number 0".to_owned()
+        } else {
+            format!("{locks} locks, numbers 0 to {}", locks.saturating_sub(1))
+        };
+        let place = access.at.as_ref().map_or(String::new(), |site| format!(" in {}", site.frame.place()));
+        let detail = format!("lock number {number} of tranche '{tranche}' is used{place}, which has {which}");
+        let path = ContextPath::new([tranche.as_str()]);
+        Finding { bytes: SIZE, detail, ..Finding::of_access(CheckKind::ShmemOverrun, path, access, times) }
+    }
+}
+
 /// Adds what was done before a window to what was done in it: a segment that was overrun in it is reported once.
 pub fn with_older(mut found: Vec<Overrun>, older: Vec<Overrun>) -> Vec<Overrun> {
     for overrun in older {
@@ -132,6 +173,15 @@ mod tests {
         }
         let older = Finding::from(Overrun { is_older: true, ..overrun(Some((0, 0, 1))) });
         assert!(older.detail.ends_with("behind its end, by any process, before this window"), "{}", older.detail);
+    }
+
+    #[test]
+    fn a_lock_behind_a_tranche_is_told_by_its_number() {
+        let beyond = |locks| LockBeyond { tranche: "my locks".to_owned(), locks, number: 3, at: None, times: 7 };
+        let finding = Finding::from(beyond(3));
+        assert_eq!(finding.detail, "lock number 3 of tranche 'my locks' is used, which has 3 locks, numbers 0 to 2");
+        assert_eq!(finding.access.as_deref().map(|access| (access.offset, access.requested)), Some((384, 384)));
+        assert!(Finding::from(beyond(1)).detail.ends_with("which has 1 lock, number 0"));
     }
 
     #[test]

@@ -171,11 +171,30 @@ unsafe extern "C-unwind" {
     pub(crate) fn GetLWLockIdentifier(class: u32, event: u16) -> *const c_char;
     pub(crate) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
     pub(crate) fn LWLockConditionalAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub(crate) fn LWLockInitialize(lock: *mut pg_sys::LWLock, tranche: c_int);
     pub(crate) fn LWLockRelease(lock: *mut pg_sys::LWLock);
     pub(crate) fn LWLockReleaseAll();
 
     // shmem.c
     pub(crate) fn ShmemAddrIsValid(address: *const c_void) -> bool;
+
+    // dynahash.c
+    pub(crate) fn get_hash_value(table: *mut c_void, key: *const c_void) -> u32;
+    pub(crate) fn hash_search(
+        table: *mut c_void,
+        key: *const c_void,
+        action: pg_sys::HASHACTION::Type,
+        found: *mut bool,
+    ) -> *mut c_void;
+    pub(crate) fn hash_search_with_hash_value(
+        table: *mut c_void,
+        key: *const c_void,
+        hash: u32,
+        action: pg_sys::HASHACTION::Type,
+        found: *mut bool,
+    ) -> *mut c_void;
+    pub(crate) fn hash_seq_search(status: *mut pg_sys::HASH_SEQ_STATUS) -> *mut c_void;
+    pub(crate) fn hash_update_hash_key(table: *mut c_void, entry: *mut c_void, key: *const c_void) -> bool;
 
     // s_lock.c
     pub(crate) fn s_lock(lock: *mut u8, file: *const c_char, line: c_int, function: *const c_char) -> c_int;
@@ -308,6 +327,8 @@ unsafe extern "C-unwind" {
 
     // ipci.c, shmem.c, lwlock.c
     pub(crate) fn RequestAddinShmemSpace(size: usize);
+    pub(crate) fn RequestNamedLWLockTranche(name: *const c_char, locks: c_int);
+    pub(crate) fn GetNamedLWLockTranche(name: *const c_char) -> *mut pg_sys::LWLockPadded;
     pub(crate) fn ShmemInitStruct(name: *const c_char, size: usize, found: *mut bool) -> *mut c_void;
     /// From 18 on the sizes are int64, which on 64 bits is the same.
     pub(crate) fn ShmemInitHash(

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::census::SiteId;
 use memcheck_core::judge::Rules;
-use memcheck_core::{CheckKind, ContextPath, Finding, Severity, Site, room};
+use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Severity, Site, room};
 
-use super::Scenario;
 use super::task::{Seat, Task};
 use super::worker::{Found, NotRun, Running, gathered, work_together};
+use super::{Scenario, races};
 use crate::pg::company::{self, Gathering, Kind, Lock, Member, State};
-use crate::session::Figures;
+use crate::session::faults::NO_LOOK;
+use crate::session::iterations::Iteration;
+use crate::session::{self, Figures};
 
 /// How often to look at them.
 const LOOK: Duration = Duration::from_millis(100);
@@ -23,6 +25,14 @@ const CIRCLE: Duration = Duration::from_secs(1);
 const SPIN: Duration = Duration::from_secs(3);
 /// For how long one may wait for an LWLock whose holder does something else.
 const HELD: Duration = Duration::from_secs(20);
+/// How often to ask one that is at an iteration for longer than [`CIRCLE`] whether it looks for interrupts.
+const ASKING: Duration = Duration::from_millis(500);
+/// For how long one may work without a look for interrupts, and for how long wait for something without one. The server's own longest
+/// ways without are far shorter.
+const WORK: Duration = Duration::from_secs(3);
+const DEAF: Duration = Duration::from_secs(30);
+/// How long one may take to end that has to.
+const ENDING: Duration = Duration::from_secs(10);
 /// How long the first one has to be at it before those that are behind it are compared with it.
 const SHARE: Duration = Duration::from_secs(1);
 /// One that has done less than this part of what others have done that do the same is starved.
@@ -32,6 +42,19 @@ const STARVED: u32 = 10;
 struct Seen {
     steps: u64,
     since: Instant,
+    /// Since when it has not come to another iteration, and when it was asked last whether it looks for interrupts.
+    done: u32,
+    began: Instant,
+    asked: Instant,
+    /// Since when it is known that it does not come back by itself.
+    deaf: Option<Instant>,
+}
+
+impl Seen {
+    fn new() -> Self {
+        let now = Instant::now();
+        Seen { steps: 0, since: now, done: 0, began: now, asked: now, deaf: None }
+    }
 }
 
 /// What a worker waits for.
@@ -72,9 +95,16 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
     let mut found = gathered(all, rules);
     let figures = Figures { overlapping: company.overlapping(), ..Figures::default() };
     room::push(&mut found.looked_at, (figures, Vec::new()));
-    let hangs = std::mem::take(&mut company.findings);
+    let mut hangs = std::mem::take(&mut company.findings);
+    if let Some(deaf) = company.deaf(&found.findings) {
+        room::push(&mut hangs, deaf);
+    }
     if room::make(&mut found.findings, hangs.len()) {
         found.findings.extend(hangs);
+    }
+    company.keep_iterations();
+    for race in races::findings(company.members(), rules) {
+        room::push(&mut found.findings, race);
     }
     for warning in &company.warnings {
         company::warn(warning);
@@ -103,7 +133,7 @@ impl Company {
         let gathering = Gathering::new(scenario.workers, scenario.iterations).ok_or(NotRun::NoSegment)?;
         let mut seen = Vec::new();
         for _ in 0..scenario.workers {
-            room::push(&mut seen, Seen { steps: 0, since: Instant::now() });
+            room::push(&mut seen, Seen::new());
         }
         Ok(Company {
             gathering,
@@ -123,7 +153,8 @@ impl Company {
     }
 
     /// Looks at them, and lets them begin when all are there. What one of them has come to ends the others' work as well.
-    fn look(&mut self, workers: &[Running]) {
+    /// Whether to go on waiting for them.
+    fn look(&mut self, workers: &[Running]) -> bool {
         let company = self.gathering.company();
         if workers.iter().any(Running::has_failed) {
             company.stop();
@@ -133,12 +164,18 @@ impl Company {
                 company.begin();
                 self.began = Some(Instant::now());
             }
-            return;
+            return true;
         }
         for (seen, member) in self.seen.iter_mut().zip(company.members()) {
             if seen.steps != member.steps() || !member.is_inside() {
-                *seen = Seen { steps: member.steps(), since: Instant::now() };
+                (seen.steps, seen.since) = (member.steps(), Instant::now());
             }
+            if seen.done != member.done() || !member.is_inside() {
+                (seen.done, seen.began) = (member.done(), Instant::now());
+            }
+        }
+        if !self.look_for_deaf() {
+            return false;
         }
         self.look_at_shares();
         let waits = self.waits();
@@ -161,6 +198,39 @@ impl Company {
                 .filter_map(|waits| self.members().get(waits.number))
                 .for_each(Member::doom);
         }
+        true
+    }
+
+    /// Looks for those that do not come back and do not look for interrupts, and has them end. False where one does not.
+    fn look_for_deaf(&mut self) -> bool {
+        let mut goes_on = true;
+        for (seen, member) in self.seen.iter_mut().zip(self.gathering.company().members()) {
+            if member.pid() == 0 || !member.is_inside() {
+                continue;
+            }
+            if let Some(since) = seen.deaf {
+                goes_on &= since.elapsed() < ENDING;
+                continue;
+            }
+            if member.is_doomed() || seen.began.elapsed() < CIRCLE || seen.asked.elapsed() < ASKING {
+                continue;
+            }
+            seen.asked = Instant::now();
+            if member.asks().is_some_and(|deaf| deaf.work >= WORK || deaf.time >= DEAF) {
+                seen.deaf = Some(Instant::now());
+                self.gathering.company().stop();
+                member.doom();
+            }
+        }
+        goes_on
+    }
+
+    /// Of those that did not look for interrupts, a finding where no worker has one to tell.
+    fn deaf(&self, found: &[Finding]) -> Option<Finding> {
+        let number = self.seen.iter().position(|seen| seen.deaf.is_some())?;
+        let is_it = |finding: &Finding| finding.check == CheckKind::Timeout && finding.path.leaf() == NO_LOOK;
+        let sentence = format!("worker {} does not come back and does not look for interrupts", number + 1);
+        (!found.iter().any(is_it)).then(|| hang(NO_LOOK.to_owned(), None, sentence))
     }
 
     /// What those wait for that have not gone on for a while.
@@ -204,24 +274,7 @@ impl Company {
         // The same one each time, whoever came first.
         let told = stuck.iter().filter(|waits| waits.lock.is_some()).min_by_key(|waits| name_of(waits));
         let frame = told.and_then(|waits| waits.lock.as_ref()?.place.clone());
-        let site = frame.map(|frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame });
-        Finding {
-            check: CheckKind::Timeout,
-            severity: Severity::Error,
-            path: ContextPath::new([names.join(", ")]),
-            bytes: 0,
-            objects: 1,
-            iterations: 0,
-            bytes_per_iter: 0.0,
-            objects_per_iter: 0.0,
-            shape: None,
-            phase: None,
-            source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
-            site,
-            marks: Vec::new(),
-            detail: sentences.join("; "),
-            access: None,
-        }
+        hang(names.join(", "), frame, sentences.join("; "))
     }
 
     /// What a worker waits for, who has that, and what it has itself.
@@ -279,6 +332,20 @@ impl Company {
         }
     }
 
+    /// Has the session keep when they were at their iterations.
+    fn keep_iterations(&self) {
+        let (clock, now) = (company::clock(), crate::pg::now());
+        let at = |then: u64| now - (clock.saturating_sub(then) / 1000) as i64;
+        let mut kept = Vec::new();
+        for member in 0..self.members().len() {
+            for (number, (began, ended)) in (1..).zip(self.gathering.company().iterations(member)) {
+                let (began, ended) = (at(began), at(ended));
+                room::push(&mut kept, Iteration { worker: member as u32 + 1, number, began, ended });
+            }
+        }
+        session::with(|session| session.keep_iterations(kept));
+    }
+
     /// Iterations that went on at the same time as one of another worker.
     fn overlapping(&self) -> u64 {
         let company = self.gathering.company();
@@ -308,6 +375,27 @@ fn overlapping(mut all: Vec<(u64, u64, usize)>) -> u64 {
         }
     }
     overlap.iter().filter(|&&is| is).count() as u64
+}
+
+fn hang(subject: String, frame: Option<Frame>, detail: String) -> Finding {
+    let site = frame.map(|frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame });
+    Finding {
+        check: CheckKind::Timeout,
+        severity: Severity::Error,
+        path: ContextPath::new([subject]),
+        bytes: 0,
+        objects: 1,
+        iterations: 0,
+        bytes_per_iter: 0.0,
+        objects_per_iter: 0.0,
+        shape: None,
+        phase: None,
+        source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
+        site,
+        marks: Vec::new(),
+        detail,
+        access: None,
+    }
 }
 
 fn name_of(waits: &Waits) -> String {

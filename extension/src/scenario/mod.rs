@@ -8,6 +8,7 @@
 mod company;
 mod failing;
 mod lifecycle;
+mod races;
 mod sweep;
 mod task;
 mod worker;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::failing::{self, Part};
+use crate::guard::faults::watch;
 use crate::pg::client::{self, Times};
 use crate::pg::errors::{Raised, is_leaving};
 use crate::pg::{ServerThread, background, company, parameters, transactions};
@@ -140,8 +141,11 @@ fn work(text: &'static [u8]) -> Result<(), Raised> {
         }
         company::leave();
     });
+    if task.seat.is_some() {
+        watch::prepare();
+    }
     if let Some(seat) = task.seat
-        && !company::join(seat.segment, seat.number as usize)
+        && !company::join(seat.segment, seat.number as usize, watch::insist)
     {
         say();
         return Ok(());

@@ -104,7 +104,7 @@ pub(super) fn run(scenario: &Scenario, rules: &Rules) -> Result<Found, NotRun> {
 
 /// Has workers do these tasks, all at the same time, and waits until they are gone.
 pub(super) fn work(tasks: &[Task]) -> Result<Vec<Ended>, NotRun> {
-    work_together(tasks, SILENCE, None, |_| {})
+    work_together(tasks, SILENCE, None, |_| true)
 }
 
 /// Workers, and what ends those of them that wait for each other, which is dropped first.
@@ -113,12 +113,12 @@ struct Team {
     all: Vec<Running>,
 }
 
-/// The same. `look` is shown them again and again, after so long at the latest.
+/// The same. `look` is shown them again and again, after so long at the latest, and says whether to go on waiting.
 pub(super) fn work_together(
     tasks: &[Task],
     silence: Duration,
     parting: Option<Parting>,
-    mut look: impl FnMut(&[Running]),
+    mut look: impl FnMut(&[Running]) -> bool,
 ) -> Result<Vec<Ended>, NotRun> {
     let mut team = Team { _parting: parting, all: Vec::new() };
     let all = &mut team.all;
@@ -133,7 +133,9 @@ pub(super) fn work_together(
         if heard == 0 && !process::wait(silence) && all.iter().any(Running::waits_for_us) {
             return Err(NotRun::InTheWay);
         }
-        look(all);
+        if !look(all) {
+            break;
+        }
     }
     Ok(std::mem::take(all).into_iter().map(|running| running.so_far).collect())
 }

@@ -7,6 +7,9 @@ use crate::guard::faults::{self, Outcome, Report, Surroundings};
 use crate::pg::process::my_pid;
 use crate::wrap;
 
+/// What is missing where a call does not come back and cannot be cancelled.
+pub(crate) const NO_LOOK: &str = "CHECK_FOR_INTERRUPTS";
+
 /// What faults need to know of the rest.
 pub(super) const SURROUNDINGS: Surroundings = Surroundings {
     targets: wrap::faults::targets,
@@ -64,10 +67,16 @@ fn finding(report: &Report) -> Finding {
         return Finding::of_access(touched.check, path, access, 1);
     }
     let place = site.as_ref().map_or(String::new(), |site| format!(" in {}", site.frame.place()));
+    let (check, subject, detail) = if report.is_late() {
+        let holding = report.holding().map_or(String::new(), |holding| format!(", {holding}"));
+        (CheckKind::Timeout, NO_LOOK, format!("{report} and does not look for interrupts{place}{holding}"))
+    } else {
+        (CheckKind::Crash, report.what(), format!("{}{place}: {report}", report.what()))
+    };
     Finding {
-        check: CheckKind::Crash,
+        check,
         severity: Severity::Error,
-        path: ContextPath::new([report.what()]),
+        path: ContextPath::new([subject]),
         bytes: 0,
         objects: 1,
         iterations: 0,
@@ -79,6 +88,6 @@ fn finding(report: &Report) -> Finding {
         site,
         marks: Vec::new(),
         access: None,
-        detail: format!("{}{place}: {report}", report.what()),
+        detail,
     }
 }

@@ -8,8 +8,9 @@ mod bracket;
 mod calls;
 mod events;
 pub(crate) mod failing;
-mod faults;
+pub(crate) mod faults;
 mod figures;
+pub(crate) mod iterations;
 mod mode;
 mod observed;
 mod observed_file;
@@ -35,6 +36,7 @@ use bracket::Statements;
 use calls::Calls;
 use events::{Events, Key};
 pub(crate) use figures::Figures;
+use iterations::Iteration;
 use mode::Imposed;
 pub(crate) use mode::{
     checks_planner, follow_parameters, guards_by_pages, is_checked, is_idle, is_watching, set_reports,
@@ -74,6 +76,8 @@ pub(crate) struct Session {
     workers: Workers,
     /// The session's statements, where sessions are observed.
     observed: Option<Box<Observed>>,
+    /// Of workers of the last scenario that had them side by side.
+    iterations: Vec<Iteration>,
 }
 
 /// The session of this backend; none as long as nobody has had anything to do with it.

@@ -1,26 +1,29 @@
 //! Writes past the end of segments of shared memory, by whichever process.
 
 use memcheck_core::judge::Rules;
-use memcheck_core::overrun::with_older;
+use memcheck_core::overrun::{LockBeyond, with_older};
 use memcheck_core::targets::Library;
 use memcheck_core::{CheckKind, Finding, room};
 
 use super::Session;
 use crate::guc;
 use crate::shmem::canaries;
+use crate::wrap::{self, tranches};
 
 /// From where on they count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Since {
     /// What nobody had found before, and was there when this was begun.
     older: (u64, u64),
+    /// How often this process had used a lock behind those of a tranche.
+    locks: u64,
 }
 
 impl Since {
     /// From now on. Looks at all segments.
     pub(crate) fn now() -> Self {
         let found = canaries::look();
-        Since { older: (found.start, found.end) }
+        Since { older: (found.start, found.end), locks: tranches::uses() }
     }
 
     /// What there is. Looks at all segments.
@@ -39,6 +42,15 @@ impl Since {
             // A byte that was named is asked for, whosever it is.
             if overrun.changed.is_none() || is_wanted(&overrun.library) {
                 room::push(&mut findings, Finding::from(overrun));
+            }
+        }
+        for beyond in tranches::beyond(self.locks) {
+            let at = wrap::with(|chain| chain.places().of(beyond.origin));
+            let tranches::Beyond { tranche, locks, number, times, .. } = beyond;
+            let found = LockBeyond { tranche, locks: locks as u64, number: number as u64, at, times };
+            let finding = Finding::from(found);
+            if is_wanted(&finding.source_lib) {
+                room::push(&mut findings, finding);
             }
         }
         findings

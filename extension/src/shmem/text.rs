@@ -30,6 +30,11 @@ impl<const N: usize> Text<N> {
         self.length == other.length && self.bytes == other.bytes
     }
 
+    /// The text, unless somebody else has written to it.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length).min(N)]).unwrap_or_default()
+    }
+
     pub(crate) fn to_text(self) -> String {
         String::from_utf8_lossy(&self.bytes[..usize::from(self.length).min(N)]).into_owned()
     }

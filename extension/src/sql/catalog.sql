@@ -8,7 +8,7 @@ REVOKE ALL ON FUNCTION
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
     ext_memcheck.live_allocations(integer), ext_memcheck.backend_contexts(integer), ext_memcheck.catcache_stats(),
-    ext_memcheck.sites_reached(integer), ext_memcheck.live_totals(), ext_memcheck.faults(),
+    ext_memcheck.sites_reached(integer), ext_memcheck.live_totals(), ext_memcheck.faults(), ext_memcheck.worker_iterations(),
     ext_memcheck.track_dsm_handle(bigint), ext_memcheck.dsm_tracking(), ext_memcheck.clear_dsm_tracking(),
     ext_memcheck.register_shmem_probe(text, bigint), ext_memcheck.probe_check(text), ext_memcheck.clear_shmem_registry()
     FROM PUBLIC;
@@ -61,6 +61,7 @@ COMMENT ON FUNCTION ext_memcheck.live_allocations(integer) IS 'what traced libra
 COMMENT ON FUNCTION ext_memcheck.live_totals() IS 'how much traced libraries hold in this session';
 COMMENT ON FUNCTION ext_memcheck.backend_contexts(integer) IS 'memory contexts of a process';
 COMMENT ON FUNCTION ext_memcheck.sites_reached(integer) IS 'places in traced libraries that have allocated in this session';
+COMMENT ON FUNCTION ext_memcheck.worker_iterations() IS 'when the workers of the last concurrent_backends were at their iterations';
 COMMENT ON FUNCTION ext_memcheck.faults() IS 'last faults, such as SIGSEGV, of processes that were traced';
 COMMENT ON FUNCTION ext_memcheck.track_dsm_handle(bigint)
     IS 'has end() say whether this session still has a segment of dynamic shared memory attached';

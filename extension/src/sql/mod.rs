@@ -4,6 +4,7 @@ mod ask;
 mod catcache;
 mod dsm;
 mod faults;
+mod iterations;
 mod log;
 mod objects;
 mod probes;

@@ -1,5 +1,5 @@
 //! Locks that targets take: the functions stand in the targets' tables. Noted in workers that run side by side, so that others see who
-//! holds what and who waits; elsewhere they are only passed on.
+//! holds what and who waits; elsewhere it is only looked whether the lock is one of those that were asked for ([`super::tranches`]).
 
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,11 +8,12 @@ use pgrx::pg_sys::{LWLock, LWLockMode};
 
 use super::chain::{of_segment, with};
 use super::hooked::hooked;
+use super::tranches::used;
 use crate::pg::{company, server};
 use crate::stack::Registers;
 
 /// Where the caller is, as a number of the company's.
-fn place(from: Registers) -> u32 {
+pub(super) fn place(from: Registers) -> u32 {
     let mut at = None;
     of_segment(from, |_, origin| at = Some(origin));
     let Some(origin) = at else { return 0 };
@@ -21,6 +22,7 @@ fn place(from: Registers) -> u32 {
 
 hooked! {
     fn LWLockAcquire(lock: *mut LWLock, mode: LWLockMode::Type) -> bool {
+        used(Registers::here(), lock);
         if !company::is_member() {
             // SAFETY: called as the server's function is.
             return unsafe { server::LWLockAcquire(lock, mode) };
@@ -35,6 +37,7 @@ hooked! {
     }
 
     fn LWLockConditionalAcquire(lock: *mut LWLock, mode: LWLockMode::Type) -> bool {
+        used(Registers::here(), lock);
         // SAFETY: called as the server's function is.
         let is_taken = unsafe { server::LWLockConditionalAcquire(lock, mode) };
         if company::is_member() {
@@ -49,6 +52,12 @@ hooked! {
         }
         // SAFETY: called as the server's function is.
         unsafe { server::LWLockRelease(lock) };
+    }
+
+    fn LWLockInitialize(lock: *mut LWLock, tranche: c_int) {
+        used(Registers::here(), lock);
+        // SAFETY: called as the server's function is.
+        unsafe { server::LWLockInitialize(lock, tranche) };
     }
 
     /// Where a spinlock is not free. The server gives up after a minute or two, and all processes with it (`s_lock_stuck` in s_lock.c);

@@ -27,8 +27,10 @@ mod shared;
 mod slots;
 pub(crate) mod storm;
 mod switch;
+mod tables;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tranches;
 #[cfg(feature = "test_links")]
 mod trial;
 

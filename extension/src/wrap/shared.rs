@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use super::hooked::{Hooked, hooked};
 use super::planted;
 use super::slots::{self, Changes};
+use super::{tables, tranches};
 use crate::elf::modules;
 use crate::pg::process::is_child;
 use crate::pg::server;
@@ -104,6 +105,24 @@ hooked! {
         }
     }
 
+    /// A few locks more are asked for than the library has a use for.
+    fn RequestNamedLWLockTranche(tranche: *const c_char, locks: c_int) {
+        // SAFETY: called as the server's function is. Where it may not be called, it does not return.
+        unsafe {
+            server::RequestNamedLWLockTranche(tranche, locks.saturating_add(tranches::SPARE));
+            tranches::requested(name(tranche), locks);
+        }
+    }
+
+    fn GetNamedLWLockTranche(tranche: *const c_char) -> *mut pg_sys::LWLockPadded {
+        // SAFETY: called as the server's function is, which raises an ERROR where there is none.
+        unsafe {
+            let first = server::GetNamedLWLockTranche(tranche);
+            tranches::given(name(tranche), first.addr());
+            first
+        }
+    }
+
     fn ShmemInitStruct(segment: *const c_char, size: usize, found: *mut bool) -> *mut c_void {
         let from = Registers::here();
         canaries::startup();
@@ -126,6 +145,9 @@ hooked! {
         // SAFETY: called as the server's function is.
         unsafe {
             let made = server::ShmemInitHash(table, first_size, most, info, flags);
+            let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0;
+            let parts = if is_divided { (*info).num_partitions.try_into().unwrap_or(0) } else { 0 };
+            tables::made(made.addr(), name(table), parts);
             if !made.is_null() && !is_child() && !canaries::is_known(name(table)) {
                 let bytes = last_elements(first_size, (*info).entrysize, (*info).num_partitions, flags);
                 canaries::guard_table(name(table), library(from), bytes);

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::ops::Range;
 
 use super::hooked::Hooked;
-use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, storm};
+use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, storm, tables};
 use crate::elf::got::{self, Kind, Slot};
 use crate::elf::{Module, symbols};
 use crate::stack::{Belongs, Targets, calls};
@@ -85,7 +85,8 @@ pub(super) fn apply_to_give_back(changes: &mut Changes, targets: &Targets, modul
 
 /// The function of ours that targets call in place of the server's of a name, which it calls in turn.
 pub(super) fn stand_in(name: &CStr) -> Option<usize> {
-    named(given_back::HOOKED, name).or_else(|| named(locks::HOOKED, name)).or_else(|| storm::before(name))
+    let families = [given_back::HOOKED, locks::HOOKED, tables::HOOKED];
+    families.into_iter().find_map(|family| named(family, name)).or_else(|| storm::before(name))
 }
 
 /// The function of ours with a name.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, methods, shared, switch};
+use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, methods, shared, switch, tables};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 12] = [
+const FAMILIES: [(&str, &[&str]); 13] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("giving back", given_back::NAMES),
@@ -20,6 +20,7 @@ const FAMILIES: [(&str, &[&str]); 12] = [
     ("segments", shared::NAMES),
     ("ends", ends::NAMES),
     ("locks", locks::NAMES),
+    ("tables", tables::NAMES),
     ("libraries", switch::NAMES),
 ];
 

@@ -95,13 +95,20 @@ impl<'a> Workload<'a> {
     fn is_expected(&self, failure: Failure, failed_as_expected: bool) -> Result<bool, Failure> {
         let Some(expected) = &self.scenario.expected_error else { return Err(failure) };
         match failure.cause {
-            Cause::Sql(error) if error.is_fatal() => Err(Failure { cause: Cause::Sql(error), ..failure }),
-            Cause::Sql(error) if error.code == *expected => Ok(true),
             Cause::Sql(error) if error.code == IN_FAILED_TRANSACTION && failed_as_expected => Ok(true),
-            Cause::Sql(found) => {
-                Err(Failure { cause: Cause::OtherError { expected: expected.clone(), found }, ..failure })
-            }
-            cause => Err(Failure { cause, ..failure }),
+            cause => expected_error(expected, Failure { cause, ..failure }).map(|()| true),
         }
+    }
+}
+
+/// Passes on a failure that is not the error of this SQLSTATE.
+pub(super) fn expected_error(expected: &str, failure: Failure) -> Result<(), Failure> {
+    match failure.cause {
+        Cause::Sql(error) if error.is_fatal() => Err(Failure { cause: Cause::Sql(error), ..failure }),
+        Cause::Sql(error) if error.code == expected => Ok(()),
+        Cause::Sql(found) => {
+            Err(Failure { cause: Cause::OtherError { expected: expected.to_owned(), found }, ..failure })
+        }
+        cause => Err(Failure { cause, ..failure }),
     }
 }

@@ -412,7 +412,7 @@ impl Planner<'_> {
         let kind = planned.kind;
         if let Some(iterate) = iterate.filter(|iterate| iterate.value != Iterate::Server) {
             self.complain(iterate.span.clone(), &format!("scenario {kind} is repeated by the server only"), None);
-        } else if let Some(error) = error {
+        } else if let Some(error) = error.filter(|_| !is_together(kind)) {
             self.complain(error.clone(), "an error ends the background worker that repeats the workload", None);
         } else if planned.workload.varies() || planned.dealt.iter().any(Sql::varies) {
             let span = iterate.map_or(&scenario.kind.span, |iterate| &iterate.span).clone();
@@ -456,6 +456,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether what one workload raises ends those of all, as the scenario's error.
+fn is_together(kind: ScenarioKind) -> bool {
+    kind.call().is_some_and(|call| matches!(call.runs, Runs::Together))
 }
 
 /// Whether the server repeats it in background workers.

@@ -27,5 +27,38 @@ CREATE FUNCTION slot_kept_bad(fails bool) RETURNS void AS 'MODULE_PATHNAME' LANG
 CREATE FUNCTION slot_kept_ok(fails bool) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION slot_kept_decoy(fails bool) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- enters a key into a hash table in shared memory, without a lock
+CREATE FUNCTION no_lock_bad(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION no_lock_ok(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION no_lock_decoy(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- the same under a lock in shared mode
+CREATE FUNCTION shared_lock_bad(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION shared_lock_ok(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION shared_lock_decoy(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- the same under the lock of another part
+CREATE FUNCTION wrong_part_bad(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION wrong_part_ok(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION wrong_part_decoy(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- enters a key into a table of its own
+CREATE FUNCTION nobody_else(key int) RETURNS bool AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- takes the third of two locks
+CREATE FUNCTION beyond_pair_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION beyond_pair_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION beyond_pair_decoy() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- takes a lock that it has
+CREATE FUNCTION taken_twice_bad() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION taken_twice_ok() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+CREATE FUNCTION taken_twice_decoy() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;
+
+-- never comes back and never looks for interrupts, with a lock or without
+CREATE FUNCTION no_look_bad(holds_lock bool) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION no_look_ok(holds_lock bool) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION no_look_decoy(holds_lock bool) RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- nobody is inside, and all slots are free
 CREATE FUNCTION reset() RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C;

@@ -20,6 +20,13 @@ Shared	   *shared;
 LWLock	   *first_lock;
 LWLock	   *second_lock;
 
+LWLockPadded *pair;
+HTAB	   *whole_table;
+HTAB	   *divided_table;
+HTAB	   *own_table;
+LWLock	   *table_lock;
+LWLockPadded *part_locks;
+
 static shmem_request_hook_type next_request;
 static shmem_startup_hook_type next_startup;
 
@@ -29,8 +36,24 @@ request(void)
 	if (next_request)
 		next_request();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestAddinShmemSpace(mul_size(3, hash_estimate_size(ITEMS, sizeof(Item))));
+	RequestNamedLWLockTranche("company pair", 2);
 	RequestNamedLWLockTranche("company first", 1);
 	RequestNamedLWLockTranche("company second", 1);
+	RequestNamedLWLockTranche("company table", 1);
+	RequestNamedLWLockTranche("company parts", PARTS);
+}
+
+static HTAB *
+make_table(const char *name, int parts)
+{
+	HASHCTL		info = {0};
+
+	info.keysize = sizeof(int32);
+	info.entrysize = sizeof(Item);
+	info.num_partitions = parts;
+	return ShmemInitHash(name, ITEMS, ITEMS, &info,
+						 HASH_ELEM | HASH_BLOBS | (parts > 0 ? HASH_PARTITION : 0));
 }
 
 static void
@@ -49,6 +72,12 @@ startup(void)
 	}
 	first_lock = &GetNamedLWLockTranche("company first")->lock;
 	second_lock = &GetNamedLWLockTranche("company second")->lock;
+	pair = GetNamedLWLockTranche("company pair");
+	table_lock = &GetNamedLWLockTranche("company table")->lock;
+	part_locks = GetNamedLWLockTranche("company parts");
+	whole_table = make_table("company table", 0);
+	divided_table = make_table("company parts", PARTS);
+	own_table = make_table("company own", 0);
 	LWLockRelease(AddinShmemInitLock);
 }
 

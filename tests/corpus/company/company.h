@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
+#include "utils/hsearch.h"
 
 typedef enum Twin
 {
@@ -49,11 +50,33 @@ typedef struct Shared
 	int			inside;
 	bool		is_taken[SLOTS];
 	int64		work;
+	/* nobody ever sets it */
+	volatile int never;
 } Shared;
 
 extern Shared *shared;
 /* In the order in which they are to be taken. */
 extern LWLock *first_lock;
 extern LWLock *second_lock;
+/* Two of them. */
+extern LWLockPadded *pair;
+
+/* How many locks the table has that is divided, each for as many parts. */
+#define PARTS	4
+#define ITEMS	64
+
+/* An element of a table. */
+typedef struct Item
+{
+	int32		key;
+	int			count;
+	slock_t		mutex;
+} Item;
+
+extern HTAB *whole_table;
+extern HTAB *divided_table;
+extern HTAB *own_table;
+extern LWLock *table_lock;
+extern LWLockPadded *part_locks;
 
 #endif							/* COMPANY_H */

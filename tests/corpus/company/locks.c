@@ -110,3 +110,74 @@ cancelled_holder(FunctionCallInfo fcinfo, Twin twin)
 	PG_RETURN_VOID();
 }
 SUBJECT(cancelled_holder);
+
+/*
+ * Takes the third of two locks.  The fix takes the second, and so does the
+ * decoy, which also takes the first one of those that come behind.
+ */
+SUBJECT_BODY
+beyond_pair(FunctionCallInfo fcinfo, Twin twin)
+{
+	LWLock	   *lock = &pair[twin == BAD ? 2 : 1].lock;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->work++;
+	if (twin == DECOY)
+	{
+		LWLockAcquire(first_lock, LW_EXCLUSIVE);
+		LWLockRelease(first_lock);
+	}
+	LWLockRelease(lock);
+	PG_RETURN_VOID();
+}
+SUBJECT(beyond_pair);
+
+/*
+ * Takes a lock that it has, and waits for itself.  The fix takes it once.  The
+ * decoy gives it back in between.
+ */
+SUBJECT_BODY
+taken_twice(FunctionCallInfo fcinfo, Twin twin)
+{
+	LWLockAcquire(first_lock, LW_EXCLUSIVE);
+	shared->work++;
+	if (twin == DECOY)
+		LWLockRelease(first_lock);
+	if (twin != OK)
+		LWLockAcquire(first_lock, LW_EXCLUSIVE);
+	shared->work++;
+	LWLockRelease(first_lock);
+	PG_RETURN_VOID();
+}
+SUBJECT(taken_twice);
+
+/*
+ * Waits for what does not come, and does not look for interrupts.  The fix
+ * looks for them, and gives up after a while.  The decoy works for long without
+ * a look the first time, but comes to an end.
+ */
+SUBJECT_BODY
+no_look(FunctionCallInfo fcinfo, Twin twin)
+{
+	static int	calls = 0;
+	bool		holds_lock = PG_GETARG_BOOL(0);
+	int64		turns = 0;
+
+	if (holds_lock)
+		LWLockAcquire(second_lock, LW_EXCLUSIVE);
+	while (shared->never == 0)
+	{
+		turns++;
+		if (twin == OK)
+			CHECK_FOR_INTERRUPTS();
+		if (twin == OK && turns > 10000000)
+			break;
+		if (twin == DECOY && turns > (calls > 0 ? 1000 : 1000000000))
+			break;
+	}
+	if (holds_lock)
+		LWLockRelease(second_lock);
+	calls++;
+	PG_RETURN_VOID();
+}
+SUBJECT(no_look);

@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 48] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -39,10 +39,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 48] = [
         "what a worker does, written at the start and found by its main function; its way to its caller, which its end finds too",
     ),
     (
-        "pg/company.rs",
+        "pg/company/mod.rs",
         &["OWN"],
         "the part of a worker in what it shares with others, found by functions in the targets' tables and by a signal handler",
     ),
+    ("pg/company/hangs.rs", &["ENDS"], "what ends a worker that does not look for interrupts, for a signal handler"),
     (
         "scenario/failing/calls.rs",
         &["UNDER_WAY", "PATIENCE", "IS_OVER", "IS_TAKEN", "CLOSES"],
@@ -56,8 +57,18 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 48] = [
     ("pg/answer.rs", &["DIGEST", "ROOM", "RECEIVER"], "a receiver of rows, which the server is given the address of"),
     (
         "guard/faults/watch.rs",
-        &["TIMER", "HAS_RUN_OUT"],
-        "a timer, and whether its signal has come, which a handler notes",
+        &["TIMER", "HAS_RUN_OUT", "IS_HANDLED", "IS_LAST"],
+        "a timer, whether its signal has come and whether it ends the process, for a handler",
+    ),
+    (
+        "wrap/tables.rs",
+        &["KEPT"],
+        "hash tables that libraries have made, written by the postmaster and found by functions in the targets' tables",
+    ),
+    (
+        "wrap/tranches.rs",
+        &["KEPT"],
+        "tranches of locks that libraries have asked for, written by the postmaster and found by functions in the targets' tables",
     ),
     ("scenario/task.rs", &["IS_SAID"], "what a worker has said, which its end asks for"),
     (

@@ -24,6 +24,7 @@ pub(super) static DESCRIPTION: Description = Description {
         CheckKind::UseAfterReset,
         CheckKind::BufferOverrun,
         CheckKind::DoubleFree,
+        CheckKind::DataRace,
         CheckKind::Crash,
         CheckKind::Timeout,
     ],

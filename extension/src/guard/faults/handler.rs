@@ -183,6 +183,7 @@ impl Armed {
             }
         }
         self.is_on = true;
+        watch::handles(true);
         // SAFETY: only asks.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
@@ -193,6 +194,7 @@ impl Armed {
     /// Puts back what was in their place, where nobody else has put another there.
     fn remove(&mut self) {
         self.is_on = false;
+        watch::handles(false);
         for (number, &(signal, _)) in SIGNALS.iter().enumerate() {
             self.put_back(number, signal);
         }
@@ -285,7 +287,8 @@ impl Armed {
             Policy::Error | Policy::Fatal => Outcome::Fatal,
         };
         let is_threaded = self.is_single_threaded.is_some_and(|single| *single == 0);
-        let stays = held != Held::Nothing
+        let gives_back = watch::insists() && matches!(held, Held::Lock | Held::Interrupts);
+        let stays = held != Held::Nothing && !gives_back
             // Nobody would hear of it.
             || held::is_ending()
             || !report.is_of_target()
@@ -393,7 +396,10 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
         // It reads once more.
         return true;
     }
-    let how = how(signal, info.si_code, address, page_fault, at, &armed.stack);
+    let how = match is_timer {
+        true => How::Late,
+        false => how(signal, info.si_code, address, page_fault, at, &armed.stack),
+    };
     let mut report = Report::new(now(), my_pid(), how);
     report.signal = signal;
     report.accesses(act(page_fault), address);

@@ -47,10 +47,12 @@ pub(crate) enum How {
     ExitAtOnce,
     /// Anything else.
     Other,
+    /// A call that does not come back.
+    Late,
 }
 
 impl How {
-    const ALL: [How; 14] = [
+    const ALL: [How; 15] = [
         How::Null,
         How::Unmapped,
         How::Forbidden,
@@ -65,6 +67,7 @@ impl How {
         How::Exit,
         How::ExitAtOnce,
         How::Other,
+        How::Late,
     ];
 }
 
@@ -286,6 +289,11 @@ impl Report {
         Outcome::ALL.get(usize::from(self.outcome)).copied().unwrap_or(Outcome::Died)
     }
 
+    /// Whether it is no fault, but a call that does not come back.
+    pub(crate) fn is_late(&self) -> bool {
+        self.how() == How::Late
+    }
+
     /// What it is called: the signal, or what was called.
     pub(crate) fn what(&self) -> &'static str {
         if let Some(touched) = &self.touched {
@@ -295,6 +303,7 @@ impl Report {
             How::Exit => "exit",
             How::ExitAtOnce => "_exit",
             How::Overflow => "stack overflow",
+            How::Late => "endless call",
             _ => name_of(self.signal),
         }
     }
@@ -378,6 +387,7 @@ impl fmt::Display for Report {
             How::Exit => write!(f, "exit({}) was called", self.code),
             How::ExitAtOnce => write!(f, "_exit({}) was called", self.code),
             How::Other => write!(f, "signal {}", self.signal),
+            How::Late => f.write_str("the call does not come back"),
         }
     }
 }

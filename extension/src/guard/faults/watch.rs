@@ -10,6 +10,11 @@ static TIMER: ServerThread<Cell<Option<libc::timer_t>>> = ServerThread::new(Cell
 /// Whether its signal has come.
 static HAS_RUN_OUT: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
 
+/// Whether there is a handler for its signal.
+static IS_HANDLED: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+/// Whether the process is to end whatever it holds.
+static IS_LAST: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
+
 /// The signal: one of those that are faults, which nobody else has a use for.
 pub(super) const SIGNAL: i32 = libc::SIGTRAP;
 
@@ -32,6 +37,33 @@ pub(crate) fn has_run_out() -> bool {
 /// The timer's signal has come. In the handler.
 pub(super) fn runs_out() {
     HAS_RUN_OUT.set(true);
+}
+
+/// There is a timer, for when there is no time to make one.
+pub(crate) fn prepare() {
+    set(Duration::ZERO);
+}
+
+/// The process was told to end, and is to end by itself; where it has not in a second it ends in the midst of what it does, whatever it
+/// holds. A signal handler may call this.
+pub(crate) fn insist() {
+    if IS_HANDLED.get() {
+        IS_LAST.set(true);
+        set(Duration::from_secs(1));
+    }
+}
+
+/// Whether the signal is handled from now on; where it is not, it does not come any more.
+pub(super) fn handles(is_handled: bool) {
+    if !is_handled && IS_LAST.get() {
+        stop();
+    }
+    IS_HANDLED.set(is_handled);
+}
+
+/// Whether what the process holds is nothing that it would ever give back.
+pub(super) fn insists() -> bool {
+    IS_LAST.get()
 }
 
 fn set(patience: Duration) {

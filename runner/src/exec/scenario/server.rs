@@ -5,9 +5,10 @@ use std::time::Instant;
 use super::confirm::{Asked, confirm};
 use super::way::{Client, Way};
 use crate::exec::engine;
-use crate::exec::failure::Failure;
+use crate::exec::failure::{Cause, Failure, Step};
 use crate::exec::outcome::Window;
 use crate::exec::session::Session;
+use crate::exec::workload::expected_error;
 use crate::plan::Scenario;
 
 /// Lets the server repeat it.
@@ -43,10 +44,17 @@ fn look(client: &mut Client, session: &mut Session, iterations: u64) -> Result<W
     engine::window(session, None)
 }
 
-/// Lets the server repeat the workload. It does not go on behind a fault of a library, but the session does.
+/// Lets the server repeat the workload. It does not go on behind a fault of a library, but the session does; nor behind an error, which
+/// may be the expected one.
 fn repeat(client: &mut Client, session: &mut Session, iterations: u64, is_warm_up: bool) -> Result<(), Failure> {
-    match engine::run_scenario(session, client.scenario, iterations) {
-        Err(failure) if failure.is_landed_fault() => client.survives(session, failure, is_warm_up),
-        done => done,
+    let expected = client.scenario.expected_error.as_deref();
+    match (engine::run_scenario(session, client.scenario, iterations), expected) {
+        (Err(failure), _) if failure.is_landed_fault() => client.survives(session, failure, is_warm_up),
+        (Err(failure), Some(expected)) => expected_error(expected, failure),
+        (Ok(()), Some(expected)) => {
+            let cause = Cause::NoError { expected: expected.to_owned() };
+            Err(Failure::at(Step::Iteration(iterations), Some(&client.scenario.place), cause))
+        }
+        (done, None) => done,
     }
 }

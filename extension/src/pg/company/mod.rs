@@ -1,27 +1,41 @@
 //! What background workers that run side by side share: a barrier behind which they begin together, when each of their iterations began
-//! and ended, and which locks each holds and waits for.
+//! and ended, which locks each holds and waits for ([`locks`]), and how it uses hash tables in shared memory ([`tables`]).
 //!
 //! It lies in a segment of dynamic shared memory of the session that has started them. Each worker writes to its own part, and the
 //! session looks at all of them: one that waits for an LWLock looks at nothing itself (`LWLockAcquire` in lwlock.c).
 
+mod hangs;
+mod locks;
+mod tables;
+
 use std::cell::Cell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::c_int;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pgrx::{pg_sys, warning};
 
-use super::process::{my_pid, nap, wait};
+use super::process::{my_pid, wait};
 use super::server;
 use super::thread::ServerThread;
+use hangs::Asked;
+pub(crate) use locks::{
+    Kind, Lock, ends_if_doomed, free_spinlock, give_back_locks, gives_back, has_taken, holds_locks, own_locks,
+    spin_delay, spins, takes,
+};
+use locks::{LOCKS, Noted};
+use tables::Uses;
+pub(crate) use tables::{Held, Use, uses_table};
 
-/// Locks of a worker that are told at most.
-const LOCKS: usize = 16;
 /// Places of a worker's code that are told at most.
 const PLACES: usize = 32;
 /// Iterations of a worker whose times are kept.
 const KEPT: usize = 10_000;
+/// The class of a wait event, and those of LWLocks and of the lock manager (wait_event.h).
+const CLASS: u32 = 0xff00_0000;
+const LWLOCK: u32 = 0x0100_0000;
+const LOCK: u32 = 0x0300_0000;
 /// How long after the last one is there all of them begin.
 const START: Duration = Duration::from_millis(3);
 
@@ -37,18 +51,8 @@ pub(crate) enum State {
     Stops,
 }
 
-/// What a lock is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum Kind {
-    /// Of lwlock.h
-    LwLock,
-    /// Of spin.h
-    Spinlock,
-}
-
 /// A name, as much of it as there is room for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 struct Name {
     length: u8,
@@ -80,32 +84,12 @@ pub(crate) struct Place {
     offset: u64,
 }
 
-/// A lock that is held or waited for. Nothing where the address is 0.
-#[repr(C)]
-struct Noted {
-    address: AtomicUsize,
-    kind: AtomicU32,
-    is_exclusive: AtomicU32,
-    /// Counts from 1; 0 for none.
-    place: AtomicU32,
-    name: std::cell::UnsafeCell<Name>,
-}
-
-/// A lock as it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lock {
-    pub(crate) address: usize,
-    pub(crate) kind: Kind,
-    pub(crate) is_exclusive: bool,
-    pub(crate) name: String,
-    pub(crate) place: Option<memcheck_core::Frame>,
-}
-
 /// A worker's part.
 #[repr(C)]
 pub(crate) struct Member {
     pid: AtomicI32,
     latch: AtomicPtr<pg_sys::Latch>,
+    process: AtomicPtr<pg_sys::PGPROC>,
     is_ready: AtomicU32,
     is_inside: AtomicU32,
     /// Iterations that are done.
@@ -116,6 +100,8 @@ pub(crate) struct Member {
     is_doomed: AtomicU32,
     waits: Noted,
     held: [Noted; LOCKS],
+    uses: Uses,
+    asked: Asked,
     places: [std::cell::UnsafeCell<Place>; PLACES],
 }
 
@@ -228,51 +214,26 @@ impl Member {
         self.is_inside.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether it was told to end where it waits.
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.is_doomed.load(Ordering::Relaxed) != 0
-    }
-
-    /// Has it end where it waits for a lock: it lets go of those that it holds, and comes no further than to the one that it waits for.
-    pub(crate) fn doom(&self) {
-        self.is_doomed.store(1, Ordering::Release);
-        // SAFETY: a worker that is this session's, which handles the signal.
-        unsafe { libc::kill(self.pid(), libc::SIGUSR2) };
-    }
-
-    /// The lock that it waits for, or is about to take.
-    pub(crate) fn waits(&self) -> Option<Lock> {
-        self.told(&self.waits)
-    }
-
-    /// The locks that it holds.
-    pub(crate) fn held(&self) -> Vec<Lock> {
-        self.held.iter().filter_map(|noted| self.told(noted)).collect()
-    }
-
-    fn told(&self, noted: &Noted) -> Option<Lock> {
-        let address = noted.address.load(Ordering::Acquire);
-        let place = (noted.place.load(Ordering::Relaxed) as usize).checked_sub(1).and_then(|at| self.places.get(at));
-        let frame = |place: &std::cell::UnsafeCell<Place>| {
-            // SAFETY: written once, before its number was.
-            let place = unsafe { place.get().read_volatile() };
-            let symbol = place.symbol.to_text();
-            memcheck_core::Frame {
-                library: place.library.to_text(),
-                build_id: place.build_id.to_text(),
-                offset: place.offset,
-                symbol: Some(symbol).filter(|symbol| !symbol.is_empty()),
-                line: None,
-            }
-        };
-        (address != 0).then(|| Lock {
-            address,
-            kind: if noted.kind.load(Ordering::Relaxed) == 0 { Kind::LwLock } else { Kind::Spinlock },
-            is_exclusive: noted.is_exclusive.load(Ordering::Relaxed) != 0,
-            // SAFETY: bytes, of which those of a lock that has changed meanwhile make another text.
-            name: unsafe { noted.name.get().read_volatile() }.to_text(),
-            place: place.map(frame),
+    /// A place in its code by the number that it has given it.
+    fn frame(&self, number: u32) -> Option<memcheck_core::Frame> {
+        let place = self.places.get((number as usize).checked_sub(1)?)?;
+        // SAFETY: written once, before its number was.
+        let place = unsafe { place.get().read_volatile() };
+        let symbol = place.symbol.to_text();
+        Some(memcheck_core::Frame {
+            library: place.library.to_text(),
+            build_id: place.build_id.to_text(),
+            offset: place.offset,
+            symbol: Some(symbol).filter(|symbol| !symbol.is_empty()),
+            line: None,
         })
+    }
+
+    /// What it waits for (wait_event.h); 0 where it works.
+    fn event(&self) -> u32 {
+        let process = self.process.load(Ordering::Relaxed);
+        // SAFETY: a word in shared memory, which stays where it is.
+        if process.is_null() { 0 } else { unsafe { (&raw const (*process).wait_event_info).read_volatile() } }
     }
 }
 
@@ -344,10 +305,10 @@ impl Drop for Gathering {
 }
 
 /// Where a company is, and the number of one who belongs to it.
-type Part = (NonNull<Company>, usize);
+type Seat = (NonNull<Company>, usize);
 
 /// The part of this process, where it is a worker that has joined.
-static OWN: ServerThread<Cell<Option<Part>>> = ServerThread::new(Cell::new(None));
+static OWN: ServerThread<Cell<Option<Seat>>> = ServerThread::new(Cell::new(None));
 
 fn own() -> Option<(&'static Company, &'static Member)> {
     let (company, number) = OWN.get()?;
@@ -363,8 +324,8 @@ pub(crate) fn is_member() -> bool {
 }
 
 /// Joins the company in a segment as the worker of that number, and waits until all have. False where there is nothing to do any more.
-/// Outside of transactions.
-pub(crate) fn join(handle: u32, number: usize) -> bool {
+/// `ends` ends this process where it was told to end and may not hear of it. Outside of transactions.
+pub(crate) fn join(handle: u32, number: usize, ends: fn()) -> bool {
     // SAFETY: the segment stays mapped, since no resource owner is current.
     let company = unsafe {
         let segment = pg_sys::dsm_attach(handle);
@@ -377,13 +338,11 @@ pub(crate) fn join(handle: u32, number: usize) -> bool {
     };
     OWN.set(Some((company, number)));
     let Some((company, member)) = own() else { return false };
-    // SAFETY: a handler of ours for a signal that is ignored in background workers (`BackgroundWorkerMain` in bgworker.c).
+    hangs::listen(ends);
+    // SAFETY: variables of this process.
     unsafe {
-        let mut action = std::mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = let_go as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
         member.latch.store(pg_sys::MyLatch, Ordering::Relaxed);
+        member.process.store(pg_sys::MyProc, Ordering::Relaxed);
     }
     member.pid.store(my_pid(), Ordering::Relaxed);
     member.is_ready.store(1, Ordering::Release);
@@ -467,54 +426,6 @@ pub(crate) fn step() {
     }
 }
 
-/// The LWLocks that this process holds, as many as there is room for.
-fn locks_held() -> ([usize; LOCKS], usize) {
-    unsafe extern "C-unwind" fn note(lock: *mut pg_sys::LWLock, _: pg_sys::LWLockMode::Type, all: *mut c_void) {
-        // SAFETY: called with what is passed below.
-        let (locks, count) = unsafe { &mut *all.cast::<([usize; LOCKS], usize)>() };
-        if let Some(room) = locks.get_mut(*count) {
-            *room = lock.addr();
-            *count += 1;
-        }
-    }
-    let mut all = ([0; LOCKS], 0);
-    // SAFETY: looks at what is there.
-    unsafe { server::ForEachLWLockHeldByMe(note, (&raw mut all).cast()) };
-    all
-}
-
-/// Whether this process holds any LWLock.
-pub(crate) fn holds_locks() -> bool {
-    locks_held().1 > 0
-}
-
-/// Gives back all LWLocks.
-pub(crate) fn give_back_locks() {
-    // SAFETY: what the server does at the end of a transaction that fails (`AbortTransaction` in xact.c).
-    unsafe { server::LWLockReleaseAll() };
-    forget_those_given_back();
-}
-
-/// The locks that this process holds, as it has noted them.
-pub(crate) fn own_locks() -> Vec<Lock> {
-    own().map_or(Vec::new(), |(_, member)| member.held())
-}
-
-/// Locks that were given back by another way, as at the end of a transaction that fails.
-fn forget_those_given_back() {
-    let Some((_, member)) = own() else { return };
-    let (locks, count) = locks_held();
-    for noted in &member.held {
-        let address = noted.address.load(Ordering::Relaxed);
-        if address != 0
-            && noted.kind.load(Ordering::Relaxed) == Kind::LwLock as u32
-            && !locks[..count].contains(&address)
-        {
-            noted.address.store(0, Ordering::Release);
-        }
-    }
-}
-
 /// Where in the targets something is: known by the number of its site, else by `describe`.
 pub(crate) fn place(site: u32, describe: impl FnOnce() -> Option<memcheck_core::Frame>) -> u32 {
     let Some((_, member)) = own().filter(|_| site != 0) else { return 0 };
@@ -541,120 +452,6 @@ pub(crate) fn place(site: u32, describe: impl FnOnce() -> Option<memcheck_core::
     0
 }
 
-impl Noted {
-    fn write(&self, address: usize, kind: Kind, is_exclusive: bool, place: u32, name: &str) {
-        self.address.store(0, Ordering::Release);
-        self.kind.store(kind as u32, Ordering::Relaxed);
-        self.is_exclusive.store(is_exclusive.into(), Ordering::Relaxed);
-        self.place.store(place, Ordering::Relaxed);
-        // SAFETY: this process alone writes it.
-        unsafe { self.name.get().write_volatile(Name::new(name)) };
-        self.address.store(address, Ordering::Release);
-    }
-}
-
-/// The name of an LWLock's tranche, as this process knows it.
-fn name_of(lock: *mut pg_sys::LWLock) -> &'static CStr {
-    /// `PG_WAIT_LWLOCK` (wait_event.h)
-    const LWLOCK: u32 = 0x0100_0000;
-    // SAFETY: a lock that the caller is about to take or has; names stay.
-    unsafe { super::text(server::GetLWLockIdentifier(LWLOCK, (*lock).tranche)) }.unwrap_or_default()
-}
-
-/// This process is about to take an LWLock.
-pub(crate) fn takes(lock: *mut pg_sys::LWLock, is_exclusive: bool, place: u32) {
-    let Some((_, member)) = own() else { return };
-    forget_those_given_back();
-    member.waits.write(lock.addr(), Kind::LwLock, is_exclusive, place, &name_of(lock).to_string_lossy());
-    step();
-}
-
-/// It has taken it, or not.
-pub(crate) fn has_taken(lock: *mut pg_sys::LWLock, is_taken: bool, is_exclusive: bool, place: u32) {
-    let Some((_, member)) = own() else { return };
-    member.waits.address.store(0, Ordering::Release);
-    let free = || member.held.iter().find(|noted| noted.address.load(Ordering::Relaxed) == 0);
-    if is_taken && let Some(free) = free() {
-        free.write(lock.addr(), Kind::LwLock, is_exclusive, place, &name_of(lock).to_string_lossy());
-    }
-    step();
-}
-
-/// It gives it back.
-pub(crate) fn gives_back(lock: *mut pg_sys::LWLock) {
-    let Some((_, member)) = own() else { return };
-    if let Some(noted) = member.held.iter().find(|noted| noted.address.load(Ordering::Relaxed) == lock.addr()) {
-        noted.address.store(0, Ordering::Release);
-    }
-    step();
-}
-
-/// It spins for a spinlock from now on, or has it.
-pub(crate) fn spins(lock: Option<(usize, u32)>) {
-    let Some((_, member)) = own() else { return };
-    match lock {
-        Some((address, place)) => member.waits.write(address, Kind::Spinlock, true, place, "spinlock"),
-        None => member.waits.address.store(0, Ordering::Release),
-    }
-    step();
-}
-
-/// Frees a spinlock that nobody gives back, since nobody is left who could: whoever came next would wait for a minute or two, and then
-/// take all processes with him (`s_lock_stuck` in s_lock.c). One in dynamic shared memory is elsewhere here.
-pub(crate) fn free_spinlock(address: usize) {
-    let lock = std::ptr::with_exposed_provenance_mut::<u8>(address);
-    // SAFETY: a spinlock is a byte (`slock_t` in s_lock.h, on x86_64), in memory that all processes have at the same place.
-    unsafe {
-        if server::ShmemAddrIsValid(lock.cast()) {
-            AtomicU8::from_ptr(lock).store(0, Ordering::Release);
-        }
-    }
-}
-
-/// Whether this process was told to end where it waits.
-fn is_doomed() -> bool {
-    own().is_some_and(|(_, member)| member.is_doomed())
-}
-
-/// Ends this process where it was told to end, for good and alone.
-pub(crate) fn ends_if_doomed() {
-    if !is_doomed() {
-        return;
-    }
-    // SAFETY: the format has no argument, and the texts live for ever. A FATAL does not come back.
-    unsafe {
-        if server::errstart(pg_sys::FATAL as c_int, std::ptr::null()) {
-            server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN as c_int);
-            server::errmsg_internal(c"the worker waited for a lock that nobody gives back".as_ptr());
-            server::errfinish(c"company.rs".as_ptr(), 0, c"ends_if_doomed".as_ptr());
-        }
-    }
-}
-
-/// The handler of SIGUSR2: where the process was told to end and waits for an LWLock, it gives back those that it has, so that the others
-/// come by.
-///
-/// While it says that it waits for one, it is in the loop in which `LWLockAcquire` waits for its semaphore (lwlock.c), after it has
-/// put itself into the queue: what it holds is in order, and it holds no lock of a queue. Interrupts stay held off.
-unsafe extern "C-unwind" fn let_go(_: c_int) {
-    /// The class of a wait event (wait_event.h).
-    const CLASS: u32 = 0xff00_0000;
-    const LWLOCK: u32 = 0x0100_0000;
-    if !is_doomed() {
-        return;
-    }
-    // SAFETY: variables of this process, and a function that wakes others by semaphores, which a signal handler may. `errno` is that of
-    // this thread.
-    unsafe {
-        let errno = *libc::__errno_location();
-        let waits = pg_sys::MyProc.as_ref().map_or(0, |own| (&raw const own.wait_event_info).read_volatile());
-        if waits & CLASS == LWLOCK {
-            server::LWLockReleaseAll();
-        }
-        *libc::__errno_location() = errno;
-    }
-}
-
 /// What a process waits for, by the class of its wait event and its name; nothing where it works.
 pub(crate) fn waits_for(pid: i32) -> Option<(String, String)> {
     let event = super::process::wait_event(pid).filter(|&event| event != 0)?;
@@ -677,14 +474,4 @@ pub(crate) fn blocking(pid: i32) -> Vec<i32> {
 /// Warns the client.
 pub(crate) fn warn(text: &str) {
     warning!("{text}");
-}
-
-/// Sleeps for a moment while it spins. Longer each time.
-pub(crate) fn spin_delay(turn: u32) {
-    if turn < 100 {
-        std::hint::spin_loop();
-    } else {
-        let milliseconds = u64::from(turn - 99).min(50);
-        nap(Duration::from_millis(milliseconds));
-    }
 }
