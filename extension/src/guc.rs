@@ -81,6 +81,7 @@ static OBSERVE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new
 static PLACES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static ON_FAULT: GucSetting<OnFault> = GucSetting::<OnFault>::new(OnFault::report);
 static FAIL_ALLOC: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static SWEEP_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(4096);
 static RING_SIZE: GucSetting<i32> = GucSetting::<i32>::new(2048);
 #[cfg(feature = "test_links")]
 static TRIAL_ENLARGE: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -160,6 +161,16 @@ pub(crate) fn register() {
         c"Sets which allocation of the targets fails, counted from when this is set.",
         c"With a + behind the number, all from there on fail. Where it is empty, none does.",
         &FAIL_ALLOC,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_ext_memcheck.sweep_limit",
+        c"Sets how many failures of a workload oom_simulation tries at most, and how many cancels cancel_storm does.",
+        c"Applies to first calls of a session and to later ones, each by itself. A window in which there are more is incomplete.",
+        &SWEEP_LIMIT,
+        1,
+        1 << 16,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     parameters::define_string(
         c"pg_ext_memcheck.reporters",
@@ -285,6 +296,11 @@ pub(crate) fn guard() -> Level {
 /// Which allocation is made to fail.
 pub(crate) fn fail_alloc() -> Plan {
     FAIL_ALLOC.get().and_then(|text| text.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+/// How many failures of a workload are tried at most, of first calls and of later ones.
+pub(crate) fn sweep_limit() -> usize {
+    usize::try_from(SWEEP_LIMIT.get()).unwrap_or(1)
 }
 
 /// The libraries that are looked at.

@@ -75,6 +75,11 @@ fn who_cannot_be_asked(server: &Server) {
         ("[]", "options must be a JSON object"),
         (r#"{"targets": "x"}"#, "option \"targets\" must be an array of strings"),
         (r#"{"stacks": 1}"#, "option \"stacks\" must be true or false"),
+        (
+            r#"{"growth": "linear"}"#,
+            "option \"growth\" cannot be used in another backend HINT: It is about the rows of scenario \"query_peak\": use \
+             ext_memcheck.begin() in the session that runs the workload.",
+        ),
         (r#"{"scenario": "x"}"#, &format!("unknown scenario \"x\" HINT: {known}")),
         (
             r#"{"scenario": "query_peak"}"#,

@@ -349,12 +349,15 @@ fn a_pattern_that_ends_in_an_escape() {
 fn hints_name_the_options_that_there_are() {
     SHARED.each(|server| {
         let mut session = Session::open(server);
-        let here = "Options are \"allowed_contexts\", \"watch\", \"scenario\", \"growth\", \"phase\", \"track_shmem\"";
+        let both = "\"allowed_contexts\", \"watch\", \"scenario\", \"phase\", \"track_shmem\"";
         for (call, expected) in [
-            ("begin('', '{\"stacks\": true}')", format!("\"stacks\" HINT: {here} and \"track_dsm\".")),
+            (
+                "begin('', '{\"stacks\": true}')",
+                format!("\"stacks\" HINT: Options are \"growth\", {both} and \"track_dsm\"."),
+            ),
             (
                 "begin_in(1, '', '{\"stack\": true}')",
-                format!("\"stack\" HINT: {here}, \"track_dsm\", \"targets\" and \"stacks\"."),
+                format!("\"stack\" HINT: Options are {both}, \"track_dsm\", \"targets\" and \"stacks\"."),
             ),
         ] {
             session.gives(&format!("SELECT ext_memcheck.{call}"), &format!("22023 unrecognized option {expected}"));

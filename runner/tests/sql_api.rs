@@ -292,7 +292,7 @@ fn windows() {
         session.gives(
         "SELECT string_agg(name, ' ' ORDER BY name) FROM ext_memcheck.window_stats()",
         "cancelled context_paths contexts failed fallbacks guarded inconsistencies leftover_contexts live_allocations mapped_bytes marks marks_refused \
-         not_cancelled not_failed not_recorded out_of_memory overlapping ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
+         not_cancelled not_failed not_recorded not_tried out_of_memory overlapping ring_entries ring_size segments_guarded segments_unguarded statements traced violations_lost violations_lost_total \
          workers_not_heard workers_not_traced",
     );
 

@@ -101,6 +101,27 @@ impl Finding {
         }
     }
 
+    /// What has happened once, at a place or at none: nothing that grows.
+    pub fn of_event(check: CheckKind, name: &str, site: Option<Site>, detail: String) -> Self {
+        Finding {
+            check,
+            severity: Severity::Error,
+            path: ContextPath::new([name]),
+            bytes: 0,
+            objects: 1,
+            iterations: 0,
+            bytes_per_iter: 0.0,
+            objects_per_iter: 0.0,
+            shape: None,
+            phase: None,
+            source_lib: site.as_ref().map_or_else(String::new, |site| site.frame.library.clone()),
+            site,
+            marks: Vec::new(),
+            detail,
+            access: None,
+        }
+    }
+
     /// All places in code that are known of it.
     pub fn sites_mut(&mut self) -> impl Iterator<Item = &mut Site> {
         self.site.iter_mut().chain(self.access.iter_mut().flat_map(|access| access.sites_mut()))

@@ -9,6 +9,8 @@ pub struct Gap {
     pub kind: &'static str,
     /// The sentence, behind the number: of one, and of more.
     sentence: [&'static str; 2],
+    /// What helps, where something does, in a clause.
+    pub remedy: Option<&'static str>,
     /// Why the result is not to become a golden.
     pub refusal: &'static str,
 }
@@ -21,6 +23,7 @@ pub const OUT_OF_MEMORY: Gap = Gap {
         "time there was no memory for what was found, or to look for it",
         "times there was no memory for what was found, or to look for it",
     ],
+    remedy: None,
     refusal: "there was not memory enough to look at everything",
 };
 
@@ -32,6 +35,7 @@ pub static NOT_HEARD: Gap = Gap {
         "session was killed or could not be observed: what it has left behind is not known",
         "sessions were killed or could not be observed: what they have left behind is not known",
     ],
+    remedy: None,
     refusal: "sessions have told nothing",
 };
 
@@ -43,11 +47,12 @@ pub static NOT_TRACED: Gap = Gap {
         "session was not traced: what it has left behind is not known",
         "sessions were not traced: what they have left behind is not known",
     ],
+    remedy: None,
     refusal: "sessions were not traced",
 };
 
 /// All of a window, in the order in which they are reported.
-pub static GAPS: [Gap; 8] = [
+pub static GAPS: [Gap; 9] = [
     Gap {
         figure: "violations_lost",
         kind: "lost",
@@ -55,6 +60,7 @@ pub static GAPS: [Gap; 8] = [
             "violation was lost: the engine's ring was full",
             "violations were lost: the engine's ring was full",
         ],
+        remedy: None,
         refusal: "violations were lost",
     },
     Gap {
@@ -64,9 +70,22 @@ pub static GAPS: [Gap; 8] = [
             "allocation or event was not recorded: the engine's tables were full or in use, or a walk over the stack was lost",
             "allocations or events were not recorded: the engine's tables were full or in use, or a walk over the stack was lost",
         ],
+        remedy: None,
         refusal: "not everything was recorded",
     },
     OUT_OF_MEMORY,
+    Gap {
+        figure: "not_tried",
+        kind: "incomplete",
+        sentence: [
+            "failure or cancel of the workload was not tried: there are too many",
+            "failures or cancels of the workload were not tried: there are too many",
+        ],
+        remedy: Some(
+            "lower the number of iterations, have the workload do less, or raise \"pg_ext_memcheck.sweep_limit\"",
+        ),
+        refusal: "not everything was tried",
+    },
     Gap {
         figure: "workers_not_traced",
         kind: "incomplete",
@@ -74,6 +93,7 @@ pub static GAPS: [Gap; 8] = [
             "parallel worker or window without its workers: they could not be told what to trace, or could not trace",
             "parallel workers or windows without their workers: they could not be told what to trace, or could not trace",
         ],
+        remedy: None,
         refusal: "parallel workers were not traced",
     },
     Gap {
@@ -83,6 +103,7 @@ pub static GAPS: [Gap; 8] = [
             "parallel worker handed nothing over: it was killed, or is still at work",
             "parallel workers handed nothing over: they were killed, or are still at work",
         ],
+        remedy: None,
         refusal: "parallel workers handed nothing over",
     },
     Gap {
@@ -92,12 +113,14 @@ pub static GAPS: [Gap; 8] = [
             "segment of shared memory is not looked behind: there was no room for a canary",
             "segments of shared memory are not looked behind: there was no room for canaries",
         ],
+        remedy: None,
         refusal: "not all segments of shared memory were looked behind",
     },
     Gap {
         figure: "marks_refused",
         kind: "incomplete",
         sentence: ["mark was refused: iterations have to increase", "marks were refused: iterations have to increase"],
+        remedy: None,
         refusal: "marks were refused",
     },
     Gap {
@@ -107,6 +130,7 @@ pub static GAPS: [Gap; 8] = [
             "fault is in the engine's own account of allocations: its findings cannot be relied on",
             "faults are in the engine's own account of allocations: its findings cannot be relied on",
         ],
+        remedy: None,
         refusal: "the engine's own account has faults",
     },
 ];

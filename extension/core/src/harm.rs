@@ -1,8 +1,7 @@
 //! What a failed allocation has done: the finding `oom_unsafe`.
 
-use crate::check::{CheckKind, Severity};
+use crate::check::CheckKind;
 use crate::finding::Finding;
-use crate::path::ContextPath;
 use crate::site::Site;
 use crate::words::words;
 
@@ -56,7 +55,7 @@ impl Failed {
 }
 
 /// At which moment a call was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// At the point with this number.
     Point(u64),
@@ -64,53 +63,61 @@ pub enum Moment {
     End(u64),
     /// After so many milliseconds.
     After(u64),
+    /// After so many, by a signal of another process.
+    Signal(u64),
+    /// After so many, by one that ends the session.
+    EndingSignal(u64),
+    /// While it waited.
+    Wait {
+        /// The lock, as it is called.
+        lock: String,
+        /// What has ended that.
+        by: &'static str,
+    },
+    /// While it waited for the lock, by the end of the session.
+    EndOfWait {
+        /// The lock, as it is called.
+        lock: String,
+    },
 }
 
 impl Moment {
-    fn sentence(self, is_first_call: bool) -> String {
+    fn sentence(&self, is_first_call: bool) -> String {
         let call = if is_first_call { "the session's first call" } else { "a later call" };
         match self {
             Moment::Point(number) => format!("{call} was cancelled at point {number}"),
             Moment::End(number) => format!("the session was terminated at point {number} of {call}"),
             Moment::After(milliseconds) => format!("{call} was cancelled after {milliseconds} ms"),
+            Moment::Signal(milliseconds) => {
+                format!("{call} was cancelled by another process after {milliseconds} ms")
+            }
+            Moment::EndingSignal(milliseconds) => {
+                format!("the session was terminated by another process {milliseconds} ms into {call}")
+            }
+            Moment::Wait { lock, by } => format!("{call} was cancelled by {by} while it waited for {lock}"),
+            Moment::EndOfWait { lock } => format!("the session was terminated while {call} waited for {lock}"),
         }
     }
 }
 
 /// The finding of a call that was cancelled at a site.
-pub fn cancelled(harm: Harm, moment: Moment, is_first_call: bool, site: Option<Site>, what: &str) -> Finding {
+pub fn cancelled(harm: Harm, moment: &Moment, is_first_call: bool, site: Option<Site>, what: &str) -> Finding {
     let check = match harm {
         Harm::Hang => CheckKind::Timeout,
         Harm::Crash => CheckKind::Crash,
         _ => CheckKind::CancelUnsafe,
     };
-    Finding { check, ..told(harm, &moment.sentence(is_first_call), site, what) }
+    told(check, harm, &moment.sentence(is_first_call), site, what)
 }
 
 /// The finding of what has failed at a site.
 pub fn finding(harm: Harm, failed: &Failed, site: Option<Site>, what: &str) -> Finding {
-    told(harm, &failed.sentence(), site, what)
+    told(CheckKind::OomUnsafe, harm, &failed.sentence(), site, what)
 }
 
-fn told(harm: Harm, sentence: &str, site: Option<Site>, what: &str) -> Finding {
+fn told(check: CheckKind, harm: Harm, sentence: &str, site: Option<Site>, what: &str) -> Finding {
     let place = site.as_ref().map_or(String::new(), |site| format!(" in {}", site.frame.place()));
-    Finding {
-        check: CheckKind::OomUnsafe,
-        severity: Severity::Error,
-        path: ContextPath::new([harm.as_str()]),
-        bytes: 0,
-        objects: 1,
-        iterations: 0,
-        bytes_per_iter: 0.0,
-        objects_per_iter: 0.0,
-        shape: None,
-        phase: None,
-        source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
-        site,
-        marks: Vec::new(),
-        access: None,
-        detail: format!("{harm}{place}: {sentence}: {what}"),
-    }
+    Finding::of_event(check, harm.as_str(), site, format!("{harm}{place}: {sentence}: {what}"))
 }
 
 #[cfg(test)]
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn it_is_said_when_it_was_cancelled() {
         let said = |harm, moment, is_first_call| {
-            let found = cancelled(harm, moment, is_first_call, None, "so");
+            let found = cancelled(harm, &moment, is_first_call, None, "so");
             format!("{} {}", found.check, found.detail)
         };
         assert_eq!(
@@ -134,6 +141,23 @@ mod tests {
         assert_eq!(
             said(Harm::Hang, Moment::After(8), false),
             "timeout hang: a later call was cancelled after 8 ms: so"
+        );
+        assert_eq!(
+            said(Harm::Leak, Moment::Signal(0), false),
+            "cancel_unsafe leak: a later call was cancelled by another process after 0 ms: so"
+        );
+        assert_eq!(
+            said(Harm::WrongAnswer, Moment::EndingSignal(4), false),
+            "cancel_unsafe wrong answer: the session was terminated by another process 4 ms into a later call: so"
+        );
+        let lock = "relation \"t\"".to_owned();
+        assert_eq!(
+            said(Harm::Lock, Moment::Wait { lock: lock.clone(), by: "lock_timeout" }, false),
+            "cancel_unsafe lock kept: a later call was cancelled by lock_timeout while it waited for relation \"t\": so"
+        );
+        assert_eq!(
+            said(Harm::Wedged, Moment::EndOfWait { lock }, false),
+            "cancel_unsafe wedged: the session was terminated while a later call waited for relation \"t\": so"
         );
         assert!(said(Harm::Crash, Moment::Point(1), false).starts_with("crash crash: "));
     }

@@ -53,14 +53,16 @@ impl Place {
     fn options(self) -> &'static [&'static str] {
         match self {
             Place::Here => &OPTIONS[..OPTIONS.len() - OF_ANOTHER],
-            Place::Elsewhere => &OPTIONS,
+            Place::Elsewhere => &OPTIONS[OF_ROWS..],
         }
     }
 }
 
-/// All options, those that only `begin_in()` has at the end.
+/// All options: first what is about rows, of which only `begin()` knows how many there are, and those that only `begin_in()` has at the end.
 const OPTIONS: [&str; 9] =
-    ["allowed_contexts", "watch", "scenario", "growth", "phase", "track_shmem", "track_dsm", "targets", "stacks"];
+    ["growth", "allowed_contexts", "watch", "scenario", "phase", "track_shmem", "track_dsm", "targets", "stacks"];
+/// How many of them only `begin()` has.
+const OF_ROWS: usize = 1;
 /// How many of them only `begin_in()` has.
 const OF_ANOTHER: usize = 2;
 
@@ -104,6 +106,13 @@ pub fn parse(
         let known = place.options().contains(&key.as_str());
         let Filter { watch, allowed } = &mut terms.rules.filter;
         match key.as_str() {
+            "growth" if !known => {
+                growth(key, value)?;
+                let message = "option \"growth\" cannot be used in another backend".to_owned();
+                let hint = "It is about the rows of scenario \"query_peak\": use ext_memcheck.begin() in the session that runs \
+                            the workload.";
+                return Err(BadOption { hint: Some(hint.to_owned()), ..bad(message) });
+            }
             _ if !known => {
                 let hint = format!("Options are {}.", list(place.options().iter().copied()));
                 return Err(BadOption { hint: Some(hint), ..bad(format!("unrecognized option \"{key}\"")) });
@@ -278,8 +287,8 @@ mod tests {
             (
                 "",
                 json!({"allowed": []}),
-                "unrecognized option \"allowed\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
-                 \"growth\", \"phase\", \"track_shmem\" and \"track_dsm\".",
+                "unrecognized option \"allowed\" HINT: Options are \"growth\", \"allowed_contexts\", \"watch\", \
+                 \"scenario\", \"phase\", \"track_shmem\" and \"track_dsm\".",
             ),
         ];
         for (pattern, options, expected) in table {
@@ -291,8 +300,14 @@ mod tests {
             (
                 json!({"target": []}),
                 "unrecognized option \"target\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
-                 \"growth\", \"phase\", \"track_shmem\", \"track_dsm\", \"targets\" and \"stacks\".",
+                 \"phase\", \"track_shmem\", \"track_dsm\", \"targets\" and \"stacks\".",
             ),
+            (
+                json!({"growth": "linear"}),
+                "option \"growth\" cannot be used in another backend HINT: It is about the rows of scenario \"query_peak\": \
+                 use ext_memcheck.begin() in the session that runs the workload.",
+            ),
+            (json!({"growth": 1}), "option \"growth\" must be \"constant\" or \"linear\""),
         ];
         for (options, expected) in elsewhere {
             assert_eq!(parsed("", options.clone(), Place::Elsewhere), Err(expected.to_owned()), "{options}");

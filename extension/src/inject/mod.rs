@@ -46,6 +46,8 @@ pub(crate) struct Counted {
     pub(crate) sites: u64,
     /// The numbers of those that are worth it.
     pub(crate) chosen: Vec<u64>,
+    /// How many more are, for whose numbers there was no room.
+    pub(crate) not_chosen: u64,
 }
 
 /// The link.
@@ -66,6 +68,7 @@ pub(crate) struct Failing {
     /// Numbers of those that are worth it.
     chosen: Reserved<u32>,
     chosen_so_far: usize,
+    not_chosen: u64,
 }
 
 impl Failing {
@@ -82,6 +85,7 @@ impl Failing {
             sites: 0,
             chosen: Reserved::new(MOST_CHOSEN)?,
             chosen_so_far: 0,
+            not_chosen: 0,
         })
     }
 
@@ -91,7 +95,7 @@ impl Failing {
             self.by_site.clear();
         }
         (self.plan, self.made, self.failures, self.first) = (plan, 0, 0, None);
-        (self.raised, self.sites, self.chosen_so_far) = (0, 0, 0);
+        (self.raised, self.sites, self.chosen_so_far, self.not_chosen) = (0, 0, 0, 0);
     }
 
     /// Nothing fails any more. What has failed so far is kept.
@@ -127,7 +131,7 @@ impl Failing {
     /// What was counted.
     pub(crate) fn counted(&self) -> Counted {
         let chosen = (0..self.chosen_so_far).map(|index| self.chosen.get(index).into());
-        Counted { all: self.made, sites: self.sites, chosen: chosen.collect() }
+        Counted { all: self.made, sites: self.sites, chosen: chosen.collect(), not_chosen: self.not_chosen }
     }
 
     /// The targets hold so many bytes now.
@@ -200,12 +204,15 @@ impl Failing {
         *made = made.saturating_add(1);
         self.sites += u64::from(*made == 1);
         let is_worth_it = *made <= first || made.is_power_of_two();
-        if is_worth_it
-            && self.chosen_so_far < self.chosen.len()
-            && let Ok(number) = u32::try_from(self.made)
-        {
-            *self.chosen.at(self.chosen_so_far) = number;
-            self.chosen_so_far += 1;
+        if !is_worth_it {
+            return;
+        }
+        match u32::try_from(self.made) {
+            Ok(number) if self.chosen_so_far < self.chosen.len() => {
+                *self.chosen.at(self.chosen_so_far) = number;
+                self.chosen_so_far += 1;
+            }
+            _ => self.not_chosen += 1,
         }
     }
 }

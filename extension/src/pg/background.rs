@@ -330,12 +330,20 @@ fn die_in_order() {
     }
 }
 
+/// The process that has started this worker, or 0.
+pub(crate) fn caller() -> i32 {
+    // SAFETY: this worker's entry, or null.
+    unsafe { pg_sys::MyBgworkerEntry.as_ref() }.map_or(0, |entry| entry.bgw_notify_pid)
+}
+
 /// Whether this process holds a lock that another one waits for.
 pub(crate) fn is_in_the_way_of(pid: i32) -> bool {
-    let mine = super::process::my_pid();
-    // SAFETY: takes an int4 and gives an array of them.
-    let blocking = unsafe { pgrx::direct_function_call::<Vec<i32>>(pg_sys::pg_blocking_pids, &[pid.into_datum()]) };
-    blocking.is_some_and(|pids| pids.contains(&mine))
+    super::company::blocking(pid).contains(&super::process::my_pid())
+}
+
+/// Whether a process waits for a lock that another one holds, or waits for before it.
+pub(crate) fn is_blocked(pid: i32) -> bool {
+    !super::company::blocking(pid).is_empty()
 }
 
 #[cfg(test)]

@@ -1,14 +1,22 @@
 //! Cancelling what this process does at a chosen moment: what the handlers of signals set (`StatementCancelHandler` and `die` in
 //! postgres.c), set without a signal, and the timer of statement_timeout.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
-use super::server;
+use super::{process, server};
 
 /// SQLSTATE of what was cancelled.
 pub(crate) const CODE: &str = "57014";
+
+/// SQLSTATE of a lock that was not to be had in time.
+pub(crate) const NO_LOCK: &str = "55P03";
+
+/// How often another process has cancelled this one, since [`count`]. A handler counts them.
+static COME: AtomicU32 = AtomicU32::new(0);
 
 /// Its number among timeouts (timeout.h).
 const STATEMENT_TIMEOUT: c_int = 3;
@@ -76,4 +84,41 @@ pub(crate) fn not_after() {
 pub(crate) fn stay() {
     // SAFETY: as above.
     unsafe { pg_sys::ProcDiePending = 0 };
+}
+
+/// Has what lock_timeout does come after so many milliseconds of a wait (`ProcSleep` in proc.c); 0 for never.
+pub(crate) fn lock_timeout(milliseconds: u32) {
+    // SAFETY: the variable of the parameter, which is looked at where a process begins to wait.
+    unsafe { pg_sys::LockTimeout = c_int::try_from(milliseconds).unwrap_or(c_int::MAX) };
+}
+
+/// Counts from now on what other processes send.
+pub(crate) fn count() {
+    unsafe extern "C-unwind" fn comes(signal: c_int) {
+        COME.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: what the handler of a background worker with a database is (`BackgroundWorkerMain` in bgworker.c).
+        unsafe { server::StatementCancelHandler(signal) };
+    }
+    // SAFETY: a handler that does no more than the server's.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = comes as *const c_void as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGINT, &action, std::ptr::null_mut());
+    }
+}
+
+/// How often another process has cancelled this one.
+pub(crate) fn come() -> u32 {
+    COME.load(Ordering::Relaxed)
+}
+
+/// Waits for another process to have cancelled this one once more than so often, or to have terminated it, for so long at most.
+pub(crate) fn await_signal(before: u32, longest: Duration) {
+    const STEP: Duration = Duration::from_millis(1);
+    let deadline = Instant::now() + longest;
+    // SAFETY: a plain variable of this process.
+    while come() == before && unsafe { pg_sys::ProcDiePending == 0 } && Instant::now() < deadline {
+        process::nap(STEP);
+    }
 }

@@ -144,6 +144,18 @@ pub(crate) fn out_of_memory(bytes: usize) {
     }
 }
 
+/// Ends this process, and no other.
+pub(crate) fn end(text: &'static CStr) {
+    // SAFETY: the format's argument is as it says, and the text lives for ever. A FATAL does not come back: `errfinish` calls `proc_exit`.
+    unsafe {
+        if server::errstart(pg_sys::FATAL as c_int, std::ptr::null()) {
+            server::errcode(pg_sys::errcodes::PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN as c_int);
+            server::errmsg_internal(c"%s".as_ptr(), text.as_ptr());
+            server::errfinish(c"errors.rs".as_ptr(), 0, c"end".as_ptr());
+        }
+    }
+}
+
 /// Raises the ERROR of a context for which malloc had nothing to give (`AllocSetContextCreateInternal` in aset.c).
 ///
 /// # Safety

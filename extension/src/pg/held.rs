@@ -62,6 +62,32 @@ pub(crate) fn may_fail_in(context: usize) -> bool {
     unsafe { pg_sys::CritSectionCount == 0 && context != pg_sys::ErrorContext.addr() && server::IsTransactionState() }
 }
 
+/// Where this process waits for an LWLock, gives back all that it has, its own among them perhaps, so that it comes by. Whether it has
+/// waited. In a signal handler.
+///
+/// It says that it waits only where it waits for its semaphore, after it has put itself into the queue (`LWLockAcquire` in lwlock.c): what it
+/// holds is in order, it holds no lock of a queue, and whoever is woken takes it out of the queue. Interrupts stay held off.
+pub(crate) fn gives_back_where_it_waits() -> bool {
+    /// The class of a wait event, and `PG_WAIT_LWLOCK` (wait_event.h)
+    const CLASS: u32 = 0xff00_0000;
+    const LWLOCK: u32 = 0x0100_0000;
+    // SAFETY: this process's own entry, or null; the function wakes others by semaphores, which a signal handler may.
+    unsafe {
+        let waits = pg_sys::MyProc.as_ref().map_or(0, |own| (&raw const own.wait_event_info).read_volatile());
+        if waits & CLASS != LWLOCK {
+            return false;
+        }
+        server::LWLockReleaseAll();
+    }
+    true
+}
+
+/// This process is to end alone, wherever it is: in a critical section all processes would (`errstart` in elog.c).
+pub(crate) fn leave_critical_section() {
+    // SAFETY: a plain variable, which `proc_exit` sets as well.
+    unsafe { pg_sys::CritSectionCount = 0 };
+}
+
 /// Whether it waits for a lock of the lock manager, which another process has.
 pub(crate) fn waits_for_lock() -> bool {
     // SAFETY: this process's own entry, or null.

@@ -35,6 +35,7 @@ pub(crate) mod spi;
 pub(crate) mod statements;
 mod thread;
 pub(crate) mod transactions;
+pub(crate) mod waits;
 
 use std::ffi::{CStr, c_char};
 

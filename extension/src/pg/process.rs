@@ -122,6 +122,13 @@ pub(crate) fn interrupt(pid: i32) -> bool {
     unsafe { libc::kill(pid, libc::SIGUSR1) == 0 }
 }
 
+/// Cancels what a process does, or ends it, as pg_cancel_backend() and pg_terminate_backend() do.
+pub(crate) fn cancel(pid: i32, ends: bool) {
+    let signal = if ends { libc::SIGTERM } else { libc::SIGINT };
+    // SAFETY: a worker of this session's.
+    unsafe { libc::kill(pid, signal) };
+}
+
 /// Waits for this backend's latch, for a while. False if it was not set. Raises an ERROR if the backend is cancelled.
 pub(crate) fn wait(time: Duration) -> bool {
     let is_woken = nap(time);

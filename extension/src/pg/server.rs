@@ -91,6 +91,7 @@ unsafe extern "C-unwind" {
 
     // postgres.c
     pub(crate) fn ProcessInterrupts();
+    pub(crate) fn StatementCancelHandler(signal: c_int);
     /// The handler of SIGTERM. Only its address is taken.
     pub(crate) fn die(signal: c_int);
     pub(crate) fn pg_parse_query(text: *const c_char) -> *mut pg_sys::List;

@@ -15,7 +15,7 @@ pub(crate) fn is_in_transaction() -> bool {
 }
 
 /// What is to be done when something ends.
-type Handler = fn();
+pub(crate) type Handler = fn();
 
 /// What a callback of the server's may be told: a function of ours, as its argument.
 fn argument(handler: Handler) -> *mut c_void {
@@ -59,6 +59,19 @@ fn tell(end: End) {
     }
 }
 
+/// Tells who wants to look at what a transaction holds.
+fn ends_soon() {
+    if let Some(handler) = BEFORE.get() {
+        super::guarded(handler);
+    }
+}
+
+/// Has it told when transactions end that still hold their locks (`CommitTransaction` and `AbortTransaction` in xact.c), or nobody.
+pub(crate) fn before_end(handler: Option<Handler>) {
+    BEFORE.set(handler);
+}
+
+static BEFORE: ServerThread<Cell<Option<Handler>>> = ServerThread::new(Cell::new(None));
 static LISTENER: ServerThread<Cell<Option<Listener>>> = ServerThread::new(Cell::new(None));
 static FIRST: ServerThread<Cell<Option<Handler>>> = ServerThread::new(Cell::new(None));
 
@@ -71,8 +84,12 @@ pub(crate) fn on_end(is_wanted: fn() -> bool, handler: fn(End), first: fn()) {
             super::guarded(first);
         }
         match event {
+            XACT_EVENT_PRE_COMMIT => ends_soon(),
             XACT_EVENT_COMMIT | XACT_EVENT_PREPARE => tell(End::Committed),
-            XACT_EVENT_ABORT => tell(End::Aborted),
+            XACT_EVENT_ABORT => {
+                ends_soon();
+                tell(End::Aborted);
+            }
             XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PARALLEL_ABORT => tell(End::OfWorker),
             _ => {}
         }

@@ -5,6 +5,7 @@
 //!
 //! What may end the process that does it is done in background workers ([`worker`]).
 
+mod asked;
 mod company;
 mod failing;
 mod lifecycle;

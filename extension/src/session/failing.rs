@@ -4,6 +4,7 @@ use memcheck_core::census::SiteId;
 use memcheck_core::{CheckKind, Event, Finding, Site, room};
 
 use super::{Session, faults};
+use crate::guard::faults::Report;
 use crate::inject::{Counted, Failed, Plan};
 use crate::pg::parameters;
 use crate::trace::HeldBySite;
@@ -45,6 +46,11 @@ pub(crate) fn site(site: u32, stack: u32) -> Option<Site> {
 /// Where a site is.
 pub(crate) fn place(site: u32) -> Option<Site> {
     wrap::with(|chain| chain.places().describe(SiteId(site), 0))
+}
+
+/// Where the process was when a report was made.
+pub(crate) fn place_of(report: &Report) -> Option<Site> {
+    faults::site(report)
 }
 
 /// The files of the targets that the server has loaded.

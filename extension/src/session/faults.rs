@@ -1,7 +1,7 @@
 //! Faults of the targets in this session and in its parallel workers, as findings of the window in which they happened.
 
 use memcheck_core::census::SiteId;
-use memcheck_core::{Access, CheckKind, ContextPath, Finding, Frame, Severity, Site, room};
+use memcheck_core::{Access, CheckKind, ContextPath, Finding, Frame, Site, room};
 
 use crate::guard::faults::{self, Outcome, Report, Surroundings};
 use crate::pg::process::my_pid;
@@ -45,9 +45,14 @@ pub(super) fn since(number: u64) -> Option<Vec<Finding>> {
     Some(findings)
 }
 
-fn finding(report: &Report) -> Finding {
+/// The place that is charged with it, with the stack.
+pub(super) fn site(report: &Report) -> Option<Site> {
     let (stack, charged) = report.stack();
-    let site = charged.map(|number| Site { id: SiteId(0), frame: stack[number].clone(), stack: stack.clone() });
+    charged.map(|number| Site { id: SiteId(0), frame: stack[number].clone(), stack })
+}
+
+fn finding(report: &Report) -> Finding {
+    let site = site(report);
     if let Some((touched, allocated, released)) = report.touched() {
         let place = |frame: Frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame };
         let access = Access {
@@ -73,21 +78,5 @@ fn finding(report: &Report) -> Finding {
     } else {
         (CheckKind::Crash, report.what(), format!("{}{place}: {report}", report.what()))
     };
-    Finding {
-        check,
-        severity: Severity::Error,
-        path: ContextPath::new([subject]),
-        bytes: 0,
-        objects: 1,
-        iterations: 0,
-        bytes_per_iter: 0.0,
-        objects_per_iter: 0.0,
-        shape: None,
-        phase: None,
-        source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
-        site,
-        marks: Vec::new(),
-        access: None,
-        detail,
-    }
+    Finding::of_event(check, subject, site, detail)
 }

@@ -59,6 +59,8 @@ figures! {
     not_failed,
     /// What found no room in the engine's tables, or came while the session was in use.
     not_recorded,
+    /// What was to fail, or to be cancelled, and was not: there was too much of it.
+    not_tried,
     /// How often there was no memory for something that was found, or to look for it.
     out_of_memory,
     /// Iterations of workers that ran at the same time as one of another worker.
@@ -80,7 +82,7 @@ figures! {
 }
 
 /// What counts for a window wherever it has come to pass: what was guarded, and what was missed.
-const EVERYWHERE: [&str; 12] = [
+const EVERYWHERE: [&str; 13] = [
     "cancelled",
     "failed",
     "fallbacks",
@@ -89,6 +91,7 @@ const EVERYWHERE: [&str; 12] = [
     "not_cancelled",
     "not_failed",
     "not_recorded",
+    "not_tried",
     "out_of_memory",
     "overlapping",
     "workers_not_heard",

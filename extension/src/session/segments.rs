@@ -5,7 +5,7 @@ use memcheck_core::census::SiteId;
 use memcheck_core::finding::Finding;
 use memcheck_core::judge::outlived::Left;
 use memcheck_core::judge::thresholds::severity;
-use memcheck_core::{CheckKind, ContextPath, Site, detail, room};
+use memcheck_core::{CheckKind, Site, detail, room};
 
 use super::Session;
 use crate::pg::{dsm, process, time_text};
@@ -62,25 +62,9 @@ impl Session {
 fn finding(segment: &Tracked, site: Option<Site>) -> Finding {
     let Tracked { handle, pid, at, bytes } = *segment;
     let mut detail = detail::still_attached(handle, pid, &time_text(at), bytes);
-    let library = site.as_ref().map_or(String::new(), |site| site.frame.library.clone());
     if let Some(site) = &site {
         detail.push_str(&format!("; allocated at {}", site.frame.place()));
     }
-    Finding {
-        check: CheckKind::DsmLeak,
-        severity: severity(CheckKind::DsmLeak, bytes, None),
-        path: ContextPath::new(["dsm"]),
-        bytes,
-        objects: 1,
-        iterations: 0,
-        bytes_per_iter: 0.0,
-        objects_per_iter: 0.0,
-        shape: None,
-        phase: None,
-        source_lib: library,
-        site,
-        marks: Vec::new(),
-        detail,
-        access: None,
-    }
+    let severity = severity(CheckKind::DsmLeak, bytes, None);
+    Finding { severity, bytes, ..Finding::of_event(CheckKind::DsmLeak, "dsm", site, detail) }
 }

@@ -136,10 +136,11 @@ fn warn_of_gaps(figures: &Figures, targets: &[Loaded]) {
         let count = figures.named().find(|(name, _)| *name == gap.figure).map_or(0, |(_, count)| count);
         if count > 0 {
             let message = gap.message(i64::try_from(count).unwrap_or(i64::MAX));
-            warn(
-                format!("the window is incomplete: {message}"),
-                "Finding nothing says nothing here. See ext_memcheck.window_stats().",
-            );
+            let hint = match gap.remedy {
+                Some(remedy) => format!("Finding nothing says nothing here: {remedy}."),
+                None => "Finding nothing says nothing here. See ext_memcheck.window_stats().".to_owned(),
+            };
+            warn(format!("the window is incomplete: {message}"), &hint);
         }
     }
     if let Some((message, hint)) = complaint(targets) {

@@ -362,6 +362,7 @@ fn a_window_that_could_not_look_everywhere_fails_a_case() {
     for (figure, expected) in [
         ("violations_lost", &["violations_lost 7"][..]),
         ("not_recorded", &["not_recorded 7"]),
+        ("not_tried", &["not_tried 7"]),
         ("workers_not_traced", &["workers_not_traced 7"]),
         ("workers_not_heard", &["workers_not_heard 7"]),
         ("marks_refused", &["marks_refused 7"]),

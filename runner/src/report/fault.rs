@@ -78,7 +78,6 @@ pub struct Described {
 
 /// Takes a fault apart.
 pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
-    let plain = |kind, message: String| Described { kind, place: None, message, details: Vec::new() };
     let with = |kind, message: String, details: Vec<Line>| Described { kind, place: None, message, details };
     let hint = |text: &str| Line::new(Tone::Hint, 2, format!("HINT:  {text}"));
     match fault {
@@ -162,7 +161,9 @@ pub fn describe(fault: &Fault, verdict: &Verdict) -> Described {
         Fault::Unloaded { title, message, hint: text } => {
             with("not loaded", format!("{title}: {message}"), vec![hint(text)])
         }
-        Fault::Incomplete { gap, count } => plain(gap.kind, gap.message(*count)),
+        Fault::Incomplete { gap, count } => {
+            with(gap.kind, gap.message(*count), gap.remedy.map(hint).into_iter().collect())
+        }
         Fault::Passed { reason } => with(
             "xfail passed",
             format!("passed, but is marked \"xfail\": {reason}"),

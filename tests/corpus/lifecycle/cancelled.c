@@ -15,9 +15,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/lmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 PG_MODULE_MAGIC;
@@ -326,4 +329,136 @@ cancelled_queries(PG_FUNCTION_ARGS)
 	done = (int) SPI_processed;
 	SPI_finish();
 	PG_RETURN_INT32(done + rounds());
+}
+
+/* malloc'ed memory is lost where the lock of a table is not to be had: nothing else can be cancelled behind it. */
+PG_FUNCTION_INFO_V1(cancelled_awaits);
+Datum
+cancelled_awaits(PG_FUNCTION_ARGS)
+{
+	Oid			relation = PG_GETARG_OID(1);
+	char	   *volatile buffer = malloc(100);
+
+	if (PG_GETARG_BOOL(0))
+	{
+		LockRelationOid(relation, AccessShareLock);
+		free(buffer);
+		PG_RETURN_INT32(1);
+	}
+	PG_TRY();
+	{
+		LockRelationOid(relation, AccessShareLock);
+	}
+	PG_FINALLY();
+	{
+		free(buffer);
+	}
+	PG_END_TRY();
+	PG_RETURN_INT32(1);
+}
+
+/* It knows that it is at work: for ever, where it has waited for longer than lock_timeout, which is no cancel. */
+PG_FUNCTION_INFO_V1(cancelled_at_work);
+Datum
+cancelled_at_work(PG_FUNCTION_ARGS)
+{
+	static bool is_at_work = false;
+
+	if (is_at_work)
+		elog(ERROR, "it is at work already");
+	is_at_work = true;
+	PG_TRY();
+	{
+		LockRelationOid(PG_GETARG_OID(1), AccessShareLock);
+	}
+	PG_CATCH();
+	{
+		if (!PG_GETARG_BOOL(0) || geterrcode() == ERRCODE_QUERY_CANCELED)
+			is_at_work = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	is_at_work = false;
+	PG_RETURN_INT32(1);
+}
+
+/* An advisory lock of the session is kept where a table's is not to be had. */
+PG_FUNCTION_INFO_V1(cancelled_advisory);
+Datum
+cancelled_advisory(PG_FUNCTION_ARGS)
+{
+	const Datum key = Int64GetDatum(4711);
+
+	DirectFunctionCall1(pg_advisory_lock_shared_int8, key);
+	PG_TRY();
+	{
+		LockRelationOid(PG_GETARG_OID(1), AccessShareLock);
+	}
+	PG_CATCH();
+	{
+		if (!PG_GETARG_BOOL(0))
+			DirectFunctionCall1(pg_advisory_unlock_shared_int8, key);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	DirectFunctionCall1(pg_advisory_unlock_shared_int8, key);
+	PG_RETURN_INT32(1);
+}
+
+/* It waits, with interrupts held off, until the call that was cancelled is done. */
+PG_FUNCTION_INFO_V1(cancelled_holds);
+Datum
+cancelled_holds(PG_FUNCTION_ARGS)
+{
+	static volatile bool is_busy = false;
+	volatile int done = 0;
+
+	HOLD_INTERRUPTS();
+	while (is_busy)
+		pg_usleep(1000L);
+	RESUME_INTERRUPTS();
+	is_busy = true;
+	PG_TRY();
+	{
+		done = rounds();
+	}
+	PG_CATCH();
+	{
+		if (!PG_GETARG_BOOL(0))
+			is_busy = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	is_busy = false;
+	PG_RETURN_INT32(done);
+}
+
+/* An LWLock is taken once more where an ERROR has come while it was held: it waits for itself. */
+PG_FUNCTION_INFO_V1(cancelled_takes_twice);
+Datum
+cancelled_takes_twice(PG_FUNCTION_ARGS)
+{
+	LWLock	   *lock = &GetNamedLWLockTranche("cancelled")->lock;
+	volatile int done = 0;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	PG_TRY();
+	{
+		/* It may take long, so it is to be cancelled all the same. */
+		RESUME_INTERRUPTS();
+		done = rounds();
+		HOLD_INTERRUPTS();
+	}
+	PG_CATCH();
+	{
+		if (PG_GETARG_BOOL(0))
+			LWLockAcquire(lock, LW_EXCLUSIVE);
+		else
+			HOLD_INTERRUPTS();	/* LWLockRelease resumes them */
+		LWLockRelease(lock);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	LWLockRelease(lock);
+	PG_RETURN_INT32(done);
 }

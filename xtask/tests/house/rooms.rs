@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 54] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -46,8 +46,13 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
     ("pg/company/hangs.rs", &["ENDS"], "what ends a worker that does not look for interrupts, for a signal handler"),
     (
         "scenario/failing/calls.rs",
-        &["UNDER_WAY", "PATIENCE", "IS_OVER", "IS_TAKEN", "CLOSES"],
+        &["UNDER_WAY", "IS_OVER", "CLOSES"],
         "what fails in a worker now, whether it has said all, and how its window is closed, which its end asks for",
+    ),
+    (
+        "scenario/failing/call.rs",
+        &["PATIENCE", "IS_TAKEN"],
+        "how long a call of a worker may take, which its end asks for as well, and whether the last was cancelled",
     ),
     (
         "inject/parameter.rs",
@@ -57,8 +62,8 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
     ("pg/answer.rs", &["DIGEST", "ROOM", "RECEIVER"], "a receiver of rows, which the server is given the address of"),
     (
         "guard/faults/watch.rs",
-        &["TIMER", "HAS_RUN_OUT", "IS_HANDLED", "IS_LAST"],
-        "a timer, whether its signal has come and whether it ends the process, for a handler",
+        &["TIMER", "TIMES_LATE", "LEFT", "HAS_GIVEN_BACK", "WAITED", "IS_HANDLED", "IS_LAST"],
+        "a timer, how often its signal has come and where it did, and whether it ends the process, for a handler",
     ),
     (
         "wrap/tables.rs",
@@ -92,6 +97,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
             "PLACES",
             "RING_SIZE",
             "FAIL_ALLOC",
+            "SWEEP_LIMIT",
             "ON_FAULT",
             "TRIAL_ENLARGE",
             "TRIAL_REFUSE",
@@ -136,7 +142,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
     ("pg/log.rs", &["NEXT", "HANDLER"], "as above; written at the start"),
     (
         "pg/transactions.rs",
-        &["LISTENER", "FIRST", "GONE", "WATCHED"],
+        &["LISTENER", "FIRST", "BEFORE", "GONE", "WATCHED"],
         "who is told, written at the start, and a callback that the server's list leads to, so that it must not move",
     ),
     (
@@ -144,6 +150,8 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 51] = [
         &["BEFORE", "IS_ASKED", "WANTED"],
         "what was in place of a signal handler of ours and what that has found, which has no other way to it",
     ),
+    ("pg/cancel.rs", &["COME"], "how often a signal has come, which a handler counts"),
+    ("pg/waits.rs", &["NOTED"], "what transactions have held at their end, noted by a callback"),
     ("pg/nesting.rs", &["DEPTH"], "written around calls that an ERROR may leave by a jump, past the frames that know"),
     (
         "guard/faults/policy.rs",

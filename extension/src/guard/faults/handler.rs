@@ -13,7 +13,8 @@ use memcheck_core::Act;
 use super::landing::{self, Landing, land};
 use super::policy::{Policy, policy};
 use super::report::{FRAMES, Held, How, Outcome, Report, SIGNALS};
-use super::{Surroundings, Touch, is_mapped, kept, readable, watch};
+use super::watch::{self, Stage};
+use super::{Surroundings, Touch, is_mapped, kept, readable};
 use crate::elf::{Module, symbols};
 use crate::pg::process::{leader, my_pid};
 use crate::pg::{ServerThread, held, now};
@@ -376,11 +377,16 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     if is_sent || !is_server_itself() {
         return false;
     }
-    if is_timer && held::waits_for_lock() {
-        // For another one, which has to come to its end first.
+    let waits = is_timer && held::waits_for_lock();
+    // For another one, which has to come to its end first.
+    if waits && !watch::wants_wait() {
         return true;
     }
-    let Some(armed) = armed().filter(|armed| armed.is_on) else { return false };
+    let stage = is_timer.then(|| if waits { Stage::InTime } else { watch::comes() });
+    if stage == Some(Stage::InTime) && !waits {
+        return true;
+    }
+    let Some(armed) = armed().filter(|armed| armed.is_on) else { return waits };
     let Some(number) = SIGNALS.iter().position(|&(known, _)| known == signal) else { return false };
     let register = |number: c_int| context.uc_mcontext.gregs[number as usize] as usize;
     let at = Interrupted {
@@ -404,6 +410,10 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     report.signal = signal;
     report.accesses(act(page_fault), address);
     let (what, found) = describe(armed, &mut report, at);
+    if waits {
+        watch::waits(&report);
+        return true;
+    }
     if signal == libc::SIGSEGV && page_fault.is_some() {
         armed.touches(&mut report, &found.around, address, at.sp);
     }
@@ -417,13 +427,23 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
         Outcome::Died if is_servers => Outcome::Served,
         outcome => outcome,
     };
-    if is_timer {
-        watch::runs_out();
-        // Nothing has gone wrong but the time: it comes again.
-        if !matches!(outcome, Outcome::Error | Outcome::Fatal) {
-            return true;
+    let outcome = match stage {
+        None => outcome,
+        Some(_) if matches!(outcome, Outcome::Error | Outcome::Fatal) => outcome,
+        Some(Stage::TooLate) => {
+            if held::gives_back_where_it_waits() {
+                // It comes back from there, and is ended by who has called it.
+                report.comes_to(Outcome::Fatal);
+                kept::keep(&report);
+                watch::gives_back();
+                return true;
+            }
+            held::leave_critical_section();
+            Outcome::Fatal
         }
-    }
+        // Nothing has gone wrong but the time: it comes again.
+        Some(_) => return true,
+    };
     report.comes_to(outcome);
     kept::keep(&report);
     match outcome {

@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 use memcheck_core::harm::{Failed, Harm};
 use memcheck_core::{CheckKind, room};
 
-use super::told::{Fails, Harmed, HeldAt, Part, Said, Usual, failed};
+use super::call::{ANSWER, Called, IS_TAKEN, PATIENCE, call, call_in_company, call_with, is_reached, say, usual};
+use super::told::{Fails, Harmed, HeldAt, Part, Said, Until, Usual, failed};
 use crate::guard::faults::watch;
 use crate::inject::Plan;
 use crate::pg::errors::{Raised, is_leaving};
-use crate::pg::{ServerThread, background, cancel, client, held, libraries, transactions};
+use crate::pg::{ServerThread, cancel, client, held, libraries, transactions, waits};
 use crate::session;
 use crate::session::failing::{self, Standing};
 use crate::trace::HeldBySite;
-
-/// How long a call may go on that was cancelled after a time.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// Calls before anything is compared: the sixth execution of a cached statement makes its generic plan (`choose_custom_plan` in
 /// plancache.c).
@@ -36,28 +34,13 @@ struct UnderWay {
 }
 
 static UNDER_WAY: ServerThread<RefCell<Option<UnderWay>>> = ServerThread::new(RefCell::new(None));
-/// How long a call may take before it is said to hang (milliseconds).
-static PATIENCE: ServerThread<Cell<u64>> = ServerThread::new(Cell::new(0));
 /// Whether all was said.
 static IS_OVER: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
-
-/// Whether an ERROR was raised of the cancel of the last call.
-static IS_TAKEN: ServerThread<Cell<bool>> = ServerThread::new(Cell::new(false));
-
-/// What a call has come to.
-enum Called {
-    Answered(u64),
-    /// SQLSTATE and message of an ERROR.
-    Failed(String, String),
-}
-
-fn say(said: &Said) {
-    background::say(&serde_json::to_vec(said).unwrap_or_default());
-}
 
 /// Does its part. `closes` closes its window, and gives what that was.
 pub(in super::super) fn work(text: &'static CString, part: Part, closes: Closes) -> Result<(), Raised> {
     CLOSES.set(Some(closes));
+    cancel::count();
     transactions::at_exit(|| {
         if !is_leaving() {
             client::abandon();
@@ -65,7 +48,10 @@ pub(in super::super) fn work(text: &'static CString, part: Part, closes: Closes)
         }
     });
     match part {
-        Part::Learn { first, cancels } => learn(text, first, cancels)?,
+        Part::Learn { first, cancels } => {
+            waits::note();
+            learn(text, first, cancels)?;
+        }
         Part::Count { first, cancels, libraries } => count(text, first, cancels, libraries)?,
         Part::First { libraries, fails, times, expected } => {
             PATIENCE.set(expected.patience);
@@ -80,13 +66,14 @@ pub(in super::super) fn work(text: &'static CString, part: Part, closes: Closes)
         }
         Part::Later { fails, expected } => {
             PATIENCE.set(expected.patience);
-            later(text, &fails, expected.answer)?;
+            let budget = expected.budget.map(Duration::from_millis);
+            later(text, &fails, expected.answer, budget)?;
         }
-        Part::Terminate { libraries, number, expected } => {
+        Part::Terminate { libraries, fails, expected } => {
             PATIENCE.set(expected.patience);
             load(libraries)?;
             usual(text)?;
-            terminate(text, Fails::Terminate(number));
+            terminate(text, fails);
         }
         Part::Behind { at, expected } => {
             PATIENCE.set(expected.patience);
@@ -118,6 +105,9 @@ fn ends() {
                 let place = findings.iter().find_map(|finding| finding.site.as_ref()).map(|site| site.frame.place());
                 let place = place.map_or(String::new(), |place| format!(", in {place}"));
                 let what = match fails {
+                    _ if watch::has_given_back() => {
+                        format!("the call waits for an LWLock that nobody gives back{place}")
+                    }
                     Fails::After(_) => format!("the call has not ended {} s later{place}", ANSWER.as_secs()),
                     _ => format!("the call has not come back after {} s{place}", PATIENCE.get() / 1000),
                 };
@@ -125,7 +115,7 @@ fn ends() {
             }
             Some(finding) => (Harm::Crash, finding.detail.clone()),
             // It was to end.
-            None if matches!(fails, Fails::Terminate(_)) => {
+            None if fails.ends() => {
                 let at = described(Harm::Wedged, fails, is_first_call, String::new());
                 return say(&Said::Terminated(at));
             }
@@ -141,69 +131,17 @@ fn ends() {
 /// What has failed, and what has come of it.
 fn described(harm: Harm, fails: Fails, is_first_call: bool, what: String) -> Harmed {
     let first = failing::failed();
-    let site = first.and_then(|first| failing::site(first.site, first.stack));
+    let waited = || {
+        let report = watch::waited().filter(|_| matches!(fails, Fails::Wait(_)))?;
+        failing::place_of(&report)
+    };
+    let site = first.and_then(|first| failing::site(first.site, first.stack)).or_else(waited);
     let failed: Failed = failed(fails, first, is_first_call);
     Harmed::new(harm, fails, &failed, site.as_ref(), what)
 }
 
 fn harmed(harm: Harm, fails: Fails, is_first_call: bool, what: String) {
     say(&Said::Harmed(described(harm, fails, is_first_call, what)));
-}
-
-/// Calls the workload once. Nothing fails any more when what has failed is rolled back.
-fn call(text: &'static CString) -> Called {
-    call_within(text, Duration::from_millis(PATIENCE.get()))
-}
-
-fn call_within(text: &'static CString, patience: Duration) -> Called {
-    watch::start(patience);
-    let done = client::answer(text);
-    failing::stop_failing();
-    cancel::not_after();
-    IS_TAKEN.set(cancel::forget());
-    let called = match done {
-        Ok(answer) => {
-            client::leave_transaction();
-            Called::Answered(answer)
-        }
-        Err(raised) => {
-            client::abandon();
-            let (code, message) = raised.said();
-            raised.forget();
-            Called::Failed(code, message)
-        }
-    };
-    watch::stop();
-    client::message_ends();
-    called
-}
-
-/// The same, again where another worker of the sweep was in the way: a deadlock, or a serialization failure.
-fn call_in_company(text: &'static CString) -> Called {
-    /// Class 40, Transaction Rollback.
-    const OF_COMPANY: &str = "40";
-    const TIMES: usize = 20;
-    let mut called = call(text);
-    for _ in 0..TIMES {
-        if !matches!(&called, Called::Failed(code, _) if code.starts_with(OF_COMPANY)) {
-            break;
-        }
-        called = call(text);
-    }
-    called
-}
-
-/// The same, where it does not fail by itself: an ERROR is the workload's.
-fn usual(text: &'static CString) -> Result<u64, Raised> {
-    let done = client::answer(text);
-    if done.is_err() {
-        failing::stop_failing();
-        client::abandon();
-    } else {
-        client::leave_transaction();
-        client::message_ends();
-    }
-    done
 }
 
 fn standing() -> Standing {
@@ -276,6 +214,8 @@ fn say_usual(answer: Option<u64>, slowest: Duration) {
     let counted = failing::counted();
     say(&Said::Usual(Usual {
         answer,
+        not_chosen: counted.not_chosen,
+        locks: waits::noted(),
         slowest: u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX),
         libraries: failing::libraries(),
         allocations: counted.all,
@@ -350,7 +290,7 @@ fn beyond(before: &Standing, now: &Standing, growth: &[HeldBySite], calls: i64) 
     grown
 }
 
-fn later(text: &'static CString, fails: &[Fails], answer: Option<u64>) -> Result<(), Raised> {
+fn later(text: &'static CString, fails: &[Fails], answer: Option<u64>, budget: Option<Duration>) -> Result<(), Raised> {
     let mut answers = Vec::new();
     warm_up(text)?;
     let mut growth: Vec<HeldBySite> = Vec::new();
@@ -368,34 +308,17 @@ fn later(text: &'static CString, fails: &[Fails], answer: Option<u64>) -> Result
     }
     let answer = same(&answers).filter(|answer_now| answer == Some(*answer_now));
     let expected = Usually { answer, locks: held::locks(), growth: Some(growth) };
+    let began = Instant::now();
     for &fails in fails {
+        if budget.is_some_and(|budget| began.elapsed() > budget) {
+            say(&Said::OutOfTime);
+            break;
+        }
         if one(text, fails, false, &expected).is_none() {
             break;
         }
     }
     Ok(())
-}
-
-/// Calls it, and something fails, or it is cancelled.
-fn call_with(text: &'static CString, fails: Fails) -> Called {
-    failing::fail(fails.plan());
-    match fails {
-        Fails::After(milliseconds) => {
-            cancel::after(milliseconds);
-            return call_within(text, Duration::from_millis(milliseconds) + ANSWER);
-        }
-        Fails::Cancel(_) | Fails::Terminate(_) => cancel::hold(),
-        _ => {}
-    }
-    call(text)
-}
-
-/// Whether it has come to that.
-fn is_reached(fails: Fails, called: &Called) -> bool {
-    match fails {
-        Fails::After(_) => matches!(called, Called::Failed(code, _) if code == cancel::CODE),
-        _ => failing::failed().is_some(),
-    }
 }
 
 /// Has the session terminated in a call: nothing comes behind that.
@@ -476,10 +399,17 @@ fn looks(
     if let Some(told) = happened(before) {
         return Some(told);
     }
-    if matches!((fails, &called), (Fails::Cancel(_), Called::Answered(_))) && IS_TAKEN.get() {
+    let swallows = match fails {
+        Fails::Cancel(_) => true,
+        Fails::Wait(wait) => wait.until == Until::Signal,
+        _ => false,
+    };
+    if swallows && matches!(called, Called::Answered(_)) && IS_TAKEN.get() {
         return Some((Harm::Swallowed, "the call has gone on to its end".to_owned()));
     }
+    // Whoever asks for a lock may do without.
     if let Called::Answered(answer) = called
+        && !matches!(fails, Fails::Wait(_))
         && expected.answer.is_some_and(|expected| expected != answer)
     {
         return Some((Harm::WrongAnswer, "the call has not failed, and has given another answer".to_owned()));
@@ -523,7 +453,7 @@ fn leaks(text: &'static CString, fails: Fails, before: &Standing, growth: &[Held
     }
     let left = beyond(&before, &standing(), growth, CALLS * AGAIN);
     // What a function of the server leaves of itself where it fails is not its caller's.
-    let of_server = failing::failed().filter(|_| fails.moment().is_none()).map_or(0, |failed| failed.site);
+    let of_server = failing::failed().filter(|_| !fails.cancels()).map_or(0, |failed| failed.site);
     let is_each_time = |more: &HeldBySite| {
         let usual = growth.iter().find(|usual| usual.site == more.site).map_or(0, |usual| usual.number);
         more.number - usual * CALLS * AGAIN >= AGAIN

@@ -5,6 +5,7 @@ use memcheck_core::wire::SiteRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::inject::Plan;
+use crate::pg::waits::Lock;
 
 /// What is made to fail in a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,44 @@ pub(in super::super) enum Fails {
     Terminate(u64),
     /// The call, by statement_timeout after so many milliseconds.
     After(u64),
+    /// The call, by another process after so many milliseconds.
+    Signal(u64),
+    /// The session, which another process terminates after so many milliseconds.
+    EndingSignal(u64),
+    /// The call, or the session, while it waits for a lock that another process holds.
+    Wait(Wait),
+}
+
+/// A wait for a lock, and what ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Wait {
+    pub(in super::super) lock: Lock,
+    pub(in super::super) until: Until,
+}
+
+/// What ends a wait for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) enum Until {
+    LockTimeout,
+    StatementTimeout,
+    /// Another process cancels the call.
+    Signal,
+    /// Another process terminates the session.
+    EndingSignal,
+}
+
+impl Until {
+    /// Those behind which the session goes on.
+    pub(in super::super) const CALLS: [Until; 3] = [Until::LockTimeout, Until::StatementTimeout, Until::Signal];
+
+    /// Whether another process sends a signal, and whether that ends the session.
+    pub(in super::super) fn signal(self) -> Option<bool> {
+        match self {
+            Until::LockTimeout | Until::StatementTimeout => None,
+            Until::Signal => Some(false),
+            Until::EndingSignal => Some(true),
+        }
+    }
 }
 
 impl Fails {
@@ -31,7 +70,7 @@ impl Fails {
             Fails::Beyond(bytes) => Plan::Limit { bytes },
             Fails::Cancel(number) => Plan::Cancel { number, ends: false },
             Fails::Terminate(number) => Plan::Cancel { number, ends: true },
-            Fails::After(_) => Plan::Nothing,
+            Fails::After(_) | Fails::Signal(_) | Fails::EndingSignal(_) | Fails::Wait(_) => Plan::Nothing,
         }
     }
 
@@ -39,13 +78,38 @@ impl Fails {
         matches!(self, Fails::From(_) | Fails::Beyond(_))
     }
 
-    /// At which moment something is cancelled, where that is what happens.
-    pub(in super::super) fn moment(self) -> Option<Moment> {
+    /// Whether something is cancelled, and nothing fails.
+    pub(in super::super) fn cancels(self) -> bool {
+        !matches!(self, Fails::One(_) | Fails::From(_) | Fails::Beyond(_))
+    }
+
+    /// Whether the session is to end of it.
+    pub(in super::super) fn ends(self) -> bool {
+        match self {
+            Fails::Terminate(_) | Fails::EndingSignal(_) => true,
+            Fails::Wait(wait) => wait.until.signal() == Some(true),
+            _ => false,
+        }
+    }
+
+    /// At which moment something is cancelled, where that is what happens. In a transaction.
+    fn moment(self) -> Option<Moment> {
         match self {
             Fails::Cancel(number) => Some(Moment::Point(number)),
             Fails::Terminate(number) => Some(Moment::End(number)),
             Fails::After(milliseconds) => Some(Moment::After(milliseconds)),
-            _ => None,
+            Fails::Signal(milliseconds) => Some(Moment::Signal(milliseconds)),
+            Fails::EndingSignal(milliseconds) => Some(Moment::EndingSignal(milliseconds)),
+            Fails::Wait(Wait { lock, until }) => {
+                let lock = lock.name();
+                Some(match until {
+                    Until::LockTimeout => Moment::Wait { lock, by: "lock_timeout" },
+                    Until::StatementTimeout => Moment::Wait { lock, by: "statement_timeout" },
+                    Until::Signal => Moment::Wait { lock, by: "another process" },
+                    Until::EndingSignal => Moment::EndOfWait { lock },
+                })
+            }
+            Fails::One(_) | Fails::From(_) | Fails::Beyond(_) => None,
         }
     }
 }
@@ -57,6 +121,8 @@ pub(in super::super) struct Expected {
     pub(in super::super) answer: Option<u64>,
     /// How long a call may take before it is said to hang (milliseconds).
     pub(in super::super) patience: u64,
+    /// How long later calls may take together (milliseconds), where there is a limit.
+    pub(in super::super) budget: Option<u64>,
 }
 
 /// What a worker of a sweep is to do.
@@ -71,9 +137,31 @@ pub(in super::super) enum Part {
     /// One failure after the other in later calls.
     Later { fails: Vec<Fails>, expected: Expected },
     /// The session is terminated in its second call.
-    Terminate { libraries: Vec<String>, number: u64, expected: Expected },
+    Terminate { libraries: Vec<String>, fails: Fails, expected: Expected },
     /// The first call of a session behind one that was.
     Behind { at: Harmed, expected: Expected },
+}
+
+impl Part {
+    /// How long a call of it may take (milliseconds), where that is known.
+    pub(in super::super) fn patience(&self) -> Option<u64> {
+        match self {
+            Part::Learn { .. } | Part::Count { .. } => None,
+            Part::First { expected, .. }
+            | Part::Later { expected, .. }
+            | Part::Terminate { expected, .. }
+            | Part::Behind { expected, .. } => Some(expected.patience),
+        }
+    }
+
+    /// How many failures it tries.
+    pub(in super::super) fn failures(&self) -> u64 {
+        match self {
+            Part::Learn { .. } | Part::Count { .. } | Part::Behind { .. } => 0,
+            Part::First { .. } | Part::Terminate { .. } => 1,
+            Part::Later { fails, .. } => fails.len() as u64,
+        }
+    }
 }
 
 /// What a call usually comes to.
@@ -89,6 +177,10 @@ pub(in super::super) struct Usual {
     pub(in super::super) allocations: u64,
     pub(in super::super) sites: u64,
     pub(in super::super) chosen: Vec<u64>,
+    /// How many more are, for whose numbers there was no room.
+    pub(in super::super) not_chosen: u64,
+    /// The locks that calls have held at their end, for which others can be made to wait.
+    pub(in super::super) locks: Vec<Lock>,
 }
 
 /// What a place holds.
@@ -143,7 +235,7 @@ impl Harmed {
 
     /// Whether it was cancelled, and nothing has failed.
     pub(in super::super) fn cancels(&self) -> bool {
-        self.fails.moment().is_some()
+        self.fails.cancels()
     }
 
     /// The same, as what it has come to.
@@ -187,7 +279,7 @@ pub(in super::super) fn finding(
     what: &str,
 ) -> memcheck_core::Finding {
     match fails.moment() {
-        Some(moment) => harm::cancelled(harm, moment, failed.is_first_call, site, what),
+        Some(moment) => harm::cancelled(harm, &moment, failed.is_first_call, site, what),
         None => harm::finding(harm, failed, site, what),
     }
 }
@@ -218,6 +310,14 @@ pub(in super::super) enum Said {
     Fails(Fails),
     /// It has not come to it.
     NotReached,
+    /// The caller is to take that lock, and what it is for.
+    Hold(Wait),
+    /// The caller is to give it back.
+    LetGo,
+    /// The caller is to send a signal after so many milliseconds, perhaps one that ends the session.
+    Signal(u64, bool),
+    /// There is no time for the others.
+    OutOfTime,
     Usual(Usual),
     /// What is held; and, where something has failed before, what that was.
     Held(Vec<HeldAt>, Option<Harmed>),

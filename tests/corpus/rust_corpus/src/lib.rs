@@ -8,6 +8,7 @@ use pgrx::memcxt::PgMemoryContexts;
 use pgrx::prelude::*;
 
 mod accesses;
+mod failing;
 mod faults;
 
 pg_module_magic!(name, version);
