@@ -270,7 +270,7 @@ fn options() -> Vec<Row> {
     .collect();
     rows.push(growth());
     let paths =
-        "SELECT count(*), count(DISTINCT site_symbol) FROM ext_memcheck.findings() WHERE check_type = 'context_leak'";
+        "SELECT count(*), count(DISTINCT site_offset) FROM ext_memcheck.findings() WHERE check_type = 'context_leak'";
     let stacks = [(r#"{"stacks": false}"#, "1|1"), (r#"{"stacks": true}"#, "2|1")];
     let callers = "SELECT alloc_paths.via_repalloc(1), alloc_paths.via_repalloc_own_block(2)";
     let by_calls = contrast("stacks", "SET pg_ext_memcheck.targets = 'alloc_paths'", callers, paths, stacks);
