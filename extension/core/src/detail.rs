@@ -180,6 +180,39 @@ pub fn access(check: CheckKind, path: &ContextPath, access: &Access) -> String {
     text
 }
 
+/// What the sentence of an overrun has behind the bytes where it was done before the window.
+pub(crate) const EARLIER: &str = ", before this window";
+
+/// Adds that to a sentence that does not have it.
+pub(crate) fn add_earlier(sentence: &mut String) {
+    if !sentence.contains(EARLIER) {
+        let at = [CAUGHT, CALLED].into_iter().find_map(|end| sentence.rfind(end)).unwrap_or(sentence.len());
+        sentence.insert_str(at, EARLIER);
+    }
+}
+
+/// How the sentence of an overrun of shared memory goes on where who has written is known: it was caught in the act, or it must have
+/// been in this function, while that ran.
+const CAUGHT: &str = "; by ";
+const CALLED: &str = "; during a call of ";
+
+/// Who was caught.
+pub(crate) fn caught(site: &Site) -> String {
+    format!("{CAUGHT}{}", place(site))
+}
+
+/// While which function it was done.
+pub(crate) fn called(site: &Site) -> String {
+    format!("{CALLED}{}", place(site))
+}
+
+/// The sentence of an overrun with what is known of its writer by now. It is all of it that may become known later.
+pub(crate) fn with_writer(sentence: &str, site: &Site) -> String {
+    let start = [CAUGHT, CALLED].into_iter().find_map(|end| Some(sentence.rfind(end)? + end.len()));
+    let known = start.and_then(|at| sentence.get(..at));
+    known.map_or_else(|| sentence.to_owned(), |known| format!("{known}{}", place(site)))
+}
+
 /// `f (file.c:7)`, `f` or `library+0x10`
 fn place(site: &Site) -> String {
     let frame = &site.frame;

@@ -127,11 +127,21 @@ impl Finding {
         self.site.iter_mut().chain(self.access.iter_mut().flat_map(|access| access.sites_mut()))
     }
 
+    /// Says of an overrun that it was done before the window it is told in.
+    pub fn was_earlier(&mut self) {
+        detail::add_earlier(&mut self.detail);
+    }
+
     /// Says what is known now of the places of an access.
     pub fn describe_access(&mut self) {
-        // An overrun of a segment has no places.
-        if let Some(access) = self.access.as_ref().filter(|_| self.check != CheckKind::ShmemOverrun) {
-            self.detail = detail::access(self.check, &self.path, access);
+        match self.access.as_ref() {
+            Some(access) if self.check == CheckKind::ShmemOverrun => {
+                if let Some(site) = &access.at {
+                    self.detail = detail::with_writer(&self.detail, site);
+                }
+            }
+            Some(access) => self.detail = detail::access(self.check, &self.path, access),
+            None => {}
         }
     }
 

@@ -314,6 +314,12 @@ unsafe extern "C-unwind" {
     pub(crate) fn dsm_find_mapping(handle: Handle) -> Segment;
     pub(crate) fn dsm_segment_handle(segment: Segment) -> Handle;
     pub(crate) fn dsm_segment_map_length(segment: Segment) -> usize;
+    pub(crate) fn dsm_segment_address(segment: Segment) -> *mut c_void;
+    pub(crate) fn on_dsm_detach(
+        segment: Segment,
+        function: unsafe extern "C-unwind" fn(Segment, usize),
+        argument: usize,
+    );
 
     // dsm_impl.c
     pub(crate) fn dsm_impl_op(

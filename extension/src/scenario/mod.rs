@@ -25,6 +25,7 @@ use crate::pg::spi::Failure;
 use crate::session;
 use crate::session::overruns::{self, Since};
 pub(crate) use task::begin_workers;
+use worker::Found;
 pub(crate) use worker::{LookedAt, NotRun};
 use workload::Workload;
 
@@ -65,15 +66,30 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
     let around = session::with(|session| session.window_terms());
     let in_plain_window = around.as_ref().is_some_and(|terms| terms.scenario == ScenarioKind::Window);
     let rules = around.unwrap_or_else(session::plain_terms).rules;
+    let overruns = Since::now();
+    let done = watch(scenario, &rules, in_plain_window);
+    // What was found before it failed is kept.
+    let (mut findings, looked_at, failure) = match done {
+        Ok(Found { findings, looked_at, failure }) => (findings, looked_at, failure),
+        Err(failure) => (Vec::new(), Vec::new(), Some(failure)),
+    };
+    overruns::add(&mut findings, overruns.findings(&rules));
+    session::report(&findings);
+    if failure.is_none() || !findings.is_empty() || !looked_at.is_empty() {
+        session::with(|session| session.add_scenario(findings, &looked_at));
+    }
+    failure.map_or(Ok(looked_at), Err)
+}
+
+/// Does what the scenario does, and gives what is found by that.
+fn watch(scenario: &Scenario, rules: &Rules, in_plain_window: bool) -> Result<Found, NotRun> {
     let judged = |marks: &[Mark], ladder: &[Rung], rules: &Rules| {
         let judge = |evidence: &Evidence| scenario.kind.judge_call(in_plain_window, evidence);
         session::with(|session| session.judge_scenario(marks, ladder, rules, judge))
     };
     let workload = Workload::new(&scenario.workload);
-    let overruns = Since::now();
-    let (mut looked_at, mut failure) = (Vec::new(), None);
-    let mut findings = match scenario.call.runs {
-        Runs::Repeated => judged(&repeat(scenario.iterations, || workload.execute())?, &[], &rules),
+    let findings = match scenario.call.runs {
+        Runs::Repeated => judged(&repeat(scenario.iterations, || workload.execute())?, &[], rules),
         Runs::Undone => {
             let is_asked_for = |way: &Phase| rules.phase.is_none_or(|phase| phase == *way || !WAYS.contains(&phase));
             let mut ways = Vec::new();
@@ -83,24 +99,13 @@ pub(crate) fn run(scenario: &Scenario) -> Result<Vec<LookedAt>, NotRun> {
             }
             by_way(ways)
         }
-        Runs::OnALadder => judged(&[], &climb(scenario)?, &rules),
-        Runs::InWorkers | Runs::InSessions | Runs::Failing | Runs::Together => {
-            let in_workers = match scenario.call.runs {
-                Runs::InSessions => lifecycle::run,
-                Runs::Failing => sweep::run,
-                Runs::Together => company::run,
-                _ => worker::run,
-            };
-            let found = in_workers(scenario, &rules)?;
-            (looked_at, failure) = (found.looked_at, found.failure);
-            found.findings
-        }
+        Runs::OnALadder => judged(&[], &climb(scenario)?, rules),
+        Runs::InWorkers => return worker::run(scenario, rules),
+        Runs::InSessions => return lifecycle::run(scenario, rules),
+        Runs::Failing => return sweep::run(scenario, rules),
+        Runs::Together => return company::run(scenario, rules),
     };
-    overruns::add(&mut findings, overruns.findings(&rules));
-    session::report(&findings);
-    session::with(|session| session.add_scenario(findings, &looked_at));
-    // What was found before it failed is kept.
-    failure.map_or(Ok(looked_at), Err)
+    Ok(Found { findings, looked_at: Vec::new(), failure: None })
 }
 
 /// Runs something again and again, and sets marks.

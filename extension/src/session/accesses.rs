@@ -47,10 +47,15 @@ impl Session {
         sort(found);
     }
 
-    /// Reports to the ring what was noted outside of windows, where a statement ends.
+    /// Reports to the ring what was noted outside of windows, where a statement ends; in an observed session it is the statement's.
     pub(super) fn report_accesses(&mut self) {
         if self.window.is_none() && wrap::with(|chain| chain.guard.accesses.are_there()).unwrap_or(false) {
-            super::report(&self.take_accesses());
+            let taken = self.take_accesses();
+            if self.observed.is_some() {
+                self.observed_has(taken);
+            } else {
+                super::report(&taken);
+            }
         }
     }
 }

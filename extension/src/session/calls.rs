@@ -14,12 +14,19 @@ pub(super) struct Calls {
     under_way: Vec<Call>,
     /// How often functions of the targets have been called in this process.
     made: u64,
+    /// The report of the one behind which something was found last, by its code.
+    pub(super) reported: (usize, u64),
 }
 
 impl Calls {
     /// How often functions of the targets have been called in this process.
     pub(super) fn made(&self) -> u64 {
         self.made
+    }
+
+    /// The code of the targets' function that was called last and has not returned.
+    fn innermost(&self) -> Option<usize> {
+        self.under_way.iter().rev().map(|call| call.code).find(|&code| is_target_code(code))
     }
 
     /// Has only so many have been made.
@@ -44,8 +51,12 @@ fn is_target_code(address: usize) -> bool {
 impl Session {
     /// A function is about to be called.
     pub(crate) fn function_starts(&mut self, call: Call) {
+        let is_targets = is_target_code(call.code);
+        if is_targets {
+            self.look_at_segments(self.calls.innermost());
+        }
         self.calls.under_way.push(call);
-        if is_target_code(call.code) {
+        if is_targets {
             let before = self.calls.made;
             self.calls.made += 1;
             self.worker_has_called(before);
@@ -55,6 +66,9 @@ impl Session {
     /// A function has returned; or, if not `in_order`, was left by an ERROR. It is counted where the current context is not what
     /// it was.
     pub(crate) fn function_ends(&mut self, call: Call, in_order: bool) {
+        if is_target_code(call.code) {
+            self.look_at_segments(Some(call.code));
+        }
         let Some(started) = self.calls.over(call) else { return };
         let changed = in_order && call.context != started.context;
         if !changed || !self.events.is_counting() || !is_target_code(call.code) {

@@ -5,6 +5,7 @@ use memcheck_core::{Access, CheckKind, ContextPath, Finding, Frame, Site, room};
 
 use crate::guard::faults::{self, Outcome, Report, Surroundings};
 use crate::pg::process::my_pid;
+use crate::shmem::canaries;
 use crate::wrap;
 
 /// What is missing where a call does not come back and cannot be cancelled.
@@ -14,6 +15,8 @@ pub(crate) const NO_LOOK: &str = "CHECK_FOR_INTERRUPTS";
 pub(super) const SURROUNDINGS: Surroundings = Surroundings {
     targets: wrap::faults::targets,
     opens: wrap::faults::opens,
+    catches: canaries::catches,
+    is_caught: canaries::is_caught,
     touches: wrap::faults::touches,
     pause: |is_paused| wrap::switch(!is_paused),
     is_busy: || super::SESSION.try_borrow_mut().is_err(),

@@ -12,6 +12,7 @@ use crate::guard::faults::{self, policy};
 use crate::guc::{self, MemcheckMode, Traced};
 use crate::pg::process::is_parallel_worker;
 use crate::pg::{ServerThread, parameters};
+use crate::shmem::canaries;
 use crate::wrap::{self, Refused};
 
 /// Whether this backend's role may have statements checked outside of windows, and report to the ring.
@@ -176,6 +177,9 @@ impl Session {
             wrap::start(targets, by_calls)?;
             let is_armed = faults::arm(SURROUNDINGS);
             wrap::with(|chain| chain.guard.pages.opens_headers(is_armed));
+            if is_armed {
+                canaries::close();
+            }
             let walker = &mut self.walker;
             wrap::with(|chain| chain.ledger.booked().enter_all(walker));
             self.observe_anew();
@@ -193,6 +197,7 @@ pub(crate) fn guards_by_pages() -> bool {
 
 /// Faults are not handled any more, nor is anything opened by their handlers.
 fn disarm() {
+    canaries::open();
     wrap::with(|chain| chain.guard.pages.opens_headers(false));
     faults::disarm();
 }

@@ -24,12 +24,14 @@ use memcheck_core::wire::{FindingRecord, SiteRecord};
 use memcheck_core::{Finding, Site, room, statement};
 
 use super::observed_file::File;
+use super::overruns;
 use super::window::judged;
 use super::{Figures, MISSED, Session};
 use crate::guc;
 use crate::pg::errors::is_leaving;
 use crate::pg::process::{application, database_and_role, is_parallel_worker, kind, my_pid, started};
 use crate::pg::transactions::at_exit;
+use crate::shmem::canaries;
 use crate::trace::{Serial, SoFar};
 use crate::wrap;
 
@@ -54,6 +56,8 @@ struct Statement {
     repeated: Series,
     /// What it did while it ran, in the execution that was looked at most often.
     running: Series,
+    /// Accesses and overruns that were found while it was the last one.
+    seen: Vec<Finding>,
 }
 
 /// What there was when the last statement had ended.
@@ -83,6 +87,8 @@ pub(super) struct Observed {
     /// All statements taken together.
     whole: Series,
     before: Before,
+    /// Accesses and overruns that are no statement's.
+    seen: Vec<Finding>,
     /// How often there was no telling what a statement did.
     not_recorded: u64,
     out_of_memory: u64,
@@ -123,10 +129,13 @@ impl Session {
             looks: Series::default(),
             whole: Series::default(),
             before: Before::default(),
+            seen: Vec::new(),
             not_recorded: 0,
             out_of_memory: room::refused(),
         }));
         self.observe_anew();
+        // What was there before is told by the first one that looks.
+        self.observed_has(overruns::older(canaries::look()));
     }
 
     /// What was allocated so far is not known any more, or is nobody's: from now on it is.
@@ -219,6 +228,21 @@ impl Session {
         observed.current = Some((known, own));
     }
 
+    /// Accesses and overruns were found, by this session: they are told of the statement under way.
+    pub(super) fn observed_has(&mut self, findings: Vec<Finding>) {
+        let Some(observed) = &mut self.observed else { return };
+        let statement = observed.current.as_ref().and_then(|(number, _)| observed.statements.get_mut(*number));
+        let seen = statement.map_or(&mut observed.seen, |statement| &mut statement.seen);
+        for finding in findings {
+            let place = |finding: &Finding| finding.site.as_ref().map(|site| site.frame.offset);
+            let is_it = |other: &&mut Finding| other.is_about_the_same(&finding) && place(other) == place(&finding);
+            match seen.iter_mut().find(is_it) {
+                Some(known) => known.objects += finding.objects,
+                None => _ = room::push(seen, finding),
+            }
+        }
+    }
+
     /// The statement under way has ended, and its transaction has, or the next one starts.
     pub(crate) fn observed_statement_ends(&mut self) {
         if self.observed.as_ref().is_some_and(|observed| observed.current.is_some()) {
@@ -235,6 +259,7 @@ impl Session {
 
     /// What was done until now was done by the statement under way, or by what is named.
     fn ends(&mut self, named: Option<&str>) {
+        self.look_at_segments(None);
         let change = self.change();
         let Some(observed) = &mut self.observed else { return };
         let number = match (observed.current.take(), named) {
@@ -288,6 +313,9 @@ impl Session {
     fn observed_ends(&mut self) {
         let is_under_way = self.observed.as_ref().and_then(|observed| Some(observed.current.as_ref()?.0));
         self.observed_statement_ends();
+        let accesses = self.take_accesses();
+        self.observed_has(accesses);
+        self.observed_has(overruns::numbered(canaries::look()));
         let Some(mut observed) = self.observed.take() else { return };
         let walker = &mut self.walker;
         let mut held = wrap::with(|chain| chain.ledger.booked().held(walker)).unwrap_or_default();
@@ -298,11 +326,13 @@ impl Session {
         let rules = Rules { thresholds: guc::thresholds(), ..Rules::default() };
         let mut of_statements = Vec::new();
         let mut known: Vec<Finding> = Vec::new();
-        for (number, statement) in observed.statements.iter().enumerate() {
-            let Statement { text, repeated, running } = statement;
+        for (number, statement) in observed.statements.iter_mut().enumerate() {
+            let seen = std::mem::take(&mut statement.seen);
+            let Statement { text, repeated, running, .. } = statement;
             let events = repeated.marks_of_events();
             let mut found = self.judge_marks(&repeated.marks(&backing, false), &rules);
             found.extend(judge_events(&self.events.all(), SCENARIO.checks(), &events, &rules));
+            found.extend(seen);
             let while_running = self.judge_marks(&running.marks(&backing, is_under_way == Some(number)), &rules);
             for (found, times, while_running) in
                 [(found, repeated.times(), false), (while_running, running.times(), true)]
@@ -318,6 +348,7 @@ impl Session {
         }
         let mut of_session = self.judge_marks(&observed.whole.marks(&backing, false), &rules);
         of_session.retain(|finding| !known.iter().any(|other| other.is_about_the_same(finding)));
+        of_session.extend(std::mem::take(&mut observed.seen));
         observed.who.application = application();
         let record = SessionRecord {
             who: observed.who.clone(),

@@ -1,11 +1,14 @@
 //! Shared memory.
 
 pub(crate) mod canaries;
+mod closed;
+pub(crate) mod dynamic;
 pub(crate) mod exchange;
 pub(crate) mod handover;
 mod legacies;
 mod pace;
 mod pattern;
+pub(crate) mod probes;
 mod queues;
 pub(crate) mod ring;
 mod room;
@@ -44,6 +47,7 @@ unsafe extern "C-unwind" fn request() {
     ring::request();
     handover::request();
     tracked::request();
+    dynamic::request();
     canaries::request();
 }
 
@@ -58,5 +62,6 @@ unsafe extern "C-unwind" fn startup() {
     handover::startup();
     tracked::startup();
     exchange::startup();
+    dynamic::startup();
     canaries::startup();
 }

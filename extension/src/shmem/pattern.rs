@@ -1,5 +1,7 @@
 //! What canaries are filled with, and which of their bytes were changed.
 
+use std::ops::Range;
+
 use memcheck_core::overrun::Changed;
 
 /// Bytes of the longest canary.
@@ -37,20 +39,20 @@ impl Pattern {
         }
     }
 
-    /// Which bytes are not as they were filled; none where all are.
+    /// Which of some bytes are not as they were filled; none where all are. They begin with a whole word.
     ///
     /// # Safety
     /// So many bytes are there from that address on.
-    pub(super) unsafe fn changed(self, start: usize, bytes: usize) -> Option<Bits> {
+    pub(super) unsafe fn changed(self, start: usize, range: Range<usize>) -> Option<Bits> {
         let start = std::ptr::with_exposed_provenance::<u8>(start);
         let mut changed = Bits::default();
-        for first in (0..bytes).step_by(WORD) {
+        for first in range.clone().step_by(WORD) {
             let expected = self.word(first / WORD);
             // SAFETY: a whole word of the bytes, which need not be aligned.
-            if first + WORD <= bytes && unsafe { start.add(first).cast::<u64>().read_unaligned() } == expected {
+            if first + WORD <= range.end && unsafe { start.add(first).cast::<u64>().read_unaligned() } == expected {
                 continue;
             }
-            for (number, byte) in (first..bytes.min(first + WORD)).zip(expected.to_ne_bytes()) {
+            for (number, byte) in (first..range.end.min(first + WORD)).zip(expected.to_ne_bytes()) {
                 // SAFETY: one of the bytes.
                 if unsafe { start.add(number).read_volatile() } != byte {
                     changed.set(number);
@@ -117,7 +119,7 @@ mod tests {
 
     fn summary(pattern: Pattern, memory: &[u8]) -> Option<(u64, u64, u64)> {
         // SAFETY: memory of this test.
-        let changed = unsafe { pattern.changed(memory.as_ptr().expose_provenance(), memory.len()) };
+        let changed = unsafe { pattern.changed(memory.as_ptr().expose_provenance(), 0..memory.len()) };
         changed.and_then(|bits| bits.summary()).map(|changed| (changed.first, changed.last, changed.bytes))
     }
 

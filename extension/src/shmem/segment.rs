@@ -59,6 +59,11 @@ impl<T> Segment<T> {
         !found
     }
 
+    /// Where it is, for who takes no lock; null where there is none.
+    pub(super) fn start(&self) -> *mut T {
+        self.start.get()
+    }
+
     /// Runs something under the lock; none where there is no segment. Nothing inside may raise an ERROR.
     pub(super) fn with<R>(&self, f: impl FnOnce(*mut T) -> R) -> Option<R> {
         let start = self.start.get();

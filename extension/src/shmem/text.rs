@@ -25,6 +25,10 @@ impl<const N: usize> Text<N> {
         (text.len() <= N).then(|| Self::new(text))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Whether it is the same text.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.length == other.length && self.bytes == other.bytes

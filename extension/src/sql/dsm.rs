@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::window::signed;
 use super::{called, raise, timestamp};
 use crate::pg::{dsm, now, process};
+use crate::shmem::dynamic;
 use crate::shmem::tracked::{self, Tracked};
 
 /// Has `end()` say whether this session still has a segment attached.
@@ -26,6 +27,7 @@ fn track_dsm_handle(handle: i64) -> &'static str {
             Some("A segment goes with its last user: have it attached or pinned when you track it."),
         )
     };
+    let bytes = usize::try_from(bytes).map_or(bytes, |length| dynamic::asked_for(number, length) as u64);
     let segment = Tracked { handle: number, pid: process::my_pid(), at: now(), bytes };
     if !tracked::track(segment) {
         raise(

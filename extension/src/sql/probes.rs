@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use super::{called, raise};
-use crate::shmem::canaries::{self, MOST_PROBES, NoProbe};
+use crate::shmem::probes::{self, MOST_PROBES, NoProbe};
 
 /// Names the last byte of a segment, which its library has asked for to that end, and sets it. `allocated_size` is what
 /// `ShmemInitStruct` was called with.
@@ -31,7 +31,7 @@ fn register_shmem_probe(seg_name: &str, allocated_size: i64) -> String {
         ),
         Some(_) => {}
     }
-    match canaries::register(seg_name, size) {
+    match probes::register(seg_name, size) {
         Ok(()) => {}
         Err(NoProbe::NotOfLibrary) => raise(
             PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> String {
 #[search_path(pg_catalog, pg_temp)]
 fn probe_check(seg_name: &str) -> bool {
     called();
-    canaries::is_intact(seg_name).unwrap_or_else(|| {
+    probes::is_intact(seg_name).unwrap_or_else(|| {
         raise(
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             format!("no shmem probe is registered for segment \"{seg_name}\""),
@@ -84,5 +84,5 @@ fn probe_check(seg_name: &str) -> bool {
 #[search_path(pg_catalog, pg_temp)]
 fn clear_shmem_registry() {
     called();
-    canaries::clear();
+    probes::clear();
 }

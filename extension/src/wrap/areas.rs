@@ -1,7 +1,6 @@
-//! Areas of dynamic shared memory, what targets allocate in them, their hash tables, and named segments. The functions stand in
-//! the targets' tables behind a thunk, since the server allocates for their callers in them.
+//! Areas of dynamic shared memory, what targets allocate in them, and their hash tables. The functions stand in the targets' tables behind a thunk, since the server allocates for their callers in them.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_int, c_void};
 
 use super::chain::{of_segment, to_ledger};
 use super::hooked::hooked;
@@ -159,22 +158,6 @@ hooked! {
         to_ledger(|ledger| ledger.areas.deleted(table.addr(), hash));
         // SAFETY: called as the server's function is.
         unsafe { dsa::dshash_delete_current(scan) };
-    }
-
-    /// From 17 on.
-    fn GetNamedDSMSegment(
-        name: *const c_char, size: usize, initialize: *const c_void, found: *mut bool
-    ) -> *mut c_void {
-        let from = Registers::here();
-        // SAFETY: called as the server's function is; it says whether it has found the segment.
-        let (start, is_new) = unsafe {
-            let start = dsa::GetNamedDSMSegment(name, size, initialize, found);
-            (start, !*found)
-        };
-        if is_new {
-            of_segment(from, |ledger, origin| ledger.segments.name(start.addr(), size, origin));
-        }
-        start
     }
 }
 

@@ -10,14 +10,16 @@ use std::ops::Range;
 
 use pgrx::pg_sys;
 
+use super::chain::of_segment;
 use super::hooked::{Hooked, hooked};
 use super::planted;
 use super::slots::{self, Changes};
 use super::{tables, tranches};
 use crate::elf::modules;
+use crate::pg::dsa;
 use crate::pg::process::is_child;
-use crate::pg::server;
-use crate::shmem::canaries;
+use crate::pg::server::{self, Segment};
+use crate::shmem::{canaries, dynamic};
 use crate::stack::{Registers, begins_with_frame_pointer};
 
 /// What stands in tables for good.
@@ -128,9 +130,10 @@ hooked! {
         canaries::startup();
         // SAFETY: called as the server's function is, which says whether there was one.
         unsafe {
+            let front = canaries::make_front(name(segment), size);
             let start = server::ShmemInitStruct(segment, size, found);
             if !start.is_null() && !*found {
-                canaries::guard(name(segment), library(from), start.expose_provenance(), size);
+                canaries::guard(name(segment), library(from), start.expose_provenance(), size, front);
             }
             start
         }
@@ -153,6 +156,30 @@ hooked! {
                 canaries::guard_table(name(table), library(from), bytes);
             }
             made
+        }
+    }
+
+    /// What was asked for is less than what there is, of a segment that has a canary. Whoever has it mapped is to see the former.
+    fn dsm_segment_map_length(segment: Segment) -> usize {
+        // SAFETY: called as the server's function is.
+        let (handle, length) = unsafe { (server::dsm_segment_handle(segment), server::dsm_segment_map_length(segment)) };
+        dynamic::asked_for(handle, length)
+    }
+
+    /// From 17 on. Every process asks for the same, since the server compares it with what there is (`GetNamedDSMSegment` in
+    /// dsm_registry.c): so this is here, for all libraries and for good.
+    fn GetNamedDSMSegment(
+        segment: *const c_char, size: usize, initialize: *const c_void, found: *mut bool
+    ) -> *mut c_void {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is; it says whether it has found the segment.
+        unsafe {
+            let start = dsa::GetNamedDSMSegment(segment, dynamic::total(size), initialize, found);
+            dynamic::named(name(segment), library(from), start.expose_provenance(), size);
+            if !*found {
+                of_segment(from, |ledger, origin| ledger.segments.name(start.addr(), size, origin));
+            }
+            start
         }
     }
 }

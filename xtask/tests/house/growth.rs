@@ -53,7 +53,7 @@ pub(crate) const BOUNDED: [(&str, &[&str], &str); 39] = [
         "the libraries of extensions; a message that fits into a worker's queue",
     ),
     ("scenario/sweep.rs", &["run", "start"], "MOST failures"),
-    ("scenario/mod.rs", &["run", "climb"], "two ways to undo, three rungs"),
+    ("scenario/mod.rs", &["watch", "climb"], "two ways to undo, three rungs"),
     ("session/calls.rs", &["function_starts"], "calls under way, which the stack bounds"),
     ("session/events.rs", &["count", "counts", "all"], "MOST kinds of event"),
     ("session/mod.rs", &["report"], "the ring, a fixed table"),

@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 54] = [
+pub(crate) const STATICS: [(&str, &[&str], &str); 99] = [
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -160,7 +160,7 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 54] = [
     ),
     (
         "guard/faults/kept.rs",
-        &["REPORTS"],
+        &["REPORTS", "WRITES"],
         "where reports are kept, found by signal handlers; written once, by the postmaster",
     ),
     ("guard/faults/landing.rs", &["NOW"], "what is landed now; sigreturn has no argument to carry it"),
@@ -233,6 +233,16 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 54] = [
         "shmem/canaries.rs",
         &["REGISTRY", "ASKED_FOR"],
         "where the segment is; what hooks have asked for, before there is one; both written at the start",
+    ),
+    (
+        "shmem/closed.rs",
+        &["PAGES", "OPEN", "CAUGHT", "ANY_OPEN"],
+        "what of shared memory is closed in this process, which signal handlers have no other way to",
+    ),
+    (
+        "shmem/dynamic.rs",
+        &["TABLE", "MAPPED", "NUMBER"],
+        "where the segment is; where this process has others mapped, which callbacks of the server take note of",
     ),
     ("shmem/handover.rs", &["HANDOVER"], "where the segment is; written at the start"),
     (

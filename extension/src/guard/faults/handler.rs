@@ -374,6 +374,10 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     let is_timer = signal == watch::SIGNAL && info.si_code == libc::SI_TIMER;
     // SAFETY: there is a sender where the code says so.
     let is_sent = info.si_code <= 0 && !is_timer && unsafe { info.si_pid() } != my_pid();
+    if signal == libc::SIGSEGV && info.si_code > 0 && is_caught(info, context) {
+        // It writes once more.
+        return true;
+    }
     if is_sent || !is_server_itself() {
         return false;
     }
@@ -389,12 +393,7 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
     let Some(armed) = armed().filter(|armed| armed.is_on) else { return waits };
     let Some(number) = SIGNALS.iter().position(|&(known, _)| known == signal) else { return false };
     let register = |number: c_int| context.uc_mcontext.gregs[number as usize] as usize;
-    let at = Interrupted {
-        pc: register(libc::REG_RIP),
-        is_behind_call: false,
-        sp: register(libc::REG_RSP),
-        bp: register(libc::REG_RBP),
-    };
+    let at = interrupted(context);
     // SAFETY: an address where the signal has one, else a number.
     let address = unsafe { info.si_addr() }.addr();
     let page_fault = (register(libc::REG_TRAPNO) == PAGE_FAULT).then(|| register(libc::REG_ERR));
@@ -469,6 +468,31 @@ fn is_handled(signal: c_int, info: &libc::siginfo_t, context: &mut libc::ucontex
         }
         Outcome::Died | Outcome::Passed => false,
     }
+}
+
+fn interrupted(context: &libc::ucontext_t) -> Interrupted {
+    let register = |number: c_int| context.uc_mcontext.gregs[number as usize] as usize;
+    Interrupted {
+        pc: register(libc::REG_RIP),
+        is_behind_call: false,
+        sp: register(libc::REG_RSP),
+        bp: register(libc::REG_RBP),
+    }
+}
+
+/// Takes note of who writes to memory that is closed for that alone, and opens it. Whether that was it. A thread of a library's and a
+/// child that is not the server's go on without being told of.
+fn is_caught(info: &libc::siginfo_t, context: &libc::ucontext_t) -> bool {
+    let Some(armed) = armed().filter(|armed| armed.is_on) else { return false };
+    // SAFETY: SIGSEGV of the kernel's has an address.
+    let address = unsafe { info.si_addr() }.addr();
+    let Some(number) = (armed.around.catches)(address) else { return false };
+    if is_server_itself() {
+        let mut report = Report::new(now(), my_pid(), How::Forbidden);
+        describe(armed, &mut report, interrupted(context));
+        (armed.around.is_caught)(number, kept::keep_write(&report));
+    }
+    true
 }
 
 /// The exception of a page that is not there or not allowed (Intel SDM, volume 3, 6.15).

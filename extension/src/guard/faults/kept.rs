@@ -29,24 +29,37 @@ struct Reports {
 
 /// Where they are; the postmaster makes them before it has children. A signal handler has no other way to it, in whatever thread.
 static REPORTS: AtomicPtr<Reports> = AtomicPtr::new(std::ptr::null_mut());
+/// The same for those of writes that nobody is stopped at.
+static WRITES: AtomicPtr<Reports> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Makes the mapping. Where that fails, nothing is kept.
+/// Makes the mappings. Where that fails, nothing is kept.
 pub(crate) fn prepare() {
     let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    // SAFETY: a new mapping, of zeros, which is what a ring without reports is.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Reports>(), access, flags, -1, 0) };
-    if start != libc::MAP_FAILED {
-        REPORTS.store(start.cast(), Ordering::Relaxed);
+    for mapping in [&REPORTS, &WRITES] {
+        // SAFETY: a new mapping, of zeros, which is what a ring without reports is.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Reports>(), access, flags, -1, 0) };
+        if start != libc::MAP_FAILED {
+            mapping.store(start.cast(), Ordering::Relaxed);
+        }
     }
 }
 
-fn reports() -> Option<NonNull<Reports>> {
-    NonNull::new(REPORTS.load(Ordering::Relaxed))
+fn mapped(at: &AtomicPtr<Reports>) -> Option<NonNull<Reports>> {
+    NonNull::new(at.load(Ordering::Relaxed))
 }
 
 /// Keeps a report. Gives its number; 0 where there is no mapping.
 pub(super) fn keep(report: &Report) -> u64 {
-    let Some(reports) = reports() else { return 0 };
+    keep_in(&REPORTS, report)
+}
+
+/// Keeps a report of a write.
+pub(super) fn keep_write(report: &Report) -> u64 {
+    keep_in(&WRITES, report)
+}
+
+fn keep_in(at: &AtomicPtr<Reports>, report: &Report) -> u64 {
+    let Some(reports) = mapped(at) else { return 0 };
     // SAFETY: the mapping is there as long as the process, and a slot is written by who has its number.
     unsafe {
         let reports = reports.as_ptr();
@@ -63,17 +76,22 @@ pub(super) fn keep(report: &Report) -> u64 {
 /// The number of the newest report.
 pub(crate) fn newest() -> u64 {
     // SAFETY: as above.
-    reports().map_or(0, |reports| unsafe { (*reports.as_ptr()).newest.load(Ordering::Acquire) })
+    mapped(&REPORTS).map_or(0, |reports| unsafe { (*reports.as_ptr()).newest.load(Ordering::Acquire) })
 }
 
 /// The reports behind that number that are still there, oldest first.
 pub(crate) fn since(number: u64) -> Vec<Report> {
     let newest = newest();
-    (number.max(newest.saturating_sub(MOST)) + 1..=newest).filter_map(read).collect()
+    (number.max(newest.saturating_sub(MOST)) + 1..=newest).filter_map(|number| read(&REPORTS, number)).collect()
 }
 
-fn read(number: u64) -> Option<Report> {
-    let reports = reports()?;
+/// The report of a write, if it is still there.
+pub(crate) fn written(number: u64) -> Option<Report> {
+    read(&WRITES, number).filter(|_| number > 0)
+}
+
+fn read(at: &AtomicPtr<Reports>, number: u64) -> Option<Report> {
+    let reports = mapped(at)?;
     // SAFETY: as above; what was written meanwhile is thrown away before it is looked at.
     unsafe {
         let slot = &raw const (*reports.as_ptr()).slots[(number % MOST) as usize];

@@ -27,10 +27,12 @@ use std::ops::Range;
 use memcheck_core::{Act, CheckKind};
 
 use crate::contexts::Names;
+use crate::pg::now;
+use crate::pg::process::my_pid;
 use crate::stack::{Interrupted, Registers, Targets};
 
 pub(crate) use handler::{arm, disarm, know};
-pub(crate) use kept::{newest, prepare, since};
+pub(crate) use kept::{newest, prepare, since, written};
 pub(crate) use report::{Outcome, Report};
 
 /// Shows the targets to whom it is given.
@@ -71,6 +73,10 @@ pub(crate) struct Surroundings {
     pub(crate) targets: Targeted,
     /// Opens what lies at an address to code that may read it, though it is closed to others. Whether it was so.
     pub(crate) opens: fn(usize, usize) -> bool,
+    /// Opens a page of shared memory that is closed only for who writes to it to be caught. Gives a number for it.
+    pub(crate) catches: fn(usize) -> Option<usize>,
+    /// Takes note of who was, by the number of a report.
+    pub(crate) is_caught: fn(usize, u64),
     /// Looks whose chunk an address is, and notes the access.
     pub(crate) touches: fn(&Touch) -> Option<Touched>,
     /// Has allocations pass by unseen, or seen again: while an ERROR is made the stack is not what it looks like.
@@ -95,6 +101,18 @@ pub(crate) fn ends(from: Registers, ending: Ending, code: i32) {
         Ending::AtOnce => report::How::ExitAtOnce,
     };
     handler::ends(Interrupted::caller_of(from), how, code);
+}
+
+/// Keeps a report of a function that something was written in. Gives its number.
+pub(crate) fn keep_call(targets: Targeted, code: usize) -> u64 {
+    let mut report = Report::new(now(), my_pid(), report::How::Other);
+    targets(&mut |targets| {
+        let module = targets.module_at(code).map(|number| &targets.modules[number]);
+        // As if it returned to behind its first instruction.
+        report.adds(module, code + 1);
+        report.charges_last(true);
+    });
+    kept::keep_write(&report)
 }
 
 /// What can be read of the stack from an address on, up to its end; nothing where that is no address in it.
