@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memcheck_core::check::Measure;
 use memcheck_core::line::escaped;
 use memcheck_core::observed::{LeftRecord, SessionRecord};
 use memcheck_core::wire::FindingRecord;
@@ -99,10 +100,10 @@ pub(super) fn merge(sessions: &[SessionRecord], least: Option<u64>, symbols: &mu
     merged
 }
 
-/// The findings that are large enough, and how many are not. What is counted instead of measured has no size.
+/// The findings that are large enough, and how many are not. What is no growth is told at any size.
 fn read(records: &[FindingRecord], least: u64) -> (Vec<Finding>, usize) {
     let findings = records.iter().filter_map(|record| Finding::try_from(record.clone()).ok());
-    let is_measured = |finding: &Finding| finding.bytes > 0;
+    let is_measured = |finding: &Finding| finding.bytes > 0 && matches!(finding.check.measure(), Measure::Memory(_));
     let (large, small): (Vec<Finding>, Vec<Finding>) =
         findings.partition(|finding| !is_measured(finding) || finding.bytes >= least);
     (large, small.len())

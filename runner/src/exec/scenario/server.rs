@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use memcheck_core::{CheckKind, Finding};
+
 use super::confirm::{Asked, confirm};
 use super::way::{Client, Way};
 use crate::exec::engine;
@@ -23,16 +25,30 @@ impl Way for ByServer {
     fn run(&self, client: &mut Client, windows: &mut Vec<Window>) -> Result<(), Failure> {
         windows.push(client.in_session(|client, session| {
             let scenario = client.scenario;
+            let mut earlier = Vec::new();
             if scenario.warmup > 0 {
                 repeat(client, session, scenario.warmup, true)?;
+                earlier = engine::window(session, None)?.findings;
             }
             let started = Instant::now();
             let mut window = look(client, session, scenario.iterations)?;
             let asked = Asked { iterations: scenario.iterations, took: started.elapsed(), most: u64::MAX };
             confirm(client, session, &asked, &mut window, look)?;
+            add_earlier(&mut window, earlier);
             Ok(window)
         })?);
         Ok(())
+    }
+}
+
+/// Adds what was done to segments of shared memory before the window: the warm-up, which is a call of the server's own, has found it,
+/// and nobody is told of it a second time.
+fn add_earlier(window: &mut Window, earlier: Vec<Finding>) {
+    for mut finding in earlier.into_iter().filter(|finding| finding.check == CheckKind::ShmemOverrun) {
+        if !window.findings.iter().any(|known| known.is_about_the_same(&finding)) {
+            finding.was_earlier();
+            window.findings.push(finding);
+        }
     }
 }
 
