@@ -224,6 +224,39 @@ fn references_and_the_heap_are_looked_at_as_well() {
     assert!(!ended.stderr.contains("r01_ok"), "{}", ended.stderr);
 }
 
+/// With the statement at whose end they were found; whatever was done before any session, with the first one.
+#[test]
+fn overruns_of_shared_memory_and_accesses_are_told() {
+    let project = Project::new(&[]);
+    let with = "--extension shared_slots --create shared_slots --preload shared_slots";
+    let script = repeated(3, "SELECT d19_bad(16); SELECT d19_ok(15), full_decoy() > 0;");
+    let ended = run(&project, with, &script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    for said in [
+        "  statement SELECT d19_bad($1): 1 violation\n    + shmem_overrun|ERROR|shared slots|-|-|shared_slots\n",
+        "fill_slot",
+        "0 passed, 1 failed",
+    ] {
+        assert!(ended.stderr.contains(said), "{said}\n{}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("d19_ok") && !ended.stderr.contains("together"), "{}", ended.stderr);
+    let fixed = run(&project, with, &repeated(3, "SELECT d19_ok(15), remainder_ok(8), text_ok(), full_decoy() > 0;"));
+    assert_eq!(fixed.code, 0, "{}", fixed.stderr);
+    // What a worker has written to is found by who looks next.
+    let by_worker = run(&project, with, &repeated(1, "SELECT worker_bad(16); SELECT 1;"));
+    assert_eq!(by_worker.code, 1, "{}", by_worker.stderr);
+    assert!(by_worker.stderr.contains("+ shmem_overrun|-|shared slots|"), "{}", by_worker.stderr);
+
+    let with = "--extension accesses --create accesses";
+    let script = format!(
+        "export PGOPTIONS='-c pg_ext_memcheck.guard=redzone'; {}",
+        repeated(2, "SELECT accesses.overrun_bad(64, 1); SELECT accesses.overrun_ok(64, 1);")
+    );
+    let ended = run(&project, with, &script);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("+ buffer_overrun|"), "{}", ended.stderr);
+}
+
 /// A background worker has transactions, and is named.
 #[test]
 fn background_workers_are_observed() {

@@ -6,7 +6,8 @@ use cluster::shared::Shared;
 use cluster::{Session, clusters, eventually, login};
 use mcspec::server::Server;
 
-static SHARED: Shared = Shared::new(&["shared_slots", "shared_other"], &["shared_slots", "shared_other"], &[]);
+static SHARED: Shared =
+    Shared::new(&["shared_slots", "shared_other", "shared_dynamic"], &["shared_slots", "shared_other"], &[]);
 
 const FOUND: &str = "SELECT detail FROM ext_memcheck.end() WHERE check_type = 'shmem_overrun' AND severity = 'ERROR'
                       ORDER BY detail";
@@ -14,35 +15,49 @@ const FOUND: &str = "SELECT detail FROM ext_memcheck.end() WHERE check_type = 's
 /// Runs a test on each server, in which both libraries have their functions.
 fn each(test: impl Fn(&Server)) {
     SHARED.each(|server| {
-        for extension in ["shared_slots", "shared_other"] {
+        for extension in ["shared_slots", "shared_other", "shared_dynamic"] {
             Session::open(server).gives(&format!("CREATE EXTENSION IF NOT EXISTS {extension}"), "");
         }
         test(server);
     });
 }
 
-/// The sentence of a canary.
+/// The sentence of a canary, of which nobody knows who has written.
 fn sentence(segment: &str, size: u32, what: &str) -> String {
-    format!("Sentinel byte overwritten past '{segment}' (declared_size={size}): {what}, by any process")
+    format!("{}, by any process", start_of(segment, size, what))
 }
 
+fn start_of(segment: &str, size: u32, what: &str) -> String {
+    format!("Sentinel byte overwritten past '{segment}' (declared_size={size}): {what}")
+}
+
+/// With the function: the one that was caught, or the one that was called when it was done.
 #[test]
-fn each_byte_is_told_by_its_offset() {
+fn each_byte_is_told_by_its_offset_and_its_writer() {
     each(|server| {
         let mut session = Session::open(server);
         let table = [
-            ("d19_bad(16)", "shared slots", 512, "32 bytes at offset 0 behind its end"),
-            ("d19_bad(17)", "shared slots", 512, "32 bytes at offset 32 behind its end"),
+            ("d19_bad(16)", "shared slots", 512, "32 bytes at offset 0 behind its end; by d19_bad"),
+            ("d19_bad(17)", "shared slots", 512, "32 bytes at offset 32 behind its end; by d19_bad"),
             ("remainder_bad(8)", "shared counters", 192, "of the"),
-            ("array_bad(4)", "shared items", 8, "16 bytes at offset 0 behind its end"),
-            ("array_bad(7)", "shared items", 8, "16 bytes at offset 48 behind its end"),
-            ("text_bad()", "shared line", 128, "1 byte at offset 0 behind its end"),
-            ("block_bad()", "shared block", 1000, "64 bytes at offset 8 behind its end"),
-            ("behind_bad()", "shared byte", 1, "1 byte at offset 30 behind its end"),
-            ("entry_bad(1)", "shared table", 480, "8 bytes at offset 0 behind its end"),
-            ("late_bad()", "shared late", 200, "1 byte at offset 0 behind its end"),
-            ("other_bad(60000)", "shared other", 60_000, "1 byte at offset 0 behind its end"),
-            ("other_bad(64000)", "shared other", 60_000, "1 byte at offset 4000 behind its end"),
+            ("array_bad(4)", "shared items", 8, "16 bytes at offset 0 behind its end; during a call of array_bad"),
+            ("array_bad(7)", "shared items", 8, "16 bytes at offset 48 behind its end; during a call of array_bad"),
+            ("text_bad()", "shared line", 128, "1 byte at offset 0 behind its end; by text_bad"),
+            ("block_bad()", "shared block", 1000, "64 bytes at offset 8 behind its end; by block_bad"),
+            ("behind_bad()", "shared byte", 1, "1 byte at offset 30 behind its end; during a call of behind_bad"),
+            ("empty_bad()", "shared empty", 0, "1 byte at offset 0 behind its end; by empty_bad"),
+            ("entry_bad(1)", "shared table", 480, "8 bytes at offset 0 behind its end; during a call of entry_bad"),
+            ("failing_bad()", "shared counters", 192, "of the"),
+            ("late_bad()", "shared late", 200, "1 byte at offset 0 behind its end; during a call of late_bad"),
+            // Another process, of which this one knows that it has not written itself.
+            ("worker_bad(16)", "shared slots", 512, "32 bytes at offset 0 behind its end, by any process"),
+            (
+                "other_bad(60000)",
+                "shared other",
+                60_000,
+                "1 byte at offset 0 behind its end; during a call of other_bad",
+            ),
+            ("other_bad(64000)", "shared other", 60_000, "1 byte at offset 4000 behind its end; by other_bad"),
         ];
         for (call, segment, size, what) in table {
             session.ask("SELECT ext_memcheck.begin()");
@@ -51,21 +66,157 @@ fn each_byte_is_told_by_its_offset() {
             if what == "of the" {
                 // The count of calls is added up in what is there.
                 let start = format!("Sentinel byte overwritten past '{segment}' (declared_size={size}): ");
-                assert!(found.starts_with(&start) && found.contains(" at offset 0 behind its end"), "{call}: {found}");
+                let end = format!(" at offset 0 behind its end; during a call of {}", call.split('(').next().unwrap());
+                assert!(found.starts_with(&start) && found.ends_with(&end), "{call}: {found}");
             } else {
-                assert_eq!(found, sentence(segment, size, what), "{call}");
+                assert_eq!(found, start_of(segment, size, what), "{call}");
             }
         }
         session.gives(
-            "SELECT subject, source_lib, bytes, access FROM ext_memcheck.findings()",
-            "shared other|shared_other|1|{\"act\": \"write\", \"size\": 1, \"offset\": 64000, \"requested\": 60000, \
-             \"mismatched\": false}",
+            "SELECT subject, source_lib, bytes, access->>'act', access->>'offset', site_symbol FROM ext_memcheck.findings()",
+            "shared other|shared_other|1|write|64000|other_bad",
         );
         session.gives(
             "SELECT name, value > 8 FROM ext_memcheck.window_stats() WHERE name = 'segments_guarded'",
             "segments_guarded|t",
         );
         session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
+    });
+}
+
+/// What lies before a segment, and who jumps over the bytes that are looked at.
+#[test]
+fn the_bytes_before_a_segment_are_looked_at() {
+    each(|server| {
+        let mut session = Session::open(server);
+        let mut finds = |call: &str, expected: &str| {
+            session.ask("SELECT ext_memcheck.begin()");
+            session.ask(&format!("SELECT {call}"));
+            session.gives(FOUND, expected);
+        };
+        finds(
+            "front_bad()",
+            "Sentinel byte overwritten before 'shared block' (declared_size=1000): 8 bytes at offset 8 before its start; \
+             during a call of front_bad",
+        );
+        finds("front_ok()", "");
+        // The bytes behind the one, those before the next one, and that one itself: 4096, and as many as put its end where a
+        // page ends.
+        finds(
+            "jump_bad(128 + 4095)",
+            &start_of("shared line", 128, "1 byte at offset 4095 behind its end; by jump_bad"),
+        );
+        finds(
+            "jump_bad(128 + 4096 + 3072 - 8)",
+            "Sentinel byte overwritten before 'shared block' (declared_size=1000): 1 byte at offset 8 before its start; \
+             during a call of jump_bad",
+        );
+        finds("jump_bad(128 + 4096 + 3072)", "");
+    });
+}
+
+/// A writer is caught once, and again when somebody has looked; whoever writes elsewhere is not hindered.
+#[test]
+fn who_is_caught_goes_on() {
+    each(|server| {
+        let (mut session, mut other) = (Session::open(server), Session::open(server));
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT sum(d19_bad(16 + i % 2)) FROM generate_series(1, 100) i", "1650");
+        let caught = start_of("shared slots", 512, "64 bytes at offset 0 behind its end; by d19_bad");
+        session.gives(FOUND, &caught);
+        // By one who is not traced.
+        session.ask("SELECT ext_memcheck.begin()");
+        other.ask("SELECT d19_bad(16)");
+        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        // By another one, while a function is called that has nothing to do with it: it is not charged.
+        session.ask("SELECT ext_memcheck.begin()");
+        other.ask("SELECT d19_bad(16)");
+        session.ask("SELECT d19_ok(1)");
+        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        // Nobody is caught any more behind the window.
+        session.ask("SELECT d19_bad(16)");
+        session.gives("SELECT count(*) FROM ext_memcheck.faults()", "0");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives(
+            FOUND,
+            &format!("{}, before this window", sentence("shared slots", 512, "32 bytes at offset 0 behind its end")),
+        );
+    });
+}
+
+/// A segment of dynamic shared memory is as long as was asked for, for whoever has it, and is looked at by who has it.
+#[test]
+fn dynamic_segments_have_canaries() {
+    each(|server| {
+        let (mut session, mut other) = (Session::open(server), Session::open(server));
+        for (size, at, what) in [
+            (100, 100, "1 byte at offset 0 behind its end"),
+            (1, 31, "1 byte at offset 30 behind its end"),
+            (4096, 4096, "1 byte at offset 0 behind its end"),
+            (8000, 8191, "1 byte at offset 191 behind its end"),
+        ] {
+            session.ask("SELECT ext_memcheck.begin()");
+            let handle = session.ask(&format!("SELECT keep({size})"));
+            session.gives(&format!("SELECT kept_length({handle})"), &size.to_string());
+            // Where nothing is traced.
+            other.gives(&format!("SELECT kept_length({handle})"), &size.to_string());
+            session.gives(
+                &format!(
+                    "SELECT ext_memcheck.track_dsm_handle({handle});
+                     SELECT size_bytes FROM ext_memcheck.dsm_tracking() WHERE segid = {handle}"
+                ),
+                &format!("DSM segment tracked.\n{size}"),
+            );
+            session.ask(&format!("SELECT kept_write({})", size - 1));
+            session.ask(&format!("SELECT kept_write({at})"));
+            session.ask(&format!("SELECT give_back({handle}); SELECT ext_memcheck.clear_dsm_tracking()"));
+            session.gives(FOUND, &start_of("dsm", size, &format!("{what}; during a call of kept_write")));
+            other = Session::open(server);
+        }
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT past_bad(4096), full_decoy(4096)", "4096|1");
+        session.gives(FOUND, &start_of("dsm", 4096, "1 byte at offset 0 behind its end; during a call of past_bad"));
+        // What the server refuses it refuses still.
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT count(past_ok(i)) FROM generate_series(1, 300) i", "300");
+        session.gives("SELECT count(past_bad(70)) FROM generate_series(1, 300) i", "300");
+        session.gives(FOUND, &start_of("dsm", 70, "1 byte at offset 0 behind its end; during a call of past_bad"));
+    });
+}
+
+#[test]
+fn segments_with_a_name_have_canaries() {
+    each(|server| {
+        let (mut session, mut other) = (Session::open(server), Session::open(server));
+        if session.ask("SELECT current_setting('server_version_num')::int >= 170000") == "f" {
+            return;
+        }
+        other.gives("SELECT named_write(99)", "99");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT named_write(99)", "99");
+        session.gives(FOUND, "");
+        session.ask("SELECT ext_memcheck.begin()");
+        session.gives("SELECT named_write(100), named_write(103)", "100|103");
+        let expected =
+            start_of("shared named", 100, "2 of the 4 bytes at offset 0 behind its end; during a call of named_write");
+        session.gives(FOUND, &expected);
+        session.gives("SELECT named_size(100)", "t");
+        let other_size = session.ask("SELECT named_size(50000)");
+        assert!(other_size.contains("size"), "{other_size}");
+    });
+}
+
+/// A workload that fails outside of a window has found what it has found.
+#[test]
+fn a_scenario_that_fails_tells_of_it() {
+    each(|server| {
+        let mut session = Session::open(server);
+        let error = session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, 'SELECT failing_bad()')");
+        assert!(error.contains("it has failed"), "{error}");
+        session.gives("SELECT check_type, subject FROM ext_memcheck.findings()", "shmem_overrun|shared counters");
+        session.gives("SELECT ext_memcheck.flush_violations()", "1");
+        session.ask("SELECT ext_memcheck.run_scenario('shmem_sentinel_probe', 10, 'SELECT failing_ok()')");
+        session.gives("SELECT ext_memcheck.flush_violations()", "0");
     });
 }
 
@@ -114,7 +265,7 @@ fn who_looks_is_told_whoever_has_written() {
             FOUND,
             &format!(
                 "{}\n{}, before this window",
-                sentence("shared line", 128, "1 byte at offset 0 behind its end"),
+                start_of("shared line", 128, "1 byte at offset 0 behind its end; by text_bad"),
                 expected
             ),
         );
@@ -132,7 +283,7 @@ fn who_looks_is_told_whoever_has_written() {
 fn windows_look_for_it_as_they_are_told() {
     each(|server| {
         let mut session = Session::open(server);
-        let expected = sentence("shared slots", 512, "32 bytes at offset 0 behind its end");
+        let expected = start_of("shared slots", 512, "32 bytes at offset 0 behind its end; by d19_bad");
         for (options, found) in [
             ("{\"track_shmem\": false}", ""),
             ("{\"track_shmem\": true}", expected.as_str()),
@@ -147,12 +298,14 @@ fn windows_look_for_it_as_they_are_told() {
         session.ask("SET pg_ext_memcheck.targets = 'shared_other'");
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT d19_bad(16), other_bad(60000)");
-        session.gives(FOUND, &sentence("shared other", 60_000, "1 byte at offset 0 behind its end"));
-        // Without tracing as well.
+        let in_other = "1 byte at offset 0 behind its end; during a call of other_bad";
+        session.gives(FOUND, &start_of("shared other", 60_000, in_other));
+        // Without tracing as well, but for who it was.
         session.ask("RESET pg_ext_memcheck.targets; SET pg_ext_memcheck.trace = off");
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT d19_bad(16)");
-        session.gives(FOUND, &expected);
+        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        session.ask("RESET pg_ext_memcheck.trace");
         // Another backend's window, and the ring.
         let mut other = Session::open(server);
         let pid = other.ask("SELECT pg_backend_pid()");
@@ -318,7 +471,7 @@ fn canaries_are_there_again_after_a_crash() {
         session.gives(FOUND, &expected);
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT d19_bad(16)");
-        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        session.gives(FOUND, &start_of("shared slots", 512, "32 bytes at offset 0 behind its end; by d19_bad"));
         session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
     }
 }
@@ -337,12 +490,12 @@ fn segments_without_a_canary_are_counted() {
         session.gives(made, "180|180");
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT d19_bad(16)");
-        session.gives(FOUND, &sentence("shared slots", 512, "32 bytes at offset 0 behind its end"));
+        session.gives(FOUND, &start_of("shared slots", 512, "32 bytes at offset 0 behind its end; by d19_bad"));
         session.gives(
             "SELECT guarded.value BETWEEN 128 AND 180, guarded.value + bare.value
                FROM ext_memcheck.window_stats() AS guarded, ext_memcheck.window_stats() AS bare
               WHERE guarded.name = 'segments_guarded' AND bare.name = 'segments_unguarded'",
-            "t|189",
+            "t|190",
         );
     }
 }

@@ -24,6 +24,21 @@ CREATE FUNCTION block_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION behind_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION behind_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 
+-- One byte of a segment that has none.
+CREATE FUNCTION empty_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION empty_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- 8 bytes before a segment.
+CREATE FUNCTION front_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION front_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- A byte so far from the start of a segment of 128 bytes.
+CREATE FUNCTION jump_bad(at int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
+-- A number behind a segment, by a function that raises an error then.
+CREATE FUNCTION failing_bad() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION failing_ok() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+
 -- An entry of a hash table is longer than the table knows.
 CREATE FUNCTION entry_bad(key int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
 CREATE FUNCTION entry_ok(key int) RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C STRICT;

@@ -77,6 +77,7 @@ static Squares *items_with = NULL;
 static char *line = NULL;
 static char *block = NULL;
 static char *one_byte = NULL;
+static char *empty = NULL;
 static char *probed = NULL;
 static char *giga = NULL;
 static HTAB *table = NULL;
@@ -119,6 +120,7 @@ slots_startup(void)
 	line = segment("shared line", LINE_BYTES);
 	block = segment("shared block", 1000);
 	one_byte = segment("shared byte", 1);
+	empty = segment("shared empty", 0);
 	probed = segment("shared probed", PROBED_BYTES);
 	if (giga_is_wanted)
 		giga = segment("shared giga", GIGA_BYTES);
@@ -280,6 +282,65 @@ behind_ok(PG_FUNCTION_ARGS)
 {
 	one_byte[0] = 'x';
 	PG_RETURN_INT32(0);
+}
+
+/* The number of bytes was never set. */
+PG_FUNCTION_INFO_V1(empty_bad);
+Datum
+empty_bad(PG_FUNCTION_ARGS)
+{
+	empty[0] = 'x';
+	PG_RETURN_INT32(0);
+}
+
+PG_FUNCTION_INFO_V1(empty_ok);
+Datum
+empty_ok(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(((volatile char *) empty)[0]);
+}
+
+/* The element before the first one. */
+PG_FUNCTION_INFO_V1(front_bad);
+Datum
+front_bad(PG_FUNCTION_ARGS)
+{
+	memset(block - 8, 'x', 8);
+	PG_RETURN_INT32(8);
+}
+
+PG_FUNCTION_INFO_V1(front_ok);
+Datum
+front_ok(PG_FUNCTION_ARGS)
+{
+	memset(block, 'x', 8);
+	PG_RETURN_INT32(((volatile char *) block)[-1]);
+}
+
+/* So many bytes behind the start of a segment of 128, behind which comes another one's canary, and then that one. */
+PG_FUNCTION_INFO_V1(jump_bad);
+Datum
+jump_bad(PG_FUNCTION_ARGS)
+{
+	line[PG_GETARG_INT32(0)] = 'x';
+	PG_RETURN_INT32(0);
+}
+
+/* It writes too far, and then fails. */
+PG_FUNCTION_INFO_V1(failing_bad);
+Datum
+failing_bad(PG_FUNCTION_ARGS)
+{
+	counters[COUNTERS].number = 1;
+	elog(ERROR, "it has failed");
+}
+
+PG_FUNCTION_INFO_V1(failing_ok);
+Datum
+failing_ok(PG_FUNCTION_ARGS)
+{
+	counters[COUNTERS - 1].number = 1;
+	elog(ERROR, "it has failed");
 }
 
 PG_FUNCTION_INFO_V1(entry_bad);
