@@ -30,8 +30,8 @@ use crate::results::Seen;
 /// The format of golden files; the number goes up when the meaning of a row changes.
 pub const FORMAT: u32 = 1;
 
-/// What begins the titles of blocks without a trace: of scenarios, and of what was observed.
-const TITLES: [&str; 4] = ["scenario ", "statement ", "running ", "session "];
+/// What begins the titles of blocks without a trace: of scenarios, of what was observed, and of statements that were repeated.
+const TITLES: [&str; 5] = ["scenario ", "statement ", "running ", "session ", "repeated "];
 
 /// First line of every golden file.
 const FORMAT_LINE: &str = "mcspec golden 1";
@@ -99,7 +99,7 @@ pub enum Fault {
     #[error("expected \"spec NAME\", found \"{0}\"")]
     Spec(String),
     /// A block does not begin with its scenario.
-    #[error("expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"{0}\"")]
+    #[error("expected the title of a block, such as \"scenario KIND [name]\", found \"{0}\"")]
     Title(String),
     /// A scenario has two blocks.
     #[error("second block for \"{0}\"")]
@@ -286,7 +286,7 @@ s1: ctx_bloat|ERROR|TopMemoryContext|8kB..16kB/iter|linear|-
             ("mcspec golden 1\n", "line 2: expected \"spec NAME\", found \"\""),
             (
                 &format!("{head}window"),
-                "line 4: expected \"scenario KIND [name]\" or \"permutation STEP ...\", found \"window\"",
+                "line 4: expected the title of a block, such as \"scenario KIND [name]\", found \"window\"",
             ),
             (
                 &format!("{head}scenario window\n(0 violations)\nscenario window\n"),
