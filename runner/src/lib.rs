@@ -7,6 +7,7 @@
 mod atomic;
 mod bounded;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod coverage;
 pub mod engine;

@@ -183,6 +183,20 @@ fn windows() -> Vec<Row> {
             ],
         ),
         row(
+            "window_contexts()",
+            &[
+                (CORPUS, ""),
+                OPEN,
+                (LEAK, ANYTHING),
+                CLOSE,
+                (
+                    "SELECT context_path[1], bytes_after > bytes_before, contexts_after - contexts_before
+                       FROM ext_memcheck.window_contexts() ORDER BY bytes_after - bytes_before DESC LIMIT 1",
+                    "TopMemoryContext|t|0",
+                ),
+            ],
+        ),
+        row(
             "window_targets()",
             &[
                 ("SET pg_ext_memcheck.targets = 'mem_corpus, no_such_library'", ""),

@@ -286,6 +286,7 @@ const WORKS: &[Work] = &[
             FOUND,
             "SELECT count(*) FROM ext_memcheck.window_stats()",
             "SELECT count(*) FROM ext_memcheck.window_targets()",
+            "SELECT count(*) >= 0 FROM ext_memcheck.window_contexts()",
             "SELECT count(*) > 50 FROM ext_memcheck.catcache_stats()",
             "SELECT count(*) > 5 FROM ext_memcheck.scenarios",
         ],

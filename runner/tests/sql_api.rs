@@ -22,7 +22,7 @@ fn signatures() {
           WHERE pronamespace = 'ext_memcheck'::regnamespace
             AND proname IN ('begin', 'end', 'mark', 'run_scenario', 'flush_violations', 'clear_violations',
                             'live_allocations', 'backend_contexts', 'catcache_stats', 'begin_in', 'end_in',
-                            'look_at', 'window_targets', 'register_shmem_probe', 'probe_check',
+                            'look_at', 'window_targets', 'window_contexts', 'register_shmem_probe', 'probe_check',
                             'clear_shmem_registry', 'track_dsm_handle', 'dsm_tracking', 'clear_dsm_tracking',
                             'worker_iterations')
           ORDER BY proname",
@@ -51,6 +51,8 @@ fn signatures() {
          target text DEFAULT ''::text, workers integer DEFAULT '-1'::integer, reset_frequency integer DEFAULT \
          '-1'::integer, memory_limit text DEFAULT ''::text, workloads text[] DEFAULT '{}'::text[], seed bigint DEFAULT 1|text\n\
          track_dsm_handle|handle bigint|text\n\
+         window_contexts||TABLE(context_path text[], bytes_before bigint, bytes_after bigint, contexts_before bigint, \
+         contexts_after bigint)\n\
          window_targets||TABLE(target text, library text, loaded boolean)\n\
          worker_iterations||TABLE(worker integer, iteration bigint, began_at timestamp with time zone, ended_at timestamp \
          with time zone)",

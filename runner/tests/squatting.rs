@@ -177,6 +177,7 @@ fn what_fits_better_is_not_called() {
                     "findings()",
                     "window_stats()",
                     "window_targets()",
+                    "window_contexts()",
                     "catcache_stats()",
                     "backend_contexts(pg_catalog.pg_backend_pid())",
                     "flush_violations()",

@@ -125,7 +125,12 @@ pub(crate) fn read_closed(value: &Value) -> Option<Closed> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let loaded = |row: &Value| Loaded { target: text(&row[0]), library: text(&row[1]) };
     let targets = value["targets"].as_array()?.iter().map(loaded).collect();
-    Some(Closed { findings, figures: Figures::read(|name| value["figures"][name].as_u64())?, targets, in_ring: 0 })
+    Some(Closed {
+        findings,
+        figures: Figures::read(|name| value["figures"][name].as_u64())?,
+        targets,
+        ..Closed::default()
+    })
 }
 
 /// An array of strings.
@@ -221,7 +226,7 @@ mod tests {
             Loaded { target: Some("my%".to_owned()), library: Some("my_ext".to_owned()) },
             Loaded { target: Some("x".to_owned()), library: None },
         ];
-        let window = Closed { findings: vec![found], in_ring: 0, figures, targets };
+        let window = Closed { findings: vec![found], figures, targets, ..Closed::default() };
         assert_eq!(read_closed(&closed(&window)), Some(window));
         assert!(read_closed(&json!({"findings": [], "figures": {}})).is_none());
     }

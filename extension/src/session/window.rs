@@ -10,6 +10,7 @@ use memcheck_core::check::Per;
 use memcheck_core::finding::sort;
 use memcheck_core::judge::event::{add_events, judge_events};
 use memcheck_core::judge::peak::Rung;
+use memcheck_core::judge::tree::{Branch, tree};
 use memcheck_core::judge::workers::Places;
 use memcheck_core::judge::{Evidence, Mark, Rules};
 use memcheck_core::scenario::Terms;
@@ -93,6 +94,8 @@ pub(crate) struct Closed {
     pub(crate) figures: Figures,
     /// Which loaded libraries were targets, and which targets were not loaded; none where nothing was traced.
     pub(crate) targets: Vec<Loaded>,
+    /// The tree of contexts as it was and as it is.
+    pub(crate) contexts: Vec<Branch>,
 }
 
 impl Closed {
@@ -605,6 +608,7 @@ impl Session {
     /// Takes down what there is to say of a window, and watches nothing for it any more.
     pub(super) fn close(&mut self, window: &Window, findings: Vec<Finding>) -> Closed {
         let mut figures = self.figures_of(window);
+        let contexts = tree(self.walker.paths(), &window.marks, window.figures.traced > 0);
         let loaded = || wrap::with(|chain| chain.stack.targets.loaded());
         // Where a fault has ended the process, nothing is seen any more, but was.
         let was_traced = wrap::is_on() || window.figures.traced > 0;
@@ -623,7 +627,7 @@ impl Session {
             self.events.stop();
         }
         self.losses_told = room::refused();
-        Closed { findings, in_ring: 0, figures, targets }
+        Closed { findings, in_ring: 0, figures, targets, contexts }
     }
 
     /// Keeps a window as the last one that was closed.

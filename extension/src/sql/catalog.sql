@@ -3,7 +3,7 @@ SET LOCAL search_path TO pg_catalog, pg_temp;
 
 REVOKE ALL ON FUNCTION
     ext_memcheck."begin"(text, jsonb), ext_memcheck.mark(bigint), ext_memcheck."end"(), ext_memcheck.findings(),
-    ext_memcheck.window_stats(), ext_memcheck.window_targets(),
+    ext_memcheck.window_stats(), ext_memcheck.window_targets(), ext_memcheck.window_contexts(),
     ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text, text[], bigint), ext_memcheck.scenario_descriptions(),
     ext_memcheck.flush_violations(), ext_memcheck.clear_violations(),
     ext_memcheck.begin_in(integer, text, jsonb), ext_memcheck.end_in(integer), ext_memcheck.look_at(integer),
@@ -47,6 +47,7 @@ COMMENT ON FUNCTION ext_memcheck."end"()
     IS 'closes the check window, and gives the violations of this session since it was opened';
 COMMENT ON FUNCTION ext_memcheck.findings() IS 'what the last check window that was closed has found';
 COMMENT ON FUNCTION ext_memcheck.window_stats() IS 'figures of the last check window that was closed';
+COMMENT ON FUNCTION ext_memcheck.window_contexts() IS 'memory contexts at the beginning and at the end of the last check window';
 COMMENT ON FUNCTION ext_memcheck.window_targets() IS 'libraries that the last check window looked at';
 COMMENT ON FUNCTION ext_memcheck.run_scenario(text, integer, text, text, integer, integer, text, text[], bigint)
     IS 'repeats a workload in this call and looks for what it leaves behind';

@@ -1,6 +1,7 @@
 //! `begin()`, `mark()`, `end()` and what the last window found.
 
 use memcheck_core::finding;
+use memcheck_core::judge::tree::{self, Branch};
 use memcheck_core::options::{self, Place};
 use memcheck_core::targets::Loaded;
 use memcheck_core::wire::Columns;
@@ -280,5 +281,28 @@ fn window_targets()
     TableIterator::new(rows.into_iter().map(|Loaded { target, library }| {
         let loaded = library.is_some();
         (target, library, loaded)
+    }))
+}
+
+/// The tree of contexts of the last closed window, at its first mark and at its last: the 256 paths that have changed most. With
+/// tracing, the bytes are those that the targets hold, and else all that are in use.
+#[pg_extern]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn window_contexts() -> TableIterator<
+    'static,
+    (
+        name!(context_path, Vec<String>),
+        name!(bytes_before, i64),
+        name!(bytes_after, i64),
+        name!(contexts_before, i64),
+        name!(contexts_after, i64),
+    ),
+> {
+    called();
+    require_room(session::with(|session| tree::bytes(&session.closed().contexts)));
+    let rows = session::with(|session| session.closed().contexts.clone());
+    TableIterator::new(rows.into_iter().map(|Branch { path, bytes, contexts }| {
+        (path.names().to_vec(), signed(bytes[0]), signed(bytes[1]), signed(contexts[0]), signed(contexts[1]))
     }))
 }

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod clean;
 mod color;
+mod compare;
 mod complaint;
 mod complete;
 mod completions;
@@ -28,6 +29,7 @@ mod outside;
 mod prepare;
 mod record;
 mod regress;
+mod report;
 mod results;
 mod review;
 mod run;
@@ -77,6 +79,8 @@ enum Command {
     Bless(bless::Arguments),
     Review(review::Arguments),
     Diff(diff::Arguments),
+    Compare(compare::Arguments),
+    Report(report::Arguments),
     Exec(Box<exec::Arguments>),
     Shell(Box<shell::Arguments>),
     Doctor(doctor::Arguments),
@@ -145,6 +149,8 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Bless(arguments) => bless::bless(&arguments, &config?),
         Command::Review(arguments) => review::review(&arguments, &config?),
         Command::Diff(arguments) => diff::diff(&arguments, &config?),
+        Command::Compare(arguments) => compare::run(&arguments, &config?),
+        Command::Report(arguments) => report::run(&arguments, &config?),
         Command::Exec(arguments) => exec::exec(&arguments, config),
         Command::Shell(arguments) => shell::shell(&arguments, &config?),
         Command::Engine(arguments) => engine::engine(&arguments, &config?),

@@ -10,7 +10,7 @@ use super::results::last_run;
 use crate::config::Config;
 use crate::judge::Status;
 use crate::plan::{Environment, hash};
-use crate::results::schema::CaseResult;
+use crate::results::schema::{self, CaseResult};
 
 #[derive(Debug, Args)]
 pub(super) struct Narrowing {
@@ -27,6 +27,11 @@ impl Narrowing {
     /// Whether it leaves out nothing.
     pub(super) fn is_none(&self) -> bool {
         !self.failed && self.shard.is_none()
+    }
+
+    /// Which part of all specs is left.
+    pub(super) fn shard(&self) -> Option<schema::Shard> {
+        self.shard.map(|Shard { part, of }| schema::Shard { part: part + 1, of })
     }
 
     /// Leaves out the other cases. A shard may be empty; that nothing has failed is an empty selection.

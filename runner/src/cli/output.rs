@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::complaint::{Complaint, OfFile};
 use super::exit::Exit;
 use crate::atomic::Draft;
-use crate::report::{Checkout, Github, Json, Junit, Markdown, Pretty, Reporter, Sarif, Tap};
+use crate::report::{Checkout, Github, Html, Json, Junit, Markdown, Pretty, Reporter, Sarif, Tap};
 use crate::server::is_interrupted;
 use crate::status;
 
@@ -89,6 +89,8 @@ const FORMATS: &[Format] = &[
     Format { name: "sarif", open: |to| Ok(Box::new(Sarif::new(to.out, Checkout::here()))) },
     // Annotations and a job summary of GitHub Actions.
     Format { name: "github", open: |to| Ok(Box::new(Github::new(to.out, job_summary()?, Checkout::here()))) },
+    // Curves, flame graphs, chunks: a page to look at.
+    Format { name: "html", open: |to| Ok(Box::new(Html::new(to.out))) },
     // A table and what is wrong, to be pasted or published.
     Format { name: "markdown", open: |to| Ok(Box::new(Markdown::new(to.out))) },
 ];

@@ -12,7 +12,7 @@ use crate::golden::{self, GoldenError};
 use crate::judge::{Fault, Status, Verdict};
 use crate::plan::Case;
 use crate::report::fault;
-use crate::results::schema::{CaseResult, RunIndex};
+use crate::results::schema::{CaseResult, RunIndex, Shard};
 use crate::results::{self, Axes, Pending, milliseconds};
 use crate::server::is_interrupted;
 
@@ -23,6 +23,8 @@ pub(super) struct Recorder {
     ended: Vec<Option<(String, String)>>,
     /// Labels of cases that a condition kept from running.
     skipped: Vec<String>,
+    /// Which part of all specs they are.
+    shard: Option<Shard>,
     /// The first result that could not be written.
     failed: Option<Complaint>,
 }
@@ -31,7 +33,12 @@ impl Recorder {
     /// Begins the results of a run. Until it is over, the last run is the one before.
     pub(super) fn begin(directory: &Path, cases: usize) -> Result<Self, Complaint> {
         let pending = Pending::begin(directory)?;
-        Ok(Recorder { pending, ended: vec![None; cases], skipped: Vec::new(), failed: None })
+        Ok(Recorder { pending, ended: vec![None; cases], skipped: Vec::new(), shard: None, failed: None })
+    }
+
+    /// The same where these are the cases of one shard.
+    pub(super) fn of_shard(self, shard: Option<Shard>) -> Self {
+        Recorder { shard, ..self }
     }
 
     /// Writes the results of a case.
@@ -70,7 +77,7 @@ impl Recorder {
         if cases.is_empty() && is_interrupted() {
             return Ok(());
         }
-        let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped };
+        let index = RunIndex { format: CaseResult::FORMAT, ended, cases, skipped: self.skipped, shard: self.shard };
         Ok(self.pending.publish(&index, &differences.concat())?)
     }
 }

@@ -222,7 +222,9 @@ fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Resu
         None => prepare::jobs(arguments.jobs, config),
     };
     let is_whole = arguments.selection.is_default() && arguments.narrowing.is_none();
-    let reports = |outlet: &mut Outlet| Reports::new(outlet.reporters(), &plan.cases).of_all_specs(is_whole);
+    let shard = arguments.narrowing.shard();
+    let reports =
+        |outlet: &mut Outlet| Reports::new(outlet.reporters(), &plan.cases).of_all_specs(is_whole).of_shard(shard);
     let (reported, recorded) = if transcript {
         let reports = reports(outlet);
         arguments.transcript.run(&plan.cases, &environments, &installed, jobs, reports, config)?
@@ -238,7 +240,7 @@ fn reported(arguments: &Arguments, config: &Config, outlet: &mut Outlet) -> Resu
             goldens: &Directory::of(&config.project).path,
         };
         // Only now: as long as nothing runs, the last run is the last one.
-        let recorder = Recorder::begin(&config.project.results, plan.cases.len())?;
+        let recorder = Recorder::begin(&config.project.results, plan.cases.len())?.of_shard(shard);
         follow(&run, reports(outlet), recorder)
     };
     if let Some(path) = kept {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use memcheck_core::judge::tree::Branch;
 use memcheck_core::scenario::Clause;
 use memcheck_core::targets::Loaded;
 use memcheck_core::wire::{BadFinding, Columns};
-use memcheck_core::{Finding, Phase, ScenarioKind};
+use memcheck_core::{ContextPath, Finding, Phase, ScenarioKind};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -197,19 +198,21 @@ pub(super) fn window(session: &mut Session, phase: Option<Phase>) -> Result<Wind
     let findings = session.query(FINDINGS, &[], &Step::Engine("findings"), None)?;
     let statistics = session.query(STATISTICS, &[], &Step::Engine("window_stats"), None)?;
     let targets = session.query(WINDOW_TARGETS, &[], &Step::Engine("window_targets"), None)?;
-    let mut window = read_window(phase, &findings, &statistics, &targets)?;
+    let contexts = session.query(WINDOW_CONTEXTS, &[], &Step::Engine("window_contexts"), None)?;
+    let mut window = read_window(phase, &findings, &statistics, &targets, &contexts)?;
     if has_sites(&window) {
         name_functions(&mut window, &session.query(DIRECTORIES, &[], &Step::Engine("findings"), None)?);
     }
     Ok(window)
 }
 
-/// A window from the rows of [`FINDINGS`], [`STATISTICS`] and [`WINDOW_TARGETS`].
+/// A window from the rows of [`FINDINGS`], [`STATISTICS`], [`WINDOW_TARGETS`] and [`WINDOW_CONTEXTS`].
 pub(super) fn read_window(
     phase: Option<Phase>,
     findings: &[Row],
     statistics: &[Row],
     targets: &[Row],
+    contexts: &[Row],
 ) -> Result<Window, Failure> {
     let findings = findings
         .iter()
@@ -217,7 +220,8 @@ pub(super) fn read_window(
     let findings = findings.collect::<Result<_, _>>()?;
     let statistics: BTreeMap<String, i64> = statistics.iter().map(|row| (row.get(0), row.get(1))).collect();
     let targets = targets.iter().map(|row| Loaded { target: row.get(0), library: row.get(1) }).collect();
-    Ok(Window { phase, findings, statistics, targets, confirmation: None })
+    let contexts = contexts.iter().map(branch).collect();
+    Ok(Window { phase, findings, statistics, targets, contexts, confirmation: None })
 }
 
 /// Where the server's libraries and programs are, for [`name_functions`].
@@ -250,6 +254,20 @@ pub(super) const STATISTICS: &str = "SELECT name, value FROM ext_memcheck.window
 
 /// Which libraries were targets of the window that was closed last, and which targets were not loaded.
 pub(super) const WINDOW_TARGETS: &str = "SELECT target, library FROM ext_memcheck.window_targets()";
+
+/// The tree of contexts of the window that was closed last.
+pub(super) const WINDOW_CONTEXTS: &str = "\
+    SELECT context_path, bytes_before, bytes_after, contexts_before, contexts_after FROM ext_memcheck.window_contexts()";
+
+/// Reads a row of [`WINDOW_CONTEXTS`].
+fn branch(row: &Row) -> Branch {
+    let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or(0);
+    Branch {
+        path: ContextPath::new(row.get::<_, Vec<String>>(0)),
+        bytes: [number(1), number(2)],
+        contexts: [number(3), number(4)],
+    }
+}
 
 /// What the window that was closed last has found.
 pub(super) const FINDINGS: &str = "\

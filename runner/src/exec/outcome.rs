@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use memcheck_core::gap::Gap;
+use memcheck_core::judge::tree::Branch;
 use memcheck_core::targets::Loaded;
 use memcheck_core::{Finding, Phase};
 
@@ -120,6 +121,8 @@ pub struct Window {
     pub statistics: BTreeMap<String, i64>,
     /// `window_targets()`
     pub targets: Vec<Loaded>,
+    /// `window_contexts()`
+    pub contexts: Vec<Branch>,
     /// What came of going on, where what was found was thin.
     pub confirmation: Option<Confirmation>,
 }

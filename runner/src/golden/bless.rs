@@ -181,6 +181,7 @@ mod tests {
                 title: "scenario window w".into(),
                 iterations: 1,
                 warmup: 10,
+                workloads: Vec::new(),
                 trace: vec![],
                 failure: None,
                 rows,

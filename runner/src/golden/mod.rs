@@ -151,6 +151,11 @@ pub fn subject(finding: &Finding, normalize: &[(Regex, String)]) -> String {
     })
 }
 
+/// Whether a text is a golden of mcspec, of whatever format.
+pub fn is_one(text: &str) -> bool {
+    text.starts_with("mcspec golden ")
+}
+
 /// The golden of a case without a variant.
 pub fn base_file(directory: &Path, case: &str) -> PathBuf {
     directory.join(format!("{case}.out"))

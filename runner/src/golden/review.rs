@@ -112,6 +112,7 @@ mod tests {
             title: title.into(),
             iterations: 1,
             warmup: 10,
+            workloads: Vec::new(),
             trace: vec![],
             failure: None,
             rows: rows

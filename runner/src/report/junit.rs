@@ -9,6 +9,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::fault::{describe, lines};
+use super::json::{CaseRecord, FaultRecord, RunReport, WarningRecord};
 use super::matrix::version;
 use super::{NotRun, Reporter, Summary, allowed, not_run, notes, warnings};
 use crate::exec::outcome::Outcome;
@@ -53,7 +54,7 @@ enum Ending {
 
 /// What is wrong.
 struct Message {
-    kind: &'static str,
+    kind: String,
     headline: String,
     text: String,
 }
@@ -163,7 +164,7 @@ impl<W: Write> Reporter for Junit<W> {
         let error = |name: String, headline: String, text: String| TestCase {
             name,
             time: Duration::ZERO,
-            ending: Ending::Error(Message { kind: "not run", headline, text }),
+            ending: Ending::Error(Message { kind: "not run".to_owned(), headline, text }),
             output: String::new(),
         };
         let mut files: Vec<&Path> = why.problems.iter().map(|problem| problem.source.path.as_path()).collect();
@@ -179,6 +180,66 @@ impl<W: Write> Reporter for Junit<W> {
         }
         self.suite(NAME).cases = cases;
         self.write(Duration::ZERO, &[])
+    }
+}
+
+/// The document of a report.
+pub fn document(report: &RunReport) -> String {
+    let mut junit = Junit::new(Vec::new());
+    for case in &report.cases {
+        let name = case.version().unwrap_or(NAME);
+        junit.suite(name).cases.push(TestCase {
+            name: case.name.clone(),
+            time: Duration::from_millis(case.elapsed_ms),
+            ending: ending_of(case),
+            output: case.notes.join("\n"),
+        });
+    }
+    if let Some(error) = &report.error {
+        let message =
+            Message { kind: "not run".to_owned(), headline: error.message.clone(), text: error.message.clone() };
+        junit.suite(NAME).cases.push(TestCase {
+            name: NAME.to_owned(),
+            time: Duration::ZERO,
+            ending: Ending::Error(message),
+            output: String::new(),
+        });
+    }
+    let warning = |at: &WarningRecord| format!("{}:{}:{}: warning: {}", at.file, at.line, at.column, at.message);
+    let warnings: Vec<String> = report.warnings.iter().map(warning).collect();
+    // Nothing that is written into memory fails.
+    let _ = junit.write(Duration::from_millis(report.summary.elapsed_ms), &warnings);
+    String::from_utf8(junit.out).unwrap_or_default()
+}
+
+/// How a case of a report ended.
+fn ending_of(case: &CaseRecord) -> Ending {
+    let reason = || case.reason.clone().unwrap_or_default();
+    let place = |fault: &FaultRecord| match (&fault.file, fault.line, fault.column) {
+        (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
+        _ => String::new(),
+    };
+    let lines = |fault: &FaultRecord| {
+        std::iter::once(format!("  {}{}", place(fault), fault.message))
+            .chain(fault.details.iter().cloned())
+            .collect::<Vec<_>>()
+    };
+    match case.status.as_str() {
+        "passed" => Ending::Passed,
+        "skipped" => Ending::Skipped { message: reason() },
+        "expected failure" => Ending::Skipped { message: format!("failed as expected: {}", reason()) },
+        _ => {
+            let message = Message {
+                kind: case.faults.first().map_or("failed".to_owned(), |fault| fault.kind.clone()),
+                headline: case
+                    .faults
+                    .first()
+                    .map_or(String::new(), |fault| format!("{}{}", place(fault), fault.message)),
+                text: case.faults.iter().flat_map(lines).collect::<Vec<_>>().join("\n"),
+            };
+            let stopped = |fault: &FaultRecord| matches!(fault.kind.as_str(), "failure" | "unsupported");
+            if case.faults.iter().any(stopped) { Ending::Error(message) } else { Ending::Failure(message) }
+        }
     }
 }
 
@@ -202,7 +263,7 @@ fn write_case<W: Write>(xml: &mut Writer<W>, suite: &str, case: &TestCase) -> io
 }
 
 fn write_message<W: Write>(xml: &mut Writer<W>, name: &str, message: &Message) -> io::Result<()> {
-    let attributes = [("message", message.headline.clone()), ("type", message.kind.to_owned())];
+    let attributes = [("message", message.headline.clone()), ("type", message.kind.clone())];
     element(xml, name, &attributes, |xml| text(xml, &message.text))
 }
 
@@ -256,10 +317,10 @@ fn ending(case: &Case, verdict: &Verdict) -> Ending {
 }
 
 fn message(case: &Case, verdict: &Verdict) -> Message {
-    let (kind, headline) = verdict.faults.first().map_or(("failed", String::new()), |first| {
+    let (kind, headline) = verdict.faults.first().map_or(("failed".to_owned(), String::new()), |first| {
         let first = describe(first, verdict);
         let place = first.place.map_or(String::new(), |place| format!("{place}: "));
-        (first.kind, format!("{place}{}", first.message))
+        (first.kind.to_owned(), format!("{place}{}", first.message))
     });
     let lines: Vec<String> = lines(verdict, &case.name).into_iter().map(|line| line.text).collect();
     Message { kind, headline, text: lines.join("\n") }

@@ -4,19 +4,22 @@
 mod allowed;
 mod checkout;
 pub mod fault;
+mod frame;
 mod github;
 pub mod hunt;
 pub mod json;
-mod junit;
+pub mod junit;
 mod line;
 mod live;
 mod markdown;
 mod matrix;
 mod not_run;
 mod origin;
+pub mod page;
 mod pretty;
 mod sarif;
 mod tap;
+pub mod tree;
 
 use std::fmt;
 use std::io;
@@ -26,6 +29,7 @@ use std::time::Duration;
 use crate::exec::outcome::Outcome;
 use crate::judge::{Repeats, Status, Verdict};
 use crate::plan::{Allowance, Case, Place};
+use crate::results::schema::Shard;
 use crate::run::Event;
 
 pub use checkout::Checkout;
@@ -36,6 +40,7 @@ pub(crate) use line::Tone;
 pub use live::Live;
 pub use markdown::Markdown;
 pub use not_run::NotRun;
+pub use page::Html;
 pub use pretty::Pretty;
 pub(crate) use pretty::tone;
 pub use sarif::Sarif;
@@ -83,6 +88,8 @@ pub struct Summary {
     pub unused: Vec<Arc<Allowance>>,
     /// As what the command ended that was observed; 0 where there was none, or it ended well.
     pub command: u8,
+    /// Which part of all specs was run.
+    pub shard: Option<Shard>,
 }
 
 impl Summary {
@@ -258,6 +265,12 @@ impl<'c> Reports<'c> {
     /// The same where these are the cases of all specs: what is allowed everywhere should be found somewhere.
     pub fn of_all_specs(self, is_whole: bool) -> Self {
         Reports { is_whole, ..self }
+    }
+
+    /// The same where these are the cases of one shard.
+    pub fn of_shard(mut self, shard: Option<Shard>) -> Self {
+        self.summary.shard = shard;
+        self
     }
 
     /// The same where these were seen of a command, which ended with that status.

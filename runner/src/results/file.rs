@@ -65,7 +65,8 @@ impl CaseResult {
     ///
     /// See [`ResultsError`].
     pub fn read(directory: &Path, label: &str) -> Result<Self, ResultsError> {
-        read(&directory.join(format!("{label}.json")))
+        let path = directory.join(format!("{label}.json"));
+        read(&path).and_then(|result: Self| is_of_this_format(&path, result.format).map(|()| result))
     }
 
     /// Writes the result of a case where it is read.
@@ -104,7 +105,9 @@ impl RunIndex {
             Err(ResultsError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 Err(ResultsError::None(directory.to_owned()))
             }
-            other => other,
+            other => {
+                other.and_then(|index: Self| is_of_this_format(&index_file(directory), index.format).map(|()| index))
+            }
         }
     }
 
@@ -171,6 +174,12 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, ResultsError> {
     let text = bounded::text(path, bounded::RECORD)
         .map_err(|error| ResultsError::Unreadable { path: path.to_owned(), error })?;
     serde_json::from_str(&text).map_err(|error| ResultsError::Bad { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// What another version has written is not read as if it were this one's.
+fn is_of_this_format(path: &Path, format: u32) -> Result<(), ResultsError> {
+    let reason = format!("it is of format {format}; this version reads format {}", CaseResult::FORMAT);
+    (format == CaseResult::FORMAT).then_some(()).ok_or(ResultsError::Bad { path: path.to_owned(), reason })
 }
 
 /// The text of a value that is to be written to that file.

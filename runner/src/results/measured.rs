@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use memcheck_core::Finding;
+use memcheck_core::judge::tree::Branch;
 use memcheck_core::targets::Loaded;
 use memcheck_core::wire::FindingRecord;
 
 use super::axes::Axes;
-use super::schema::{ConfirmationResult, RowResult, ScenarioResult, ServerRecord, TargetResult, WindowResult};
+use super::schema::{
+    BranchResult, ConfirmationResult, RowResult, ScenarioResult, ServerRecord, TargetResult, WindowResult,
+};
 use super::seen::Seen;
 use crate::exec::failure::Failure;
 use crate::exec::outcome::{Confirmation, Outcome, PermutationOutcome, ScenarioOutcome, Window};
@@ -46,6 +49,7 @@ fn scenario(case: &Case, found: &ScenarioOutcome, seen: Option<&Seen>) -> Scenar
         title: scenario.title.clone(),
         iterations: scenario.iterations,
         warmup: scenario.warmup,
+        workloads: vec![(String::new(), scenario.workload.joined())],
         trace: Vec::new(),
         failure: found.failure.as_ref().map(failure_text),
         rows: rows(seen),
@@ -64,6 +68,7 @@ fn permutation(case: &Case, found: &PermutationOutcome, seen: Option<&Seen>) -> 
         title: permutation.title.clone(),
         iterations: 1,
         warmup: 1,
+        workloads: steps(case, found.permutation),
         trace: seen.map_or(Vec::new(), |seen| seen.trace.clone()),
         failure: found.failure.as_ref().map(failure_text),
         rows: rows(seen),
@@ -72,6 +77,20 @@ fn permutation(case: &Case, found: &PermutationOutcome, seen: Option<&Seen>) -> 
         messages: Vec::new(),
         elapsed_ms: milliseconds(found.elapsed),
     }
+}
+
+/// The steps of a permutation, each once, with their sessions.
+fn steps(case: &Case, permutation: usize) -> Vec<(String, String)> {
+    let sessions = &case.sessions;
+    let mut steps: Vec<(String, String)> = Vec::new();
+    for launch in &sessions.permutations[permutation].launches {
+        let step = &sessions.steps[launch.step];
+        let name = format!("{}: {}", sessions.sessions[step.session].name, step.name);
+        if !steps.iter().any(|(known, _)| *known == name) {
+            steps.push((name, step.batch.sql.clone()));
+        }
+    }
+    steps
 }
 
 fn rows(seen: Option<&Seen>) -> Vec<RowResult> {
@@ -86,6 +105,7 @@ fn window(session: Option<String>, window: &Window) -> WindowResult {
         findings: findings(&window.findings),
         statistics: window.statistics.clone(),
         targets: window.targets.iter().map(target).collect(),
+        contexts: branches(window),
         confirmation: window.confirmation.as_ref().map(confirmation),
     }
 }
@@ -96,6 +116,15 @@ fn confirmation(found: &Confirmation) -> ConfirmationResult {
         taken_back: findings(&found.taken_back),
         unconfirmed: found.unconfirmed.clone(),
     }
+}
+
+/// Branches of a window that are kept at most: results are for many windows.
+const BRANCHES: usize = 64;
+
+fn branches(window: &Window) -> Vec<BranchResult> {
+    let branch =
+        |one: &Branch| BranchResult { path: one.path.names().to_vec(), bytes: one.bytes, contexts: one.contexts };
+    window.contexts.iter().take(BRANCHES).map(branch).collect()
 }
 
 fn target(loaded: &Loaded) -> TargetResult {

@@ -125,7 +125,7 @@ mod tests {
 
     fn index(cases: &[&str]) -> RunIndex {
         let cases = cases.iter().map(|&case| case.to_owned()).collect();
-        RunIndex { format: CaseResult::FORMAT, ended: 0, cases, skipped: Vec::new() }
+        RunIndex { format: CaseResult::FORMAT, ended: 0, cases, skipped: Vec::new(), shard: None }
     }
 
     #[test]

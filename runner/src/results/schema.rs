@@ -28,6 +28,18 @@ pub struct RunIndex {
     /// Names of the cases that a condition kept from running.
     #[serde(default)]
     pub skipped: Vec<String>,
+    /// Which part of all specs it was; none where it was no part of so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// One of several parts in which all specs are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which one, from 1.
+    pub part: u64,
+    /// Of how many.
+    pub of: u64,
 }
 
 /// One case of a run.
@@ -92,6 +104,9 @@ pub struct ScenarioResult {
     pub iterations: u64,
     /// Iterations before each window.
     pub warmup: u64,
+    /// What was repeated: the name of each workload, if it has one, and its SQL. The steps of a permutation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<(String, String)>,
     /// What happened in a permutation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
@@ -145,6 +160,20 @@ pub struct WindowResult {
     /// Targets and the libraries that they stand for; none where nothing was traced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetResult>,
+    /// The tree of contexts at its first mark and at its last, those that have changed most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<BranchResult>,
+}
+
+/// A row of `window_contexts()`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchResult {
+    /// Names from the root.
+    pub path: Vec<String>,
+    /// Bytes at the first mark and at the last: with tracing those that the targets hold, and else all that are in use.
+    pub bytes: [u64; 2],
+    /// How many contexts there were.
+    pub contexts: [u64; 2],
 }
 
 /// What more iterations have made of what a window had found.

@@ -62,6 +62,15 @@ impl fmt::Display for Size {
 }
 
 impl Size {
+    /// Bytes per iteration or row: of a range, its middle; none where there are no bytes.
+    pub fn bytes(&self) -> Option<f64> {
+        match *self {
+            Size::Exact { bytes, period, .. } => Some(bytes as f64 / period as f64),
+            Size::Range { bucket, .. } => Some((bucket.lower() + bucket.upper()) as f64 / 2.0),
+            Size::None | Size::Count { .. } => None,
+        }
+    }
+
     /// The requested bytes and allocations of a traced finding, if they are the same in each period.
     ///
     /// The last two intervals between marks decide, as in [`crate::judge::growth::sustained`]. The period is the smallest number of

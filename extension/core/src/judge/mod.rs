@@ -22,6 +22,7 @@ mod rules;
 mod tests;
 pub mod thresholds;
 pub mod traced;
+pub mod tree;
 pub mod untraced;
 pub mod workers;
 

@@ -6,8 +6,8 @@ use super::connection::Connection;
 use super::lane::Lane;
 use super::performance::Performance;
 use crate::exec::engine::{
-    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_TARGETS, begin_session, checking, has_sites, name_functions,
-    read_window,
+    DIRECTORIES, END_SESSION, FINDINGS, STATISTICS, WINDOW_CONTEXTS, WINDOW_TARGETS, begin_session, checking,
+    has_sites, name_functions, read_window,
 };
 use crate::exec::failure::{Cause, Failure, Step, Stopped};
 use crate::exec::happening::{Halt, Happening, Outcome};
@@ -449,7 +449,8 @@ impl<'a> Checked<'a> {
             let failure = |reason| Failure::new(Step::Engine("findings"), Cause::Protocol(reason));
             connection.rows(sql).map_err(failure)
         };
-        let mut window = read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?, &rows(WINDOW_TARGETS)?)?;
+        let mut window =
+            read_window(None, &rows(FINDINGS)?, &rows(STATISTICS)?, &rows(WINDOW_TARGETS)?, &rows(WINDOW_CONTEXTS)?)?;
         if has_sites(&window) {
             name_functions(&mut window, &rows(DIRECTORIES)?);
         }

@@ -1,5 +1,6 @@
 //! Everything, for programs: one JSON document, whose structure is [`RunReport`].
 
+mod read;
 mod schema;
 
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use crate::judge::{Fault, Repeats, Verdict};
 use crate::plan::{Case, Place, Problem};
 use crate::results::{self, milliseconds};
 
+pub use read::{Merged, merged, read};
 pub use schema::{
     BadReport, CaseRecord, ErrorRecord, FORMAT, FaultRecord, ProblemRecord, RepeatsRecord, RunReport, SummaryRecord,
     WarningRecord,
@@ -19,25 +21,51 @@ pub use schema::{
 /// Writes JSON when the run is over.
 pub struct Json<W> {
     out: W,
-    cases: Vec<CaseRecord>,
+    collected: Collected,
 }
 
 impl<W: Write> Json<W> {
     /// A report to be written there.
     pub fn new(out: W) -> Self {
-        Json { out, cases: Vec::new() }
+        Json { out, collected: Collected::default() }
     }
 
     fn write(&mut self, report: &RunReport) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, report)?;
-        writeln!(self.out)?;
+        self.out.write_all(text(report).as_bytes())?;
         self.out.flush()
     }
 }
 
 impl<W: Write> Reporter for Json<W> {
     fn verdict(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) -> io::Result<()> {
-        self.cases.push(CaseRecord {
+        self.collected.add(case, outcome, verdict);
+        Ok(())
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let report = self.collected.end(summary);
+        self.write(&report)
+    }
+
+    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
+        self.write(&RunReport::of_no_run(why))
+    }
+}
+
+/// The document.
+pub fn text(report: &RunReport) -> String {
+    // A map with keys that are no text, or a number that JSON has not, would fail: there is neither.
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+/// The cases of a run, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Collected(Vec<CaseRecord>);
+
+impl Collected {
+    /// Enters a case.
+    pub(super) fn add(&mut self, case: &Case, outcome: &Outcome, verdict: &Verdict) {
+        self.0.push(CaseRecord {
             name: case.name.clone(),
             label: case.label.clone(),
             spec: case.source.path.clone(),
@@ -57,11 +85,11 @@ impl<W: Write> Reporter for Json<W> {
             left_out: case.left_out.clone(),
             not_selected: case.not_selected.clone(),
         });
-        Ok(())
     }
 
-    fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let report = RunReport {
+    /// The report of the run, which is over. What was collected goes into it.
+    pub(super) fn end(&mut self, summary: &Summary) -> RunReport {
+        RunReport {
             format: FORMAT,
             mcspec: env!("CARGO_PKG_VERSION").to_owned(),
             summary: SummaryRecord {
@@ -76,21 +104,27 @@ impl<W: Write> Reporter for Json<W> {
                 allowed: summary.allowed,
             },
             warnings: warnings(summary).map(|(place, message)| warning_record(place, message)).collect(),
-            cases: std::mem::take(&mut self.cases),
+            cases: std::mem::take(&mut self.0),
+            shard: summary.shard,
+            ended: None,
             error: None,
-        };
-        self.write(&report)
+        }
     }
+}
 
-    fn not_run(&mut self, why: &NotRun) -> io::Result<()> {
-        self.write(&RunReport {
+impl RunReport {
+    /// The report where there is no run.
+    pub(super) fn of_no_run(why: &NotRun) -> Self {
+        RunReport {
             format: FORMAT,
             mcspec: env!("CARGO_PKG_VERSION").to_owned(),
             summary: SummaryRecord::default(),
             cases: Vec::new(),
             warnings: Vec::new(),
+            shard: None,
+            ended: None,
             error: Some(why.into()),
-        })
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! The structure of the JSON report. `docs/reports.md` describes it; a change that an existing reader would not survive
 //! raises [`FORMAT`].
 
+use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::schema::{ScenarioResult, ServerRecord, as_text};
+use crate::results::ResultsError;
+use crate::results::schema::{ScenarioResult, ServerRecord, Shard, as_text};
 
 /// The version of the structure.
 pub const FORMAT: u32 = 1;
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunReport {
     /// [`FORMAT`]
     pub format: u32,
@@ -24,6 +26,12 @@ pub struct RunReport {
     /// What is probably not meant in what was run.
     #[serde(default)]
     pub warnings: Vec<WarningRecord>,
+    /// Which part of all specs it is; absent where it is no part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// When the run ended, in seconds since 1970; absent in what a run writes itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<u64>,
     /// Why nothing was run; absent where there was a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
@@ -91,7 +99,7 @@ pub struct SummaryRecord {
 }
 
 /// A spec on one version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CaseRecord {
     /// The spec's name, with the values of its matrices.
     pub name: String,
@@ -135,6 +143,13 @@ pub struct CaseRecord {
     pub not_selected: Vec<String>,
 }
 
+impl CaseRecord {
+    /// The version that it is for, such as `pg18`; none where the run has one.
+    pub fn version(&self) -> Option<&str> {
+        self.label.strip_prefix(&self.name)?.strip_prefix('@')
+    }
+}
+
 /// How often a case was run on purpose, and how often it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepeatsRecord {
@@ -170,6 +185,36 @@ pub enum BadReport {
     /// Of another version of the structure.
     #[error("report of format {0}; this version reads format {FORMAT}")]
     Format(u32),
+    /// One of these in a file.
+    #[error("\"{}\": {bad}", path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        bad: Box<BadReport>,
+    },
+    /// A file that cannot be read.
+    #[error("could not read \"{}\": {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// Results that cannot be read.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+impl BadReport {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            BadReport::In { .. } => Some("\"mcspec run --report json=FILE\" writes a report that can be read"),
+            BadReport::Results(error) => error.hint(),
+            BadReport::Json(_) | BadReport::Format(_) | BadReport::Unreadable { .. } => None,
+        }
+    }
 }
 
 impl RunReport {

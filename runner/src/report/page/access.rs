@@ -1,0 +1,71 @@
+//! A bad access: the chunk, the bytes that were touched, and the three places.
+
+use maud::{Markup, html};
+use memcheck_core::CheckKind;
+use memcheck_core::wire::{AccessRecord, FindingRecord};
+
+use super::lines::place;
+use super::source::Sources;
+
+const WIDTH: f64 = 420.0;
+const LEFT: f64 = 10.0;
+const RIGHT: f64 = 410.0;
+/// Bytes of which nothing is drawn where the access is far away from the chunk.
+const FAR: i64 = 4096;
+
+/// Draws the chunk with the access, and names where it was allocated, given back, and accessed.
+pub(super) fn figure(finding: &FindingRecord, access: &AccessRecord, sources: &mut Sources) -> Markup {
+    let is_gone = !access.mismatched
+        && [CheckKind::UseAfterFree, CheckKind::UseAfterReset, CheckKind::DoubleFree]
+            .iter()
+            .any(|check| check.as_str() == finding.check);
+    let act = access.act.as_deref();
+    let verb = match act {
+        Some("read") => "read at",
+        Some("write") => "written at",
+        Some("release") => "released at",
+        _ => "accessed at",
+    };
+    let size = i64::from(access.size.unwrap_or(1)).max(1);
+    let requested = i64::try_from(access.requested).unwrap_or(i64::MAX / 4);
+    // From where to where the picture goes, in bytes of the chunk.
+    let first = access.offset.clamp(-FAR, 0);
+    let last = access.offset.saturating_add(size).min(requested.saturating_add(FAR)).max(requested);
+    let width = ((last - first).max(1)) as f64;
+    let x = |offset: i64| LEFT + (offset.clamp(first, last) - first) as f64 / width * (RIGHT - LEFT);
+    let touched = (x(access.offset), x(access.offset.saturating_add(size)));
+    // A byte of a large chunk is to be seen all the same.
+    let touched_width = (touched.1 - touched.0).max(3.0);
+    let touched_at = touched.0.min(RIGHT - touched_width);
+    let words = words(access, is_gone);
+    html! {
+        figure {
+            svg.chunk viewBox=(format!("0 -6 {WIDTH} 68")) role="img" aria-label=(words) {
+                rect.memory.gone[is_gone] x=(format!("{:.1}", x(0))) y="14" width=(format!("{:.1}", (x(requested) - x(0)).max(2.0))) height="22" {}
+                @if act != Some("release") {
+                    rect.touched x=(format!("{touched_at:.1}")) y="8" width=(format!("{touched_width:.1}")) height="34" {}
+                }
+                text x=(format!("{:.1}", x(0))) y="54" text-anchor="start" { "0" }
+                text x=(format!("{:.1}", x(requested).max(LEFT + 60.0))) y="54" text-anchor="end" { (access.requested) " bytes" }
+                @if act != Some("release") {
+                    text.bad x=(format!("{:.1}", (touched_at + touched_width / 2.0).clamp(LEFT + 24.0, RIGHT - 24.0))) y="6" text-anchor="middle" { (access.offset) }
+                }
+            }
+            figcaption { (words) }
+        }
+        @if let Some(site) = &access.at { (place(verb, site, sources)) }
+        @if let Some(site) = &access.allocated { (place("allocated at", site, sources)) }
+        @if let Some(site) = &access.freed { (place("given back at", site, sources)) }
+    }
+}
+
+/// The picture in words.
+fn words(access: &AccessRecord, is_gone: bool) -> String {
+    let chunk = format!("a chunk of {} bytes{}", access.requested, if is_gone { " that was given back" } else { "" });
+    let size = access.size.map_or(String::new(), |size| format!(" of {size} bytes"));
+    match access.act.as_deref() {
+        Some("release") if access.mismatched => format!("{chunk} is given to another allocator"),
+        Some("release") => format!("{chunk} is given back again"),
+        act => format!("{}{size} at offset {} of {chunk}", act.unwrap_or("access"), access.offset),
+    }
+}
