@@ -6,6 +6,7 @@
 
 mod atomic;
 mod bounded;
+pub mod checklist;
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod regress;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod schema;
 pub mod server;
 mod status;
 pub mod suite;

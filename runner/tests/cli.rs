@@ -422,3 +422,42 @@ fn a_spec_that_the_schedule_does_not_have_is_missed() {
     fs::remove_file(project.path().join("schedule")).unwrap();
     assert_eq!(mcspec(project.path(), "check").1, "3 specs, no errors\n");
 }
+
+#[test]
+fn a_checklist_is_held_against_what_is_required() {
+    let project = usual();
+    let at = project.path();
+    fs::write(at.join("mcspec.toml"), "[checklist]\npg = [18]\n").unwrap();
+    let report = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report/json.json");
+    fs::copy(report, at.join("report.json")).unwrap();
+    // The report has specs that have failed.
+    let (code, stdout, stderr) = mcspec(at, "checklist report.json");
+    assert_eq!((code, stderr.as_str()), (1, ""));
+    assert!(stdout.starts_with("# Release checklist\n"), "{stdout}");
+    assert!(stdout.contains("\n- [ ] no spec fails or could not be run: 12 specs do not pass\n"), "{stdout}");
+    assert!(stdout.contains("\n- [x] specs have run on 18: 18\n"), "{stdout}");
+    let (code, stdout, stderr) = mcspec(at, "checklist report.json --markdown list.md --json list.json");
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("mcspec: missing: no spec fails or could not be run: 12 specs do not pass\n"), "{stderr}");
+    let list: serde_json::Value = serde_json::from_str(&fs::read_to_string(at.join("list.json")).unwrap()).unwrap();
+    assert_eq!((list["format"].as_u64(), list["holds"].as_bool()), (Some(1), Some(false)));
+    assert!(fs::read_to_string(at.join("list.md")).unwrap().starts_with("# Release checklist\n"));
+    for (arguments, toml, message) in [
+        ("checklist", "", "no results in \"results\""),
+        ("checklist nowhere.json", "", "could not read \"nowhere.json\""),
+        ("checklist mcspec.toml", "", "\"mcspec.toml\": not a report of mcspec"),
+        ("checklist report.json --since v9", "", "there is no tag \"v9\""),
+        ("checklist report.json", "since = \"v8\"", "there is no tag \"v8\""),
+    ] {
+        fs::write(at.join("mcspec.toml"), format!("[checklist]\n{toml}\n")).unwrap();
+        let (code, stdout, stderr) = mcspec(at, arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments}: {stderr}");
+        assert!(stderr.starts_with(&format!("mcspec: error: {message}")), "{arguments}: {stderr}");
+    }
+    fs::write(at.join("mcspec.toml"), "[checklist]\ncoverage = 80\n").unwrap();
+    fs::create_dir_all(at.join("results")).unwrap();
+    fs::write(at.join("results/coverage.json"), "{}").unwrap();
+    let (code, _, stderr) = mcspec(at, "checklist report.json");
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("mcspec: error: \"results/coverage.json\" has no reached\nmcspec: hint: "), "{stderr}");
+}

@@ -31,6 +31,7 @@ impl BadFinding {
 
 /// A finding as JSON has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FindingRecord {
     /// The check.
     pub check: String,
@@ -67,6 +68,7 @@ pub struct FindingRecord {
 
 /// A bad access.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccessRecord {
     /// What was done: `read`, `write` or `release`.
     pub act: Option<String>,
@@ -89,6 +91,7 @@ pub struct AccessRecord {
 
 /// A place that allocates. The number that the engine has for it is not told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SiteRecord {
     /// The call in the library.
     pub frame: FrameRecord,
@@ -98,6 +101,7 @@ pub struct SiteRecord {
 
 /// A return address, and where in the source it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FrameRecord {
     /// What the backend knows of it.
     #[serde(flatten)]
@@ -112,6 +116,7 @@ pub struct FrameRecord {
 
 /// A return address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AddressRecord {
     /// The object's name without directory and suffix.
     pub library: String,

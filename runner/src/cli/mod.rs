@@ -3,6 +3,7 @@
 mod bless;
 mod catalog;
 mod check;
+mod checklist;
 mod clean;
 mod color;
 mod compare;
@@ -33,6 +34,7 @@ mod report;
 mod results;
 mod review;
 mod run;
+mod schema;
 mod sections;
 mod select;
 mod served;
@@ -81,6 +83,7 @@ enum Command {
     Diff(diff::Arguments),
     Compare(compare::Arguments),
     Report(report::Arguments),
+    Checklist(checklist::Arguments),
     Exec(Box<exec::Arguments>),
     Shell(Box<shell::Arguments>),
     Doctor(doctor::Arguments),
@@ -88,6 +91,7 @@ enum Command {
     Clean,
     Explain(explain::Arguments),
     Engine(engine::Arguments),
+    Schema(schema::Arguments),
     Completions(completions::Arguments),
     Help(help::Arguments),
     Man(man::Arguments),
@@ -151,6 +155,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Diff(arguments) => diff::diff(&arguments, &config?),
         Command::Compare(arguments) => compare::run(&arguments, &config?),
         Command::Report(arguments) => report::run(&arguments, &config?),
+        Command::Checklist(arguments) => checklist::run(&arguments, &config?),
         Command::Exec(arguments) => exec::exec(&arguments, config),
         Command::Shell(arguments) => shell::shell(&arguments, &config?),
         Command::Engine(arguments) => engine::engine(&arguments, &config?),
@@ -158,6 +163,7 @@ fn dispatch(command: Command) -> Result<Exit, Complaint> {
         Command::Doctor(arguments) => doctor::doctor(&arguments, config),
         Command::Clean => clean::clean(),
         Command::Explain(arguments) => explain::explain(&arguments, &Arguments::command()),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Help(arguments) => help::help(&arguments, Arguments::command()),
         Command::Man(arguments) => man::man(&arguments, Arguments::command()),

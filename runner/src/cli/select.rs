@@ -16,7 +16,7 @@ use crate::language::suggest;
 use crate::plan::schedule::{self, Group};
 use crate::plan::{Loaded, Part, load, short_name, splits};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Selection {
     /// Schedules, names of specs, globs over names, or spec files; NAME/SCENARIO for one scenario of a spec; without any, the
     /// schedule, or where there is none all specs

@@ -1,6 +1,7 @@
 //! `mcspec.toml`. Every key, its meaning and its default stand in `default.toml`, which is compiled in and read first.
 
 mod allow;
+mod checklist;
 mod coverage;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+pub use checklist::Checklist;
 pub use coverage::Coverage;
 pub use engine::Engine;
 pub use error::ConfigError;
@@ -57,6 +59,8 @@ pub struct Config {
     pub profile: Profile,
     /// `[coverage]`
     pub coverage: Coverage,
+    /// `[checklist]`
+    pub checklist: Checklist,
     /// `[[allow]]`, in order.
     pub allow: Vec<Allowance>,
     /// The text that their places are in.
@@ -130,6 +134,9 @@ impl Config {
                 self.profile.apply(section, &mut problems);
             }
             profiles.finish(&mut problems);
+        }
+        if let Some(section) = file.table("checklist", &mut problems) {
+            self.checklist.apply(section, &mut problems);
         }
         for (section, span) in file.list("allow", &mut problems) {
             self.allow.extend(allow::read(section, span, &mut problems));

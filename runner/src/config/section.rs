@@ -111,6 +111,36 @@ impl<'a> Section<'a> {
         self.table.get(key).map(Spanned::span)
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
+        let value = self.value(key)?;
+        let found = value.get_ref().as_bool();
+        if found.is_none() {
+            wrong_type(value, "a boolean", problems);
+        }
+        found
+    }
+
+    /// A number of bytes, as specs have it: `"64kB"`, or a whole number.
+    pub(super) fn size(&mut self, key: &'static str, problems: &mut Problems) -> Option<u64> {
+        let value = self.value(key)?;
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(integer) => integer.as_str().to_owned(),
+            _ => {
+                wrong_type(value, "a size", problems);
+                return None;
+            }
+        };
+        match number::bytes(&text) {
+            Ok(size) => Some(size),
+            Err(error) => {
+                problems.add(value.span(), format!("{error}: \"{text}\""), error.hint());
+                None
+            }
+        }
+    }
+
     /// A whole number.
     pub(super) fn integer(
         &mut self,

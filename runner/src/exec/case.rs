@@ -1,12 +1,15 @@
 //! Runs a case: a database of its own, its extensions, its fixtures around its scenarios.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::culprit;
+use super::engine;
 use super::extension;
 use super::failure::{Cause, Failure, Step, Stopped};
-use super::outcome::{Message, Outcome, REFUSED, ServerFacts};
+use super::outcome::{Message, Outcome, REFUSED, ServerFacts, Targets};
 use super::pool::{Slot, Source};
 use super::progress::Progress;
 use super::quote::quoted;
@@ -16,6 +19,7 @@ use super::sessions::checked;
 use super::targets;
 use crate::plan::Case;
 use crate::server::{Crash, Server, is_interrupted};
+use crate::symbols;
 
 /// How long processes that a case has started, such as parallel workers, may take to end.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -169,16 +173,20 @@ fn prepare(
     has_scenarios: bool,
     is_set_up: &mut bool,
 ) -> Result<(), Failure> {
-    let facts = facts(control)?;
+    let mut facts = facts(control)?;
     extension::create_all(control, case)?;
     control.settings(&case.settings)?;
     if has_scenarios {
         *is_set_up = true;
         control.blocks(&case.setup, &Step::Setup)?;
     }
-    if outcome.server.replace(facts).is_none() {
+    let before = outcome.server.take();
+    if before.is_none() {
         outcome.targets = targets::find(control, case)?;
+        facts.extensions = extensions(control)?;
+        facts.libraries = libraries(control, &outcome.targets)?;
     }
+    outcome.server = Some(before.unwrap_or(facts));
     Ok(())
 }
 
@@ -310,7 +318,36 @@ fn facts(control: &mut Session) -> Result<ServerFacts, Failure> {
     let settings = control.query(sql, &[], &step, None)?;
     let settings = settings.iter().map(|row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default()));
     let settings = settings.collect();
-    Ok(ServerFacts { version, assertions, engine, settings, untraced: why_untraced(control)? })
+    Ok(ServerFacts {
+        version,
+        assertions,
+        engine,
+        settings,
+        untraced: why_untraced(control)?,
+        ..ServerFacts::default()
+    })
+}
+
+/// The versions of the extensions that are there besides the server's own and the engine's.
+fn extensions(control: &mut Session) -> Result<BTreeMap<String, String>, Failure> {
+    let sql = "SELECT extname::pg_catalog.text, extversion FROM pg_catalog.pg_extension
+                WHERE extname NOT IN ('plpgsql', 'pg_ext_memcheck')";
+    let rows = control.query(sql, &[], &Step::Database, None)?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The builds of the libraries that are charged by name. On somebody else's server there may be no right to ask where they are.
+fn libraries(control: &mut Session, targets: &Targets) -> Result<BTreeMap<String, String>, Failure> {
+    let sql = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_config()', 'EXECUTE')";
+    let rows = control.query(sql, &[], &Step::Targets, None)?;
+    if !rows.first().is_some_and(|row| row.get(0)) {
+        return Ok(BTreeMap::new());
+    }
+    let rows = control.query(engine::DIRECTORIES, &[], &Step::Targets, None)?;
+    let directory: Option<String> = rows.first().and_then(|row| row.get(0));
+    let directory = PathBuf::from(directory.unwrap_or_default());
+    let build = |name: &String| Some((name.clone(), symbols::build_id(&directory.join(format!("{name}.so")))?));
+    Ok(targets.names.iter().filter_map(build).collect())
 }
 
 /// Why the engine cannot trace allocations here, by its own WARNING; none where it can.

@@ -63,6 +63,10 @@ pub struct ServerFacts {
     pub engine: String,
     /// Parameters that differ from PostgreSQL's defaults.
     pub settings: BTreeMap<String, String>,
+    /// The extensions that the case has created, with their versions.
+    pub extensions: BTreeMap<String, String>,
+    /// The libraries that are charged, with their build IDs; those that could not be read are left out.
+    pub libraries: BTreeMap<String, String>,
     /// Why allocations cannot be traced, where they cannot.
     pub untraced: Option<String>,
 }

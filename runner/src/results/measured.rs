@@ -26,6 +26,8 @@ pub fn server(outcome: &Outcome, axes: &Axes) -> ServerRecord {
         version: facts.version,
         engine: facts.engine,
         settings: facts.settings,
+        extensions: facts.extensions,
+        libraries: facts.libraries,
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use memcheck_core::golden::row::Observed;
 use memcheck_core::wire::{self, AccessRecord, FindingRecord, SiteRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::axes::Axes;
@@ -17,7 +18,7 @@ pub(crate) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok
 }
 
 /// The last run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunIndex {
     /// Format of this file.
     pub format: u32,
@@ -34,7 +35,7 @@ pub struct RunIndex {
 }
 
 /// One of several parts in which all specs are run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Shard {
     /// Which one, from 1.
     pub part: u64,
@@ -43,7 +44,7 @@ pub struct Shard {
 }
 
 /// One case of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseResult {
     /// Format of this file.
     pub format: u32,
@@ -79,7 +80,7 @@ pub struct CaseResult {
 }
 
 /// The server a case ran on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerRecord {
     /// Major version.
     pub major: u32,
@@ -93,10 +94,16 @@ pub struct ServerRecord {
     pub engine: String,
     /// Parameters that differ from PostgreSQL's defaults.
     pub settings: BTreeMap<String, String>,
+    /// The extensions that the case has created, with their versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, String>,
+    /// The libraries that are charged, with their build IDs; those that could not be read are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub libraries: BTreeMap<String, String>,
 }
 
 /// A scenario or permutation of a case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioResult {
     /// `scenario KIND [name]` or `permutation STEP ...`
     pub title: String,
@@ -125,7 +132,7 @@ pub struct ScenarioResult {
 }
 
 /// A row and the value its range was made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RowResult {
     /// As a golden has it.
     pub row: String,
@@ -143,7 +150,7 @@ pub struct RowResult {
 }
 
 /// A window of a scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowResult {
     /// How the workload was undone.
     pub phase: Option<String>,
@@ -166,7 +173,7 @@ pub struct WindowResult {
 }
 
 /// A row of `window_contexts()`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BranchResult {
     /// Names from the root.
     pub path: Vec<String>,
@@ -177,7 +184,7 @@ pub struct BranchResult {
 }
 
 /// What more iterations have made of what a window had found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfirmationResult {
     /// How many more.
     pub iterations: u64,
@@ -188,7 +195,7 @@ pub struct ConfirmationResult {
 }
 
 /// A row of `window_targets()`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetResult {
     /// The target as it was written; none for a library of an extension that was no target.
     pub target: Option<String>,

@@ -1,6 +1,7 @@
 //! What a scenario or permutation came to.
 
 use memcheck_core::golden::row::Observed;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Allowance;
@@ -28,7 +29,7 @@ pub struct Allowed {
 }
 
 /// An `allow` clause that allows something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Known {
     /// Why.
     pub because: String,

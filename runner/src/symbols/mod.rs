@@ -14,6 +14,7 @@ use memcheck_core::{Frame, Site};
 use walkdir::WalkDir;
 
 pub(crate) use self::language::{is_runtime, readable};
+pub(crate) use self::object_file::build_id;
 pub use self::object_file::{Call, ObjectFile};
 
 /// How far below the directory of libraries one is looked for, in directories.

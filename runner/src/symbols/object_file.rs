@@ -103,6 +103,13 @@ impl ObjectFile {
     }
 }
 
+/// The build ID of a file in hexadecimal, empty where a linker has written none; none where it is no object file.
+pub(crate) fn build_id(path: &Path) -> Option<String> {
+    let bytes = bounded::bytes(path, LARGEST).ok()?;
+    let file = object::File::parse(&*bytes).ok()?;
+    Some(file.build_id().ok()?.unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn functions(file: &object::File, bytes: usize) -> Vec<(u64, u64, String)> {
     // All names together, as many times as an honest file has them: in both tables.
     let mut left = bytes.saturating_mul(4);

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::results::ResultsError;
@@ -13,7 +14,7 @@ use crate::results::schema::{ScenarioResult, ServerRecord, Shard, as_text};
 pub const FORMAT: u32 = 1;
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// [`FORMAT`]
     pub format: u32,
@@ -38,7 +39,7 @@ pub struct RunReport {
 }
 
 /// Why nothing was run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorRecord {
     /// What is wrong, in a line or more.
     pub message: String,
@@ -51,7 +52,7 @@ pub struct ErrorRecord {
 }
 
 /// Something that is wrong with a spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProblemRecord {
     /// What, and where.
     #[serde(flatten)]
@@ -61,7 +62,7 @@ pub struct ProblemRecord {
 }
 
 /// Something that is probably not meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WarningRecord {
     /// The file.
     pub file: String,
@@ -74,7 +75,7 @@ pub struct WarningRecord {
 }
 
 /// How many cases ended how.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SummaryRecord {
     /// As they should.
     pub passed: usize,
@@ -99,7 +100,7 @@ pub struct SummaryRecord {
 }
 
 /// A spec on one version.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CaseRecord {
     /// The spec's name, with the values of its matrices.
     pub name: String,
@@ -151,7 +152,7 @@ impl CaseRecord {
 }
 
 /// How often a case was run on purpose, and how often it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RepeatsRecord {
     /// Runs.
     pub runs: u32,
@@ -160,7 +161,7 @@ pub struct RepeatsRecord {
 }
 
 /// Something that is wrong with a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultRecord {
     /// What kind of fault it is.
     pub kind: String,
