@@ -48,9 +48,7 @@ impl Scores {
     pub fn read(results: &Path) -> Result<Self, BadScore> {
         Ok(Scores {
             coverage: read(&results.join("coverage.json"), "reached", |value| number(value, "places"))?,
-            mutation: read(&results.join("mutation.json"), "caught", |value| {
-                number(value, "survived").and_then(|survived| Some(survived + number(value, "caught")?))
-            })?,
+            mutation: read(&results.join("mutations.json"), "caught", |value| number(value, "of"))?,
         })
     }
 }
@@ -88,12 +86,12 @@ mod tests {
         assert_eq!(Scores::read(at).expect("nothing there"), Scores::default());
         fs::write(at.join("coverage.json"), r#"{"format":1,"reached":3,"places":4,"percent":75.0,"files":[]}"#)
             .expect("written");
-        fs::write(at.join("mutation.json"), r#"{"caught":2,"survived":1}"#).expect("written");
+        fs::write(at.join("mutations.json"), r#"{"caught":2,"of":3}"#).expect("written");
         let scores = Scores::read(at).expect("valid");
         assert_eq!(scores.coverage, Some(Score { count: 3, of: 4, percent: 75.0 }));
         assert_eq!(scores.mutation.map(|score| (score.count, score.of, score.percent.round())), Some((2, 3, 67.0)));
         for (text, lack) in [("{", "JSON"), ("{}", "caught"), (r#"{"caught":1}"#, "total")] {
-            fs::write(at.join("mutation.json"), text).expect("written");
+            fs::write(at.join("mutations.json"), text).expect("written");
             assert_eq!(Scores::read(at).expect_err(text).key, lack);
         }
     }
