@@ -41,7 +41,10 @@ fn pages(root: &Path, commands: String) -> Result<Vec<Page>, Error> {
     for (name, text) in markdown(&root.join("docs"))? {
         pages.push((name, text));
     }
-    pages.push(("README.md".to_owned(), read(&root.join("README.md"))?.replace("](docs/", "](").replace("](SUMMARY.md)", "](README.md)")));
+    pages.push((
+        "README.md".to_owned(),
+        read(&root.join("README.md"))?.replace("](docs/", "](").replace("](SUMMARY.md)", "](README.md)"),
+    ));
     pages.push(("commands.md".to_owned(), commands));
     pages.push(("configuration.md".to_owned(), configuration(&read(&root.join("runner/src/config/default.toml"))?)));
     for (chapter, title, directory) in [

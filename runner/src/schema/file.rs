@@ -19,6 +19,7 @@ pub(super) struct Config {
     isolation: Option<Isolation>,
     engine: Option<Engine>,
     profile: Option<Profiles>,
+    coverage: Option<Coverage>,
     checklist: Option<Checklist>,
     /// Violations that are known, in every spec
     allow: Option<Vec<Allow>>,
@@ -182,6 +183,15 @@ struct Checklist {
     /// Percent of the dropped calls that free which were caught
     #[schemars(range(max = 100))]
     mutation: Option<u32>,
+}
+
+/// How much of what allocates specs have to reach
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Coverage {
+    /// Least percentage of places
+    #[schemars(range(max = 100))]
+    least: Option<u32>,
 }
 
 /// A violation that is known

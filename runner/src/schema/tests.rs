@@ -138,6 +138,7 @@ fn keys_are_those_that_are_read() {
         ("[engine]", vec!["engine"]),
         ("[profile]", vec!["profile"]),
         ("[profile.default]", vec!["profile", "default"]),
+        ("[coverage]", vec!["coverage"]),
         ("[checklist]", vec!["checklist"]),
         ("[[allow]]\nlike = \"x\"\nbecause = \"y\"", vec!["allow", "*"]),
     ] {
