@@ -77,7 +77,7 @@ fn followed(names: &[&str], config: &Config) -> Result<Vec<Side>, Complaint> {
     let results = &config.project.results;
     let mut sides = saved::names(results).iter().map(|name| side(name, config)).collect::<Result<Vec<Side>, _>>()?;
     if sides.is_empty() {
-        return Err(wrong("nothing was saved", "\"mcspec report --save NAME\" keeps the last run under a name"));
+        return Err(wrong("nothing was saved", "\"mcspec report --save before\" keeps the last run as \"before\""));
     }
     sides.sort_by_key(|side| side.ended);
     match Side::of(&results.to_string_lossy(), results, &config.project.expected) {
