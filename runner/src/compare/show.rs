@@ -68,8 +68,8 @@ fn markdown(comparison: &Comparison, old: &Side, new: &Side) -> String {
     }
     for compared in shown {
         let violation = compared.shown();
-        let cells = [compared.change.as_str(), &violation.case, &violation.title, &what(violation), &sizes(compared)]
-            .map(|text| cell(text));
+        let cells =
+            [compared.change.as_str(), &violation.case, &violation.title, &what(violation), &sizes(compared)].map(cell);
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     for (words, titles) in remarks(comparison) {

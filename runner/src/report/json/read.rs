@@ -190,9 +190,12 @@ fn both(of: &mut String, kept: &mut CaseRecord, from: &str, other: CaseRecord) -
     differ
 }
 
+/// A server's major version, whether it has assertions, and its architecture.
+type OwnedAxes = (u32, bool, String);
+
 /// Tells apart by their servers what has the same label.
 fn name_servers(cases: &mut [CaseRecord]) {
-    let labels: Vec<(String, Option<(u32, bool, String)>)> = cases
+    let labels: Vec<(String, Option<OwnedAxes>)> = cases
         .iter()
         .map(|case| {
             (case.label.clone(), axes(case).map(|(major, assertions, arch)| (major, assertions, arch.to_owned())))
@@ -201,7 +204,7 @@ fn name_servers(cases: &mut [CaseRecord]) {
     for (at, case) in cases.iter_mut().enumerate() {
         let (label, Some((major, assertions, arch))) = &labels[at] else { continue };
         let others = labels.iter().enumerate().filter(|(other, (name, _))| *other != at && name == label);
-        let others: Vec<&(u32, bool, String)> = others.filter_map(|(_, (_, axes))| axes.as_ref()).collect();
+        let others: Vec<&OwnedAxes> = others.filter_map(|(_, (_, axes))| axes.as_ref()).collect();
         if others.is_empty() {
             continue;
         }
@@ -275,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_missing_shard_is_told() {
-        let table: [(&[Option<(u64, u64)>], &[&str], bool); 5] = [
+        type Shards<'a> = &'a [Option<(u64, u64)>];
+        let table: [(Shards, &[&str], bool); 5] = [
             (&[Some((1, 3)), Some((3, 3))], &["shard 2/3 is missing"], true),
             (&[Some((4, 4))], &["shards 1/4, 2/4, 3/4 are missing"], true),
             (&[Some((1, 2)), None], &[], false),
@@ -299,7 +303,7 @@ mod tests {
             let all = merge(order.map(|status| report(None, vec![case("a", status, 18)])).to_vec());
             assert_eq!(all.report.cases.len(), 1);
             let told = format!("a: {} in \"1.json\", {} in \"2.json\"", order[0], order[1]);
-            assert_eq!(all.remarks, [told.clone()]);
+            assert_eq!(all.remarks, std::slice::from_ref(&told));
             let kept = &all.report.cases[0];
             assert_eq!((kept.status.as_str(), kept.flaky.as_deref()), ("failed", Some(told.as_str())));
             assert_eq!((all.report.summary.failed, all.report.summary.passed), (1, 0));
