@@ -66,9 +66,10 @@ mod of_the_server {
 
     nothing! {
         CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkSpace
-        InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState PG_exception_stack ProcDiePending
-        QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext __real_CopyErrorData error_context_stack
-        pfree pg_re_throw proc_exit_inprogress repalloc
+        InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState MessageContext PG_exception_stack
+        PortalContext ProcDiePending QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext
+        TopTransactionContext __real_CopyErrorData error_context_stack get_rel_name pfree pg_re_throw proc_exit_inprogress
+        repalloc
     }
 
     /// Called by tests of areas, of which none is mapped.
