@@ -67,7 +67,7 @@ impl SideError {
         match self {
             SideError::Report(error) => error.hint(),
             SideError::Unknown { .. } => Some(
-                "a side is a JSON report, a directory of results, a name that \"mcspec report --save NAME\" was given, or what \"git rev-parse\" knows, such as a tag",
+                "a side is a JSON report, a directory of results, a name that a run was kept under by \"mcspec report --save before\", or what \"git rev-parse\" knows, such as a tag",
             ),
             SideError::NoGoldens { .. } | SideError::Golden { .. } => Some("\"mcspec bless\" writes goldens"),
         }

@@ -14,7 +14,7 @@ pub struct MutationRecord {
     pub format: u32,
     /// What the order began with.
     pub seed: u64,
-    /// Calls that were missed when they were left out.
+    /// Calls whose absence a spec has noticed.
     pub caught: usize,
     /// Those, and those that should have been.
     pub of: usize,

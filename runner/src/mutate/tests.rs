@@ -35,7 +35,7 @@ not tried, for want of time: 1
 caught: 1
   pfree in f1 (a.c:1)  one: found a leak
 these fail as it is, and tell nothing: three
-1 of 2 calls that give something back were missed when they were left out";
+1 of 2 calls that give something back were noticed to be missing when they were left out";
     assert_eq!(text(&mutations()).join("\n"), expected);
     let record = MutationRecord::new(&mutations(), 7);
     let fates: Vec<&str> = record.calls.iter().map(|call| call.fate.as_str()).collect();

@@ -1,9 +1,12 @@
 //! A spec on one version: what is wrong, and what each of its scenarios has found.
 
+use std::sync::LazyLock;
+
 use maud::{Markup, html};
 use memcheck_core::check::Measure;
 use memcheck_core::wire::FindingRecord;
 use memcheck_core::{CheckKind, Phase};
+use regex::Regex;
 
 use super::lines::place;
 use super::source::Sources;
@@ -60,6 +63,34 @@ fn tone(line: &str) -> Option<&'static str> {
     }
 }
 
+/// Numbers and addresses in messages.
+static NUMBERS: LazyLock<Regex> = LazyLock::new(|| Regex::new("0x[0-9a-f]+|[0-9]+").expect("valid"));
+
+/// What the server has said, without the engine's words about windows, which every scenario has; messages that differ in their numbers
+/// only are one.
+fn messages(scenario: &ScenarioResult) -> Markup {
+    let mut told: Vec<(String, &str, usize)> = Vec::new();
+    for message in scenario.messages.iter().filter(|message| !message.starts_with("INFO:  Memory check session ")) {
+        let like = NUMBERS.replace_all(message, "#").into_owned();
+        match told.iter_mut().find(|(other, ..)| *other == like) {
+            Some((.., times)) => *times += 1,
+            None => told.push((like, message, 1)),
+        }
+    }
+    let lines = told.iter().map(|(_, message, times)| match times {
+        1 => (*message).to_owned(),
+        times => format!("{message}  (and {} more like it)", times - 1),
+    });
+    html! {
+        @if !told.is_empty() {
+            details {
+                summary { "Messages of the server (" (told.iter().map(|(.., times)| times).sum::<usize>()) ")" }
+                pre { (lines.collect::<Vec<_>>().join("\n")) }
+            }
+        }
+    }
+}
+
 fn of_scenario(scenario: &ScenarioResult, sources: &mut Sources) -> Markup {
     let repeated = match (scenario.iterations, scenario.warmup) {
         (iterations, 0) => format!("{iterations} iterations"),
@@ -75,14 +106,12 @@ fn of_scenario(scenario: &ScenarioResult, sources: &mut Sources) -> Markup {
             }
             @if let Some(failure) = &scenario.failure { pre.bad { (failure) } }
             @if !scenario.trace.is_empty() { (steps::time_line(&scenario.trace, &scenario.workloads)) }
-            @if !scenario.messages.is_empty() {
-                details { summary { "Messages of the server (" (scenario.messages.len()) ")" } pre { (scenario.messages.join("\n")) } }
-            }
+            (messages(scenario))
             @if scenario.rows.is_empty() && scenario.failure.is_none() { p.good { "Nothing was found." } }
             @for row in &scenario.rows { (of_row(row)) }
             (curves(scenario))
             @for finding in &scenario.findings { (of_finding(finding, sources)) }
-            (contexts::trees(scenario))
+            @if !scenario.rows.is_empty() { (contexts::trees(scenario)) }
             (of_windows(scenario))
         }
     }
