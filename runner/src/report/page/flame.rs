@@ -51,7 +51,7 @@ fn graph(cases: &[CaseRecord], title: &str, per: Per) -> Option<String> {
     options.count_name = "bytes".to_owned();
     options.hash = true;
     options.font_type = "monospace".to_owned();
-    options.min_width = 0.25;
+    options.min_width = 0.5;
     // Callers first: of a graph that is higher than its frame the beginning is seen.
     options.direction = Direction::Inverted;
     let mut svg = Vec::new();
