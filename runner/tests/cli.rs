@@ -73,7 +73,10 @@ fn bad_arguments_are_bad_input() {
         ("rum", "unrecognized subcommand 'rum'"),
         ("run --pg 14", "mcspec: error: invalid version \"14\" for --pg: supported versions are 15 to 18"),
         ("run -v x", "invalid value 'x' for '--var <NAME=VALUE>': write NAME=VALUE"),
-        ("run --report xml", "unknown format \"xml\"; formats are pretty, tap, json, junit, sarif, github, html, markdown"),
+        (
+            "run --report xml",
+            "unknown format \"xml\"; formats are pretty, tap, json, junit, sarif, github, html, markdown",
+        ),
         ("run --shard 5/4", "invalid value '5/4' for '--shard <N/M>': write N/M with N from 1 to M, such as 1/4"),
         ("run --repeat 0", "invalid value '0' for '--repeat <N>'"),
         ("run specs/nosuch.mcspec", "mcspec: error: spec file \"specs/nosuch.mcspec\" does not exist"),

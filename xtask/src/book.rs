@@ -138,9 +138,10 @@ fn inside(text: &str) -> String {
     while let Some(at) = rest.find("](") {
         let end = rest[at..].find(')').map_or(rest.len(), |end| at + end);
         let target = &rest[at + 2..end];
-        let leads_out = ["../bench", "../SECURITY", "examples/", "../specs", "../tests", "../contrib", "SECURITY.md", "LICENSE"]
-            .iter()
-            .any(|start| target.starts_with(start));
+        let leads_out =
+            ["../bench", "../SECURITY", "examples/", "../specs", "../tests", "../contrib", "SECURITY.md", "LICENSE"]
+                .iter()
+                .any(|start| target.starts_with(start));
         match rest[..at].rfind('[').filter(|_| leads_out) {
             Some(begin) => {
                 inside.push_str(&rest[..begin]);

@@ -32,7 +32,9 @@ pub fn text(mutations: &Mutations) -> Vec<String> {
         lines.push(format!("these fail as it is, and tell nothing: {}", mutations.failing.join(", ")));
     }
     let (caught, all) = mutations.score();
-    lines.push(format!("{caught} of {all} calls that give something back were noticed to be missing when they were left out"));
+    lines.push(format!(
+        "{caught} of {all} calls that give something back were noticed to be missing when they were left out"
+    ));
     lines
 }
 
