@@ -97,8 +97,8 @@ fn arguments_and_errors() {
         ("SELECT ext_memcheck.begin('', '[]')", "22023 options must be a JSON object"),
         (
             "SELECT ext_memcheck.begin('', '{\"allowed\": []}')",
-            "22023 unrecognized option \"allowed\" HINT: Options are \"allowed_contexts\", \"watch\", \"scenario\", \
-             \"growth\", \"phase\", \"track_shmem\" and \"track_dsm\".",
+            "22023 unrecognized option \"allowed\" HINT: Options are \"growth\", \"allowed_contexts\", \"watch\", \"scenario\", \
+             \"phase\", \"track_shmem\" and \"track_dsm\".",
         ),
         (
             "SELECT ext_memcheck.begin('', '{\"allowed_contexts\": \"x\"}')",
