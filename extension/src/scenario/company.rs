@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use memcheck_core::census::SiteId;
 use memcheck_core::judge::Rules;
-use memcheck_core::{CheckKind, ContextPath, Finding, Frame, Severity, Site, room};
+use memcheck_core::{CheckKind, Finding, Frame, Site, room};
 
 use super::task::{Seat, Task};
 use super::worker::{Found, NotRun, Running, gathered, work_together};
@@ -379,23 +379,7 @@ fn overlapping(mut all: Vec<(u64, u64, usize)>) -> u64 {
 
 fn hang(subject: String, frame: Option<Frame>, detail: String) -> Finding {
     let site = frame.map(|frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame });
-    Finding {
-        check: CheckKind::Timeout,
-        severity: Severity::Error,
-        path: ContextPath::new([subject]),
-        bytes: 0,
-        objects: 1,
-        iterations: 0,
-        bytes_per_iter: 0.0,
-        objects_per_iter: 0.0,
-        shape: None,
-        phase: None,
-        source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
-        site,
-        marks: Vec::new(),
-        detail,
-        access: None,
-    }
+    Finding::of_event(CheckKind::Timeout, &subject, site, detail)
 }
 
 fn name_of(waits: &Waits) -> String {

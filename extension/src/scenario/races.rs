@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use memcheck_core::census::SiteId;
 use memcheck_core::judge::Rules;
-use memcheck_core::{CheckKind, ContextPath, Finding, Severity, Site, room};
+use memcheck_core::{CheckKind, Finding, Site, room};
 
 use crate::pg::company::{Held, Member, Use};
 
@@ -83,23 +83,7 @@ impl<'a> Race<'a> {
 
     fn finding(&self) -> Finding {
         let site = self.culprit.place.clone().map(|frame| Site { id: SiteId(0), stack: vec![frame.clone()], frame });
-        Finding {
-            check: CheckKind::DataRace,
-            severity: Severity::Error,
-            path: ContextPath::new([self.culprit.table.as_str()]),
-            bytes: 0,
-            objects: 1,
-            iterations: 0,
-            bytes_per_iter: 0.0,
-            objects_per_iter: 0.0,
-            shape: None,
-            phase: None,
-            source_lib: site.as_ref().map_or(String::new(), |site| site.frame.library.clone()),
-            site,
-            marks: Vec::new(),
-            access: None,
-            detail: self.sentence(),
-        }
+        Finding::of_event(CheckKind::DataRace, &self.culprit.table, site, self.sentence())
     }
 
     fn sentence(&self) -> String {
