@@ -89,7 +89,8 @@ test: ## Pass every test, on PostgreSQL 15 and 18
 test-all: ## Pass every test, on all supported versions
 
 torture: engine engine-links ## Do to servers and runs what must not harm them, in 10 minutes, on 15 and 18 (docs/torture.md)
-	MCSPEC_TEST_PG="$(PG)" MCSPEC_TORTURE="$(TORTURE)" cargo test -p mcspec --test torture $(if $(TORTURE),,--test memory --test pages) -- --ignored --nocapture
+	MCSPEC_TEST_PG="$(PG)" MCSPEC_TORTURE="$(TORTURE)" cargo test -p mcspec --test torture -- --ignored --nocapture
+	$(if $(TORTURE),,MCSPEC_TEST_PG="$(PG)" cargo test -p mcspec --test all -- --ignored --nocapture memory:: pages::)
 
 try-fresh: ## As root: run and test in a minimal Debian 12, for users with and without privilege (tests/fresh)
 	tests/fresh/run

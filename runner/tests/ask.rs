@@ -1,12 +1,10 @@
 //! Asking another backend, on real servers: who answers, who does not, and what is said.
 
-mod cluster;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Session, clusters, eventually, login};
+use crate::cluster::{Session, clusters, eventually, login};
 use mcspec::server::Server;
 use memcheck_core::check::Per;
 use memcheck_core::options::scenarios_are;

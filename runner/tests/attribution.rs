@@ -5,14 +5,11 @@
 //! The same holds where a link of the allocator's chain enlarges what they ask for; and where one refuses an allocation, what was
 //! made before it is counted. The engine with such links is built by `make engine-links`.
 
-mod charged;
-mod cluster;
-
 use std::collections::BTreeSet;
 
-use charged::{Charged, Traced};
-use cluster::shared::Shared;
-use cluster::{Session, clusters};
+use crate::charged::{Charged, Traced};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, clusters};
 use mcspec::server::Server;
 
 /// What each path is called with.

@@ -1,11 +1,9 @@
 //! Repositories that are built by cmake, meson or a script: from the sources as they are to specs and to their own suites.
 
-mod project;
-
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use project::{Ended, Project, end};
+use crate::project::{Ended, Project, end};
 
 /// An extension in C and C++: one function leaks, one does not.
 const SOURCE: &str = r#"

@@ -1,12 +1,10 @@
 //! `concurrent_backends`: workers that run side by side, what is found of them, and what is left of them.
 
-mod cluster;
-
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::shared::Shared;
-use cluster::{Session, eventually, login_telling};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, eventually, login_telling};
 use mcspec::server::Server;
 
 static SHARED: Shared = Shared::new(&["company"], &["company"], &["max_worker_processes = 12"]);

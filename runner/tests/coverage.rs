@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::project::Project;
 use mcspec::coverage::{CoverageRecord, FileRecord};
 use mcspec::mutate::MutationRecord;
-use project::Project;
 
 /// The places of two files, counted by hand from their sources: function, line, what is called, and whether the spec below comes by.
 const ABORT: &[(&str, u32, &str, bool)] = &[

@@ -1,16 +1,14 @@
 //! Crates under `build = "cargo"`. The pgrx of those here is a few lines, so that they compile in a moment: what is tried is what
-//! mcspec makes of a crate, however it lies in its workspace. `cargo test -p mcspec --test crates -- --ignored` builds crates of
+//! mcspec makes of a crate, however it lies in its workspace. `cargo test -p mcspec --test all -- --ignored crates::` builds crates of
 //! pgrx itself, which takes minutes for each version.
 
-mod project;
-#[path = "crates/stub.rs"]
 mod stub;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use project::{Project, end, open_directory, wait};
+use crate::project::{Project, end, open_directory, wait};
 use stub::{Graph, files_of};
 use tempfile::TempDir;
 

@@ -3,14 +3,12 @@
 //!
 //! What there is the server says: a new one that no row is of fails, as does a row of what is not there.
 
-mod cluster;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 use mcspec::server::Server;
 
 /// The ring is small enough to overflow. The hooks of `buggy_pg_ext` lose memory with each statement.

@@ -1,14 +1,12 @@
 //! The engine in place of the reference implementation: what its users call, and what they are told.
 
-mod cluster;
-
 use std::sync::{Arc, Mutex};
 
 use mcspec::server::Server;
 use postgres::error::{DbError, ErrorPosition};
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 
 /// Its ring is small enough to overflow.
 static SHARED: Shared =
@@ -223,7 +221,7 @@ fn what_is_left_open_and_off_is_not_reported() {
         drop(session);
         let mut other = Session::open(server);
         let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
-        cluster::eventually("the session has ended", || other.ask(&gone) == "0");
+        crate::cluster::eventually("the session has ended", || other.ask(&gone) == "0");
         other.gives("SELECT ext_memcheck.flush_violations()", "0");
         other.ask("SELECT ext_memcheck.clear_violations()");
     });

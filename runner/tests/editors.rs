@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod grammars;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +11,7 @@ use mcspec::language::{SourceFile, parse, parse_include};
 use tree_sitter::{Language, Node, Parser, Query};
 use walkdir::WalkDir;
 
-use grammars::textmate::{Grammar, Scoped};
+use crate::grammars::textmate::{Grammar, Scoped};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -73,7 +71,7 @@ fn language() -> Language {
     compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I"]).arg(&sources).arg("-o").arg(&library);
     let output = compiler.args(["parser.c", "scanner.c"].map(|file| sources.join(file))).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    grammars::library::language(&library)
+    crate::grammars::library::language(&library)
 }
 
 fn errors(node: Node, errors: &mut Vec<String>) {

@@ -2,21 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
-#[path = "report/readers.rs"]
-#[allow(dead_code, reason = "no test uses all of it")]
-mod readers;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::project::{Ended, Project, end, eventually, send, wait};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use project::{Ended, Project, end, eventually, send, wait};
 
 /// `mcspec exec` with arguments, and a script for the shell as the command.
 fn exec(project: &Project, arguments: &str, script: &str) -> Command {
@@ -131,10 +125,10 @@ fn a_command_that_does_not_end_well_is_an_error_in_every_report() {
         assert_eq!((&json["cases"][0]["status"], &json["summary"]["failed"]), (&"failed".into(), &1.into()));
         assert_eq!(json["cases"][0]["faults"][0]["message"], said);
         let xml = project.read("r.xml");
-        readers::validate_xml(&xml, "junit-10.xsd");
+        crate::report::readers::validate_xml(&xml, "junit-10.xsd");
         assert!(xml.contains("failures=\"0\" errors=\"1\""), "{xml}");
         let sarif = project.read("r.sarif");
-        readers::validate_json(&sarif, "sarif-schema-2.1.0.json");
+        crate::report::readers::validate_json(&sarif, "sarif-schema-2.1.0.json");
         let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
         let invocation = &sarif["runs"][0]["invocations"][0];
         assert_eq!((&invocation["executionSuccessful"], &invocation["exitCode"]), (&false.into(), &code.into()));

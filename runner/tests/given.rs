@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::net::TcpListener;
@@ -13,10 +11,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::project::{Project, end, eventually};
 use mcspec::server::{RunDirectory, Server, ServerOptions, Stage, Template};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
-use project::{Project, end, eventually};
 
 const GOOD: &str = "golden none\nscenario window\n  iterations 2\n  workload { SELECT 1 }\n  expect no context_leak\n";
 /// Is cancelled, by a second connection.

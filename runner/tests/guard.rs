@@ -1,9 +1,7 @@
 //! Redzones: bad accesses are found with what was done, to which chunk, and where that was allocated and freed; mended twins and what is
 //! allowed are silent.
 
-mod cluster;
-
-use cluster::{Session, clusters};
+use crate::cluster::{Session, clusters};
 use mcspec::server::Server;
 
 /// A session with guarded allocations.

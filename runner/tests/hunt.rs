@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::fs;
 use std::path::Path;
 
+use crate::project::{Ended, Project, end};
 use mcspec::hunt::record::BugRecord;
 use mcspec::report::hunt::HuntReport;
-use project::{Ended, Project, end};
 
 /// What the extension has.
 const SUBJECTS: [&str; 10] = [

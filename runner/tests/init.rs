@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::fs;
 
-use project::{Ended, Project, end};
+use crate::project::{Ended, Project, end};
 
 const PGXS: &str = "PG_CONFIG ?= pg_config\nPGXS := $(shell $(PG_CONFIG) --pgxs)\ninclude $(PGXS)\n";
 

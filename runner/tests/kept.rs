@@ -1,7 +1,5 @@
 //! What runs keep for later ones: used again where nothing has changed that it depends on, and never otherwise.
 
-mod project;
-
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -12,7 +10,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use walkdir::WalkDir;
 
-use project::{Ended, Project, end, eventually, send, wait};
+use crate::project::{Ended, Project, end, eventually, send, wait};
 
 const SPEC: &str = "golden none\nextension thing\nscenario window\n  workload { SELECT thing(); }\n  expect none\n";
 

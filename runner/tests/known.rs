@@ -2,14 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
-#[path = "report/readers.rs"]
-#[allow(dead_code, reason = "no test uses all of it")]
-mod readers;
-
+use crate::project::{Ended, Project, end};
 use mcspec::report::json::RunReport;
-use project::{Ended, Project, end};
 
 const LEAKY: &str = "\
 extension leak_shapes
@@ -47,8 +41,8 @@ fn what_is_known_does_not_make_a_run_fail_until_its_day() {
     let allowed = json.cases[0].scenarios[0].rows[0].allowed.as_ref().unwrap();
     assert_eq!((allowed.because.as_str(), allowed.until.as_deref()), ("a cache, see #12", Some("2027-01-31")));
     assert_eq!((json.summary.allowed, json.warnings.len()), (1, 1));
-    readers::validate_xml(&project.read("out/a/r.xml"), "junit-10.xsd");
-    readers::validate_json(&project.read("out/r.sarif"), "sarif-schema-2.1.0.json");
+    crate::report::readers::validate_xml(&project.read("out/a/r.xml"), "junit-10.xsd");
+    crate::report::readers::validate_json(&project.read("out/r.sarif"), "sarif-schema-2.1.0.json");
     let log: serde_json::Value = serde_json::from_str(&project.read("out/r.sarif")).unwrap();
     let result = &log["runs"][0]["results"][0];
     assert_eq!(result["suppressions"][0]["justification"], "a cache, see #12 (until 2027-01-31)", "{result}");
@@ -69,7 +63,7 @@ fn what_is_known_does_not_make_a_run_fail_until_its_day() {
         ("2027-01-31", "--report tap", false),
         ("2027-01-31", "-q --report tap", false),
     ] {
-        let Some(proved) = readers::prove(&on(&project, day, arguments).stdout) else { return };
+        let Some(proved) = crate::report::readers::prove(&on(&project, day, arguments).stdout) else { return };
         assert_eq!(proved.is_ok, is_ok, "{}", proved.said);
     }
 

@@ -1,9 +1,7 @@
 //! What the ledger makes of what it has not seen come: tracing begins in a session that has been at work for long. What was
 //! there before is given back and replaced, and that is no growth; a leak beside it is.
 
-mod cluster;
-
-use cluster::{Session, clusters};
+use crate::cluster::{Session, clusters};
 use mcspec::server::Server;
 
 /// A session in which a statement has been run 200 times with nothing traced.

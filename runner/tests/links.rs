@@ -3,14 +3,11 @@
 //!
 //! The functions are called by those of `tests/corpus/space`. `make engine-links` builds the engine with the links.
 
-mod charged;
-mod cluster;
-
 use std::collections::BTreeSet;
 
-use charged::{Charged, Traced};
-use cluster::shared::Shared;
-use cluster::{Cluster, Session};
+use crate::charged::{Charged, Traced};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Cluster, Session};
 use mcspec::server::Server;
 
 const LIBRARY: &str = "alloc_space";

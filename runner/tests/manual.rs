@@ -9,8 +9,6 @@
 // Outside of the test functions clippy does not see that this is a test.
 #![allow(clippy::unwrap_used)]
 
-mod project;
-
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use crate::project::{end, open_directory};
 use mcspec::config::{Config, SUPPORTED_MAJORS};
 use mcspec::server::{EngineFiles, Installation};
-use project::{end, open_directory};
 use regex::{Captures, Regex};
 
 /// Pages, and the project that each is about.

@@ -1,13 +1,11 @@
 //! Memory that is not there: the engine neither ends a process for want of it, nor keeps quiet about what it has lost.
 
-mod cluster;
-#[path = "memory/sweep.rs"]
 mod sweep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cluster::shared::Shared;
-use cluster::{Session, clusters};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, clusters};
 use sweep::{Kind, Place, Work, sweep};
 
 /// Fills the memory that its process may have with plans that stay, to the last bytes.

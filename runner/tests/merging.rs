@@ -1,6 +1,5 @@
 //! `mcspec report` of several runs, and `mcspec compare`: what becomes of what does not fit together.
 
-#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

@@ -2,14 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
-#[path = "report/readers.rs"]
-#[allow(dead_code, reason = "no test uses all of it")]
-mod readers;
-
+use crate::project::{Ended, Project, end};
 use mcspec::report::json::RunReport;
-use project::{Ended, Project, end};
 
 const SPEC: &str = "scenario window\n  workload { SELECT 1 }\n  expect none\n";
 
@@ -142,7 +136,7 @@ fn every_report_says_why() {
         assert!(tap.starts_with("TAP version 13\n1..1\nnot ok 1 - mcspec\n#"), "{what}\n{tap}");
         let bail = tap.lines().last().unwrap();
         assert!(bail.starts_with("Bail out!  ") && bail.contains(said), "{what}\n{tap}");
-        if let Some(proved) = readers::prove(&tap) {
+        if let Some(proved) = crate::report::readers::prove(&tap) {
             assert!(!proved.is_ok && proved.said.contains("Bailout called"), "{what}\n{}", proved.said);
         }
 
@@ -152,14 +146,14 @@ fn every_report_says_why() {
         assert_eq!(i32::from(error.exit_code), *code);
 
         let xml = project.read("r/r.xml");
-        readers::validate_xml(&xml, "junit-10.xsd");
+        crate::report::readers::validate_xml(&xml, "junit-10.xsd");
         assert!(
             xml.contains("tests=\"1\" failures=\"0\" errors=\"1\"") && xml.contains("type=\"not run\""),
             "{what}\n{xml}"
         );
 
         let sarif = project.read("r/r.sarif");
-        readers::validate_json(&sarif, "sarif-schema-2.1.0.json");
+        crate::report::readers::validate_json(&sarif, "sarif-schema-2.1.0.json");
         let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
         let invocation = &sarif["runs"][0]["invocations"][0];
         assert_eq!((&invocation["executionSuccessful"], &invocation["exitCode"]), (&false.into(), &(*code).into()));

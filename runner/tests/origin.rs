@@ -1,9 +1,7 @@
 //! What tracing leaves as it was, and whose stack it shows. Variables in which a library keeps functions stay as they are, whoever has
 //! changed them, and when.
 
-mod cluster;
-
-use cluster::{Session, clusters};
+use crate::cluster::{Session, clusters};
 
 /// Windows are opened, and closed, before and after the library decides on its allocator. That of another decision would end the
 /// session.

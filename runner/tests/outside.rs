@@ -1,7 +1,5 @@
 //! Tracing outside of the session's own windows: by parameters, and by windows in other backends.
 
-mod cluster;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Session, clusters, eventually};
+use crate::cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
 
 #[test]

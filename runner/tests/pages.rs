@@ -1,13 +1,11 @@
 //! Guard pages, with chunks of every kind in every order (`tests/corpus/storm`): nothing of a workload without a bad access is
 //! another than without them, and chunks outlive the tracing in which they were allocated.
 
-mod cluster;
-
 use std::fs;
 use std::time::Instant;
 
-use cluster::shared::Shared;
-use cluster::{Session, clusters};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, clusters};
 use mcspec::server::Server;
 
 const LIBRARY: &str = "storm";

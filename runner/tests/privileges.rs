@@ -1,12 +1,10 @@
 //! What each role may do with each object of the extension: by the catalogs, by trying, and by the manual. An object or a parameter
 //! without a row in docs/security.md fails, and so does a row without an object.
 
-mod cluster;
-
 use mcspec::server::Server;
 
-use cluster::shared::Shared;
-use cluster::{Session, login};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, login};
 
 static SHARED: Shared = Shared::new(&[], &[], &[]);
 
@@ -108,7 +106,7 @@ fn is_let(session: &mut Session, statement: &str) -> bool {
 /// The table as it should be in the manual.
 fn table(server: &Server, database: &str) -> Vec<String> {
     let mut admin = Session { client: server.connect(database).expect("connected") };
-    let mut sessions = ROLES.map(|(_, role)| Session { client: cluster::login_to(server, role, database) });
+    let mut sessions = ROLES.map(|(_, role)| Session { client: crate::cluster::login_to(server, role, database) });
     let objects = admin.ask(OBJECTS);
     let row = |object: &str| {
         let fields: Vec<&str> = object.split('|').collect();
@@ -187,7 +185,7 @@ fn the_extension_is_a_superusers() {
         let mut session = Session::open(&server);
         session.gives("CREATE ROLE the_owner LOGIN", "");
         session.gives("CREATE DATABASE owned OWNER the_owner", "");
-        let mut owner = Session { client: cluster::login_to(&server, "the_owner", "owned") };
+        let mut owner = Session { client: crate::cluster::login_to(&server, "the_owner", "owned") };
         let denied = |owner: &mut Session, statement: &str| {
             let said = owner.ask(statement);
             assert!(said.starts_with("42501 "), "{statement}: {said}");

@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::fs;
 use std::process::Command;
 
+use crate::project::{Ended, Project, end};
 use mcspec::server::{RunDirectory, Stage};
-use project::{Ended, Project, end};
 
 const SOURCE: &str = r#"
 #include "postgres.h"

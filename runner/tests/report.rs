@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "report/readers.rs"]
-mod readers;
+pub(crate) mod readers;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -2,26 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "run/blind.rs"]
 mod blind;
-#[path = "run/crash.rs"]
 mod crash;
-#[path = "run/damage.rs"]
 mod damage;
-#[path = "run/encodings.rs"]
 mod encodings;
-#[path = "run/interrupt.rs"]
 mod interrupt;
-#[path = "run/isolation.rs"]
 mod isolation;
-#[path = "run/part.rs"]
 mod part;
-mod project;
-#[path = "run/roles.rs"]
 mod roles;
-#[path = "run/sessions.rs"]
 mod sessions;
-#[path = "run/verdict.rs"]
 mod verdict;
 
 use std::fs::{self, Permissions};
@@ -36,7 +25,7 @@ use mcspec::server::Server;
 use nix::sys::signal::Signal;
 use regex::Regex;
 
-use project::{Project, assert_golden, end, send, wait};
+use crate::project::{Project, assert_golden, end, send, wait};
 
 const LEAKY: &str = "\
 extension leak_shapes
@@ -185,7 +174,7 @@ fn a_killed_run_leaves_no_process() {
     let mut child = project.start("");
     child.kill().unwrap();
     child.wait().unwrap();
-    project::eventually("the servers end", || project.processes().is_empty());
+    crate::project::eventually("the servers end", || project.processes().is_empty());
     // Nobody was left to remove the directory: the next run does.
     assert_eq!(fs::read_dir(project.temporary()).unwrap().count(), 1);
     project.write("schedule", "test: good\n");
@@ -329,7 +318,7 @@ fn an_interrupted_run_leaves_no_database() {
     let project = Project::new(&[("specs/endless.mcspec", ENDLESS), ("schedule", "test: endless\n")]);
     let (server, uri) = project.server(true);
     let child = project.on(&uri, "").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    project::eventually("the spec runs", || {
+    crate::project::eventually("the spec runs", || {
         let sql =
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
         server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 1
@@ -350,7 +339,7 @@ fn a_server_that_goes_away_is_not_waited_for_long_and_what_is_left_there_is_name
     ]);
     let (server, uri) = project.server(true);
     let child = project.on(&uri, "").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    project::eventually("the spec runs", || {
+    crate::project::eventually("the spec runs", || {
         let sql =
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()";
         server.connect("postgres").unwrap().query_one(sql, &[]).unwrap().get::<_, i64>(0) == 1

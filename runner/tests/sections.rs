@@ -1,8 +1,6 @@
 //! Which sections of `mcspec.toml` a run builds, and what comes of one that cannot be built.
 
-mod project;
-
-use project::{Ended, Project};
+use crate::project::{Ended, Project};
 
 const SOURCE: &str = "#include \"postgres.h\"\n#include \"fmgr.h\"\nPG_MODULE_MAGIC;\nPG_FUNCTION_INFO_V1(NAME_one);\nDatum NAME_one(PG_FUNCTION_ARGS) { PG_RETURN_INT32(1); }\n";
 

@@ -1,9 +1,7 @@
 //! Segments of shared memory: what is found behind them, when, by whom and how often; and probes.
 
-mod cluster;
-
-use cluster::shared::Shared;
-use cluster::{Session, clusters, eventually, login};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, clusters, eventually, login};
 use mcspec::server::Server;
 
 static SHARED: Shared =

@@ -1,14 +1,12 @@
 //! The engine's SQL interface on a real server: texts, errors, the ring, and what stays behind.
 
-mod cluster;
-
 use mcspec::config::{Build, ExtensionSource};
 use mcspec::server::{Server, ServerOptions, Stage};
 use memcheck_core::ScenarioKind;
 use memcheck_core::options::scenarios_are;
 
-use cluster::shared::Shared;
-use cluster::{Session, eventually};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, eventually};
 
 /// Its ring is small enough to overflow.
 static SHARED: Shared = Shared::new(&["buggy_pg_ext"], &["buggy_pg_ext"], &["pg_ext_memcheck.ring_size = 16"]);

@@ -1,12 +1,10 @@
 //! What another role has put where the extension's objects go, or where they might be looked for: none of it is ever called by a
 //! superuser who creates, updates or uses the extension.
 
-mod cluster;
-
 use mcspec::server::Server;
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 
 static SHARED: Shared = Shared::new(&[], &[], &[]);
 

@@ -1,14 +1,12 @@
 //! Faults of a library (tests/corpus/faults) that its process survives, or at least its neighbours; and what is known of those that
 //! nobody does.
 
-mod cluster;
-
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use cluster::shared::Shared;
-use cluster::{Session, login};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, login};
 use mcspec::server::Server;
 
 /// Everything is traced, so that background workers are.

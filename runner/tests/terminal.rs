@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod project;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
@@ -13,8 +11,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::project::{Project, end};
 use nix::pty::{OpenptyResult, Winsize, openpty};
-use project::{Project, end};
 
 /// Two specs, each for a server of its own.
 const FILES: [(&str, &str); 2] = [

@@ -1,9 +1,7 @@
 //! Traced windows under what is hard on them: errors through the allocator, subtransactions, parallel workers, a backend that
 //! is ended. The counts are exact, and the tables sound.
 
-mod cluster;
-
-use cluster::{Session, clusters, eventually};
+use crate::cluster::{Session, clusters, eventually};
 use mcspec::server::Server;
 
 /// A session with the subject as its target, that has called each function before.

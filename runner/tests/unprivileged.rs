@@ -1,13 +1,11 @@
 //! What a role without privileges, or with few, can do to other sessions: make them lose nothing.
 
-mod cluster;
-
 use std::sync::{Arc, Mutex};
 
 use mcspec::server::Server;
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 
 /// A ring that is small enough to overflow, and an extension that leaves something behind with each statement.
 static SHARED: Shared = Shared::new(
@@ -20,7 +18,7 @@ static SHARED: Shared = Shared::new(
 fn login(server: &Server, role: &str) -> Session {
     let mut admin = Session::open(server);
     admin.ask(&format!("CREATE ROLE {role} LOGIN"));
-    Session { client: cluster::login(server, role) }
+    Session { client: crate::cluster::login(server, role) }
 }
 
 /// The rows that all sessions have in the ring, by process.
@@ -125,7 +123,7 @@ fn reporters_are_named_by_a_parameter() {
         ] {
             name(&mut observer, reporters);
             observer.gives(grant, "");
-            cluster::eventually("the parameter has changed", || {
+            crate::cluster::eventually("the parameter has changed", || {
                 member.ask("SHOW pg_ext_memcheck.reporters") == reporters
             });
             checked(&mut member);
@@ -199,7 +197,7 @@ fn a_mode_in_vain_is_told() {
         let open = || {
             let told: Arc<Mutex<Vec<String>>> = Arc::default();
             let to = Arc::clone(&told);
-            let client = cluster::login_telling(server, "in_vain", "postgres", move |notice| {
+            let client = crate::cluster::login_telling(server, "in_vain", "postgres", move |notice| {
                 to.lock().expect("no panic").push(format!("{}: {}", notice.severity(), notice.message()));
             });
             (Session { client }, told)

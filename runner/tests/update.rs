@@ -1,12 +1,10 @@
 //! `ALTER EXTENSION pg_ext_memcheck UPDATE` in databases with the objects of the reference implementation, and what there is to
 //! an object of the extension.
 
-mod cluster;
-
 use mcspec::server::Server;
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 
 static SHARED: Shared = Shared::new(&[], &[], &[]);
 

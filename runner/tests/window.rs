@@ -1,14 +1,12 @@
 //! Windows as a session opens them by hand: what is traced without being told, where a window begins and ends, what is the
 //! engine's own doing, and what is said of what was not looked at.
 
-mod cluster;
-
 use std::sync::{Arc, Mutex};
 
 use mcspec::server::Server;
 
-use cluster::Session;
-use cluster::shared::Shared;
+use crate::cluster::Session;
+use crate::cluster::shared::Shared;
 
 /// Two libraries: one with hooks, that is there from the start, and one that is loaded when it is called.
 static SHARED: Shared = Shared::new(&["statements", "leak_shapes"], &["statements"], &["max_worker_processes = 16"]);

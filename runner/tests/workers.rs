@@ -1,11 +1,9 @@
 //! Background workers of `run_scenario()`: what they are given and give back, and what is left of them.
 
-mod cluster;
-
 use std::thread;
 
-use cluster::shared::Shared;
-use cluster::{Session, eventually, login_telling};
+use crate::cluster::shared::Shared;
+use crate::cluster::{Session, eventually, login_telling};
 use mcspec::server::Server;
 
 static SHARED: Shared = Shared::new(&["accesses"], &[], &["max_worker_processes = 10"]);

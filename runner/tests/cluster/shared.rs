@@ -1,7 +1,7 @@
 //! Servers that the tests of one file share: started by the first test, and gone with the process.
 
 use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 
 use mcspec::server::{Server, cleanup_all};
@@ -54,7 +54,8 @@ impl Shared {
     /// The test before may have failed while it had them.
     fn running(&self) -> MutexGuard<'_, Vec<(Cluster, Server)>> {
         let running = self.running.get_or_init(|| {
-            end_with_the_process();
+            static ENDS: Once = Once::new();
+            ENDS.call_once(end_with_the_process);
             let start = |cluster: Cluster| {
                 let server = cluster.start(self.preload, self.conf);
                 (cluster, server)

@@ -2,7 +2,7 @@
 
 use mcspec::report::json::RunReport;
 
-use super::project::{Project, end};
+use crate::project::{Project, end};
 
 /// A spec whose header begins so, and which expects a leak of 100 bytes, or none.
 fn spec(head: &str, expect: &str) -> String {

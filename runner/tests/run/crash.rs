@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::project::Project;
+use crate::project::Project;
 
 /// A spec with one scenario, whose library is loaded by the setup, and a second one that crashes nothing.
 fn scenario(workload: &str, rest: &str) -> String {

@@ -1,6 +1,6 @@
 //! Specs that damage their server: each is told so, and those behind it have another one.
 
-use super::project::Project;
+use crate::project::Project;
 
 const GOOD: &str = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
 

@@ -1,6 +1,6 @@
 //! What sessions say in other encodings than UTF8.
 
-use super::project::{Project, end};
+use crate::project::{Project, end};
 
 /// A session that wants Latin 1, as regression tests do that were written for it.
 const LATIN1: &str = "\

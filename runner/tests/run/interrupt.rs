@@ -5,7 +5,7 @@ use std::process::Stdio;
 use mcspec::report::json::RunReport;
 use nix::sys::signal::Signal;
 
-use super::project::{Project, eventually, send, wait};
+use crate::project::{Project, eventually, send, wait};
 
 const GOOD: &str = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
 const ENDLESS: &str = "\

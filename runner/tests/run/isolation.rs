@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::project::Project;
+use crate::project::Project;
 
 /// An isolation spec that cannot say itself what it needs.
 const NEEDY: &str = "\

@@ -1,6 +1,6 @@
 //! One scenario of a spec is run, and what it needs; and scenarios do not depend on what others have left.
 
-use super::project::{Project, end};
+use crate::project::{Project, end};
 
 const LEAK: &str = "SELECT leak_shapes.top_100()";
 

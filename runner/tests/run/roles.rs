@@ -1,6 +1,6 @@
 //! Workloads of roles that are no superusers.
 
-use super::project::Project;
+use crate::project::Project;
 
 /// The engine, which repeats the workload, is nobody's but superusers': whoever meets that is told what to do, and it works.
 #[test]

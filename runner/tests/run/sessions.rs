@@ -1,6 +1,6 @@
 //! What sessions keep, wait for and change, and what a run makes of it.
 
-use super::project::Project;
+use crate::project::Project;
 
 /// A spec with one session, of these steps in this order, and these fixtures of the file.
 fn spec(fixtures: &str, steps: &[&str]) -> String {
