@@ -57,6 +57,8 @@ is_used() {
 
 # The libraries that the programs of a pg_config, and those of its modules that are in use, need and the system does not have.
 missing_libraries() {
+    # Made of packages, and so with all that it needs.
+    [ ! -e "${1%/bin/pg_config}/packages" ] || return 0
     bin=$(dirname "$1")
     modules=$("$1" --pkglibdir)
     extensions=$("$1" --sharedir)/extension
@@ -91,7 +93,7 @@ lacking() {
         for major in "$@"; do
             if pg_config=$(scripts/pg-config.sh "$major"); then
                 missing_libraries "$pg_config"
-            else
+            elif [ ! -e "tests/servers/packages-$major.txt" ] || [ -e "tests/servers/requirements-$major.txt" ]; then
                 pip
                 sed '/^#/d; s/ .*//' tests/servers/libraries | while read -r library; do
                     has_library "$library" || echo "$library"

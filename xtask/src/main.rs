@@ -4,6 +4,7 @@ mod book;
 mod engine;
 mod error;
 mod libclang;
+mod packages;
 mod script;
 mod servers;
 mod update;

@@ -46,4 +46,9 @@ impl Workspace {
     pub(crate) fn requirements(&self, name: &str) -> PathBuf {
         self.root.join("tests/servers").join(format!("requirements-{name}.txt"))
     }
+
+    /// The list of Debian's packages with the server of `major`.
+    pub(crate) fn packages(&self, major: u32) -> PathBuf {
+        self.root.join("tests/servers").join(format!("packages-{major}.txt"))
+    }
 }
