@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 
 #define N1_BYTES		(1024 * 1024)
 #define N2_BOUND		64

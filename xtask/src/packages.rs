@@ -233,11 +233,11 @@ fn is_elf(path: &Path) -> Result<bool, Error> {
     Ok(start == *b"\x7fELF")
 }
 
-/// Leaves out, of what extensions are compiled with, the warnings that the compiler of this system does not know, and bitcode, for
+/// Leaves out, of what extensions are compiled with, the options that the compilers of this system do not know, and bitcode, for
 /// which it has no clang of that version.
 fn suit_compiler(makefile: &Path) -> Result<(), Error> {
     let text = fs::read_to_string(makefile).map_err(Error::file("read", makefile))?;
-    let text = with_warnings(&text, |option| compiles(&[option], ""));
+    let text = with_options(&text, |language, option| compiles(language, option, ""));
     fs::write(makefile, text).map_err(Error::file("write", makefile))
 }
 
@@ -247,18 +247,25 @@ fn suit_headers(configuration: &Path) -> Result<(), Error> {
     let text = with_declarations(&text, |function| {
         let headers =
             ["fcntl.h", "string.h", "sys/uio.h", "unistd.h"].map(|name| format!("#include <{name}>\n")).concat();
-        compiles(&["-D_GNU_SOURCE"], &format!("{headers}void *address = (void *) {function};\n"))
+        compiles("c", "-D_GNU_SOURCE", &format!("{headers}void *address = (void *) {function};\n"))
     });
     fs::write(configuration, text).map_err(Error::file("write", configuration))
 }
 
-fn with_warnings(makefile: &str, knows: impl Fn(&str) -> bool) -> String {
-    let is_known =
-        |word: &&str| !word.starts_with("-W") || word.starts_with("-Wl,") || word.starts_with("-Wno-") || knows(word);
-    let suit = |line: &str| match line.split_once(['=', ' ', '\t']) {
-        Some(("CFLAGS", _)) => line.split(' ').filter(is_known).collect::<Vec<_>>().join(" "),
-        Some(("with_llvm", _)) => "with_llvm = no".to_owned(),
-        _ => line.to_owned(),
+fn with_options(makefile: &str, knows: impl Fn(&str, &str) -> bool) -> String {
+    let suit = |line: &str| {
+        let known = |language: &str| {
+            // What is passed on to the linker is none of the compiler's.
+            let is_option = |word: &str| word.starts_with('-') && !word.starts_with("-Wl,");
+            let words = line.split(' ').filter(|word| !is_option(word) || knows(language, word));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        match line.split_once(['=', ' ', '\t']) {
+            Some(("CFLAGS", _)) => known("c"),
+            Some(("CXXFLAGS", _)) => known("c++"),
+            Some(("with_llvm", _)) => "with_llvm = no".to_owned(),
+            _ => line.to_owned(),
+        }
     };
     makefile.lines().map(|line| suit(line) + "\n").collect()
 }
@@ -274,10 +281,11 @@ fn with_declarations(configuration: &str, declares: impl Fn(&str) -> bool) -> St
     configuration.lines().map(suit).collect()
 }
 
-/// Whether the compiler that PGXS calls takes a source with these options.
-fn compiles(options: &[&str], source: &str) -> bool {
+/// Whether the compiler of this system takes a source with an option. It warns of some that it does not know.
+fn compiles(language: &str, option: &str, source: &str) -> bool {
     let mut compiler = Command::new("cc");
-    compiler.args(options).args(["-x", "c", "-fsyntax-only", "-"]);
+    // Some options are nothing without others.
+    compiler.args(["-Werror", "-Wformat", option, "-x", language, "-fsyntax-only", "-"]);
     compiler.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = compiler.spawn() else { return false };
     // It is dropped at once, which ends the source.
@@ -325,10 +333,11 @@ mod tests {
 
     #[test]
     fn what_the_compiler_does_not_know_is_left_out() {
-        let makefile = "with_llvm\t= yes\nCFLAGS = -Wall -Wnew=5 -Wno-old -O2 -Wl,-x\nCFLAGS_SL = -Wnew=5\n";
+        let makefile =
+            "with_llvm\t= yes\nCFLAGS = -Wall -Wnew=5 -O2 -Wl,-x\nCXXFLAGS = -Wall -fnew\nCFLAGS_SL = -Wnew=5\n";
         assert_eq!(
-            with_warnings(makefile, |option| option == "-Wall"),
-            "with_llvm = no\nCFLAGS = -Wall -Wno-old -O2 -Wl,-x\nCFLAGS_SL = -Wnew=5\n"
+            with_options(makefile, |language, option| option != "-Wnew=5" && (language, option) != ("c++", "-fnew")),
+            "with_llvm = no\nCFLAGS = -Wall -O2 -Wl,-x\nCXXFLAGS = -Wall\nCFLAGS_SL = -Wnew=5\n"
         );
     }
 

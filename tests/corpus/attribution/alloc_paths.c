@@ -326,15 +326,23 @@ via_nested_query(PG_FUNCTION_ARGS)
 			(void) MemoryContextAlloc(TopMemoryContext, (bytes)); \
 	} while (0)
 
+#if PG_VERSION_NUM >= 190000
+#define AND_EXPLAIN		, ExplainState *explain
+#define WITH_EXPLAIN	, explain
+#else
+#define AND_EXPLAIN
+#define WITH_EXPLAIN
+#endif
+
 static PlannedStmt *
 allocating_planner(Query *parse, const char *query_string, int cursorOptions,
-				   ParamListInfo boundParams)
+				   ParamListInfo boundParams AND_EXPLAIN)
 {
 	ALLOCATE_DUE(due_in_planner, 50);
 
 	if (prev_planner)
-		return prev_planner(parse, query_string, cursorOptions, boundParams);
-	return standard_planner(parse, query_string, cursorOptions, boundParams);
+		return prev_planner(parse, query_string, cursorOptions, boundParams WITH_EXPLAIN);
+	return standard_planner(parse, query_string, cursorOptions, boundParams WITH_EXPLAIN);
 }
 
 static void

@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
@@ -51,7 +52,11 @@ static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 static object_access_hook_type prev_object_access = NULL;
 static emit_log_hook_type prev_emit_log = NULL;
+#if PG_VERSION_NUM >= 190000
+static build_simple_rel_hook_type prev_build_simple_rel = NULL;
+#else
 static get_relation_info_hook_type prev_get_relation_info = NULL;
+#endif
 static set_rel_pathlist_hook_type prev_set_rel_pathlist = NULL;
 static set_join_pathlist_hook_type prev_set_join_pathlist = NULL;
 static create_upper_paths_hook_type prev_create_upper_paths = NULL;
@@ -123,12 +128,20 @@ ask_spi(void)
 	looking = false;
 }
 
+#if PG_VERSION_NUM >= 190000
+#define AND_EXPLAIN		, ExplainState *explain
+#define WITH_EXPLAIN	, explain
+#else
+#define AND_EXPLAIN
+#define WITH_EXPLAIN
+#endif
+
 static PlannedStmt *
-hook_planner(Query *parse, const char *query_string, int options, ParamListInfo params)
+hook_planner(Query *parse, const char *query_string, int options, ParamListInfo params AND_EXPLAIN)
 {
 	look_around(RelationRelationId);
-	return prev_planner ? prev_planner(parse, query_string, options, params)
-		: standard_planner(parse, query_string, options, params);
+	return prev_planner ? prev_planner(parse, query_string, options, params WITH_EXPLAIN)
+		: standard_planner(parse, query_string, options, params WITH_EXPLAIN);
 }
 
 static void
@@ -213,7 +226,12 @@ hook_ProcessUtility(PlannedStmt *statement, const char *query_string, bool read_
 }
 
 static void
-hook_post_parse_analyze(ParseState *state, Query *query, JumbleState *jumble)
+hook_post_parse_analyze(ParseState *state, Query *query,
+#if PG_VERSION_NUM >= 190000
+						const JumbleState *jumble)
+#else
+						JumbleState *jumble)
+#endif
 {
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(state, query, jumble);
@@ -239,6 +257,16 @@ hook_emit_log(ErrorData *edata)
 		prev_emit_log(edata);
 }
 
+#if PG_VERSION_NUM >= 190000
+static void
+hook_build_simple_rel(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
+{
+	if (prev_build_simple_rel)
+		prev_build_simple_rel(root, rel, rte);
+	if (rte->rtekind == RTE_RELATION)
+		look_around(rte->relid);
+}
+#else
 static void
 hook_get_relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 {
@@ -246,6 +274,7 @@ hook_get_relation_info(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo 
 		prev_get_relation_info(root, relid, inhparent, rel);
 	look_around(relid);
 }
+#endif
 
 static void
 hook_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
@@ -317,7 +346,11 @@ _PG_init(void)
 	HOOK(post_parse_analyze, hook_post_parse_analyze);
 	HOOK(object_access, hook_object_access);
 	HOOK(emit_log, hook_emit_log);
+#if PG_VERSION_NUM >= 190000
+	HOOK(build_simple_rel, hook_build_simple_rel);
+#else
 	HOOK(get_relation_info, hook_get_relation_info);
+#endif
 	HOOK(set_rel_pathlist, hook_set_rel_pathlist);
 	HOOK(set_join_pathlist, hook_set_join_pathlist);
 	HOOK(create_upper_paths, hook_create_upper_paths);

@@ -52,8 +52,11 @@ make_table(const char *name, int parts)
 	info.keysize = sizeof(int32);
 	info.entrysize = sizeof(Item);
 	info.num_partitions = parts;
-	return ShmemInitHash(name, ITEMS, ITEMS, &info,
-						 HASH_ELEM | HASH_BLOBS | (parts > 0 ? HASH_PARTITION : 0));
+	return ShmemInitHash(name,
+#if PG_VERSION_NUM < 190000
+						 ITEMS,
+#endif
+						 ITEMS, &info, HASH_ELEM | HASH_BLOBS | (parts > 0 ? HASH_PARTITION : 0));
 }
 
 static void

@@ -71,12 +71,20 @@ crash(const char *how)
 		elog(ERROR, "there is no way to crash called \"%s\"", how);
 }
 
+#if PG_VERSION_NUM >= 190000
+#define AND_EXPLAIN		, ExplainState *explain
+#define WITH_EXPLAIN	, explain
+#else
+#define AND_EXPLAIN
+#define WITH_EXPLAIN
+#endif
+
 static PlannedStmt *
-crash_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+crash_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo params AND_EXPLAIN)
 {
 	crash(at_planner);
-	return prev_planner ? prev_planner(parse, query_string, cursor_options, params)
-		: standard_planner(parse, query_string, cursor_options, params);
+	return prev_planner ? prev_planner(parse, query_string, cursor_options, params WITH_EXPLAIN)
+		: standard_planner(parse, query_string, cursor_options, params WITH_EXPLAIN);
 }
 
 static void

@@ -250,8 +250,12 @@ tranche(void)
 
 	if (number == 0)
 	{
+#if PG_VERSION_NUM >= 190000
+		number = LWLockNewTrancheId("lifecycle");
+#else
 		number = LWLockNewTrancheId();
 		LWLockRegisterTranche(number, "lifecycle");
+#endif
 	}
 	return number;
 }
@@ -431,7 +435,11 @@ named(const char *name)
 {
 	bool		found;
 
+#if PG_VERSION_NUM >= 190000
+	(void) GetNamedDSMSegment(name, 4096, NULL, &found, NULL);
+#else
 	(void) GetNamedDSMSegment(name, 4096, NULL, &found);
+#endif
 }
 #endif
 

@@ -151,7 +151,9 @@ give_back(PG_FUNCTION_ARGS)
 static char *
 named(Size size, bool *found)
 {
-#if PG_VERSION_NUM >= 170000
+#if PG_VERSION_NUM >= 190000
+	return GetNamedDSMSegment("shared named", size, NULL, found, NULL);
+#elif PG_VERSION_NUM >= 170000
 	return GetNamedDSMSegment("shared named", size, NULL, found);
 #else
 	elog(ERROR, "segments have no names");

@@ -129,7 +129,11 @@ slots_startup(void)
 		elog(ERROR, "a segment is not found again");
 	info.keysize = sizeof(int);
 	info.entrysize = sizeof(Entry);
-	table = ShmemInitHash("shared table", ENTRIES, ENTRIES, &info, HASH_ELEM | HASH_BLOBS);
+	table = ShmemInitHash("shared table",
+#if PG_VERSION_NUM < 190000
+						  ENTRIES,
+#endif
+						  ENTRIES, &info, HASH_ELEM | HASH_BLOBS);
 	if (is_cleared_too_far)
 		memset(counters, 0, COUNTERS * sizeof(Counter) + 16);
 	LWLockRelease(AddinShmemInitLock);

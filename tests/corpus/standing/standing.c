@@ -181,8 +181,14 @@ configure(PG_FUNCTION_ARGS)
 static TableAmRoutine routine;
 static const TableAmRoutine *heap;
 
+#if PG_VERSION_NUM >= 190000
+#define OPTIONS		uint32
+#else
+#define OPTIONS		int
+#endif
+
 static void
-standing_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid, int options,
+standing_tuple_insert(Relation relation, TupleTableSlot *slot, CommandId cid, OPTIONS options,
 					  struct BulkInsertStateData *bistate)
 {
 	heap->tuple_insert(relation, slot, cid, options, bistate);

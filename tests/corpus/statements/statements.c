@@ -90,13 +90,21 @@ analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 		prev_analyze(pstate, query, jstate);
 }
 
+#if PG_VERSION_NUM >= 190000
+#define AND_EXPLAIN		, ExplainState *explain
+#define WITH_EXPLAIN	, explain
+#else
+#define AND_EXPLAIN
+#define WITH_EXPLAIN
+#endif
+
 static PlannedStmt *
-plan(Query *parse, const char *query_string, int options, ParamListInfo params)
+plan(Query *parse, const char *query_string, int options, ParamListInfo params AND_EXPLAIN)
 {
 	leak(leak_planned);
 	if (prev_planner)
-		return prev_planner(parse, query_string, options, params);
-	return standard_planner(parse, query_string, options, params);
+		return prev_planner(parse, query_string, options, params WITH_EXPLAIN);
+	return standard_planner(parse, query_string, options, params WITH_EXPLAIN);
 }
 
 static void
