@@ -1,9 +1,9 @@
-//! What the manual says about the language is so.
+//! What the manual says is so, and it says something of all that a user can say or is told.
 
 // Outside of the test functions clippy does not see that this is a test.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,8 @@ use std::process::Command;
 use mcspec::judge::GAPS;
 use mcspec::language::lint::{Surroundings, lint};
 use mcspec::language::{SourceFile, format, parse};
+use memcheck_core::{CheckKind, ScenarioKind};
+use walkdir::WalkDir;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -69,16 +71,147 @@ fn figures_that_make_a_window_incomplete_are_documented() {
     }
 }
 
+/// All that stands in code spans and in blocks of code, a line for each: the manual names things nowhere else.
+fn code(text: &str) -> String {
+    let mut code = String::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if in_block {
+            code += line;
+        } else {
+            code += &line.split('`').skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+        }
+        code.push('\n');
+    }
+    code
+}
+
+/// The pages in `docs`, in code.
+fn manual() -> String {
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    pages
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .map(|path| code(&fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// Whether a word stands in a text, and not as a part of another one.
+fn has_word(text: &str, word: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(goes_on) && !text[at + word.len()..].starts_with(goes_on))
+}
+
+/// Those of these words that the manual does not have.
+pub(crate) fn undocumented<'w>(words: impl IntoIterator<Item = &'w str>) -> Vec<&'w str> {
+    let manual = manual();
+    words.into_iter().filter(|word| !has_word(&manual, word)).collect()
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The options of every command, besides `--help`, which each of them has.
+fn flags() -> BTreeSet<String> {
+    let all = help(&["help"]);
+    let (_, list) = all.split_once("\nCommands:\n").unwrap();
+    let (list, _) = list.split_once("\n\n").unwrap();
+    let commands =
+        list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty());
+    let options = commands.flat_map(|command| {
+        let help = help(&[command, "--help"]);
+        let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
+        lines
+            .filter_map(|line| line.split([' ', ',', '[']).find(|word| word.starts_with("--")))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    options.filter(|option| option != "--help").collect()
+}
+
+/// The keys of `mcspec.toml`, by its schema.
+fn keys() -> BTreeSet<String> {
+    fn collect(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
+        if let Some(properties) = schema.get("properties").and_then(serde_json::Value::as_object) {
+            keys.extend(properties.keys().cloned());
+        }
+        match schema {
+            serde_json::Value::Object(map) => map.values().for_each(|value| collect(value, keys)),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| collect(value, keys)),
+            _ => {}
+        }
+    }
+    let schema = fs::read_to_string(root().join("docs/schema/config.json")).unwrap();
+    let mut keys = BTreeSet::new();
+    collect(&serde_json::from_str(&schema).unwrap(), &mut keys);
+    keys
+}
+
+/// Exit codes with their meanings, as the help has them.
+fn exit_codes() -> BTreeMap<String, String> {
+    let help = help(&["--help"]);
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    let pairs = codes.lines().filter_map(|line| line.trim().split_once("  "));
+    pairs.map(|(code, meaning)| (code.to_owned(), meaning.to_owned())).collect()
+}
+
+/// Each of them in the page that is about its kind: of the SQL interface `documented.rs` says the same.
 #[test]
-fn exit_codes_are_those_of_the_help() {
-    let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).arg("--help").output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let codes: Vec<&str> = help.split("Exit codes:\n").nth(1).unwrap().lines().collect();
-    let reference = reference();
+fn all_that_can_be_said_is_documented() {
+    let flags = flags();
+    assert!(flags.len() > 40, "{flags:?}");
+    assert_eq!(undocumented(flags.iter().map(String::as_str)), Vec::<&str>::new(), "options");
+
+    let reference = fs::read_to_string(root().join("runner/src/config/default.toml")).unwrap();
+    let keys = keys();
+    assert!(keys.len() > 40, "{keys:?}");
+    // As a key, or as the head of a table, commented out or not.
+    let words = reference.lines().filter_map(|line| line.trim_start_matches(['#', ' ', '[']).split(['=', ']']).next());
+    let words: BTreeSet<&str> = words.flat_map(|head| head.split(['.', ' '])).collect();
+    let missing: Vec<_> = keys.iter().filter(|key| !words.contains(key.as_str())).collect();
+    assert!(missing.is_empty(), "keys: {missing:?}");
+
+    let codes = exit_codes();
     assert_eq!(codes.len(), 6);
-    for line in codes {
-        let (code, meaning) = line.trim().split_once("  ").unwrap();
-        assert!(reference.contains(&format!("| {code} | {meaning} |")), "{line}");
+    let reference = fs::read_to_string(root().join("docs/language.md")).unwrap();
+    for (code, meaning) in codes {
+        assert!(reference.contains(&format!("| {code} | {meaning} |")), "exit code {code}");
+    }
+
+    let scenarios = ScenarioKind::ALL.iter().map(|scenario| scenario.description().name);
+    assert_eq!(undocumented(scenarios), Vec::<&str>::new(), "scenarios");
+    assert_eq!(undocumented(CheckKind::ALL.iter().map(|kind| kind.as_str())), Vec::<&str>::new(), "kinds of finding");
+    for kind in CheckKind::ALL {
+        for part in ["\n## Typical cause\n", "\n## What is seen\n", "\n## What to do\n", "\n```"] {
+            assert!(kind.page().contains(part), "{kind}: {part}");
+        }
+    }
+}
+
+/// What a page shows of a finding is a row of a golden, which a run of the specs compares, and a line of the code that it is of.
+#[test]
+fn findings_that_pages_show_are_those_of_specs() {
+    let goldens = WalkDir::new(root().join("expected")).into_iter().map(|entry| entry.unwrap().into_path());
+    let goldens = goldens.filter(|path| path.extension().is_some_and(|end| end == "out"));
+    let rows: BTreeSet<String> = goldens
+        .flat_map(|path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for kind in CheckKind::ALL {
+        let shown = code(kind.page());
+        let mut shown = shown.lines().skip_while(|line| !line.starts_with(&format!("{kind}|")));
+        let row = shown.next().unwrap_or_else(|| panic!("{kind} shows no row"));
+        assert!(rows.contains(row), "{row}");
+        let Some(place) = shown.next().and_then(|line| line.strip_prefix("  at  ")) else { continue };
+        let (function, place) = place.split_once("  ").unwrap();
+        let (file, line) = place.rsplit_once(':').unwrap();
+        let source = fs::read_to_string(root().join(file)).unwrap();
+        let before: Vec<&str> = source.lines().take(line.parse().unwrap()).collect();
+        assert!(!before[before.len() - 1].trim().is_empty(), "{place}");
+        assert!(before.iter().rev().take(40).any(|line| has_word(line, function)), "{function} is not at {place}");
     }
 }
 
@@ -93,12 +226,8 @@ fn options_of_exec_are_documented() {
             .map(str::to_owned)
             .collect()
     };
-    let help = |command: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_mcspec")).args([command, "--help"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
     let of_all = ["--color", "--help", "--quiet"];
-    let (exec, shell) = (options(&help("exec")), options(&help("shell")));
+    let (exec, shell) = (options(&help(&["exec", "--help"])), options(&help(&["shell", "--help"])));
     let documented = options(&page);
     let missing: Vec<_> =
         exec.iter().filter(|option| !of_all.contains(&option.as_str()) && !documented.contains(*option)).collect();

@@ -872,6 +872,16 @@ fn inventory(session: &mut Session, other: &str) -> BTreeSet<String> {
     all
 }
 
+/// The names that are given to what comes and goes: arguments, columns, parameters, functions, views.
+const NAMES: &str = "
+    WITH functions AS (SELECT * FROM pg_proc WHERE pronamespace = 'ext_memcheck'::regnamespace),
+         relations AS (SELECT * FROM pg_class WHERE relnamespace = 'ext_memcheck'::regnamespace AND relkind IN ('r', 'v'))
+    SELECT proname FROM functions
+    UNION SELECT unnest(proargnames) FROM functions
+    UNION SELECT relname FROM relations
+    UNION SELECT attname FROM pg_attribute WHERE attnum > 0 AND attrelid IN (SELECT oid FROM relations)
+    UNION SELECT name FROM pg_settings WHERE name LIKE 'pg_ext_memcheck.%' AND name NOT LIKE '%.trial_%'";
+
 /// Does what a row says in sessions of its own. What is not as it says, where there is something.
 fn wrong(server: &Server, row: &Row) -> Option<String> {
     let mut first = Session::open(server);
@@ -904,6 +914,15 @@ fn each_of_them_does_something() {
         }
         let wrong: Vec<String> = rows().iter().filter_map(|row| wrong(server, row)).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn the_manual_has_all_names() {
+    SHARED.each(|server| {
+        let names = Session::open(server).ask(NAMES);
+        assert!(names.lines().count() > 100, "{names}");
+        assert_eq!(crate::docs::undocumented(names.lines()), Vec::<&str>::new());
     });
 }
 
