@@ -10,7 +10,8 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::exec::{CodeOf, Member};
-use crate::places::{Does, Library, Place, Reached, Status};
+use crate::places::notes::{self, number};
+use crate::places::{Does, Library, Place, Reached, Status, does};
 
 pub use lcov::lcov;
 pub use record::{CoverageRecord, FileRecord, FunctionRecord, MemberRecord, PlaceRecord, ShareRecord};
@@ -34,6 +35,7 @@ struct OfLibrary {
     status: BTreeSet<Status>,
     entries: BTreeSet<String>,
     through_pointers: usize,
+    handed: BTreeSet<String>,
     of_runtime: usize,
     has_lines: bool,
     is_stripped: bool,
@@ -54,6 +56,8 @@ impl Coverage {
         all.status.extend(&reached.status);
         all.entries.extend(reached.entries.iter().cloned());
         all.through_pointers = all.through_pointers.max(library.through_pointers);
+        let handed = library.handed.keys().filter(|name| does(name) == Some(Does::Allocates));
+        all.handed.extend(handed.cloned());
         all.of_runtime = all.of_runtime.max(library.of_runtime);
         all.has_lines |= library.has_lines;
         all.is_stripped |= library.is_stripped;
@@ -114,16 +118,11 @@ impl OfLibrary {
         note(is(Status::WasThere), "it is loaded before the engine: what its _PG_init reaches was not seen".to_owned());
         note(self.is_stripped, "it is stripped: functions that it does not export have no names".to_owned());
         note(!self.has_lines && !self.places.is_empty(), "it has no lines: compile it with -g".to_owned());
-        let calls = self.through_pointers;
-        note(calls > 0, format!("{calls} {} through pointers, which are not followed", number(calls, "call")));
         let jumps = self.unseen.len();
         note(jumps > 0, format!("{jumps} {} through registers, which are not looked at", number(jumps, "jump")));
-        let own = self.of_runtime;
-        note(own > 0, format!("{own} {} of the runtime of its language are left out", number(own, "call")));
+        notes.extend(notes::through_pointers(self.through_pointers));
+        notes.extend(notes::handed(&self.handed.iter().map(String::as_str).collect()));
+        notes.extend(notes::of_runtime(self.of_runtime));
         notes
     }
-}
-
-fn number(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }

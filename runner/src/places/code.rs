@@ -8,10 +8,10 @@ use iced_x86::{
     ConstantOffsets, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
     OpKind, Register,
 };
-use object::read::RelocationTarget;
-use object::{Architecture, Object, ObjectSection, ObjectSymbol, ObjectSymbolTable, SectionKind, SymbolKind};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use super::functions::{does, is_allocator_of_language};
+use super::slots::Slots;
 use crate::symbols::readable;
 
 /// An instruction that leads out of the library, or loads what does, by a distance of four bytes.
@@ -31,6 +31,12 @@ pub(super) struct Way {
     pub(super) calls: Vec<u64>,
 }
 
+impl Way {
+    fn target(&self) -> u64 {
+        self.end.wrapping_add_signed(self.distance.into())
+    }
+}
+
 /// The calls of a library that are of interest.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -38,12 +44,17 @@ pub(super) struct Calls {
     pub(super) callees: BTreeMap<u64, String>,
     /// How they are led there.
     pub(super) ways: Vec<Way>,
-    /// Those at which it cannot be seen whether they were reached: jumps through a register.
+    /// Those at which it cannot be seen whether they were reached: jumps through a register, and jumps that reach only a few bytes far.
     pub(super) unseen: BTreeSet<u64>,
-    /// Calls through pointers: where they lead to is not known.
+    /// Calls and jumps through pointers: where they lead to is not known.
     pub(super) through_pointers: usize,
+    /// Functions whose address is taken where it is not seen what is called with it, with how often: handed to somebody, or in a table.
+    pub(super) handed: BTreeMap<String, usize>,
     /// Where the ways of the function begin that is being read.
     own: usize,
+    /// Instructions that take the address of a function of interest, by where the distance stands; and those of them that are followed.
+    takes: BTreeMap<u64, String>,
+    followed: BTreeSet<u64>,
 }
 
 /// Why a file is not read.
@@ -55,6 +66,9 @@ pub enum Unread {
     /// It is for other processors.
     #[error("it is not for x86_64")]
     Architecture,
+    /// Nothing says where its instructions are.
+    #[error("it has lost its table of sections")]
+    NoSections,
 }
 
 /// Reads the calls of a library's file.
@@ -64,10 +78,14 @@ pub(super) fn calls(bytes: &[u8]) -> Result<Calls, Unread> {
         return Err(Unread::Architecture);
     }
     let code = Code::of(&file);
+    if code.sections.is_empty() {
+        return Err(Unread::NoSections);
+    }
     let mut calls = Calls::default();
     for (start, end) in code.functions(&file) {
         code.function(start, end, &mut calls);
     }
+    code.tables(&mut calls);
     Ok(calls)
 }
 
@@ -78,9 +96,9 @@ const SECTIONS: usize = 64;
 struct Code<'a> {
     /// Sections with instructions: where they begin, their bytes, and whether they are stubs of the procedure linkage table.
     sections: Vec<(u64, &'a [u8], bool)>,
-    /// Names of functions by the slots that lead to them.
-    slots: HashMap<u64, String>,
-    /// Functions of the library itself by which its language allocates.
+    /// The slots that lead to functions.
+    slots: Slots,
+    /// Functions of the library itself by which its language allocates and gives back.
     own: HashMap<u64, String>,
 }
 
@@ -91,19 +109,13 @@ impl<'a> Code<'a> {
             let is_stubs = section.name().is_ok_and(|name| name.starts_with(".plt"));
             Some((section.address(), section.data().ok()?, is_stubs))
         });
-        let dynamic = file.dynamic_symbol_table();
-        let slots = file.dynamic_relocations().into_iter().flatten().filter_map(|(slot, relocation)| {
-            let RelocationTarget::Symbol(symbol) = relocation.target() else { return None };
-            let name = dynamic.as_ref()?.symbol_by_index(symbol).ok()?.name().ok()?;
-            // Of the others it is known that they are functions.
-            let kept = if is_of_interest(name) { name } else { "" };
-            (relocation.addend() == 0 && !name.is_empty()).then(|| (slot, kept.to_owned()))
-        });
-        let own = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text).filter_map(|symbol| {
+        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let own = functions.filter_map(|symbol| {
             let name = readable(symbol.name().ok().filter(|name| name.contains("__rust_"))?);
             is_allocator_of_language(&name).then_some((symbol.address(), name))
         });
-        Code { sections: sections.collect(), slots: slots.collect(), own: own.collect() }
+        let own: HashMap<u64, String> = own.collect();
+        Code { sections: sections.collect(), slots: Slots::of(file, &own, is_of_interest), own }
     }
 
     /// Where functions begin and end: by the tables for unwinding, which stay in a file that was stripped, and by symbols.
@@ -150,7 +162,45 @@ impl<'a> Code<'a> {
     /// The function in the slot that an instruction refers to.
     fn callee_through(&self, instruction: &Instruction) -> Option<&str> {
         let is_slot = instruction.is_ip_rel_memory_operand();
-        self.slots.get(&instruction.ip_rel_memory_address()).filter(|_| is_slot).map(String::as_str)
+        self.slots.holds(instruction.ip_rel_memory_address()).filter(|_| is_slot)
+    }
+
+    /// The function of interest whose address an instruction takes, without calling it.
+    fn taken_by(&self, instruction: &Instruction) -> Option<&str> {
+        let address = instruction.is_ip_rel_memory_operand().then(|| instruction.ip_rel_memory_address())?;
+        match instruction.mnemonic() {
+            Mnemonic::Lea => self.callee_at(address).filter(|name| is_of_interest(name)),
+            _ => self.slots.in_table(address),
+        }
+    }
+
+    /// The register by which a function jumps that stands for a jump through a pointer (`-mindirect-branch=thunk`): it puts the
+    /// register's value in the place of its own return address.
+    fn thunk_at(&self, address: u64) -> Option<Register> {
+        /// Instructions up to that.
+        const LENGTH: usize = 8;
+        let (bytes, _) = self.at(address)?;
+        let mut instructions = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE).into_iter().take(LENGTH);
+        instructions.next().filter(|first| first.flow_control() == FlowControl::Call)?;
+        let mut given = None;
+        for instruction in instructions {
+            if let (Some(register), FlowControl::Return) = (given, instruction.flow_control()) {
+                return Some(register);
+            }
+            given = given_as_return_address(&instruction);
+        }
+        None
+    }
+
+    /// Tells of the addresses that are taken and not followed.
+    fn tables(&self, calls: &mut Calls) {
+        let led: HashSet<u64> = calls.ways.iter().map(Way::target).collect();
+        calls.handed = self.slots.in_data(|slot| led.contains(&slot));
+        for (at, name) in std::mem::take(&mut calls.takes) {
+            if !calls.followed.contains(&at) {
+                *calls.handed.entry(name).or_default() += 1;
+            }
+        }
     }
 
     fn function(&self, start: u64, end: u64, calls: &mut Calls) {
@@ -163,14 +213,26 @@ impl<'a> Code<'a> {
         let mut decoder = decoder();
         let (mut info, mut registers) = (InstructionInfoFactory::new(), Registers::default());
         let mut instruction = Instruction::default();
+        let (mut is_thunk, mut given) = (self.thunk_at(start).is_some(), None);
         while decoder.can_decode() {
             decoder.decode_out(&mut instruction);
             if instruction.is_invalid() {
                 continue;
             }
-            if jumped_to.contains(&instruction.ip()) {
-                registers.forget_recent();
+            let is_jumped_to = jumped_to.contains(&instruction.ip());
+            if is_jumped_to {
+                registers.forget_recent(false);
             }
+            // A jump that is compiled as a return, but for that of a thunk that is called.
+            match instruction.flow_control() {
+                FlowControl::Call if is_jumped_to => is_thunk |= self.thunk_at(instruction.ip()).is_some(),
+                FlowControl::Return => {
+                    calls.through_pointers += usize::from(given.is_some() && !is_thunk);
+                    is_thunk = false;
+                }
+                _ => {}
+            }
+            given = given_as_return_address(&instruction);
             let offsets = decoder.get_constant_offsets(&instruction);
             self.instruction(&instruction, offsets, &mut info, &mut registers, calls);
         }
@@ -190,10 +252,18 @@ impl<'a> Code<'a> {
             FlowControl::Call | FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch
                 if is_near(instruction) =>
             {
-                let callee = self.callee_at(instruction.near_branch_target());
-                let is_far = offsets.immediate_size() == 4;
-                if let Some(callee) = callee.filter(|name| is_far && is_of_interest(name)) {
-                    calls.adds(instruction, offsets.immediate_offset(), false, callee);
+                let target = instruction.near_branch_target();
+                match self.callee_at(target) {
+                    Some(callee) if !is_of_interest(callee) => {}
+                    Some(callee) if offsets.immediate_size() == 4 => {
+                        calls.adds(instruction, offsets.immediate_offset(), false, callee);
+                    }
+                    Some(callee) => calls.adds_unseen(instruction.next_ip(), callee),
+                    None => {
+                        if let Some(register) = self.thunk_at(target) {
+                            registers.leads(register, instruction.next_ip(), flow == FlowControl::Call, calls);
+                        }
+                    }
                 }
             }
             FlowControl::IndirectCall | FlowControl::IndirectBranch => match instruction.op0_kind() {
@@ -202,11 +272,18 @@ impl<'a> Code<'a> {
                         calls.adds(instruction, offsets.displacement_offset(), true, callee);
                     }
                     Some(_) => {}
-                    None => calls.through_pointers += usize::from(flow == FlowControl::IndirectCall),
+                    None => calls.through_pointers += 1,
                 },
-                _ => registers.leads(instruction, flow == FlowControl::IndirectCall, calls),
+                _ => {
+                    let register = instruction.op0_register().full_register();
+                    registers.leads(register, instruction.next_ip(), flow == FlowControl::IndirectCall, calls);
+                }
             },
-            _ => {}
+            _ => {
+                if let Some(callee) = self.taken_by(instruction) {
+                    calls.takes.insert(instruction.ip() + offsets.displacement_offset() as u64, callee.to_owned());
+                }
+            }
         }
         let loaded = (instruction.mnemonic() == Mnemonic::Mov && instruction.op0_kind() == OpKind::Register)
             .then(|| self.callee_through(instruction))
@@ -222,11 +299,11 @@ impl<'a> Code<'a> {
                 !matches!(used.access(), OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess);
             // At its end a function takes its caller's back.
             if is_written && instruction.mnemonic() != Mnemonic::Pop {
-                registers.is_written(used.register().full_register(), loaded.as_ref());
+                registers.is_written(used.register().full_register(), loaded.as_ref(), instruction);
             }
         }
         if !matches!(flow, FlowControl::Next | FlowControl::ConditionalBranch) {
-            registers.forget_recent();
+            registers.forget_recent(matches!(flow, FlowControl::Call | FlowControl::IndirectCall));
         }
     }
 }
@@ -241,18 +318,33 @@ struct Load {
 }
 
 /// What the registers of a function are loaded with, and where they are called. One that calls leave alone and that is only ever loaded
-/// with one slot leads where that does, however the function gets there; of the others only what was loaded just before counts.
+/// with one slot leads where that does, however the function gets there; of the others only what was loaded before in the same stretch counts.
 #[derive(Default)]
 struct Registers {
     loads: HashMap<Register, Vec<Load>>,
     others: HashSet<Register>,
-    /// Loaded since the function came to a place that is jumped to, or has called another one.
+    /// Loaded since the function came to a place that is jumped to, and not written to by what it has called.
     recent: HashMap<Register, Load>,
+    /// Those that hold what the table of a switch says, and what that is added to: where it jumps to.
+    of_tables: HashSet<Register>,
+    of_switches: HashSet<Register>,
     called: Vec<(Register, u64, bool)>,
 }
 
 impl Registers {
-    fn is_written(&mut self, register: Register, loaded: Option<&Load>) {
+    fn is_written(&mut self, register: Register, loaded: Option<&Load>, by: &Instruction) {
+        let is_entry = by.op1_kind() == OpKind::Memory && by.memory_index() != Register::None;
+        let takes_one = |operand: Register| self.of_tables.contains(&operand.full_register());
+        let is_of_table = is_entry || by.mnemonic() == Mnemonic::Cdqe && takes_one(Register::RAX);
+        let is_of_switch = by.mnemonic() == Mnemonic::Add
+            && (is_entry || takes_one(by.op0_register()) || takes_one(by.op1_register()));
+        for (of, is) in [(&mut self.of_tables, is_of_table), (&mut self.of_switches, is_of_switch)] {
+            if is {
+                of.insert(register)
+            } else {
+                of.remove(&register)
+            };
+        }
         match loaded {
             Some(load) => {
                 self.loads.entry(register).or_default().push(load.clone());
@@ -265,17 +357,18 @@ impl Registers {
         }
     }
 
-    fn leads(&mut self, instruction: &Instruction, is_call: bool, calls: &mut Calls) {
-        let (register, behind) = (instruction.op0_register().full_register(), instruction.next_ip());
-        match self.recent.get(&register).filter(|_| !is_kept_by_calls(register)) {
+    /// A call or a jump through a register; `behind` it that address.
+    fn leads(&mut self, register: Register, behind: u64, is_call: bool, calls: &mut Calls) {
+        match self.recent.get(&register) {
             Some(load) => calls.adds_loaded(std::slice::from_ref(load), behind, is_call),
+            None if !is_call && self.of_switches.contains(&register) => {}
             None => self.called.push((register, behind, is_call)),
         }
     }
 
-    /// What was loaded before may have been loaded with something else on the way to here.
-    fn forget_recent(&mut self) {
-        self.recent.clear();
+    /// What was loaded before may have been loaded with something else on the way to here; a call leaves some as they are.
+    fn forget_recent(&mut self, is_call: bool) {
+        self.recent.retain(|&register, _| is_call && is_kept_by_calls(register));
     }
 
     fn end(self, calls: &mut Calls) {
@@ -286,8 +379,7 @@ impl Registers {
                 Some(first) if loads.iter().all(|load| load.callee == first.callee) => {
                     calls.adds_loaded(loads, behind, is_call);
                 }
-                // A jump through one is mostly that of a switch.
-                _ => calls.through_pointers += usize::from(is_call),
+                _ => calls.through_pointers += 1,
             }
         }
     }
@@ -303,11 +395,11 @@ impl Calls {
     /// A call or a jump through a register that was loaded there.
     fn adds_loaded(&mut self, loads: &[Load], behind: u64, is_call: bool) {
         let Some(first) = loads.first().filter(|load| is_of_interest(&load.callee)) else { return };
-        self.callees.insert(behind, first.callee.clone());
+        self.followed.extend(loads.iter().map(|load| load.at));
         if !is_call {
-            self.unseen.insert(behind);
-            return;
+            return self.adds_unseen(behind, &first.callee);
         }
+        self.callees.insert(behind, first.callee.clone());
         for &Load { at, end, distance, .. } in loads {
             match self.ways[self.own..].iter_mut().find(|way| way.at == at) {
                 Some(way) => way.calls.push(behind),
@@ -316,6 +408,12 @@ impl Calls {
                 }
             }
         }
+    }
+
+    /// One that cannot be looked at.
+    fn adds_unseen(&mut self, behind: u64, callee: &str) {
+        self.callees.insert(behind, callee.to_owned());
+        self.unseen.insert(behind);
     }
 
     fn adds(&mut self, instruction: &Instruction, offset: usize, is_slot: bool, callee: &str) {
@@ -329,6 +427,13 @@ impl Calls {
 
 fn is_of_interest(callee: &str) -> bool {
     does(callee).is_some() || is_allocator_of_language(callee)
+}
+
+/// The register whose value an instruction puts where a return address is.
+fn given_as_return_address(instruction: &Instruction) -> Option<Register> {
+    let is_top = instruction.memory_base() == Register::RSP && instruction.memory_displacement64() == 0;
+    let is_given = instruction.mnemonic() == Mnemonic::Mov && instruction.op0_kind() == OpKind::Memory && is_top;
+    (is_given && instruction.op1_kind() == OpKind::Register).then(|| instruction.op1_register().full_register())
 }
 
 fn is_near(instruction: &Instruction) -> bool {

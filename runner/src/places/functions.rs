@@ -42,8 +42,9 @@ impl Takes {
 }
 
 /// What the function of that name does; none where it is of no interest.
-pub(super) fn does(name: &str) -> Option<Does> {
+pub fn does(name: &str) -> Option<Does> {
     let name = name.split('@').next().unwrap_or(name);
+    let name = name.rsplit("::").next().unwrap_or(name);
     if let Some(&(_, value, takes)) = GIVE_BACK.iter().find(|(other, ..)| *other == name) {
         return Some(Does::GivesBack { value, takes });
     }
@@ -51,10 +52,10 @@ pub(super) fn does(name: &str) -> Option<Does> {
     (allocates && !NOT_OF_FAMILY.contains(&name)).then_some(Does::Allocates)
 }
 
-/// Whether a function within a library is what its language allocates by, so that calls of it are of interest though they do not leave
-/// the library; by its readable name.
+/// Whether a function within a library is what its language allocates or gives back by, so that calls of it are of interest though they do
+/// not leave the library; by its readable name.
 pub(super) fn is_allocator_of_language(name: &str) -> bool {
-    const NAMES: [&str; 3] = ["__rust_alloc", "__rust_alloc_zeroed", "__rust_realloc"];
+    const NAMES: [&str; 4] = ["__rust_alloc", "__rust_alloc_zeroed", "__rust_realloc", "__rust_dealloc"];
     NAMES.contains(&name.rsplit("::").next().unwrap_or(name))
 }
 
@@ -438,6 +439,7 @@ const GIVE_BACK: &[(&str, u32, Takes)] = &[
     ("munmap", 0, Other),
     ("freeaddrinfo", 0, Other),
     ("regfree", 0, Other),
+    ("__rust_dealloc", 0, Other),
     ("_ZdlPv", 0, Other),
     ("_ZdlPvm", 0, Other),
     ("_ZdaPv", 0, Other),
@@ -526,6 +528,7 @@ mod tests {
             ("LWLockRelease", None),
             ("PopActiveSnapshot", None),
             ("UnlockReleaseBuffer", None),
+            ("__rustc::__rust_dealloc", Some(Does::GivesBack { value: 0, takes: Other })),
             ("memcpy", None),
             ("", None),
         ];
@@ -548,10 +551,10 @@ mod tests {
 
     #[test]
     fn the_allocator_of_a_language_is_known_within_the_library() {
-        for name in ["__rust_alloc", "__rustc::__rust_alloc_zeroed"] {
+        for name in ["__rust_alloc", "__rustc::__rust_alloc_zeroed", "__rustc::__rust_dealloc"] {
             assert!(is_allocator_of_language(name), "{name}");
         }
-        for name in ["__rust_dealloc", "mine::alloc", "__rust_alloc_error_handler"] {
+        for name in ["mine::alloc", "__rust_alloc_error_handler"] {
             assert!(!is_allocator_of_language(name), "{name}");
         }
     }

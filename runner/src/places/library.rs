@@ -50,6 +50,8 @@ pub struct Library {
     pub entries: BTreeMap<String, u64>,
     /// Calls through pointers, of which it is not known where they lead to.
     pub through_pointers: usize,
+    /// Functions whose address is taken where it is not seen what is called with it, with how often.
+    pub handed: BTreeMap<String, usize>,
     /// Calls that a runtime makes for itself.
     pub of_runtime: usize,
     /// Whether it has lines.
@@ -79,7 +81,7 @@ impl Library {
     ///
     /// Why they are not read.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, Unread> {
-        let Calls { callees, ways, unseen, through_pointers, .. } = code::calls(bytes)?;
+        let Calls { callees, ways, unseen, through_pointers, handed, .. } = code::calls(bytes)?;
         let symbols = ObjectFile::parse(bytes, "").ok_or(Unread::NoLibrary)?;
         let file = object::File::parse(bytes).map_err(|_| Unread::NoLibrary)?;
         let exported =
@@ -91,6 +93,7 @@ impl Library {
             places: BTreeMap::new(),
             entries: entries.collect(),
             through_pointers,
+            handed,
             of_runtime: 0,
             has_lines: false,
             is_stripped: file.symbols().next().is_none(),

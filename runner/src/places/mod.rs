@@ -3,11 +3,13 @@
 mod code;
 mod functions;
 mod library;
+pub mod notes;
 mod plan;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 pub use code::Unread;
-pub use functions::{Does, Takes};
+pub use functions::{Does, Takes, does};
 pub use library::{Library, Place};
 pub use plan::{Planted, Reached, Status};

@@ -1,6 +1,6 @@
 //! Small libraries, compiled here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -160,4 +160,151 @@ fn a_plan_has_a_flag_for_each_place() {
     assert_eq!(planted.reached(&flags).goes, Some(true));
     flags[16] |= 4;
     assert_eq!(planted.reached(&flags).goes, Some(false));
+}
+
+/// What objdump reads of a library's code.
+#[derive(Default)]
+struct Dumped {
+    /// The functions that are called by their names or by slots of the global offset table, by the addresses behind.
+    named: BTreeMap<u64, String>,
+    /// The addresses behind calls and jumps through pointers, without those of switches.
+    through_pointers: BTreeSet<u64>,
+    /// Whether such a pointer may be one of a function of no interest.
+    loads_others: bool,
+}
+
+fn dumped(library: &Path) -> Dumped {
+    let output = Command::new("objdump").args(["-d", "--no-show-raw-insn"]).arg(library).output().expect("objdump");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut dumped = Dumped::default();
+    for section in text.split("Disassembly of section ").skip(1).filter(|section| !section.starts_with(".plt")) {
+        let (mut function, mut instructions) = ("", Vec::new());
+        for line in section.lines() {
+            if let Some((address, instruction)) = line.split_once(":\t") {
+                instructions.push((function, u64::from_str_radix(address.trim(), 16).unwrap(), instruction.trim()));
+            } else if let Some((_, name)) = line.split_once(" <") {
+                function = name.trim_end_matches(">:");
+            }
+        }
+        for (number, &(function, _, instruction)) in instructions.iter().enumerate() {
+            let mut words = instruction.split_whitespace().skip_while(|word| ["bnd", "notrack"].contains(word));
+            let (mnemonic, operand) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let before =
+                instructions[..number].iter().rev().map(|(.., before)| *before).find(|one| !one.starts_with("nop"));
+            let is_return_to = mnemonic == "ret" && before.is_some_and(|before| before.ends_with(",(%rsp)"));
+            dumped.loads_others |= mnemonic == "mov" && instruction.contains("<other@");
+            let leads = mnemonic == "call" || mnemonic.starts_with('j') || is_return_to;
+            if !leads || function.starts_with("__x86_indirect_thunk") {
+                continue;
+            }
+            let behind = instructions.get(number + 1).map_or(0, |(_, address, _)| *address);
+            let name = instruction.rsplit_once('<').map_or("", |(_, name)| name.split(['@', '>']).next().unwrap());
+            let is_of_switch = mnemonic == "jmp" && before.is_some_and(|before| before.starts_with("add "));
+            if instruction.contains("@plt>")
+                || operand.ends_with("(%rip)") && (function, name) != ("by_variable", "malloc")
+            {
+                dumped.named.insert(behind, name.to_owned());
+            } else if name.starts_with("__x86_indirect_thunk")
+                || is_return_to
+                || operand.starts_with('*') && !is_of_switch
+            {
+                dumped.through_pointers.insert(behind);
+            }
+        }
+    }
+    dumped
+}
+
+/// Whatever objdump shows is a place, or named as what is not followed; and there are no others.
+#[test]
+fn what_is_read_is_what_objdump_shows() {
+    let table = [
+        "-O0",
+        "-O1",
+        "-O2",
+        "-O3",
+        "-Os",
+        "-Og",
+        "-O0 -fno-plt",
+        "-O1 -fno-plt",
+        "-O2 -fno-plt",
+        "-O3 -fno-plt",
+        "-Os -fno-plt",
+        "-O2 -flto",
+        "-Os -flto -fno-plt",
+        "-O2 -Wl,-z,now",
+        "-O2 -Wl,-z,lazy -Wl,-z,norelro",
+        "-O2 -Wl,-Bsymbolic -fvisibility=protected",
+        "-O2 -fcf-protection=full -Wl,-z,ibtplt",
+        "-O2 -mindirect-branch=thunk",
+        "-O2 -mindirect-branch=thunk -fno-plt",
+        "-O2 -mindirect-branch=thunk-inline",
+        "-O2 -ffunction-sections -fno-reorder-blocks-and-partition",
+        "-O2 -fno-asynchronous-unwind-tables -fno-unwind-tables",
+        "-O2 -g0",
+        "-O2 -s",
+        "-Os -fno-plt -fno-asynchronous-unwind-tables -s",
+        "-O2 -gz -gdwarf-4",
+        "-O2 -mcmodel=large",
+    ];
+    for options in table {
+        let directory = tempfile::tempdir().unwrap();
+        let is_stripped = options.ends_with(" -s");
+        let words: Vec<&str> = options.trim_end_matches(" -s").split(' ').chain(["-nostartfiles"]).collect();
+        let path = compiled(directory.path(), include_str!("shapes.c"), &words);
+        let dumped = dumped(&path);
+        if is_stripped {
+            assert!(Command::new("strip").arg(&path).status().expect("strip").success());
+        }
+        let library = Library::read(&path).unwrap();
+        let calls: BTreeMap<u64, &str> =
+            library.places.iter().flat_map(|(place, calls)| calls.iter().map(|&call| (call, &*place.callee))).collect();
+        let named: BTreeMap<u64, &str> =
+            dumped.named.iter().map(|(&call, name)| (call, &**name)).filter(|(_, name)| NAMES.contains(name)).collect();
+        let missing: Vec<_> = named.iter().filter(|(call, name)| calls.get(call) != Some(name)).collect();
+        assert!(missing.is_empty(), "{options}: {missing:x?}");
+        let more: BTreeSet<u64> = calls.keys().filter(|call| !named.contains_key(call)).copied().collect();
+        assert!(more.is_subset(&dumped.through_pointers), "{options}: {more:x?} {:x?}", dumped.through_pointers);
+        let (told, all) = (more.len() + library.through_pointers, dumped.through_pointers.len());
+        assert!(
+            told == all || told < all && dumped.loads_others,
+            "{options}: {told} of {:x?}",
+            dumped.through_pointers
+        );
+
+        let handed: BTreeMap<&str, usize> = library.handed.iter().map(|(name, &count)| (&**name, count)).collect();
+        // In the table and in the variable; what "hands" hands on.
+        for name in ["palloc", "palloc0", "malloc"] {
+            assert!(handed.contains_key(name), "{options}: {handed:?}");
+        }
+        // Where the table of offsets is too far away for it, it is not seen what is taken from there.
+        assert!(handed["palloc"] >= 2 || options.contains("large"), "{options}: {handed:?}");
+        let places = |name: &str| library.places.keys().filter(|place| place.function == name).count();
+        assert_eq!(places("by_variable"), 0, "{options}");
+        let expected = [("sometimes", 1), ("freed", 1), ("tail", 1), ("rarely", 1), ("complains", 1)];
+        let found = expected.map(|(name, _)| (name, places(name)));
+        assert!(found == expected || options.contains("large"), "{options}: {found:?}");
+        assert_eq!(library.is_stripped, is_stripped, "{options}");
+        let has_lines = !is_stripped && !options.contains("-g0") && !options.contains("large");
+        assert_eq!(library.has_lines, has_lines, "{options}");
+        // Each call can be looked at, or it is known that it cannot.
+        let ways: BTreeSet<u64> = library.ways.iter().flat_map(|way| way.calls.iter().copied()).collect();
+        for (place, calls) in &library.places {
+            assert!(library.is_unseen(place) || calls.iter().all(|call| ways.contains(call)), "{options}: {place:?}");
+        }
+    }
+}
+
+/// The functions of interest in `shapes.c`.
+const NAMES: [&str; 5] = ["palloc", "palloc0", "malloc", "pstrdup", "pfree"];
+
+#[test]
+fn a_library_without_sections_is_not_read_as_one_without_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = compiled(directory.path(), SOURCE, &["-O2"]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The number of sections, and where they are (Elf64_Ehdr).
+    bytes[0x28..0x30].fill(0);
+    bytes[0x3c..0x40].fill(0);
+    assert_eq!(Library::parse("lib", &bytes).err(), Some(Unread::NoSections));
 }

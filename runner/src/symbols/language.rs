@@ -5,9 +5,21 @@ use std::fmt::{self, Write};
 use cpp_demangle::{BorrowedSymbol, DemangleOptions};
 use memcheck_core::Frame;
 
-/// Crates and namespaces of the runtimes of Rust and C++, and pgrx with what it calls the server through.
-const RUNTIMES: &[&str] =
-    &["alloc", "core", "std", "hashbrown", "pgrx", "pgrx_pg_sys", "cee_scape", "__rustc", "__gnu_cxx", "__cxxabiv1"];
+/// Crates and namespaces of the runtimes of Rust, with those by which it reads stacks, and C++, and pgrx with what it calls the server through.
+const RUNTIMES: &[&str] = &[
+    "alloc",
+    "core",
+    "std",
+    "hashbrown",
+    "pgrx",
+    "pgrx_pg_sys",
+    "cee_scape",
+    "__rustc",
+    "__gnu_cxx",
+    "__cxxabiv1",
+    "addr2line",
+    "gimli",
+];
 
 /// A symbol's name without mangling, without the hash of a generic instance and without the suffix of a part that the
 /// compiler split off.
@@ -78,7 +90,9 @@ fn is_runtime_function(function: &str) -> bool {
     }
     let in_runtime = |path: &str| {
         let root = path.trim_start_matches(['<', '&', '[', '(', '*']);
-        root.split_once("::").is_some_and(|(root, _)| RUNTIMES.contains(&root))
+        // What is implemented for `str` or `[T]` itself is of the runtime.
+        root.split_once("::")
+            .is_some_and(|(root, _)| RUNTIMES.contains(&root) || path.starts_with("<") && root.ends_with(">"))
     };
     match function.strip_prefix('<').and_then(|implementation| implementation.split_once(" as ")) {
         // `<my_type as Trait>::f` is of the crate of the type; that of a primitive or of a parameter is of the trait's.
@@ -124,6 +138,9 @@ mod tests {
             "<&alloc::string::String as core::fmt::Display>::fmt",
             "<T as alloc::string::ToString>::to_string",
             "<[T] as alloc::slice::hack::ConvertVec>::to_vec",
+            "<u8 as <[_]>::to_vec_in::ConvertVec>::to_vec::<alloc::alloc::Global>",
+            "<str>::to_uppercase",
+            "<gimli::read::abbrev::Attributes>::push",
             "<alloc::string::String>::from_utf8",
             "pgrx::memcxt::PgMemoryContexts::switch_to",
             "mine::load_wrapper::_internal_wrapper::{{closure}}",
