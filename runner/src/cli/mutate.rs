@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     json: Option<String>,
 
     /// Major version of PostgreSQL; default: the first of the configured ones, or the first one found
-    #[arg(long, value_name = "N", value_parser = major, add = complete::majors(), conflicts_with = "pg_config")]
+    #[arg(long, value_name = "N", value_parser = one_major, add = complete::majors(), conflicts_with = "pg_config")]
     pg: Option<u32>,
 
     /// Run on the installation that this pg_config describes
@@ -101,6 +101,10 @@ pub(super) fn mutate(arguments: &Arguments, config: &Config) -> Result<Exit, Com
     let task = status::watched("mutate".to_owned());
     let mutations = try_all(&run, &libraries, &mut places, &wanted, &mut |what| task.comes_to(what.to_owned()))?;
     drop(task);
+    if mutations.fates.is_empty() && is_interrupted() {
+        // What an earlier run has found stays.
+        return Ok(Exit::Ok);
+    }
 
     let mut out = Stdout::new();
     text(&mutations).iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Complaint::stdout)?;
@@ -116,11 +120,20 @@ pub(super) fn mutate(arguments: &Arguments, config: &Config) -> Result<Exit, Com
     if !unwritten.is_empty() {
         return Ok(Exit::CouldNotRun);
     }
-    if mutations.fates.is_empty() && !is_interrupted() {
+    if mutations.fates.is_empty() {
         note("no library of these specs has a call that gives something back, or none that is wanted");
         return Ok(Exit::NothingSelected);
     }
-    Ok(if mutations.have_survivors() { Exit::Failed } else { Exit::Ok })
+    let is_wrong = mutations.have_survivors() || mutations.have_failing();
+    Ok(if is_wrong { Exit::Failed } else { Exit::Ok })
+}
+
+/// A major version: a call is left out on one at a time.
+fn one_major(text: &str) -> Result<u32, String> {
+    match text.contains(',') {
+        true => Err("calls are left out on one version at a time; run it once for each".to_owned()),
+        false => major(text),
+    }
 }
 
 fn globs(texts: &[String]) -> Result<GlobSet, Complaint> {

@@ -5,13 +5,13 @@ mod record;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::exec::Slot;
 use crate::judge::{Status, Verdict};
-use crate::places::{Does, Library, Place, Planted};
-use crate::report::fault;
+use crate::places::{Does, Library, Place, Planted, Status as Looked, does, notes};
+use crate::report::{Tone, fault};
 use crate::run::{Run, single};
 use crate::server::{PlacesDirectory, ServerError, is_interrupted};
 
@@ -72,12 +72,21 @@ pub struct Mutations {
     pub fates: BTreeMap<Release, Fate>,
     /// The specs that fail without anything being left out, which tell nothing.
     pub failing: Vec<String>,
+    /// Those that are expected to fail, or were not run.
+    pub untold: Vec<String>,
+    /// What is not known of the libraries.
+    pub notes: Vec<String>,
 }
 
 impl Mutations {
     /// Whether a call survived that was left out.
     pub fn have_survivors(&self) -> bool {
         self.fates.values().any(|fate| matches!(fate, Fate::Survived { .. }))
+    }
+
+    /// Whether a spec was of no use that should have been.
+    pub fn have_failing(&self) -> bool {
+        !self.failing.is_empty()
     }
 
     /// How many were caught, of those of which something stayed.
@@ -112,11 +121,18 @@ pub fn try_all(
 ) -> Result<Mutations, ServerError> {
     let started = Instant::now();
     let mut slot = Slot::default();
-    let mut mutations = Mutations::default();
+    let mut mutations = Mutations { notes: libraries.iter().flat_map(unfollowed).collect(), ..Mutations::default() };
+    let is_over = || wanted.time.is_some_and(|time| started.elapsed() >= time);
+    // Libraries in which nothing can be left out, and whether every spec was tried.
+    let (mut untouched, mut is_whole) = (BTreeSet::new(), true);
     let mut reaching: BTreeMap<Release, Vec<usize>> = BTreeMap::new();
     for (position, case) in run.cases.iter().enumerate() {
         if is_interrupted() {
             return Ok(mutations);
+        }
+        if is_over() {
+            is_whole = false;
+            break;
         }
         tell(&format!("{}: as it is", case.label));
         // What a process does that stays is the doing of the case that has started it.
@@ -125,14 +141,24 @@ pub fn try_all(
         }
         directory.forget()?;
         let (_, verdict) = single(run, &mut slot, position);
-        if is_untold(&verdict.status) {
-            continue;
+        if is_interrupted() {
+            return Ok(mutations);
         }
-        if verdict.status != Status::Passed {
-            mutations.failing.push(case.label.clone());
-            continue;
+        match verdict.status {
+            Status::Passed => {}
+            Status::Failed => {
+                mutations.failing.push(case.label.clone());
+                continue;
+            }
+            _ => {
+                mutations.untold.push(case.label.clone());
+                continue;
+            }
         }
         for (library, reached) in directory.reached() {
+            if !reached.status.is_empty() && !reached.status.contains(&Looked::Planted) {
+                untouched.insert(library.to_owned());
+            }
             for place in reached.places {
                 reaching.entry(Release { library: library.to_owned(), place }).or_default().push(position);
             }
@@ -146,8 +172,9 @@ pub fn try_all(
                 continue;
             }
             let fate = match reaching.get(&release) {
-                _ if library.is_unseen(place) => Fate::NotLeftOut,
-                None => Fate::NotCovered,
+                _ if library.is_unseen(place) || untouched.contains(&library.name) => Fate::NotLeftOut,
+                None if is_whole => Fate::NotCovered,
+                None => Fate::NotTried,
                 Some(_) => {
                     left.push((library, release.clone()));
                     Fate::NotTried
@@ -159,7 +186,7 @@ pub fn try_all(
     fastrand::Rng::with_seed(wanted.seed).shuffle(&mut left);
     let all = left.len();
     for (number, (library, release)) in left.into_iter().enumerate() {
-        if is_interrupted() || wanted.time.is_some_and(|time| started.elapsed() >= time) {
+        if is_interrupted() || is_over() {
             break;
         }
         tell(&format!("{}/{all}: without {}", number + 1, shown(&release.place)));
@@ -177,6 +204,15 @@ pub fn try_all(
 fn needs_fresh(run: &Run, position: usize) -> bool {
     let case = &run.cases[position];
     case.preloaded().next().is_some()
+}
+
+/// What is not known of a library, so that nobody takes it for caught.
+fn unfollowed(library: &Library) -> Vec<String> {
+    let handed = library.handed.keys().map(String::as_str);
+    let handed = handed.filter(|name| matches!(does(name), Some(Does::GivesBack { .. }))).collect();
+    let of_runtime = notes::of_runtime(library.of_runtime);
+    let all = [notes::through_pointers(library.through_pointers), notes::handed(&handed), of_runtime];
+    all.into_iter().flatten().map(|note| format!("{}: {note}", library.name)).collect()
 }
 
 /// Whether it is not known how a case ends.
@@ -224,9 +260,12 @@ fn fate(goes: Option<bool>, specs: Vec<String>) -> Fate {
     }
 }
 
-/// The first line of what is wrong.
+/// The first line of what is wrong, with what was found there.
 fn says(verdict: &Verdict, name: &str) -> String {
-    fault::lines(verdict, name).first().map(|line| line.text.trim().to_owned()).unwrap_or_default()
+    let lines = fault::lines(verdict, name);
+    let first = lines.first().map_or("", |line| line.text.trim());
+    let found = lines.iter().skip(1).find(|line| line.tone == Tone::Unexpected);
+    found.map_or(first.to_owned(), |found| format!("{first}: {}", found.text.trim().trim_start_matches("+ ")))
 }
 
 /// `pfree in f (a.c:7)`

@@ -20,8 +20,14 @@ pub struct MutationRecord {
     pub of: usize,
     /// The calls, survivors first.
     pub calls: Vec<CallRecord>,
-    /// Specs that fail as it is.
+    /// Specs that fail as they are.
     pub failing: Vec<String>,
+    /// Specs that were not run, or are expected to fail.
+    #[serde(default)]
+    pub untold: Vec<String>,
+    /// What is not known of the libraries.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A call that gives something back.
@@ -59,6 +65,8 @@ impl MutationRecord {
             of,
             calls: calls.into_iter().map(|(_, call)| call).collect(),
             failing: mutations.failing.clone(),
+            untold: mutations.untold.clone(),
+            notes: mutations.notes.clone(),
         }
     }
 }

@@ -5,6 +5,15 @@ use super::{Fate, Mutations, Release, shown};
 /// Lines of text.
 pub fn text(mutations: &Mutations) -> Vec<String> {
     let mut lines = Vec::new();
+    for (title, specs) in [
+        ("fail as they are, so that they notice nothing", &mutations.failing),
+        ("not run, or expected to fail", &mutations.untold),
+    ] {
+        if !specs.is_empty() {
+            lines.push(format!("{title}: {}", specs.len()));
+            lines.extend(specs.iter().map(|spec| format!("  {spec}")));
+        }
+    }
     let mut part = |title: &str, of: &dyn Fn(&Fate) -> Option<String>| {
         let of = |(release, fate): (&Release, &Fate)| Some(line(release, &of(fate)?));
         let some: Vec<String> = mutations.fates.iter().filter_map(of).collect();
@@ -28,9 +37,7 @@ pub fn text(mutations: &Mutations) -> Vec<String> {
         Fate::Caught { spec, says } => Some(format!("{spec}: {says}")),
         _ => None,
     });
-    if !mutations.failing.is_empty() {
-        lines.push(format!("these fail as it is, and tell nothing: {}", mutations.failing.join(", ")));
-    }
+    lines.extend(mutations.notes.iter().map(|note| format!("note: {note}")));
     let (caught, all) = mutations.score();
     lines.push(format!(
         "{caught} of {all} calls that give something back were noticed to be missing when they were left out"
