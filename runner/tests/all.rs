@@ -42,6 +42,7 @@ mod not_run;
 mod origin;
 mod outside;
 mod pages;
+mod pairs;
 mod privileges;
 mod project;
 mod regress;
