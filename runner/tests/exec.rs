@@ -303,6 +303,36 @@ fn a_session_that_is_not_traced_is_a_gap() {
     assert!(ended.stderr.contains("1 session was not traced"), "{}", ended.stderr);
 }
 
+/// Nor where there was nothing to look at. A command that fails says itself that it is not well.
+#[test]
+fn a_command_under_which_no_library_is_loaded_is_not_ok() {
+    let project = Project::new(&[]);
+    let nothing = "no library under test was loaded, so nothing was looked at";
+    let select = "psql -Xqtc 'SELECT 1' -o /dev/null";
+    for (with, script, said) in [
+        (LEAKS, select, nothing),
+        // The library of another extension is none that was asked for.
+        ("--extension leak_shapes --target leak_shapes", select, "target \"leak_shapes\" was not loaded"),
+        (LEAKS, "true", "no session came to the server, so nothing was looked at"),
+    ] {
+        let ended = run(&project, with, script);
+        assert_eq!(ended.code, 1, "{script}\n{}", ended.stderr);
+        assert!(ended.stderr.contains(said) && ended.stderr.contains("HINT:  "), "{script}\n{}", ended.stderr);
+        let refused = end(project.mcspec("bless exec"));
+        assert!(refused.stdout.contains("refused    exec: a target was not loaded"), "{}", refused.stdout);
+    }
+    for (with, script, code) in [
+        // What its HINT says.
+        (&format!("{LEAKS} --preload leak_shapes")[..], select, 0),
+        (LEAKS, "psql -Xqc \"LOAD 'leak_shapes'\"", 0),
+        (LEAKS, "psql -Xqtc 'SELECT 1' -o /dev/null; exit 3", 3),
+    ] {
+        let ended = run(&project, with, script);
+        assert_eq!(ended.code, code, "{script}\n{}", ended.stderr);
+        assert!(!ended.stderr.contains("looked at"), "{script}\n{}", ended.stderr);
+    }
+}
+
 #[test]
 fn sessions_that_stay_are_ended_and_heard() {
     let project = Project::new(&[]);

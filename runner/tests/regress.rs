@@ -126,6 +126,47 @@ fn a_suite_that_passes_leaks_in_one_file() {
     assert_eq!(regress(&project, "--repeat 0").code, 0);
 }
 
+/// A golden of each test and no other, all written by the name that was given.
+#[test]
+fn a_suite_is_compared_with_the_goldens_of_its_tests() {
+    let project = repository("REGRESS = setup leak", &[]);
+    test(&project, "", "setup", SETUP);
+    test(&project, "", "leak", &calls("leak"));
+    let golden = "--golden suite --repeat 50 --repeat-limit 20";
+    let missing = regress(&project, golden);
+    assert_eq!(missing.code, 1, "{}", all(&missing));
+    assert!(missing.stderr.contains("0 passed, 2 failed") && !missing.stderr.contains("suite.out"), "{}", all(&missing));
+    // One by the HINT, as it is to be pasted; then all by their name.
+    let hint = "\n  HINT:  intended? run \"mcspec bless suite/leak\"\n";
+    assert!(missing.stderr.contains(hint), "{}", all(&missing));
+    let one = end(project.mcspec("bless suite/leak"));
+    assert!(one.code == 0 && one.stdout.contains("created    goldens/suite/leak.out\n"), "{}", all(&one));
+    assert!(project.read("goldens/suite/leak.out").contains("ctx_bloat|INFO|TopMemoryContext|200 x1/iter|linear|tiny\n"));
+    let rest = end(project.mcspec("bless suite"));
+    for said in ["created    goldens/suite/setup.out\n", "unchanged  goldens/suite/leak.out\n"] {
+        assert!(rest.code == 0 && rest.stdout.contains(said), "{said}\n{}", all(&rest));
+    }
+    let same = regress(&project, golden);
+    assert_eq!(same.code, 0, "{}", all(&same));
+    test(&project, "", "leak", &calls("clean"));
+    let mended = regress(&project, golden);
+    assert!(mended.code == 1 && mended.stderr.contains("suite/leak.out: repeated sql/leak.sql:1"), "{}", all(&mended));
+}
+
+/// It would pass whatever the library does.
+#[test]
+fn a_suite_that_never_loads_the_library_is_not_ok() {
+    let project = repository("REGRESS = idle", &[]);
+    test(&project, "", "idle", "DO $$ BEGIN END $$;\n");
+    let idle = regress(&project, "--repeat 20");
+    assert_eq!(idle.code, 1, "{}", all(&idle));
+    for said in ["ok 1 - regress/idle", "not ok 2 - regress ", "no library under test was loaded", "\"--preload LIBRARY\""] {
+        assert!(idle.stderr.contains(said), "{said}\n{}", all(&idle));
+    }
+    // What the HINT says.
+    assert_eq!(regress(&project, "--repeat 0 --preload tiny").code, 0);
+}
+
 #[test]
 fn a_suite_that_fails_by_itself_fails() {
     let project = repository("REGRESS = setup clean", &[]);

@@ -18,7 +18,7 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 const FILES: [(&str, &str); 2] = [
     (
         "specs/first.mcspec",
-        "extension leak_shapes\nscenario window one\n  iterations 1\n  warmup 0\n  workload { SELECT pg_sleep(0.5) }\n  expect none\n\
+        "extension leak_shapes\npreload leak_shapes\nscenario window one\n  iterations 1\n  warmup 0\n  workload { SELECT pg_sleep(0.5) }\n  expect none\n\
          scenario window \"a name that is much longer than any line of a terminal of forty columns, and of eighty\"\n  iterations 1\n  \
          warmup 0\n  workload { SELECT pg_sleep(0.5) }\n  expect none\n",
     ),

@@ -20,6 +20,7 @@ use memcheck_core::judge::repeated::{Backing, Series};
 use memcheck_core::judge::{Mark, Rules};
 use memcheck_core::observed::{LeftRecord, SessionRecord, StatementRecord, Who};
 use memcheck_core::scenario::ScenarioKind;
+use memcheck_core::targets::{Loaded, add_loaded};
 use memcheck_core::wire::{FindingRecord, SiteRecord};
 use memcheck_core::{Finding, Site, room, statement};
 
@@ -358,13 +359,20 @@ impl Session {
             of_session: of_session.iter().map(FindingRecord::from).collect(),
             left,
             figures: self.observed_figures(&observed).named().map(|(name, value)| (name.to_owned(), value)).collect(),
-            targets: wrap::with(|chain| chain.stack.targets.loaded())
-                .unwrap_or_default()
-                .into_iter()
-                .map(|loaded| (loaded.target, loaded.library))
-                .collect(),
+            targets: self.loaded_anywhere(),
         };
         observed.file.complete(&record);
+    }
+
+    /// The targets that are loaded here, and those that parallel workers have loaded: what is only below a Gather the leader may never
+    /// load.
+    fn loaded_anywhere(&self) -> Vec<(Option<String>, Option<String>)> {
+        let mut all = wrap::with(|chain| chain.stack.targets.loaded()).unwrap_or_default();
+        let by_workers = self.loaded_by_workers();
+        if room::is_there_for((all.len() + by_workers.len()) * size_of::<Loaded>()) {
+            add_loaded(&mut all, &by_workers);
+        }
+        all.into_iter().map(|loaded| (loaded.target, loaded.library)).collect()
     }
 
     fn judge_marks(&self, marks: &[Mark], rules: &Rules) -> Vec<Finding> {

@@ -71,9 +71,13 @@ fn part<'a>(name: &'a str, label: &str) -> Option<Option<&'a str>> {
     splits(name).find(|(spec, _)| matches(spec, label)).map(|(_, part)| Some(part))
 }
 
-/// Whether a name or glob fits a case, with or without its version.
+/// Whether a name or glob fits a case, with or without its version, or is the folder of it: of a suite's tests, or of specs.
 fn matches(name: &str, label: &str) -> bool {
     let without_version = without_version(label);
+    let is_below = |case: &str| case.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    if !name.is_empty() && is_below(label) {
+        return true;
+    }
     let glob = Glob::new(name).map(|glob| glob.compile_matcher());
     [label, without_version].iter().any(|case| *case == name || glob.as_ref().is_ok_and(|glob| glob.is_match(case)))
 }
@@ -110,6 +114,11 @@ mod tests {
             ("k*", "knn@pg18", true),
             ("knn[dims=3]", "knn[dims=3]", true),
             ("kn", "knn", false),
+            ("regress", "regress/leak", true),
+            ("regress/isolation", "regress/isolation/leak@pg18", true),
+            ("regress", "regression/leak", false),
+            ("leak", "regress/leak", false),
+            ("", "regress/leak", false),
         ];
         for (name, label, expected) in table {
             assert_eq!(matches(name, label), expected, "{name} {label}");

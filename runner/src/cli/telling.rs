@@ -41,6 +41,7 @@ impl Telling {
             targets: ready.options.targets.clone(),
             least: self.min_bytes,
             has_golden: self.golden.is_some(),
+            are_all: true,
             allowances: prepare::allowances(config, prepare::today()?),
         })
     }

@@ -32,6 +32,21 @@ pub(super) fn is_idle(targets: &Targets, windows: &[&Window]) -> bool {
     !targets.are_named && !targets.names.is_empty() && !rows.is_empty() && none_is_loaded
 }
 
+/// What is wrong with a spec all of whose scenarios and permutations are idle: it would pass whatever the libraries do.
+pub(super) fn idle(targets: &Targets, titles: Vec<String>, windows: &[&Window]) -> Option<Fault> {
+    let title = match <[String; 1]>::try_from(titles) {
+        Ok([only]) => only,
+        Err(titles) if titles.is_empty() => return None,
+        Err(titles) => format!("all {} scenarios", titles.len()),
+    };
+    let is_more = |row: &Loaded| row.target.as_ref().is_some_and(|target| targets.more.contains(target));
+    let rows: Vec<Loaded> = rows(windows).into_iter().filter(|row| !is_more(row)).collect();
+    let (message, hint) = complaint(&rows)?;
+    let library = targets.names.first()?;
+    let hint = format!("{hint} A call of one of its functions loads it, or \"preload {library}\" in the header.");
+    Some(Fault::Unloaded { title, message, hint })
+}
+
 /// The rows of all windows, each once; none where nothing was traced.
 fn rows(windows: &[&Window]) -> Vec<Loaded> {
     let mut rows: Vec<Loaded> = Vec::new();
@@ -110,6 +125,20 @@ mod tests {
             assert_eq!(is_idle(&found, &[&window]), *idle, "{rows:?}");
             assert!(unloaded(&found, "", &[&window], Some(&[&window])).is_none(), "{rows:?}");
         }
+        let windows = [window(&[("a", "-"), ("b", "-"), ("a-2.0", "-"), ("-", "c")])];
+        let said = |titles: &[&str]| {
+            let titles = titles.iter().map(|&title| title.to_owned()).collect();
+            idle(&found, titles, &windows.iter().collect::<Vec<_>>()).map(|fault| match fault {
+                Fault::Unloaded { title, message, hint } => format!("{title}: {message}; {hint}"),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(said(&[]), None);
+        assert_eq!(
+            said(&["scenario window x", "permutation y"]).unwrap(),
+            "all 2 scenarios: targets \"a\", \"b\" were not loaded, so nothing of them was looked at; Libraries that were \
+             loaded: \"c\". A call of one of its functions loads it, or \"preload a\" in the header."
+        );
         assert!(!is_idle(&targets(&[], false, &[]), &[&window(&[("", "x")])]));
     }
 }

@@ -11,4 +11,4 @@ mod verdict;
 pub use command::{Ended, run};
 pub use frame::{Frame, Options, Sights};
 pub use merge::Block;
-pub use verdict::{Place, Told, Wanted, tell};
+pub use verdict::{Place, Told, Wanted, have_libraries, tell, unloaded};

@@ -39,6 +39,8 @@ pub struct Wanted {
     pub least: Option<u64>,
     /// Whether what is found is compared with a golden, and not wrong by itself.
     pub has_golden: bool,
+    /// Whether these are all sessions that there are, in one of which what is to be looked at has to be loaded.
+    pub are_all: bool,
     /// What is known and allowed.
     pub allowances: Vec<Arc<Allowance>>,
 }
@@ -98,6 +100,11 @@ pub fn tell(
         faults.push(Fault::Unloaded { title: "the sessions".to_owned(), message, hint });
     }
     faults.extend(gaps(sights).into_iter().map(|(gap, count)| Fault::Incomplete { gap, count }));
+    let is_idle = wanted.are_all && !has_libraries(&loaded) && merged.blocks.is_empty();
+    // A session that has not told may have had one, and what a command would have done that has failed nobody knows.
+    if is_idle && faults.is_empty() {
+        faults.push(unloaded(sights.sessions.len()));
+    }
     let golden = match &record {
         Record::Found(recorded) => Some(recorded.path.clone()),
         _ => None,
@@ -116,7 +123,7 @@ pub fn tell(
         repeats: None,
         unrecorded: Vec::new(),
         allowances: judge::used(&case, &outcome),
-        notes: notes(sights, &merged, &loaded),
+        notes: notes(sights, &merged),
         elapsed,
     };
     Told { case, outcome, verdict }
@@ -181,6 +188,33 @@ fn loaded(sessions: &[SessionRecord]) -> Vec<Loaded> {
     all.iter().zip(missing).filter(|(_, is_superfluous)| !is_superfluous).map(|(row, _)| row.clone()).collect()
 }
 
+/// Whether a library under test was loaded in any of these.
+fn has_libraries(loaded: &[Loaded]) -> bool {
+    loaded.iter().any(|row| row.target.is_some() && row.library.is_some())
+}
+
+/// Whether a library under test was loaded in any of these sessions.
+pub fn have_libraries(sessions: &[SessionRecord]) -> bool {
+    has_libraries(&loaded(sessions))
+}
+
+/// That there was nothing to look at in all of so many sessions.
+pub fn unloaded(sessions: usize) -> Fault {
+    let (title, message, hint) = match sessions {
+        0 => (
+            "the command",
+            "no session came to the server, so nothing was looked at",
+            "It is found by PGHOST, PGPORT and PGDATABASE, which the command has to leave as they are.",
+        ),
+        _ => (
+            "the sessions",
+            "no library under test was loaded, so nothing was looked at",
+            "A call of a function of the extension loads its library, LOAD does, and \"--preload LIBRARY\" in every session.",
+        ),
+    };
+    Fault::Unloaded { title: title.to_owned(), message: message.to_owned(), hint: hint.to_owned() }
+}
+
 fn crash(crash: &crate::server::Crash) -> Fault {
     Fault::Failure(Failure::new(Step::Command, Cause::Crash(Box::new(crash.clone()))))
 }
@@ -223,7 +257,7 @@ fn findings(wanted: &Wanted, seen: &[Seen], record: Record) -> Vec<Fault> {
     }
 }
 
-fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded]) -> Vec<String> {
+fn notes(sights: &Sights, merged: &Merged) -> Vec<String> {
     let mut notes = Vec::new();
     let sessions = sights.sessions.iter().filter(|session| session.who.kind == CLIENT).count();
     let executions: u64 = sights.sessions.iter().map(|session| session.executions).sum();
@@ -233,10 +267,6 @@ fn notes(sights: &Sights, merged: &Merged, loaded: &[Loaded]) -> Vec<String> {
         plural(sessions),
         plural(executions as usize)
     ));
-    // Parallel workers may have loaded what their leader has not.
-    if loaded.iter().all(|row| row.library.is_none()) && merged.blocks.is_empty() {
-        notes.push("no library under test was loaded".to_owned());
-    }
     if sights.left > 0 {
         notes.push(format!("{} session{} still there at its end", sights.left, plural(sights.left)));
     }

@@ -8,12 +8,13 @@ use memcheck_core::Finding;
 use memcheck_core::line::escaped;
 use memcheck_core::observed::{SessionRecord, Who};
 use memcheck_core::statement::normalized;
+use memcheck_core::targets::Loaded;
 
 use super::repeat::{Repeats, place};
 use super::{Counted, Ran};
 use crate::exec::replay::{Repeated, Replayed};
 use crate::judge::{Fault, Status};
-use crate::observe::{self, Block, Place, Sights, Told, Wanted};
+use crate::observe::{self, Block, Place, Sights, Told, Wanted, have_libraries};
 use crate::suite::{Kind, Part, Suite, Verdict};
 use crate::symbols::Symbols;
 
@@ -47,6 +48,9 @@ pub fn tell(
     symbols: &mut Symbols,
 ) -> Vec<Told> {
     let mut told = Vec::new();
+    // Not each test has to do with the libraries.
+    let wanted = &Wanted { are_all: false, ..wanted.clone() };
+    let is_idle = is_idle(done, &sights);
     for done in done {
         let given_back = done.repeats.given_back();
         for part in &done.suite.parts {
@@ -78,10 +82,28 @@ pub fn tell(
             }
         }
     }
-    let rest = observe::tell(&sights, wanted, place(&wanted.name), symbols, None, Duration::ZERO);
+    let mut rest = observe::tell(&sights, wanted, place(&wanted.name), symbols, None, Duration::ZERO);
+    if rest.case.scenarios.len() == 1 {
+        // Where nothing was seen there is nothing to record either.
+        rest.verdict.faults.retain(|fault| !matches!(fault, Fault::NotRecorded { .. }));
+    }
+    rest.verdict.faults.extend(is_idle.then(|| observe::unloaded(1)));
+    rest.verdict.status = if rest.verdict.faults.is_empty() { Status::Passed } else { Status::Failed };
     let says_something = !rest.verdict.faults.is_empty() || rest.case.scenarios.len() > 1;
     told.extend(Some(rest).filter(|_| says_something));
     told
+}
+
+/// Whether suites have run, all to their end, and no library under test was loaded: not in a session, and not where statements
+/// were repeated.
+fn is_idle(done: &[Done], sights: &Sights) -> bool {
+    let windows = || done.iter().flat_map(|done| &done.repeats.files).flat_map(|(_, replayed)| &replayed.repeated);
+    let is_loaded = |row: &Loaded| row.target.is_some() && row.library.is_some();
+    let is_repeated = || windows().any(|repeated| repeated.window.targets.iter().any(is_loaded));
+    let mut ran = done.iter().filter_map(|done| done.ran.as_ref()).peekable();
+    let has_run = ran.peek().is_some() || windows().next().is_some();
+    let is_known = sights.unheard.is_empty() && sights.complaints.is_empty() && sights.untraced.is_none();
+    has_run && is_known && ran.all(|ran| ran.status.success()) && !have_libraries(&sights.sessions) && !is_repeated()
 }
 
 /// The name of a test's case.

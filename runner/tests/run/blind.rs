@@ -18,6 +18,10 @@ fn a_target_that_nobody_loads_fails_its_scenario() {
     let sessions = "extension leak_shapes\ntarget 'leak_shapes'\ngolden none\nsession s1\nstep a { SELECT leak_shapes.top_100(); }\n\
                     session s2\nstep b { SELECT 1; }\npermutation a b\n  expect context_leak by s1 from 'leak_shapes'\n\
                     permutation b\n  expect none\n";
+    let idle = |head: &str| {
+        let scenario = |name: &str| format!("scenario window {name}\n  workload {{ SELECT 1 }}\n  expect none\n");
+        format!("extension leak_shapes\n{head}golden none\n{}{}", scenario("a"), scenario("b"))
+    };
     let project = Project::new(&[
         ("specs/nonesuch.mcspec", &spec("target 'nonesuch'", "none")),
         ("specs/near.mcspec", &spec("target 'leak_shape'", "none")),
@@ -33,10 +37,14 @@ fn a_target_that_nobody_loads_fails_its_scenario() {
             "extension leak_shapes\ngolden none\nscenario window a\n  workload { SELECT 1 }\n  expect none\nscenario window b\n  \
              workload { SELECT leak_shapes.top_100_fixed() }\n  expect none\n",
         ),
+        ("specs/all_idle.mcspec", &idle("")),
+        ("specs/preloaded.mcspec", &idle("preload leak_shapes\n")),
+        ("specs/totals.mcspec", &idle("trace off\n")),
+        ("specs/without.mcspec", "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n"),
         (
             "schedule",
             "test: nonesuch\ntest: near\ntest: one_of_two\ntest: sessions\ntest: suffix\ntest: directory\ntest: case\n\
-             test: pattern\ntest: untraced\ntest: idle\n",
+             test: pattern\ntest: untraced\ntest: idle\ntest: all_idle\ntest: preloaded\ntest: totals\ntest: without\n",
         ),
     ]);
     let ended = project.run("--report tap --report json=report.json");
@@ -45,7 +53,7 @@ fn a_target_that_nobody_loads_fails_its_scenario() {
     let lines: Vec<String> = said.iter().map(|line| line.split(" # time=").next().unwrap().to_owned()).collect();
     let expected = [
         "TAP version 13",
-        "1..10",
+        "1..14",
         "not ok 1 - nonesuch",
         "#  scenario growth_benchmark: target \"nonesuch\" was not loaded, so nothing of it was looked at",
         "#  HINT:  Libraries that were loaded: \"leak_shapes\".",
@@ -58,12 +66,23 @@ fn a_target_that_nobody_loads_fails_its_scenario() {
         "not ok 4 - sessions",
         "#  permutation b: target \"leak_shapes\" was not loaded, so nothing of it was looked at",
         "#  HINT:  No library of an extension was loaded.",
+        "not ok 11 - all_idle",
+        "#  all 2 scenarios: target \"leak_shapes\" was not loaded, so nothing of it was looked at",
+        "#  HINT:  No library of an extension was loaded. A call of one of its functions loads it, or \"preload leak_shapes\" in the \
+         header.",
     ];
     assert_eq!(lines[..lines.len() - 1], expected, "{}", ended.stdout);
     let (_, idle) = ended.stdout.split_once("\nok 10 - idle ").unwrap();
     let idle = idle.lines().nth(1).unwrap();
     assert_eq!(idle, "#  (no library under test was loaded in scenario window a)");
+    // One that has no extension says nothing of one.
+    let (_, without) = ended.stdout.split_once("\nok 14 - without ").unwrap();
+    assert!(without.lines().nth(1).unwrap().starts_with("# "), "{without}");
     assert!(project.read("report.json").contains("\"kind\": \"not loaded\""));
+    // Of a part nobody knows what the rest would have loaded.
+    let part = project.run("all_idle/a");
+    assert_eq!(part.code, 0, "{}", part.stdout);
+    assert!(part.stdout.contains("no library under test was loaded in scenario window a"), "{}", part.stdout);
 
     let refused = end(project.mcspec("bless nonesuch"));
     assert!(refused.stdout.contains("a target was not loaded") || refused.stderr.contains("a target was not loaded"));

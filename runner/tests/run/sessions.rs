@@ -8,7 +8,7 @@ fn spec(fixtures: &str, steps: &[&str]) -> String {
     let steps: String = names().zip(steps).map(|(name, sql)| format!("step {name} {{ {sql} }}\n")).collect();
     let permutation = names().collect::<Vec<_>>().join(" ");
     format!(
-        "golden none\nextension leak_shapes\n{fixtures}\nsession one\n{steps}permutation {permutation}\n  expect none\n"
+        "golden none\nextension leak_shapes\npreload leak_shapes\n{fixtures}\nsession one\n{steps}permutation {permutation}\n  expect none\n"
     )
 }
 

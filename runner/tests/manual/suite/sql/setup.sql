@@ -1,0 +1,1 @@
+CREATE EXTENSION my_ext;
