@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
-use crate::project::{Project, end, eventually, send, wait};
+use crate::project::{Project, end, eventually, schemas, send, wait};
 use mcspec::coverage::{CoverageRecord, FileRecord};
 use mcspec::mutate::MutationRecord;
 use nix::sys::signal::Signal;
@@ -64,6 +64,7 @@ setup { SELECT mem_corpus.n6_contexts(); }
 
 scenario growth_benchmark nothing
   iterations 20
+  setup      { LOAD 'mem_corpus'; }
   workload   { SELECT 1; }
   expect none
 ";
@@ -128,6 +129,7 @@ fn calls_that_are_left_out_are_missed_where_it_matters() {
     let output = command.arg("--pg-config").arg(project.pg_config()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    schemas::validate("mutations", &project.read("all.json"), "all.json");
     let record: MutationRecord = serde_json::from_str(&project.read("all.json")).unwrap();
     let fates: BTreeMap<(&str, &str), &str> = (record.calls.iter())
         .map(|call| ((call.function.as_str(), call.callee.as_str()), call.fate.as_str()))

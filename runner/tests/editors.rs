@@ -113,6 +113,25 @@ fn tree_sitter_reads_what_mcspec_reads_and_no_more() {
     }
 }
 
+/// What is made is of the very `grammar.js` that is there, and nobody has written to it since: by the sums that are written down when it
+/// is made.
+#[test]
+fn the_parser_was_made_of_the_grammar() {
+    let folder = "contrib/editors/tree-sitter-mcspec";
+    let fnv = |text: &str| {
+        let add = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, add)
+    };
+    let sum = |file: &str| format!("{:016x}  {file}\n", fnv(&read(&format!("{folder}/{file}"))));
+    let now = ["grammar.js", "src/grammar.json", "src/node-types.json", "src/parser.c"].map(sum).concat();
+    let again = "cargo run --manifest-path contrib/editors/generate/Cargo.toml";
+    assert_eq!(read(&format!("{folder}/src/sums")), now, "a file was changed since the parser was made: {again}");
+    assert_ne!(
+        sum("grammar.js"),
+        format!("{:016x}  grammar.js\n", fnv(&(read(&format!("{folder}/grammar.js")) + " ")))
+    );
+}
+
 /// What is made has to be of the grammar that is there: it has all of its rules, words and nothing else.
 #[test]
 fn the_parser_is_that_of_the_grammar() {

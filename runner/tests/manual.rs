@@ -187,11 +187,7 @@ fn held_against(text: &str, mut said_by: impl FnMut(&str) -> Option<String>) -> 
             match said_by(command) {
                 Some(said) if !is_shown(shown, &said) => {
                     shown_now += &format!("$ {command}\n{said}");
-                    wrong.push(format!(
-                        "{command}\n--- as shown\n{}\n--- as said\n{}\n",
-                        masked(shown),
-                        masked(&said)
-                    ));
+                    wrong.push(format!("{command}\n--- as shown\n{}\n--- as said\n{}\n", masked(shown), masked(&said)));
                 }
                 _ => shown_now += &format!("$ {command}\n{shown}\n"),
             }
@@ -279,9 +275,19 @@ fn what_nobody_executes_says_why() {
             let begin = block.text.lines().next().unwrap_or_default();
             match (is_held_to(&page, &block), block.reason) {
                 (true, None) => held_to += 1,
-                (false, Some(reason)) if reason.len() > 10 => excused += 1,
-                (true, Some(_)) => wrong += &format!("{page}: {begin:?} is executed, and a comment says that it is not\n"),
-                (false, _) => wrong += &format!("{page}: {begin:?} is not executed, and \"{NOT_RUN}..\" before it is missing\n"),
+                (false, Some(reason)) if !reason.is_empty() => {
+                    excused += 1;
+                    let elsewhere =
+                        reason.split([' ', ',', ';']).filter(|word| word.contains('/') && word.ends_with(".rs"));
+                    let gone = elsewhere.filter(|file| !root().join(file).is_file());
+                    gone.for_each(|file| wrong += &format!("{page}: {begin:?}: there is no \"{file}\"\n"));
+                }
+                (true, Some(_)) => {
+                    wrong += &format!("{page}: {begin:?} is executed, and a comment says that it is not\n")
+                }
+                (false, _) => {
+                    wrong += &format!("{page}: {begin:?} is not executed, and \"{NOT_RUN}..\" before it is missing\n")
+                }
             }
         }
         assert_eq!(text.matches("\n```").count() % 2, 0, "{page}: a fence is open");
@@ -290,6 +296,23 @@ fn what_nobody_executes_says_why() {
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert!(held_to > 40 && excused < 80, "{held_to} and {excused}");
+}
+
+/// From the front page and from the table of contents.
+#[test]
+fn every_page_is_linked() {
+    let [readme, contents] =
+        ["README.md", "docs/SUMMARY.md"].map(|file| fs::read_to_string(root().join(file)).unwrap());
+    let mut pages = 0;
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") {
+            assert!(readme.contains(&format!("(docs/{name})")), "README.md does not link docs/{name}");
+            assert!(name == "SUMMARY.md" || contents.contains(&format!("({name})")), "SUMMARY.md does not link {name}");
+            pages += 1;
+        }
+    }
+    assert!(pages > 30 && readme.contains("](docs/pictures/report.png)"), "{pages}");
 }
 
 /// What differs is written anew, and nothing else; the page is right then.

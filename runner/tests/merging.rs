@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::project::schemas;
 use serde_json::{Value, json};
 
 fn mcspec(directory: &Path, line: &str) -> (i32, String, String) {
@@ -117,6 +118,10 @@ fn what_was_saved_is_compared_and_followed() {
     assert_eq!((code, shown.as_str()), (0, "v1 -> v2: 1 unchanged\n"));
     let (code, shown, _) = mcspec(at, "compare v2 3.json");
     assert!(code == 1 && shown.contains("1 worse") && shown.contains("(2.50x)"), "{shown}");
+    let (_, shown, _) = mcspec(at, "compare v2 3.json --report json");
+    schemas::validate("compare", &shown, "comparison");
+    let (_, shown, _) = mcspec(at, "compare --trend v1 v2 3.json --report json");
+    schemas::validate("trend", &shown, "trend");
     let (code, shown, _) = mcspec(at, "compare --trend v1 v2 3.json");
     assert!(code == 0 && shown.contains("2.50x  a: scenario growth_benchmark a"), "{shown}");
     let (code, shown, _) = mcspec(at, "compare --trend --report html");

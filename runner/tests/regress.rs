@@ -135,13 +135,19 @@ fn a_suite_is_compared_with_the_goldens_of_its_tests() {
     let golden = "--golden suite --repeat 50 --repeat-limit 20";
     let missing = regress(&project, golden);
     assert_eq!(missing.code, 1, "{}", all(&missing));
-    assert!(missing.stderr.contains("0 passed, 2 failed") && !missing.stderr.contains("suite.out"), "{}", all(&missing));
+    assert!(
+        missing.stderr.contains("0 passed, 2 failed") && !missing.stderr.contains("suite.out"),
+        "{}",
+        all(&missing)
+    );
     // One by the HINT, as it is to be pasted; then all by their name.
     let hint = "\n  HINT:  intended? run \"mcspec bless suite/leak\"\n";
     assert!(missing.stderr.contains(hint), "{}", all(&missing));
     let one = end(project.mcspec("bless suite/leak"));
     assert!(one.code == 0 && one.stdout.contains("created    goldens/suite/leak.out\n"), "{}", all(&one));
-    assert!(project.read("goldens/suite/leak.out").contains("ctx_bloat|INFO|TopMemoryContext|200 x1/iter|linear|tiny\n"));
+    assert!(
+        project.read("goldens/suite/leak.out").contains("ctx_bloat|INFO|TopMemoryContext|200 x1/iter|linear|tiny\n")
+    );
     let rest = end(project.mcspec("bless suite"));
     for said in ["created    goldens/suite/setup.out\n", "unchanged  goldens/suite/leak.out\n"] {
         assert!(rest.code == 0 && rest.stdout.contains(said), "{said}\n{}", all(&rest));
@@ -160,7 +166,9 @@ fn a_suite_that_never_loads_the_library_is_not_ok() {
     test(&project, "", "idle", "DO $$ BEGIN END $$;\n");
     let idle = regress(&project, "--repeat 20");
     assert_eq!(idle.code, 1, "{}", all(&idle));
-    for said in ["ok 1 - regress/idle", "not ok 2 - regress ", "no library under test was loaded", "\"--preload LIBRARY\""] {
+    for said in
+        ["ok 1 - regress/idle", "not ok 2 - regress ", "no library under test was loaded", "\"--preload LIBRARY\""]
+    {
         assert!(idle.stderr.contains(said), "{said}\n{}", all(&idle));
     }
     // What the HINT says.

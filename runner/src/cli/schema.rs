@@ -12,7 +12,7 @@ use crate::schema::SCHEMAS;
 /// Print the JSON schema of a file that mcspec reads or writes
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// config (mcspec.toml), result, run, report or checklist; without any, what each is of
+    /// config (mcspec.toml), result, run, report, checklist, coverage, mutations, compare or trend; without any, what each is of
     #[arg(value_name = "NAME", value_parser = SCHEMAS.map(|schema| schema.name))]
     name: Option<String>,
 }

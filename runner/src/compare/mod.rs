@@ -3,6 +3,7 @@
 //! Either side may be results, a JSON report, or the goldens of a commit; of goldens there is no more than their rows.
 
 mod page;
+pub mod record;
 pub mod saved;
 mod show;
 mod side;

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
+use serde::Serialize;
 
+use super::record::{ComparisonRecord, TrendRecord};
 use super::words::{headline, remarks, sizes, what};
-use super::{Change, Compared, Comparison, Course, Side, Trend, Violation, page};
+use super::{Change, Compared, Comparison, Course, Side, Trend, page};
 use crate::report::tree::Look;
 
 /// A format.
@@ -30,7 +31,7 @@ pub fn show(comparison: &Comparison, old: &Side, new: &Side, format: Format) -> 
     match format {
         Format::Pretty => pretty(comparison, old, new),
         Format::Markdown => markdown(comparison, old, new),
-        Format::Json => json_text(comparison, old, new),
+        Format::Json => json_text(&ComparisonRecord::new(comparison, old, new)),
         Format::Html => page::comparison(comparison, old, new),
     }
 }
@@ -79,29 +80,9 @@ fn markdown(comparison: &Comparison, old: &Side, new: &Side) -> String {
     text
 }
 
-fn json_text(comparison: &Comparison, old: &Side, new: &Side) -> String {
-    let side = |violation: &Option<Violation>| {
-        violation.as_ref().map(|violation| {
-            json!({
-                "severity": violation.severity.map(|severity| severity.as_str()), "size": violation.size,
-                "bytes_per_iter": violation.bytes_per_iter, "function": violation.function,
-            })
-        })
-    };
-    let one = |compared: &Compared| {
-        let violation = compared.shown();
-        json!({
-            "change": compared.change.as_str(), "case": violation.case, "scenario": violation.title, "check": violation.check,
-            "subject": violation.subject, "library": violation.library, "ratio": compared.ratio(),
-            "old": side(&compared.old), "new": side(&compared.new),
-        })
-    };
-    let document = json!({
-        "format": 1, "old": old.name, "new": new.name, "worse": comparison.is_worse(),
-        "findings": comparison.all.iter().map(one).collect::<Vec<_>>(),
-        "not_looked_at_any_more": comparison.not_looked_for, "not_looked_at_before": comparison.not_looked_for_before,
-    });
-    format!("{document:#}\n")
+/// There is nothing in it that JSON has no form for.
+fn json_text(record: &impl Serialize) -> String {
+    serde_json::to_string_pretty(record).unwrap_or_default() + "\n"
 }
 
 /// Shows a trend. Sizes are drawn as they can be.
@@ -109,7 +90,7 @@ pub fn show_trend(trend: &Trend, format: Format, look: Look) -> String {
     match format {
         Format::Pretty => pretty_trend(trend, look),
         Format::Markdown => markdown_trend(trend),
-        Format::Json => json_trend(trend),
+        Format::Json => json_text(&TrendRecord::from(trend)),
         Format::Html => page::trend(trend),
     }
 }
@@ -148,16 +129,4 @@ fn markdown_trend(trend: &Trend) -> String {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
-}
-
-fn json_trend(trend: &Trend) -> String {
-    let one = |course: &Course| {
-        let violation = &course.violation;
-        json!({
-            "case": violation.case, "scenario": violation.title, "check": violation.check, "subject": violation.subject,
-            "library": violation.library, "function": violation.function, "sizes": course.sizes, "ratio": course.ratio(),
-        })
-    };
-    let courses = trend.courses.iter().map(one).collect::<Vec<_>>();
-    format!("{:#}\n", json!({ "format": 1, "runs": trend.names, "findings": courses }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Coverage, Share};
@@ -10,7 +11,7 @@ use super::{Coverage, Share};
 const FORMAT: u32 = 1;
 
 /// What was reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageRecord {
     /// Format of this record.
     pub format: u32,
@@ -30,7 +31,7 @@ pub struct CoverageRecord {
 }
 
 /// So many of so many.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShareRecord {
     /// How many were reached.
     pub reached: usize,
@@ -41,7 +42,7 @@ pub struct ShareRecord {
 }
 
 /// A file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRecord {
     /// The library.
     pub library: String,
@@ -55,7 +56,7 @@ pub struct FileRecord {
 }
 
 /// A function with places.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FunctionRecord {
     /// Its name.
     pub name: String,
@@ -67,7 +68,7 @@ pub struct FunctionRecord {
 }
 
 /// A place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceRecord {
     /// The line; none where it is not known.
     pub line: Option<u32>,
@@ -78,7 +79,7 @@ pub struct PlaceRecord {
 }
 
 /// A function of an extension.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberRecord {
     /// The extension.
     pub extension: String,

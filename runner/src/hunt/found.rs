@@ -81,8 +81,13 @@ impl Wrong {
             Wrong::Violation(finding) => {
                 let each = finding.bytes_per_iter;
                 let objects = finding.objects_per_iter;
-                let each = if each >= 1.0 { format!("{each:.0} bytes") } else { format!("{objects:.1} objects") };
-                format!("{}: {each} per execution in {}", finding.check.as_str(), finding.path)
+                let (check, path) = (finding.check.as_str(), &finding.path);
+                match (each >= 1.0, objects > 0.0) {
+                    (true, _) => format!("{check}: {each:.0} bytes per execution in {path}"),
+                    (false, true) => format!("{check}: {objects:.1} objects per execution in {path}"),
+                    // Once is enough, as of what was written where it must not be.
+                    (false, false) => format!("{check} in {path}"),
+                }
             }
             Wrong::Crash { end, .. } => format!("crash: the backend {end}"),
             Wrong::Hang => "hang: it does not come back and does not see to interrupts".to_owned(),

@@ -1,5 +1,6 @@
 //! Mutations for programs: `results/mutations.json`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fate, Mutations, Release};
@@ -8,7 +9,7 @@ use super::{Fate, Mutations, Release};
 const FORMAT: u32 = 1;
 
 /// All that came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MutationRecord {
     /// Format of this record.
     pub format: u32,
@@ -31,7 +32,7 @@ pub struct MutationRecord {
 }
 
 /// A call that gives something back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallRecord {
     /// `survived`, `freed anyway`, `not covered`, `not left out`, `not tried` or `caught`.
     pub fate: String,

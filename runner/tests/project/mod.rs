@@ -18,6 +18,8 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use walkdir::{DirEntry, WalkDir};
 
+pub(crate) mod schemas;
+
 /// A project, and a directory of its own for what its runs need for a while.
 pub(crate) struct Project {
     directory: TempDir,
@@ -127,7 +129,41 @@ impl Project {
     pub(crate) fn run(&self, arguments: &str) -> Ended {
         let ended = end(self.command(arguments));
         self.assert_nothing_left();
+        self.assert_results_are_as_schemas_say(arguments);
         ended
+    }
+
+    /// What the last run has written for programs is as `docs/schema` says.
+    fn assert_results_are_as_schemas_say(&self, arguments: &str) {
+        let results = self.path("results");
+        for entry in WalkDir::new(&results).into_iter().flatten() {
+            let name = entry.path().strip_prefix(&results).expect("in it").display().to_string();
+            let schema = match name.as_str() {
+                "run.json" => "run",
+                "coverage.json" => "coverage",
+                "mutations.json" => "mutations",
+                // Others may lie about there.
+                result if result.ends_with(".json") && self.is_of_last_run(result) => "result",
+                _ => continue,
+            };
+            schemas::validate(schema, &fs::read_to_string(entry.path()).expect("read"), &name);
+        }
+        for report in arguments.split_whitespace().filter_map(|word| word.strip_prefix("json=")) {
+            // Not all may be written to.
+            if let Ok(text) = fs::read_to_string(self.path(report)).map(|text| text.trim().to_owned())
+                && !text.is_empty()
+            {
+                schemas::validate("report", &text, report);
+            }
+        }
+    }
+
+    fn is_of_last_run(&self, result: &str) -> bool {
+        let index = fs::read_to_string(self.path("results/run.json")).unwrap_or_default();
+        let index: serde_json::Value = serde_json::from_str(&index).unwrap_or_default();
+        let cases = index["cases"].as_array().cloned().unwrap_or_default();
+        let name = result.trim_end_matches(".json");
+        cases.iter().any(|case| case.as_str() == Some(name))
     }
 
     /// A tree of the project's version with or without the engine, and the directory that it is in.

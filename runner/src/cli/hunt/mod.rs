@@ -15,6 +15,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use super::output::somebody_waits;
 use super::prepare::{self, major};
+use super::run::note;
 use super::{complete, init, signals};
 use crate::config::{Build, Config, ExtensionSource, FILE_NAME};
 use crate::exec::Installed;
@@ -176,6 +177,7 @@ fn all(
     let mut exit = Exit::Ok;
     let places = Places { installed: &installed, stock: stock.as_ref(), is_told: !outlet.has_stdout() };
     let are_several = games.len() > 1;
+    let mut lacking = None;
     for game in games {
         if is_interrupted() {
             break;
@@ -183,8 +185,10 @@ fn all(
         let gone = quest::go(arguments, config, &places, game, &repository, hunts);
         // What was written is to be run.
         let has_bugs = hunts.iter().any(HuntRecord::has_bugs);
-        if let Some(toml) = toml.as_ref().filter(|_| has_bugs && !Path::new(FILE_NAME).exists()) {
-            tell::write(Path::new(FILE_NAME), toml)?;
+        match toml.as_ref().filter(|_| has_bugs) {
+            Some(toml) if Path::new(FILE_NAME).exists() => lacking = Some(toml),
+            Some(toml) => tell::write(Path::new(FILE_NAME), toml)?,
+            None => {}
         }
         match gone {
             Ok(()) => {}
@@ -198,6 +202,10 @@ fn all(
             }
             Err(complaint) => return Err(complaint),
         }
+    }
+    // It is the user's, and stays as it is.
+    if let Some(sections) = lacking.and_then(|toml| toml.find("[extension.").map(|from| &toml[from..])) {
+        note(&format!("{FILE_NAME} has no extension; for the specs to run, add to it:\n{}", sections.trim_end()));
     }
     Ok(exit)
 }
