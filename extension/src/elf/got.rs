@@ -84,7 +84,10 @@ pub(crate) fn for_each_slot(module: &Module, mut show: impl FnMut(usize, Slot)) 
                 _ => continue,
             };
             let Some(address) = module.base.checked_add(relocation.offset) else { continue };
-            if symbol == 0 || relocation.addend != 0 || !address.is_multiple_of(size_of::<usize>()) {
+            // Elsewhere it is added; in a slot of the procedure linkage table, which is filled whole, newer linkers keep the place of
+            // the stub there (`-z mark-plt`), and the loader does not look at it.
+            let is_whole = relocation.addend == 0 || kind == Kind::Call;
+            if symbol == 0 || !is_whole || !address.is_multiple_of(size_of::<usize>()) {
                 continue;
             }
             let Some((size, name)) = named(module, &dynamic, symbol) else { continue };

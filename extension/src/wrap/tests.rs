@@ -65,9 +65,9 @@ mod of_the_server {
     }
 
     nothing! {
-        CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkSpace
-        InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState MessageContext PG_exception_stack
-        PortalContext ProcDiePending QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext
+        CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkContext
+        GetMemoryChunkSpace InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState MessageContext
+        PG_exception_stack PortalContext ProcDiePending QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext
         TopTransactionContext __real_CopyErrorData error_context_stack get_rel_name pfree pg_re_throw proc_exit_inprogress
         repalloc
     }

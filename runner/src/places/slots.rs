@@ -48,7 +48,10 @@ impl Slots {
             };
             // Of the others it is known that they are functions.
             let kept = if is_of_interest(name) { name } else { "" };
-            (relocation.addend() == 0 && !name.is_empty()).then(|| (slot, (kind, kept.to_owned())))
+            // Newer linkers keep the place of the stub in what means nothing for a slot of calls (`-z mark-plt`).
+            let is_of_calls = relocation.flags() == RelocationFlags::Elf { r_type: R_X86_64_JUMP_SLOT };
+            let is_whole = relocation.addend() == 0 || is_of_calls;
+            (is_whole && !name.is_empty()).then(|| (slot, (kind, kept.to_owned())))
         });
         Slots { all: all.collect() }
     }
