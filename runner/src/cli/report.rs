@@ -17,7 +17,7 @@ use crate::report::{junit, page};
 
 /// Make reports of what runs have left, of several as of one
 ///
-/// Without an option it prints the verdicts. Exits as "mcspec run" would have; with 2 where a shard is missing.
+/// Without an option it prints the verdicts. Exits as "mcspec run" would have; with 2 where of several shards one is missing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// JSON reports, directories of results, or names that something was saved under; without any, the last run
@@ -69,7 +69,8 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<Exit, Compla
     } else if !is_written {
         print(&tree::verdicts(&report, look()))?;
     }
-    Ok(if is_incomplete { Exit::CouldNotRun } else { exit(&report) })
+    // A shard alone is looked at for itself.
+    Ok(if is_incomplete && results.len() > 1 { Exit::CouldNotRun } else { exit(&report) })
 }
 
 /// A report by its path, or else by the name that it is saved under.
@@ -88,7 +89,7 @@ fn argument(error: saved::SaveError) -> Complaint {
     Complaint::Argument { hint: error.hint().map(str::to_owned), message: error.to_string() }
 }
 
-/// What the terminal can show: letters by the locale, columns as there are.
+/// What the terminal can show: letters by the locale, columns by COLUMNS or as there are.
 pub(super) fn look() -> Look {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
@@ -96,8 +97,9 @@ pub(super) fn look() -> Look {
         let name = locale.to_string_lossy().to_ascii_lowercase();
         name.contains("utf-8") || name.contains("utf8")
     });
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     let columns = || terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| width.into());
-    Look { ascii: !is_utf8, width: if io::stdout().is_terminal() { columns() } else { None } }
+    Look { ascii: !is_utf8, width: told.or_else(|| columns().filter(|_| io::stdout().is_terminal())) }
 }
 
 fn print(text: &str) -> Result<(), Complaint> {

@@ -1,35 +1,17 @@
 //! A comparison, or a trend, as a page.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::words::{headline, remarks, sizes, what};
 use super::{Change, Comparison, Course, Side, Trend};
-
-/// How the pages look.
-const STYLE: &str = include_str!("../report/page.css");
+use crate::report::document::document;
 
 /// A curve's width and height.
 const WIDTH: f64 = 160.0;
 const HEIGHT: f64 = 36.0;
 
-fn document(title: &str, inner: &Markup) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header { h1 { (title) } }
-                main { (inner) }
-            }
-        }
-    };
-    page.into_string()
+fn page(title: &str, inner: &Markup) -> String {
+    document(title, "", None, &html! { header { h1 { (title) } } main { (inner) } })
 }
 
 /// A table that can be scrolled where it is too wide.
@@ -72,7 +54,7 @@ pub(super) fn comparison(comparison: &Comparison, old: &Side, new: &Side) -> Str
             ul { @for title in titles { li { (title) } } }
         }
     };
-    document(&title, &inner)
+    page(&title, &inner)
 }
 
 /// The page of a trend.
@@ -88,7 +70,7 @@ pub(super) fn trend(trend: &Trend) -> String {
             }
         }
     };
-    document(&title, &table("Violations", &["Spec", "Scenario", "Violation", "Bytes per iteration", "Change"], &rows))
+    page(&title, &table("Violations", &["Spec", "Scenario", "Violation", "Bytes per iteration", "Change"], &rows))
 }
 
 /// The sizes from run to run; where a run has not looked, there is a gap.

@@ -109,7 +109,7 @@ fn pretty_trend(trend: &Trend, look: Look) -> String {
         let violation = &course.violation;
         let head =
             format!("{}  {:<width$}  {}: {}", bars(course, look), course.word(), violation.case, violation.title);
-        let _ = writeln!(text, "{}\n    {}", look.fit(&head), look.fit(&what(violation)));
+        let _ = writeln!(text, "{}\n{}", look.wrapped(&head), look.wrapped(&format!("    {}", what(violation))));
     }
     if trend.courses.is_empty() {
         text += "nothing was found in any of them\n";

@@ -3,6 +3,7 @@
 
 mod allowed;
 mod checkout;
+pub(crate) mod document;
 pub mod fault;
 mod frame;
 mod github;

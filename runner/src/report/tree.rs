@@ -26,7 +26,7 @@ const NARROWEST: usize = 24;
 pub struct Look {
     /// Nothing but ASCII is drawn.
     pub ascii: bool,
-    /// Columns; none where lines are as long as they are.
+    /// Columns that lines are wrapped at; none where they are as long as they are.
     pub width: Option<usize>,
 }
 
@@ -39,17 +39,25 @@ impl Look {
         values.iter().map(|&value| bars[level(value)]).collect()
     }
 
-    /// A line that fits, with its beginning and its end: there stand the numbers, and the place in the code.
-    pub(crate) fn fit(self, line: &str) -> String {
-        let number = line.chars().count();
-        let Some(width) = self.width.map(|width| width.max(NARROWEST)).filter(|width| number > *width) else {
-            return line.to_owned();
-        };
-        let gap = if self.ascii { "..." } else { "…" };
-        let kept = width - gap.chars().count();
-        let (head, tail) = (kept - kept / 3, kept / 3);
-        let tail = line.chars().skip(number - tail).collect::<String>();
-        line.chars().take(head).collect::<String>() + gap + &tail
+    /// A line on as many lines as it takes: none of it is left out. What goes on is indented, and begins behind a space where there is one.
+    pub(crate) fn wrapped(self, line: &str) -> String {
+        let Some(width) = self.width.map(|width| width.max(NARROWEST)) else { return line.to_owned() };
+        let indent = (line.len() - line.trim_start().len() + 4).min(width / 2);
+        let mut wrapped = String::new();
+        let mut rest = line;
+        let mut room = width;
+        while let Some((end, _)) = rest.char_indices().nth(room) {
+            // A word that is too long by itself is broken where the line ends; what stands before the first word is no place to break at.
+            let start = rest.len() - rest.trim_start().len();
+            let space = rest[..end].rfind(' ').filter(|&at| at > start);
+            let at = if rest[end..].starts_with(' ') { end } else { space.unwrap_or(end) };
+            wrapped += &rest[..at];
+            wrapped.push('\n');
+            wrapped += &" ".repeat(indent);
+            rest = rest[at..].trim_start();
+            room = width - indent;
+        }
+        wrapped + rest
     }
 }
 
@@ -66,7 +74,7 @@ impl Lines {
 
     fn push(&mut self, style: Style, line: &str) {
         // Nothing that is written into memory fails.
-        let _ = writeln!(self.text, "{style}{}{style:#}", self.look.fit(line));
+        let _ = writeln!(self.text, "{style}{}{style:#}", self.look.wrapped(line));
     }
 
     fn plain(&mut self, line: &str) {
@@ -241,14 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_keeps_its_ends() {
-        let line = "->12.50% (1000 B) a_function_of_some_length (lookup.c:84)";
-        assert_eq!(WIDE.fit(line), line);
-        assert_eq!(PLAIN.fit(line), "->12.50% (1000 B) ...kup.c:84)");
-        assert_eq!(PLAIN.fit(line).chars().count(), 30);
+    fn of_a_line_that_is_too_long_nothing_is_lost() {
+        let line = "  ->12.50% (1000 B) a_function_of_some_length (lookup.c:84)";
+        assert_eq!(WIDE.wrapped(line), line);
+        let expected = "  ->12.50% (1000 B)\n      a_function_of_some_length\n      (lookup.c:84)";
+        assert_eq!(Look { ascii: true, width: Some(32) }.wrapped(line), expected);
+        let words = format!("    {} end", "ä".repeat(40));
+        let wrapped = PLAIN.wrapped(&words);
+        assert!(wrapped.lines().all(|line| line.chars().count() <= 30), "{wrapped}");
+        assert_eq!(wrapped.split_whitespace().collect::<String>(), words.split_whitespace().collect::<String>());
+        assert_eq!(wrapped.lines().next().unwrap(), format!("    {}", "ä".repeat(26)));
         let tiny = Look { ascii: false, width: Some(3) };
-        assert_eq!(tiny.fit(line).chars().count(), NARROWEST);
-        assert_eq!(tiny.fit("short"), "short");
+        assert!(tiny.wrapped(line).lines().all(|line| line.chars().count() <= NARROWEST), "{}", tiny.wrapped(line));
+        assert_eq!((tiny.wrapped("short"), tiny.wrapped("")), ("short".to_owned(), String::new()));
     }
 
     #[test]

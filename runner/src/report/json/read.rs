@@ -140,11 +140,12 @@ impl Merged {
             let missing = (1..=of).filter(|&part| !known.contains(&Shard { part, of }));
             let missing: Vec<String> = missing.map(|part| format!("{part}/{of}")).collect();
             // Where a whole is among them, nothing is missing.
-            if !missing.is_empty() && shards.iter().all(Option::is_some) {
-                let are = if missing.len() == 1 { "shard {} is missing" } else { "shards {} are missing" };
-                self.remarks.push(are.replace("{}", &missing.join(", ")));
-                self.is_incomplete = true;
+            if missing.is_empty() || shards.iter().any(Option::is_none) {
+                continue;
             }
+            let are = if missing.len() == 1 { "shard {} is missing" } else { "shards {} are missing" };
+            self.remarks.push(are.replace("{}", &missing.join(", ")));
+            self.is_incomplete = true;
         }
         if wholes.len() > 1 {
             let wholes: Vec<String> = wholes.iter().map(u64::to_string).collect();

@@ -38,17 +38,18 @@ pub(super) fn figure(finding: &FindingRecord, access: &AccessRecord, sources: &m
     let touched_width = (touched.1 - touched.0).max(3.0);
     let touched_at = touched.0.min(RIGHT - touched_width);
     let words = words(access, is_gone);
+    // The caption says the same.
     html! {
         figure {
-            svg.chunk viewBox=(format!("0 -6 {WIDTH} 68")) role="img" aria-label=(words) {
-                rect.memory.gone[is_gone] x=(format!("{:.1}", x(0))) y="14" width=(format!("{:.1}", (x(requested) - x(0)).max(2.0))) height="22" {}
+            svg.chunk viewBox=(format!("0 -6 {WIDTH} 68")) aria-hidden="true" {
+                path.memory.gone[is_gone] d=(format!("M{:.0} 14h{:.0}v22h-{1:.0}z", x(0), (x(requested) - x(0)).max(2.0))) {}
                 @if act != Some("release") {
-                    rect.touched x=(format!("{touched_at:.1}")) y="8" width=(format!("{touched_width:.1}")) height="34" {}
+                    path.touched d=(format!("M{touched_at:.0} 8h{touched_width:.0}v34h-{touched_width:.0}z")) {}
                 }
-                text x=(format!("{:.1}", x(0))) y="54" text-anchor="start" { "0" }
-                text x=(format!("{:.1}", x(requested).max(LEFT + 60.0))) y="54" text-anchor="end" { (access.requested) " bytes" }
+                text x=(format!("{:.0}", x(0))) y="54" { "0" }
+                text.e x=(format!("{:.0}", x(requested).max(LEFT + 60.0))) y="54" { (size_of(access.requested)) }
                 @if act != Some("release") {
-                    text.bad x=(format!("{:.1}", (touched_at + touched_width / 2.0).clamp(LEFT + 24.0, RIGHT - 24.0))) y="6" text-anchor="middle" { (access.offset) }
+                    text.m.bad x=(format!("{:.0}", (touched_at + touched_width / 2.0).clamp(LEFT + 24.0, RIGHT - 24.0))) y="6" { (access.offset) }
                 }
             }
             figcaption { (words) }
@@ -61,11 +62,16 @@ pub(super) fn figure(finding: &FindingRecord, access: &AccessRecord, sources: &m
 
 /// The picture in words.
 fn words(access: &AccessRecord, is_gone: bool) -> String {
-    let chunk = format!("a chunk of {} bytes{}", access.requested, if is_gone { " that was given back" } else { "" });
-    let size = access.size.map_or(String::new(), |size| format!(" of {size} bytes"));
+    let chunk = format!("a chunk of {}{}", size_of(access.requested), if is_gone { " that was given back" } else { "" });
+    let size = access.size.map_or(String::new(), |size| format!(" of {}", size_of(size.into())));
     match access.act.as_deref() {
         Some("release") if access.mismatched => format!("{chunk} is given to another allocator"),
         Some("release") => format!("{chunk} is given back again"),
         act => format!("{}{size} at offset {} of {chunk}", act.unwrap_or("access"), access.offset),
     }
+}
+
+/// `1 byte`, `64 bytes`
+fn size_of(bytes: u64) -> String {
+    format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" })
 }

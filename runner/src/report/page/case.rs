@@ -4,11 +4,13 @@ use std::sync::LazyLock;
 
 use maud::{Markup, html};
 use memcheck_core::check::Measure;
+use memcheck_core::command;
 use memcheck_core::wire::FindingRecord;
 use memcheck_core::{CheckKind, Phase};
 use regex::Regex;
 
 use super::lines::place;
+use super::once::Once;
 use super::source::Sources;
 use super::verdicts::word;
 use super::{access, anchor, chart, contexts, steps, time};
@@ -20,8 +22,9 @@ use crate::results::schema::{RowResult, ScenarioResult, ServerRecord, WindowResu
 pub(super) fn section(case: &CaseRecord, sources: &mut Sources) -> Markup {
     let (word, tone) = word(case);
     let is_bad = matches!(case.status.as_str(), "failed" | "unsupported");
+    let anchor = anchor(&case.label);
     html! {
-        details.case id=(anchor(&case.label)) data-name=(case.name) data-bad=[is_bad.then_some("")] open[is_bad] {
+        details.case id=(anchor) data-name=(case.name) data-status=(word) open[is_bad] {
             summary {
                 span class={ "verdict " (tone) } { (word) } " "
                 b { (case.label) } " "
@@ -30,10 +33,25 @@ pub(super) fn section(case: &CaseRecord, sources: &mut Sources) -> Markup {
             @if let Some(reason) = &case.reason { p { (case.status) ": " (reason) } }
             @if !case.notes.is_empty() { p.soft { (case.notes.join("; ")) } }
             @for fault in &case.faults { (of_fault(fault)) }
+            p.again { code { (command(case)) } " " a href={ "#" (anchor) } { "link" } }
             @for scenario in &case.scenarios { (of_scenario(scenario, sources)) }
             (environment(case, sources))
         }
     }
+}
+
+/// The command that runs it again.
+fn command(case: &CaseRecord) -> String {
+    // The name of one of a matrix has the values in it.
+    let (name, values) = match case.name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, values)) if !values.contains('~') => (name, values.split(',').collect()),
+        Some((name, _)) => (name, Vec::new()),
+        None => (case.name.as_str(), Vec::new()),
+    };
+    let major = case.server.as_ref().filter(|_| case.version().is_some()).map(|server| server.major.to_string());
+    let version = major.iter().flat_map(|major| ["--pg", major]);
+    let values = values.into_iter().flat_map(|value| ["-v", value]);
+    command::mcspec(&["run", name].into_iter().chain(values).chain(version).collect::<Vec<_>>())
 }
 
 /// What is wrong, with the differences to the golden marked as such.
@@ -68,7 +86,7 @@ static NUMBERS: LazyLock<Regex> = LazyLock::new(|| Regex::new("0x[0-9a-f]+|[0-9]
 
 /// What the server has said, without the engine's words about windows, which every scenario has; messages that differ in their numbers
 /// only are one.
-fn messages(scenario: &ScenarioResult) -> Markup {
+fn messages(scenario: &ScenarioResult, once: &mut Once) -> Markup {
     let mut told: Vec<(String, &str, usize)> = Vec::new();
     for message in scenario.messages.iter().filter(|message| !message.starts_with("INFO:  Memory check session ")) {
         let like = NUMBERS.replace_all(message, "#").into_owned();
@@ -81,14 +99,12 @@ fn messages(scenario: &ScenarioResult) -> Markup {
         1 => (*message).to_owned(),
         times => format!("{message}  (and {} more like it)", times - 1),
     });
-    html! {
-        @if !told.is_empty() {
-            details {
-                summary { "Messages of the server (" (told.iter().map(|(.., times)| times).sum::<usize>()) ")" }
-                pre { (lines.collect::<Vec<_>>().join("\n")) }
-            }
-        }
+    if told.is_empty() {
+        return html! {};
     }
+    let number = told.iter().map(|(.., times)| times).sum::<usize>();
+    let text = html! { pre { (lines.collect::<Vec<_>>().join("\n")) } };
+    once.details("messages", &html! { "Messages of the server (" (number) ")" }, &[("messages", text)])
 }
 
 fn of_scenario(scenario: &ScenarioResult, sources: &mut Sources) -> Markup {
@@ -98,21 +114,20 @@ fn of_scenario(scenario: &ScenarioResult, sources: &mut Sources) -> Markup {
     };
     html! {
         section.scenario {
-            h3 { (scenario.title) }
-            p.soft { (repeated) ", " (time(scenario.elapsed_ms)) }
+            h3 { (scenario.title) " " small { (repeated) ", " (time(scenario.elapsed_ms)) } }
             @for (name, sql) in &scenario.workloads {
                 @if !name.is_empty() { p.soft { "workload " code { (name) } } }
                 @if !sql.is_empty() { pre.sql { (sql) } }
             }
             @if let Some(failure) = &scenario.failure { pre.bad { (failure) } }
             @if !scenario.trace.is_empty() { (steps::time_line(&scenario.trace, &scenario.workloads)) }
-            (messages(scenario))
+            (messages(scenario, &mut sources.once))
             @if scenario.rows.is_empty() && scenario.failure.is_none() { p.good { "Nothing was found." } }
             @for row in &scenario.rows { (of_row(row)) }
             (curves(scenario))
             @for finding in &scenario.findings { (of_finding(finding, sources)) }
-            @if !scenario.rows.is_empty() { (contexts::trees(scenario)) }
-            (of_windows(scenario))
+            @if !scenario.rows.is_empty() { (contexts::trees(scenario, &mut sources.once)) }
+            (taken_back(scenario))
         }
     }
 }
@@ -143,7 +158,8 @@ fn curves(scenario: &ScenarioResult) -> Markup {
     };
     html! {
         @match phases.as_slice() {
-            [] | [None] => div.curves { (of_phase(None)) },
+            [] => {},
+            [None] => div.curves { (of_phase(None)) },
             phases => div.side {
                 @for &phase in phases {
                     div {
@@ -166,16 +182,11 @@ fn undone_by(word: &str) -> &str {
 }
 
 fn of_finding(finding: &FindingRecord, sources: &mut Sources) -> Markup {
-    let tone = match finding.severity.as_str() {
-        "ERROR" => "bad",
-        "WARNING" => "warn",
-        _ => "soft",
-    };
     let is_crash = finding.check == CheckKind::Crash.as_str();
     html! {
-        article.finding data-kind=(finding.check) data-severity=(finding.severity) {
+        article.finding data-kind=(finding.check) data-severity=[(finding.severity != "ERROR").then_some(&finding.severity)] {
             p {
-                span class={ "kind " (tone) } { (finding.check) } " " span class=(tone) { (finding.severity) } " "
+                span.kind { (finding.check) } " " i { (finding.severity) } " "
                 code { (finding.context_path.join(" > ")) }
             }
             p { (finding.detail) }
@@ -185,8 +196,8 @@ fn of_finding(finding: &FindingRecord, sources: &mut Sources) -> Markup {
     }
 }
 
-/// What the windows say of themselves.
-fn of_windows(scenario: &ScenarioResult) -> Markup {
+/// What was found at first, and was not there any more when more was run.
+fn taken_back(scenario: &ScenarioResult) -> Markup {
     let taken_back = scenario.windows.iter().filter_map(|window| window.confirmation.as_ref());
     let taken_back: Vec<&FindingRecord> = taken_back.flat_map(|confirmation| &confirmation.taken_back).collect();
     html! {
@@ -196,26 +207,34 @@ fn of_windows(scenario: &ScenarioResult) -> Markup {
                 ul { @for finding in taken_back { li { (finding.check) " in " code { (finding.context_path.join(" > ")) } ": " (finding.detail) } } }
             }
         }
-        @if scenario.windows.iter().any(|window| !window.statistics.is_empty()) {
-            details {
-                summary { "Figures of the window" }
-                div.scroll tabindex="0" role="region" aria-label="Figures of the window" {
-                    table {
-                        @for window in &scenario.windows {
-                            @let name = window.session.as_deref().or(window.phase.as_deref()).unwrap_or("window");
-                            tr { th scope="row" { (name) } td { (figures(window)) } }
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 
-/// The figures that are not 0.
-fn figures(window: &WindowResult) -> String {
-    let figures = window.statistics.iter().filter(|(_, value)| **value != 0);
-    figures.map(|(figure, value)| format!("{figure} {value}")).collect::<Vec<_>>().join(", ")
+/// What the windows say of themselves: figures that are not 0, those that all have first.
+fn figures(case: &CaseRecord) -> Markup {
+    let windows: Vec<(String, &WindowResult)> = case.scenarios.iter().flat_map(windows).collect();
+    let Some((_, first)) = windows.first() else { return html! {} };
+    let is_common = |name: &str, value: i64| {
+        windows.len() > 1 && windows.iter().all(|(_, window)| window.statistics.get(name) == Some(&value))
+    };
+    let words = |window: &WindowResult, common: bool| {
+        let figures = window.statistics.iter().filter(|&(name, &value)| value != 0 && is_common(name, value) == common);
+        figures.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+    };
+    let lines = std::iter::once(("all".to_owned(), words(first, true)))
+        .chain(windows.iter().map(|(name, window)| (name.clone(), words(window, false))))
+        .filter(|(_, words)| !words.is_empty());
+    let text: String = lines.map(|(name, words)| format!("{name}: {words}\n")).collect();
+    html! { @if !text.is_empty() { dt { "Figures of the windows" } dd { pre { (text) } } } }
+}
+
+/// The windows of a scenario by their names.
+fn windows(scenario: &ScenarioResult) -> impl Iterator<Item = (String, &WindowResult)> {
+    let title = scenario.title.strip_prefix("scenario ").unwrap_or(&scenario.title);
+    scenario.windows.iter().filter(|window| !window.statistics.is_empty()).map(move |window| {
+        let part = window.session.as_deref().or(window.phase.as_deref());
+        (part.map_or(title.to_owned(), |part| format!("{title} ({part})")), window)
+    })
 }
 
 /// Where it was run.
@@ -229,6 +248,7 @@ fn environment(case: &CaseRecord, sources: &mut Sources) -> Markup {
                 @if !case.tags.is_empty() { dt { "Tags" } dd { (case.tags.join(", ")) } }
                 @if case.attempts > 1 { dt { "Attempts" } dd { (case.attempts) } }
                 @if let Some(server) = &case.server { dt { "Server" } dd { (of_server(server, sources)) } }
+                (figures(case))
             }
         }
     }
@@ -240,6 +260,7 @@ fn of_server(server: &ServerRecord, sources: &mut Sources) -> Markup {
         matches!(
             name,
             "port"
+                | "cluster_name"
                 | "unix_socket_directories"
                 | "data_directory"
                 | "config_file"
@@ -258,10 +279,30 @@ fn of_server(server: &ServerRecord, sources: &mut Sources) -> Markup {
         server.engine
     );
     let inner = html! { p { (server.version) } @if !settings.is_empty() { pre { (settings.join("\n")) } } };
-    sources.once.details("server", &html! { (name) }, &name, &inner)
+    sources.once.details("server", &html! { (name) }, &[("settings", inner)])
 }
 
 /// Whether a finding is one of memory that is left when the workload is over, or at its peak.
 pub(super) fn measure(finding: &FindingRecord) -> Option<Measure> {
     finding.check.parse::<CheckKind>().ok().map(CheckKind::measure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_run_again_by_its_name_and_values() {
+        for (name, version, expected) in [
+            ("a/b", "", "mcspec run a/b"),
+            ("a/b", "@pg18", "mcspec run a/b --pg 18"),
+            ("a b[twin=ok,n=3]", "@pg18", "mcspec run 'a b' -v twin=ok -v n=3 --pg 18"),
+            ("a[twin=so_much~0123456789abcdef]", "", "mcspec run a"),
+        ] {
+            let server = ServerRecord { major: 18, ..ServerRecord::default() };
+            let (name, label) = (name.to_owned(), format!("{name}{version}"));
+            let case = CaseRecord { name, label, server: Some(server), ..CaseRecord::default() };
+            assert_eq!(command(&case), expected);
+        }
+    }
 }

@@ -21,10 +21,10 @@ const LIMITS: [(u64, &str); 2] = [(WARNING_BYTES, "WARNING"), (ERROR_BYTES, "ERR
 /// What the marks of `cold_warm_cold` stand for, from the first that is shown.
 const PHASES: [&str; 6] = ["cold", "+1", "+5", "warm", "discarded", "cold again"];
 
-/// Whether there is a curve.
+/// Whether there is a curve: two marks make none.
 pub(super) fn is_drawable(finding: &FindingRecord) -> bool {
     let marks = &finding.marks;
-    marks.len() > 1
+    marks.len() > 2
         && marks.last().is_some_and(|mark| mark[0] > 0)
         && (bytes_of(finding) > 0 || objects_of(finding) > 0)
 }
@@ -75,19 +75,13 @@ pub(super) fn figure(finding: &FindingRecord, title: &str) -> Markup {
     };
     let y = |value: f64| BOTTOM - value.clamp(0.0, highest) / highest * (BOTTOM - TOP);
     let line = |points: &[(f64, f64)]| {
-        points.iter().map(|&(at, value)| format!("{:.1},{:.1}", x(at), y(value))).collect::<Vec<_>>().join(" ")
+        let points: Vec<String> = points.iter().map(|&(at, value)| format!("{:.0} {:.0}", x(at), y(value))).collect();
+        format!("M{}", points.join(" "))
     };
     let what = if counts { "objects" } else { "bytes" };
     let fit = if kind == Kind::Curve { fit(&points, finding) } else { None };
     let shape = finding.shape.as_deref().unwrap_or(if fit.is_some() { "step" } else { "no shape" });
-    let place = finding.site.as_ref().and_then(|site| site.frame.address.symbol.clone());
-    let path = finding.context_path.join(" > ");
-    let words = format!(
-        "{} {what} after {} {unit} in {path}{}, {shape}",
-        value(&finding.marks[finding.marks.len() - 1]),
-        finding.marks[finding.marks.len() - 1][0],
-        place.iter().map(|place| format!(", allocated at {place}")).collect::<String>(),
-    );
+    let end = finding.marks[finding.marks.len() - 1];
     let names: Vec<String> = match kind {
         Kind::Curve => Vec::new(),
         Kind::Phases => phase_names(points.len()).map(str::to_owned).collect(),
@@ -95,28 +89,32 @@ pub(super) fn figure(finding: &FindingRecord, title: &str) -> Markup {
             marks.iter().map(|mark| format!("{} {}", mark[0], if mark[0] == 1 { "row" } else { "rows" })).collect()
         }
     };
+    // The caption has all of it in words.
     html! {
         figure {
-            svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(words) {
+            svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" {
                 @if !counts && is_graded(finding) { (bands(highest, &y)) }
-                path.axis d=(format!("M{LEFT} {TOP} V{BOTTOM} H{}", WIDTH - RIGHT)) {}
-                @if let Some(fit) = &fit { polyline.fit points=(line(fit)) {} }
+                path.axis d=(format!("M{LEFT} {TOP}V{BOTTOM}H{}", WIDTH - RIGHT)) {}
+                @if let Some(fit) = &fit { path.fit d=(line(fit)) {} }
                 @if kind == Kind::Curve {
-                    polyline.curve points=(line(&points)) {}
-                    @for &(at, value) in &points { circle.mark cx=(format!("{:.1}", x(at))) cy=(format!("{:.1}", y(value))) r="2.5" {} }
-                    text x=(LEFT - 6.0) y=(format!("{:.1}", y(most) + 4.0)) text-anchor="end" { (shown(most as u64)) }
+                    path.curve d=(line(&points)) {}
+                    path.dots d=(points.iter().map(|&(at, value)| format!("M{:.0} {:.0}h0", x(at), y(value))).collect::<String>()) {}
+                    text.e x=(LEFT - 6.0) y=(format!("{:.0}", y(most) + 4.0)) { (shown(most as u64)) }
                     text x=(LEFT) y=(BOTTOM + 14.0) { (first as u64) }
-                    text x=(WIDTH - RIGHT) y=(BOTTOM + 14.0) text-anchor="end" { (last as u64) " " (unit) }
+                    text.e x=(WIDTH - RIGHT) y=(BOTTOM + 14.0) { (last as u64) " " (unit) }
                 } @else {
+                    path.bar d=(points.iter().map(|&(at, value)| format!("M{:.0} {BOTTOM}V{:.0}h{:.0}V{BOTTOM}z", x(at) - bar * 0.35, y(value), bar * 0.7)).collect::<String>()) {}
                     @for (&(at, value), name) in points.iter().zip(&names) {
-                        rect.bar x=(format!("{:.1}", x(at) - bar * 0.35)) y=(format!("{:.1}", y(value))) width=(format!("{:.1}", bar * 0.7)) height=(format!("{:.1}", BOTTOM - y(value))) {}
-                        text x=(format!("{:.1}", x(at))) y=(format!("{:.1}", y(value) - 3.0)) text-anchor="middle" { (shown(value as u64)) }
-                        text x=(format!("{:.1}", x(at))) y=(BOTTOM + 14.0) text-anchor="middle" { (name) }
+                        text.m x=(format!("{:.0}", x(at))) y=(format!("{:.0}", y(value) - 3.0)) { (shown(value as u64)) }
+                        text.m x=(format!("{:.0}", x(at))) y=(BOTTOM + 14.0) { (name) }
                     }
                 }
-                text x=(LEFT - 6.0) y=(BOTTOM) text-anchor="end" { "0" }
             }
-            figcaption { @if let Some(place) = &place { code { (place) } " " } (shape) ": " (rate(finding)) }
+            figcaption {
+                @if let Some(site) = &finding.site { @if let Some(function) = &site.frame.address.symbol { code { (function) } " in " } }
+                @if let Some(context) = finding.context_path.last() { code { (context) } ": " }
+                @if counts { (end[2]) " " (what) } @else { (bytes(end[1])) } " after " (end[0]) " " (unit) ", " (shape) ", " (rate(finding))
+            }
         }
     }
 }
@@ -127,9 +125,9 @@ fn bands(highest: f64, y: &impl Fn(f64) -> f64) -> Markup {
     html! {
         @for (at, &(limit, word)) in LIMITS.iter().enumerate().filter(|(_, (limit, _))| (*limit as f64) < highest) {
             @let (above, below) = (y(until(at)), y(limit as f64));
-            rect.band.error[at > 0] x=(LEFT) y=(format!("{above:.1}")) width=(WIDTH - LEFT - RIGHT) height=(format!("{:.1}", below - above)) {}
-            line.limit x1=(LEFT) x2=(WIDTH - RIGHT) y1=(format!("{below:.1}")) y2=(format!("{below:.1}")) {}
-            text x=(WIDTH - RIGHT - 4.0) y=(format!("{:.1}", below - 3.0)) text-anchor="end" { (word) " above " (bytes(limit)) }
+            path.band.error[at > 0] d=(format!("M{LEFT} {above:.0}H{}V{below:.0}H{LEFT}z", WIDTH - RIGHT)) {}
+            path.limit d=(format!("M{LEFT} {below:.0}H{}", WIDTH - RIGHT)) {}
+            text.e x=(WIDTH - RIGHT - 4.0) y=(format!("{:.0}", below - 3.0)) { (word) " above " (bytes(limit)) }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::bytes;
+use super::once::Once;
 use crate::results::schema::{BranchResult, ScenarioResult, WindowResult};
 
 /// Branches that have not changed, which are shown so that there is something to compare with.
@@ -20,19 +21,14 @@ struct Node<'t> {
 }
 
 /// The trees of a scenario, one for each window; nothing where nothing has changed in any.
-pub(super) fn trees(scenario: &ScenarioResult) -> Markup {
+pub(super) fn trees(scenario: &ScenarioResult, once: &mut Once) -> Markup {
     let windows: Vec<&WindowResult> =
         scenario.windows.iter().filter(|window| window.contexts.iter().any(has_changed)).collect();
-    html! {
-        @if !windows.is_empty() {
-            details.trees {
-                summary { "Contexts before and after" }
-                div.side {
-                    @for window in windows { (tree(window)) }
-                }
-            }
-        }
+    if windows.is_empty() {
+        return html! {};
     }
+    let trees = html! { div.side { @for window in windows { (tree(window)) } } };
+    once.details("trees", &html! { "Contexts before and after" }, &[("trees", trees)])
 }
 
 fn has_changed(branch: &BranchResult) -> bool {
@@ -89,16 +85,13 @@ fn sizes(branch: &BranchResult, most: u64) -> Markup {
     let change =
         if after >= before { format!("+{}", bytes(after - before)) } else { format!("-{}", bytes(before - after)) };
     let [were, are] = branch.contexts;
-    let width = |bytes: u64| format!("width:{:.1}%", bytes as f64 * 100.0 / most.max(1) as f64);
+    let percent = |bytes: u64| (bytes as f64 * 100.0 / most.max(1) as f64).round();
     html! {
         span class=(if after > before { "sizes bad" } else { "sizes soft" }) {
             @if before == after { (bytes(after)) } @else { (bytes(before)) " → " (bytes(after)) " (" (change) ")" }
             @if were != are { ", " (were) " → " (are) " contexts" }
         }
-        @if most > 0 {
-            span.was aria-hidden="true" { i style=(width(before)) {} }
-            span.is aria-hidden="true" { i style=(width(after)) {} }
-        }
+        @if percent(before.max(after)) > 0.0 { i.bars style=(format!("--was:{}%;--is:{}%", percent(before), percent(after))) {} }
     }
 }
 

@@ -1,5 +1,5 @@
 //! One HTML page with everything that is known of a run, which needs nothing beside itself: no network, and for all but the
-//! search and the flame graphs no script.
+//! search and the filters no script.
 //!
 //! It is made from the structure of the JSON report, so that it can be made afterwards, and of several runs.
 
@@ -18,18 +18,19 @@ mod verdicts;
 
 use std::io::{self, Write};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use self::source::Sources;
+use super::document::document;
 use super::json::{Collected, RunReport};
 use super::{Checkout, NotRun, Reporter, Summary};
 use crate::exec::outcome::Outcome;
 use crate::judge::Verdict;
 use crate::plan::Case;
 
-/// How it looks, for people and for printers: what it shares with other pages, and its own.
-const STYLE: &str = concat!(include_str!("../page.css"), include_str!("run.css"));
-/// The search.
+/// How it looks, besides what it shares with other pages.
+const STYLE: &str = include_str!("run.css");
+/// The search, the filters, boxes of flame graphs that are enlarged.
 const SCRIPT: &str = include_str!("run.js");
 
 /// Writes the page when the run is over.
@@ -70,40 +71,26 @@ impl<W: Write> Reporter for Html<W> {
 pub fn page(report: &RunReport, remarks: &[String]) -> String {
     let mut sources = Sources::new(Checkout::here());
     let title = title(report);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                // Nothing is asked for, whatever stands in what is shown.
-                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a.skip href="#specs" { "Skip to the specs" }
-                header {
-                    h1 { (title) }
-                    p.soft { "mcspec " (report.mcspec) " in " (time(report.summary.elapsed_ms)) }
-                    (figures(report))
-                }
-                main {
-                    @if let Some(error) = &report.error { (no_run(error)) }
-                    @if !report.cases.is_empty() {
-                        (verdicts::table(&report.cases))
-                        (not_checked(report, remarks))
-                        (flame::graphs(&report.cases))
-                        h2 #specs { "Specs" }
-                        @for case in &report.cases { (case::section(case, &mut sources)) }
-                        (sources.once.section())
-                    }
-                }
-                script { (PreEscaped(SCRIPT)) }
+    let body = html! {
+        a.skip href="#specs" { "Skip to the specs" }
+        header {
+            h1 { (title) }
+            p.soft { "mcspec " (report.mcspec) " in " (time(report.summary.elapsed_ms)) }
+            (figures(report))
+        }
+        main {
+            @if let Some(error) = &report.error { (no_run(error)) }
+            @if !report.cases.is_empty() {
+                (verdicts::table(&report.cases))
+                (not_checked(report, remarks))
+                (flame::graphs(&report.cases))
+                h2 #specs { "Specs" }
+                @for case in &report.cases { (case::section(case, &mut sources)) }
+                (sources.once.section())
             }
         }
     };
-    page.into_string()
+    document(&title, STYLE, Some(SCRIPT), &body)
 }
 
 /// `mcspec: 1 of 206 specs failed`

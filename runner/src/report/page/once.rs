@@ -1,5 +1,5 @@
-//! What several findings share - stacks with their source lines, servers - stands on the page once, at its end; the script puts it
-//! where it is opened, and without one there is a link.
+//! What several findings share - lines of sources, stacks, trees, servers - stands on the page once, at its end; the script puts it
+//! where it is opened, and without one there are links.
 
 use std::collections::HashMap;
 
@@ -9,25 +9,30 @@ use maud::{Markup, PreEscaped, html};
 #[derive(Default)]
 pub(super) struct Once {
     numbers: HashMap<String, usize>,
-    texts: Vec<(String, String)>,
+    texts: Vec<String>,
 }
 
 impl Once {
-    /// Something that can be opened, with a summary of its own.
-    pub(super) fn details(&mut self, class: &str, summary: &Markup, heading: &str, inner: &Markup) -> Markup {
-        if inner.0.is_empty() {
+    /// Something that can be opened, with a summary of its own. Of each part in it a link says what it is.
+    pub(super) fn details(&mut self, class: &str, summary: &Markup, parts: &[(&str, Markup)]) -> Markup {
+        let parts: Vec<(&str, usize)> =
+            parts.iter().filter(|(_, part)| !part.0.is_empty()).map(|(what, part)| (*what, self.number(part))).collect();
+        if parts.is_empty() {
             return html! { p class=(class) { (summary) } };
         }
-        let number = *self.numbers.entry(inner.0.clone()).or_insert_with(|| {
-            self.texts.push((heading.to_owned(), inner.0.clone()));
-            self.texts.len()
-        });
         html! {
-            details class=(class) data-at=(number) {
+            details class=(class) {
                 summary { (summary) }
-                a href={ "#at" (number) } { "see below" }
+                @for (what, number) in parts { a href={ "#at" (number) } { (what) } " " }
             }
         }
+    }
+
+    fn number(&mut self, part: &Markup) -> usize {
+        *self.numbers.entry(part.0.clone()).or_insert_with(|| {
+            self.texts.push(part.0.clone());
+            self.texts.len()
+        })
     }
 
     /// All of it, to stand at the end.
@@ -35,10 +40,8 @@ impl Once {
         html! {
             @if !self.texts.is_empty() {
                 details #shared {
-                    summary { "Places in the code, and servers (" (self.texts.len()) ")" }
-                    @for (at, (heading, text)) in self.texts.iter().enumerate() {
-                        section id={ "at" (at + 1) } { h3 { (heading) } div { (PreEscaped(text)) } }
-                    }
+                    summary { "Lines of sources, stacks and servers (" (self.texts.len()) "), as far as findings lead to them" }
+                    @for (at, text) in self.texts.iter().enumerate() { div id={ "at" (at + 1) } { (PreEscaped(text)) } }
                 }
             }
         }
@@ -53,11 +56,12 @@ mod tests {
     fn what_is_the_same_is_there_once() {
         let mut once = Once::default();
         let text = |text: &str| html! { pre { (text) } };
-        let first = once.details("place", &text("a"), "a", &text("stack")).0;
-        let second = once.details("place", &text("b"), "b", &text("stack")).0;
-        let third = once.details("place", &text("c"), "c", &text("other")).0;
-        assert!(first.contains("#at1") && second.contains("#at1") && third.contains("#at2"));
-        assert_eq!(once.section().0.matches("<section").count(), 2);
-        assert!(!once.details("place", &text("d"), "d", &html! {}).0.contains("<details"), "there is nothing to open");
+        let first = once.details("place", &text("a"), &[("stack", text("stack")), ("source", html! {})]).0;
+        let second = once.details("place", &text("b"), &[("stack", text("stack"))]).0;
+        let third = once.details("place", &text("c"), &[("stack", text("other")), ("source", text("stack"))]).0;
+        assert!(first.contains("#at1") && second.contains("#at1"), "{first} {second}");
+        assert!(third.contains("#at2\">stack") && third.contains("#at1\">source"), "{third}");
+        assert_eq!(once.section().0.matches("<div").count(), 2);
+        assert!(!once.details("place", &text("d"), &[("stack", html! {})]).0.contains("<details"), "there is nothing to open");
     }
 }

@@ -36,11 +36,11 @@ impl Sources {
         let Some(lines) = lines.as_ref().filter(|lines| (1..=lines.len()).contains(&number)) else { return html! {} };
         let first = number.saturating_sub(AROUND).max(1);
         let last = (number + AROUND).min(lines.len());
+        let digits = last.to_string().len();
+        let line = |at: usize| format!("{at:>digits$}  {}", lines[at - 1]);
         html! {
-            pre.source aria-label={ (place.file) " from line " (first) } {
-                @for at in first..=last {
-                    span class=[(at == number).then_some("here")] { (format!("{at:>5}  {}", lines[at - 1])) "\n" }
-                }
+            pre.source data-file=(place.file) {
+                @for at in first..=last { @if at == number { b { (line(at)) } } @else { (line(at)) "\n" } }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::anchor;
+use super::{anchor, time};
 use crate::report::json::CaseRecord;
 
 /// Every spec with its verdict on every version, and the field in which specs are searched.
@@ -27,23 +27,49 @@ pub(super) fn table(cases: &[CaseRecord]) -> Markup {
         p.tools {
             label for="search" { "Search specs, functions, contexts" }
             input #search type="search" autocomplete="off" placeholder="for example TopMemoryContext";
-            label { input #bad type="checkbox"; " failed only" }
             span #found aria-live="polite" {}
         }
+        (outcomes(cases))
         (kinds(cases))
         div.scroll.verdicts tabindex="0" role="region" aria-label="Verdicts" {
             table {
-                thead { tr { th scope="col" { "Spec" } @for version in &versions { th scope="col" { (version) } } th.number scope="col" { "Findings" } } }
+                thead {
+                    tr {
+                        th scope="col" { "Spec" }
+                        @for version in &versions { th scope="col" { (version) } }
+                        th.number scope="col" { "Findings" }
+                        th.number scope="col" { "Time" }
+                    }
+                }
                 tbody {
                     @for (name, cells) in &rows {
                         tr data-name=(name) {
                             th scope="row" { (name) }
                             @for cell in cells { td { @if let Some(case) = cell { (verdict(case)) } } }
                             td.number { (findings(cells)) }
+                            @let elapsed = cells.iter().flatten().map(|case| case.elapsed_ms).sum();
+                            td.number data-number=(elapsed) { (time(elapsed)) }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// How many ended how: a press leaves only those.
+fn outcomes(cases: &[CaseRecord]) -> Markup {
+    let mut outcomes: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for case in cases {
+        let (word, tone) = word(case);
+        outcomes.entry(word).or_insert((tone, 0)).1 += 1;
+    }
+    html! {
+        ul.kinds aria-label="Outcomes" {
+            @for (word, (tone, number)) in &outcomes {
+                li { button type="button" data-outcome=(word) aria-pressed="false" { span class=(tone) { (word) } " " b { (number) } } }
+            }
+            li { button #all type="button" { "open all" } }
         }
     }
 }
@@ -57,7 +83,7 @@ fn kinds(cases: &[CaseRecord]) -> Markup {
     html! {
         @if !kinds.is_empty() {
             ul.kinds aria-label="Kinds of finding" {
-                @for (kind, number) in &kinds { li { button type="button" data-find=(kind) { (kind) " " b { (number) } } } }
+                @for (kind, number) in &kinds { li { button type="button" data-find=(kind) aria-pressed="false" { (kind) " " b { (number) } } } }
             }
         }
     }

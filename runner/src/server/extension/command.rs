@@ -28,9 +28,9 @@ pub(super) fn install(source: &ExtensionSource, copy: &Path, lines: &[String], s
     sh.args(["-e", "-x", "-c", &lines.join("\n")])
         .env("PG_CONFIG", &site.staged.pg_config)
         .env("DESTDIR", &destination)
-        .env("COPT", shell::debug_flags("COPT", "", copy, &source.path));
+        .env("COPT", shell::debug_flags("COPT", "", copy, source, site));
     for variable in ["CFLAGS", "CXXFLAGS"] {
-        sh.env(variable, shell::debug_flags(variable, USUAL, copy, &source.path));
+        sh.env(variable, shell::debug_flags(variable, USUAL, copy, source, site));
     }
     shell::run(sh, source, &copy.with_extension("log"), "the command")?;
     if Places::of(site).install(&destination)? == 0 && before.since(site).is_empty() {

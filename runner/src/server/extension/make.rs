@@ -56,9 +56,9 @@ pub(super) fn install(
         .args(["USE_PGXS=1", "with_llvm=no"])
         .args(arguments)
         .arg("install")
-        // With which PGXS compiles C, and C++ unless the Makefile has other flags for it.
-        .env("COPT", shell::debug_flags("COPT", "", copy, &source.path))
-        .env("PG_CXXFLAGS", shell::debug_flags("PG_CXXFLAGS", "", copy, &source.path));
+        // With which PGXS compiles C; and C++, whatever flags for that the Makefile has.
+        .env("COPT", shell::debug_flags("COPT", "", copy, source, site))
+        .arg(format!("--eval=%.o: override CXXFLAGS += -g {}", shell::original_paths(copy, source, site)));
     shell::run(make, source, &copy.with_extension("log"), "make")
 }
 

@@ -77,16 +77,29 @@ pub(super) fn run(
     Err(ServerError::Build { extension: source.name.clone(), program: what, status, output })
 }
 
-/// The caller's flags in that variable, or `usual` ones, and debug information that names the sources instead of the copy.
-pub(super) fn debug_flags(variable: &str, usual: &str, copy: &Path, sources: &Path) -> OsString {
-    with_debug(&std::env::var(variable).unwrap_or_else(|_| usual.to_owned()), copy, sources).into()
+/// The caller's flags in that variable, or `usual` ones, and debug information that names the sources and the server's headers
+/// instead of the copies.
+pub(super) fn debug_flags(variable: &str, usual: &str, copy: &Path, source: &ExtensionSource, site: Site) -> OsString {
+    let flags = std::env::var(variable).unwrap_or_else(|_| usual.to_owned());
+    format!("{flags} -g {}", original_paths(copy, source, site)).trim().into()
 }
 
-fn with_debug(flags: &str, copy: &Path, sources: &Path) -> String {
-    let map = format!("-ffile-prefix-map={}={}", copy.display(), sources.display());
-    let is_plain = map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
-    let map = if is_plain { map } else { String::new() };
-    format!("{flags} -g {map}").trim().to_owned()
+/// The flags by which a compiler names what was copied, instead of the copies.
+pub(super) fn original_paths(copy: &Path, source: &ExtensionSource, site: Site) -> String {
+    let Site { original, staged, .. } = site;
+    maps(&[
+        (copy, &source.path),
+        (&staged.include_dir, &original.include_dir),
+        (&staged.pkginclude_dir, &original.pkginclude_dir),
+        (&staged.include_server_dir, &original.include_server_dir),
+    ])
+}
+
+fn maps(pairs: &[(&Path, &Path)]) -> String {
+    let map = |(copy, original): &(&Path, &Path)| format!("-ffile-prefix-map={}={}", copy.display(), original.display());
+    // The shell of a recipe would take others apart.
+    let is_plain = |map: &String| map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
+    pairs.iter().map(map).filter(is_plain).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -95,10 +108,11 @@ mod tests {
 
     #[test]
     fn debug_information_names_the_sources() {
-        let flags = |flags: &str, sources: &str| with_debug(flags, Path::new("/tmp/run/build-x"), Path::new(sources));
-        assert_eq!(flags("", "src/x"), "-g -ffile-prefix-map=/tmp/run/build-x=src/x");
-        assert_eq!(flags("-O0", "src/x"), "-O0 -g -ffile-prefix-map=/tmp/run/build-x=src/x");
+        let copy = Path::new("/tmp/run/build-x");
+        let headers = (Path::new("/tmp/run/pg18/include"), Path::new("/usr/include"));
+        let expected = "-ffile-prefix-map=/tmp/run/build-x=src/x -ffile-prefix-map=/tmp/run/pg18/include=/usr/include";
+        assert_eq!(maps(&[(copy, Path::new("src/x")), headers]), expected);
         // The shell of a recipe would take it apart.
-        assert_eq!(flags("-O2", "my sources"), "-O2 -g");
+        assert_eq!(maps(&[(copy, Path::new("my sources"))]), "");
     }
 }
