@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::schemas;
+use regex::Regex;
 use serde_json::{Value, json};
+
+use crate::project::{Project, end, schemas};
 
 fn mcspec(directory: &Path, line: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
@@ -61,6 +64,11 @@ fn shards_become_one_report_one_junit_and_one_verdict() {
     let whole: Value = serde_json::from_str(&text("all.json")).unwrap();
     assert_eq!((&whole["summary"]["passed"], &whole["summary"]["failed"]), (&json!(1), &json!(1)));
 
+    // One alone is looked at for itself.
+    let (code, _, said) = mcspec(at, "report 1.json");
+    assert_eq!((code, said.as_str()), (0, "mcspec: warning: shards 2/3, 3/3 are missing\n"));
+    assert_eq!(mcspec(at, "report 2.json").0, 1);
+
     let (code, _, said) = mcspec(at, "report 1.json 3.json --html some.html");
     assert_eq!((code, said.as_str()), (2, "mcspec: warning: shard 2/3 is missing\n"));
     assert!(text("some.html").contains("shard 2/3 is missing"));
@@ -69,6 +77,69 @@ fn shards_become_one_report_one_junit_and_one_verdict() {
     let (code, shown, said) = mcspec(at, "report 1.json 2.json 3.json again.json");
     assert_eq!((code, said.as_str()), (1, "mcspec: warning: a: passed in \"1.json\", failed in \"again.json\"\n"));
     assert!(shown.starts_with("a  failed  1 finding\nb  failed  1 finding\n0 passed, 2 failed"), "{shown}");
+}
+
+#[test]
+fn shards_that_were_run_are_as_good_as_the_whole() {
+    let good = "golden none\nscenario window\n  workload { SELECT 1 }\n  expect none\n";
+    let bad = good.replace("expect none", "expect context_leak");
+    let later = format!("xfail 'later'\n{bad}");
+    let project = Project::new(&[
+        ("schedule", "test: a b c d e f\n"),
+        ("specs/a.mcspec", good),
+        ("specs/b.mcspec", good),
+        ("specs/c.mcspec", &bad),
+        ("specs/d.mcspec", good),
+        ("specs/e.mcspec", &later),
+        ("specs/f.mcspec", good),
+    ]);
+    let moved = |name: &str| fs::rename(project.path("results"), project.path(name)).unwrap();
+    let whole = project.run("").code;
+    moved("whole");
+    // One of them may have nothing to run.
+    let codes: Vec<i32> = (1..=4)
+        .map(|part| {
+            let code = project.run(&format!("--shard {part}/4")).code;
+            moved(&format!("part{part}"));
+            code
+        })
+        .collect();
+    assert_eq!((whole, codes.iter().sum::<i32>()), (1, 1), "{codes:?}");
+
+    let report = |line: &str| {
+        let ended = end(project.mcspec(&format!("report {line}")));
+        (ended.code, ended.stdout, ended.stderr)
+    };
+    let parts = "part1 part2 part3 part4 --html parts.html --junit parts.xml --json parts.json";
+    assert_eq!(report(parts), (1, String::new(), String::new()));
+    assert_eq!(report("whole --html whole.html --junit whole.xml --json whole.json").0, 1);
+    for (part, code) in (1..).zip(codes) {
+        let (alone, _, said) = report(&format!("part{part}"));
+        assert!(alone == code && said.contains("are missing"), "{part}: {alone} {said}");
+    }
+    let title = |file: &str| project.read(file).split("<title>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert_eq!((title("parts.html"), title("whole.html")), ("mcspec: 1 of 6 specs failed".into(), title("parts.html")));
+    let verdicts = |file: &str| -> BTreeMap<String, (Value, Value)> {
+        let report: Value = serde_json::from_str(&project.read(file)).unwrap();
+        assert_eq!((&report["summary"]["passed"], &report["summary"]["expected_failures"]), (&json!(4), &json!(1)));
+        let cases = report["cases"].as_array().unwrap().iter();
+        cases
+            .map(|case| (case["label"].as_str().unwrap().to_owned(), (case["status"].clone(), case["faults"].clone())))
+            .collect()
+    };
+    assert_eq!(verdicts("parts.json"), verdicts("whole.json"));
+    let times = Regex::new(" time=\"[^\"]*\"").unwrap();
+    let junit = |file: &str| {
+        let text = times.replace_all(&project.read(file), "").into_owned();
+        let mut cases: Vec<String> =
+            text.split("<testcase").filter_map(|case| Some(case.split("</testcase>").next()?.to_owned())).collect();
+        cases.sort_unstable();
+        cases
+    };
+    let (parts, whole) = (junit("parts.xml"), junit("whole.xml"));
+    assert_eq!(parts.len(), 7);
+    assert_eq!(parts, whole);
+    assert!(parts.concat().contains("failed as expected: later"), "{parts:#?}");
 }
 
 #[test]
@@ -102,6 +173,22 @@ fn the_tree_is_drawn_as_the_terminal_can() {
     let (code, shown, _) = mcspec(directory.path(), "report 1.json --tree");
     assert_eq!(code, 0);
     assert!(shown.contains("_#  10000 bytes after 100 iterations, linear") && shown.is_ascii(), "{shown}");
+
+    let all: String = shown.split_whitespace().collect();
+    let tree = |settings: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcspec"));
+        command.args(["report", "1.json", "--tree"]).current_dir(directory.path()).env("LC_ALL", "C");
+        let output = command.envs(settings.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for columns in [40, 80] {
+        // Nothing of it is left out where it does not fit, and nothing but it is written into a pipe.
+        for more in [("NO_COLOR", "1"), ("TERM", "dumb"), ("TERM", "xterm")] {
+            let shown = tree(&[("COLUMNS", &columns.to_string()), more]);
+            assert!(shown.lines().all(|line| line.len() <= columns) && !shown.contains('\x1b'), "{shown}");
+            assert_eq!(shown.split_whitespace().collect::<String>(), all);
+        }
+    }
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn case_result(case: &Case, outcome: &Outcome, verdict: &Verdict, axes: &Axes, f
         label: case.label.clone(),
         spec: case.source.path.clone(),
         status: verdict.status.as_str().to_owned(),
+        reason: verdict.status.reason().map(str::to_owned),
         refusal: refusal(case, verdict),
         faults,
         golden: verdict.golden.clone().or_else(|| unreadable(verdict)),

@@ -172,6 +172,7 @@ mod tests {
             label: label.into(),
             spec: "specs/knn.mcspec".into(),
             status: "failed".into(),
+            reason: None,
             refusal: None,
             faults: vec![],
             golden: None,

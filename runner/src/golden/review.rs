@@ -139,6 +139,7 @@ mod tests {
             label: "knn".into(),
             spec: "specs/knn.mcspec".into(),
             status: "failed".into(),
+            reason: None,
             refusal: None,
             faults: vec![],
             golden: None,

@@ -57,9 +57,12 @@ pub struct CaseResult {
     pub spec: PathBuf,
     /// `passed`, `failed`, ...
     pub status: String,
+    /// What the spec says why it is expected to fail; none where it has not failed so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why this is not to become a golden; none if it may.
     pub refusal: Option<String>,
-    /// What is wrong, a text each.
+    /// What is wrong: lines, of which those that are indented by more than two spaces go on with what stands above.
     pub faults: Vec<String>,
     /// The golden it was compared with.
     pub golden: Option<PathBuf>,

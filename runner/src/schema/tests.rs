@@ -164,6 +164,7 @@ fn what_is_written_is_as_the_schemas_say() {
             label: case.label.clone(),
             spec: case.spec.clone(),
             status: case.status.clone(),
+            reason: case.reason.clone(),
             refusal: None,
             faults: Vec::new(),
             golden: case.golden.clone(),

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::schema::{BadReport, CaseRecord, FORMAT, FaultRecord, RunReport, SummaryRecord};
 use crate::bounded;
@@ -43,31 +46,19 @@ fn of_results(directory: &Path) -> Result<RunReport, BadReport> {
 
 /// A case as its results have it.
 fn of_result(result: CaseResult) -> CaseRecord {
-    let fault = |text: String| {
-        let mut lines = text.lines().map(|line| line.trim_end().to_owned());
-        let message = lines.next().unwrap_or_default().trim_start().to_owned();
-        FaultRecord {
-            kind: "fault".to_owned(),
-            file: None,
-            line: None,
-            column: None,
-            message,
-            details: lines.collect(),
-        }
-    };
     CaseRecord {
         name: result.case,
         label: result.label,
         spec: result.spec,
         tags: Vec::new(),
         status: result.status,
-        reason: None,
+        reason: result.reason,
         flaky: None,
         attempts: 1,
         repeats: None,
         golden: result.golden,
         notes: Vec::new(),
-        faults: result.faults.into_iter().map(fault).collect(),
+        faults: faults(&result.faults),
         elapsed_ms: result.elapsed_ms,
         server: Some(result.server),
         scenarios: result.scenarios,
@@ -75,6 +66,29 @@ fn of_result(result: CaseResult) -> CaseRecord {
         left_out: result.left_out,
         not_selected: result.not_selected,
     }
+}
+
+/// What is wrong with a case, from the lines about it: what is indented by more than two spaces goes on with what stands above.
+fn faults(lines: &[String]) -> Vec<FaultRecord> {
+    let mut faults: Vec<FaultRecord> = Vec::new();
+    for line in lines.iter().flat_map(|text| text.lines()).map(str::trim_end) {
+        match faults.last_mut() {
+            Some(fault) if line.starts_with("   ") || line.is_empty() => fault.details.push(line.to_owned()),
+            _ => faults.push(fault(line.trim_start())),
+        }
+    }
+    faults
+}
+
+/// That which a line begins: with the place in a spec or golden before it, or without one.
+fn fault(line: &str) -> FaultRecord {
+    static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\S[^:]*):(\d+):(?:(\d+):)? (.*)$").expect("valid"));
+    let unplaced = || (None, None, None, line);
+    let (file, line, column, message) = PLACE.captures(line).map_or_else(unplaced, |found| {
+        let number = |group| found.get(group).and_then(|digits: regex::Match| digits.as_str().parse().ok());
+        (Some(found[1].to_owned()), number(2), number(3), found.get(4).map_or("", |rest| rest.as_str()))
+    });
+    FaultRecord { kind: "fault".to_owned(), file, line, column, message: message.to_owned(), details: Vec::new() }
 }
 
 /// A case that a condition kept from running.
@@ -275,6 +289,24 @@ mod tests {
         ]);
         assert_eq!((all.report.summary.passed, all.report.summary.failed), (1, 1));
         assert_eq!((all.remarks.len(), all.is_incomplete), (0, false));
+    }
+
+    #[test]
+    fn lines_of_results_become_faults_again() {
+        let lines = [
+            "  specs/e.mcspec:6:3: scenario window: expectation not met",
+            "      6 |   expect none",
+            "        |   ^^^^",
+            "  no place: x",
+        ];
+        let faults = faults(&lines.map(str::to_owned));
+        let of = |fault: &FaultRecord| {
+            (fault.file.clone(), fault.line, fault.column, fault.message.clone(), fault.details.len())
+        };
+        let file = Some("specs/e.mcspec".to_owned());
+        assert_eq!(of(&faults[0]), (file, Some(6), Some(3), "scenario window: expectation not met".to_owned(), 2));
+        assert_eq!(of(&faults[1]), (None, None, None, "no place: x".to_owned(), 0));
+        assert_eq!((faults.len(), faults[0].details[0].as_str()), (2, "      6 |   expect none"));
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(super) fn figure(finding: &FindingRecord, access: &AccessRecord, sources: &m
     // A byte of a large chunk is to be seen all the same.
     let touched_width = (touched.1 - touched.0).max(3.0);
     let touched_at = touched.0.min(RIGHT - touched_width);
-    let words = words(access, is_gone);
+    let memory = if finding.check == CheckKind::ShmemOverrun.as_str() { "segment" } else { "chunk" };
+    let words = words(access, memory, is_gone);
     // The caption says the same.
     html! {
         figure {
@@ -61,8 +62,9 @@ pub(super) fn figure(finding: &FindingRecord, access: &AccessRecord, sources: &m
 }
 
 /// The picture in words.
-fn words(access: &AccessRecord, is_gone: bool) -> String {
-    let chunk = format!("a chunk of {}{}", size_of(access.requested), if is_gone { " that was given back" } else { "" });
+fn words(access: &AccessRecord, memory: &str, is_gone: bool) -> String {
+    let chunk =
+        format!("a {memory} of {}{}", size_of(access.requested), if is_gone { " that was given back" } else { "" });
     let size = access.size.map_or(String::new(), |size| format!(" of {}", size_of(size.into())));
     match access.act.as_deref() {
         Some("release") if access.mismatched => format!("{chunk} is given to another allocator"),

@@ -13,7 +13,7 @@ use super::lines::place;
 use super::once::Once;
 use super::source::Sources;
 use super::verdicts::word;
-use super::{access, anchor, chart, contexts, steps, time};
+use super::{access, anchor, chart, contexts, is_bad, steps, time};
 use crate::report::frame::short;
 use crate::report::json::{CaseRecord, FaultRecord};
 use crate::results::schema::{RowResult, ScenarioResult, ServerRecord, WindowResult};
@@ -21,10 +21,9 @@ use crate::results::schema::{RowResult, ScenarioResult, ServerRecord, WindowResu
 /// The section of a case. It is open where something is wrong.
 pub(super) fn section(case: &CaseRecord, sources: &mut Sources) -> Markup {
     let (word, tone) = word(case);
-    let is_bad = matches!(case.status.as_str(), "failed" | "unsupported");
     let anchor = anchor(&case.label);
     html! {
-        details.case id=(anchor) data-name=(case.name) data-status=(word) open[is_bad] {
+        details.case id=(anchor) data-name=(case.name) data-status=(word) open[is_bad(case)] {
             summary {
                 span class={ "verdict " (tone) } { (word) } " "
                 b { (case.label) } " "
@@ -181,17 +180,29 @@ fn undone_by(word: &str) -> &str {
     }
 }
 
+/// What was done at the place of a finding.
+fn done_at(check: &str) -> &'static str {
+    match check.parse() {
+        Ok(CheckKind::Crash) => "died at",
+        Ok(CheckKind::Timeout) => "stayed at",
+        Ok(CheckKind::CancelUnsafe) => "cancelled at",
+        Ok(CheckKind::DataRace) => "without a lock at",
+        Ok(CheckKind::OomUnsafe) => "was refused memory at",
+        _ => "allocated at",
+    }
+}
+
 fn of_finding(finding: &FindingRecord, sources: &mut Sources) -> Markup {
-    let is_crash = finding.check == CheckKind::Crash.as_str();
     html! {
         article.finding data-kind=(finding.check) data-severity=[(finding.severity != "ERROR").then_some(&finding.severity)] {
             p {
                 span.kind { (finding.check) } " " i { (finding.severity) } " "
                 code { (finding.context_path.join(" > ")) }
+                @if let Some(word) = &finding.phase { ", undone by " (undone_by(word)) }
             }
             p { (finding.detail) }
             @if let Some(found) = &finding.access { (access::figure(finding, found, sources)) }
-            @else if let Some(site) = &finding.site { (place(if is_crash { "died at" } else { "allocated at" }, site, sources)) }
+            @else if let Some(site) = &finding.site { (place(done_at(&finding.check), site, sources)) }
         }
     }
 }

@@ -142,10 +142,16 @@ fn is_graded(finding: &FindingRecord) -> bool {
     finding.check.parse::<CheckKind>().is_ok_and(|check| !matches!(check.grading(), Grading::Always(_)))
 }
 
-/// `1040 B in 1 per iteration`
+/// `1040 B in 2 pieces per iteration`
 fn rate(finding: &FindingRecord) -> String {
     let unit = if finding.check == CheckKind::QueryBloat.as_str() { "row" } else { "iteration" };
-    format!("{:.0} B in {:.2} per {unit}", finding.bytes_per_iter, finding.objects_per_iter)
+    let objects = (finding.objects_per_iter * 100.0).round() / 100.0;
+    let pieces = if objects == 1.0 { "piece" } else { "pieces" };
+    match (finding.bytes_per_iter, objects) {
+        (bytes, 0.0) => format!("{bytes:.0} B per {unit}"),
+        (0.0, objects) => format!("{objects} per {unit}"),
+        (bytes, objects) => format!("{bytes:.0} B in {objects} {pieces} per {unit}"),
+    }
 }
 
 /// The curve that belongs to the shape: a straight line by least squares, or the parabola through beginning, middle and end; what
@@ -202,6 +208,23 @@ fn parabola(points: &[(f64, f64)]) -> Option<[f64; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_there_is_nothing_of_is_not_told() {
+        let of = |bytes: f64, objects: f64| {
+            let finding = serde_json::json!({
+                "check": "ctx_bloat", "severity": "INFO", "context_path": [], "bytes": 0, "objects": 0, "iterations": 1, "bytes_per_iter": bytes,
+                "objects_per_iter": objects, "shape": null, "phase": null, "source_lib": null, "site": null, "detail": "", "marks": [],
+            });
+            rate(&serde_json::from_value(finding).unwrap())
+        };
+        assert_eq!(of(64.0, 2.004), "64 B in 2 pieces per iteration");
+        assert_eq!(
+            (of(64.0, 1.0), of(64.0, 0.25)),
+            ("64 B in 1 piece per iteration".into(), "64 B in 0.25 pieces per iteration".into())
+        );
+        assert_eq!((of(64.0, 0.0), of(0.0, 1.0)), ("64 B per iteration".into(), "1 per iteration".into()));
+    }
 
     #[test]
     fn what_is_drawn_goes_through_what_was_measured() {

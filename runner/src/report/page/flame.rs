@@ -33,8 +33,11 @@ pub(super) fn graphs(cases: &[CaseRecord]) -> Markup {
         ("Memory that is left when the workload is over", Per::Iteration),
         ("Memory that statements hold at their peak", Per::Row),
     ];
-    let graphs: Vec<(&str, Per, Node)> =
-        graphs.into_iter().map(|(title, per)| (title, per, all(cases, per))).filter(|(.., all)| all.bytes > 0).collect();
+    let graphs: Vec<(&str, Per, Node)> = graphs
+        .into_iter()
+        .map(|(title, per)| (title, per, all(cases, per)))
+        .filter(|(.., all)| all.bytes > 0)
+        .collect();
     html! {
         @if !graphs.is_empty() { h2 { "Who allocates" } }
         @for (title, per, all) in &graphs { (graph(title, all, &tree::of_all(cases, *per))) }

@@ -45,10 +45,13 @@ mod tests {
 
     #[test]
     fn a_library_is_named_where_it_begins() {
-        let of = |library: &str, symbol: Option<&str>| {
-            serde_json::json!({"library": library, "build_id": "", "offset": 16, "symbol": symbol, "file": null, "line": null})
-        };
-        let frames = serde_json::json!([of("mine", Some("a")), of("mine", Some("b")), of("postgres", None), of("postgres", Some("c"))]);
+        let of = |library: &str, symbol: Option<&str>| serde_json::json!({"library": library, "build_id": "", "offset": 16, "symbol": symbol, "file": null, "line": null});
+        let frames = serde_json::json!([
+            of("mine", Some("a")),
+            of("mine", Some("b")),
+            of("postgres", None),
+            of("postgres", Some("c"))
+        ]);
         let frames: Vec<FrameRecord> = serde_json::from_value(frames).unwrap();
         assert_eq!(stack(&frames).0, "<pre class=\"stack\">a  in mine\nb\npostgres+0x10\nc\n</pre>");
         let many: Vec<FrameRecord> = std::iter::repeat_n(frames[0].clone(), FRAMES + 3).collect();

@@ -22,7 +22,7 @@ use maud::{Markup, html};
 
 use self::source::Sources;
 use super::document::document;
-use super::json::{Collected, RunReport};
+use super::json::{CaseRecord, Collected, RunReport};
 use super::{Checkout, NotRun, Reporter, Summary};
 use crate::exec::outcome::Outcome;
 use crate::judge::Verdict;
@@ -80,6 +80,7 @@ pub fn page(report: &RunReport, remarks: &[String]) -> String {
         }
         main {
             @if let Some(error) = &report.error { (no_run(error)) }
+            (failed(&report.cases))
             @if !report.cases.is_empty() {
                 (verdicts::table(&report.cases))
                 (not_checked(report, remarks))
@@ -124,6 +125,34 @@ fn figures(report: &RunReport) -> Markup {
             }
         }
     }
+}
+
+/// Cases that are listed at most, of those that have failed.
+const FAILED: usize = 50;
+
+/// What failed, before anything else, with the first that is wrong.
+fn failed(cases: &[CaseRecord]) -> Markup {
+    let failed: Vec<&CaseRecord> = cases.iter().filter(|case| is_bad(case)).collect();
+    let more = failed.len().saturating_sub(FAILED);
+    html! {
+        @if !failed.is_empty() {
+            h2 { "Failed" }
+            ul.failed {
+                @for case in failed.iter().take(FAILED) {
+                    li {
+                        a href={ "#" (anchor(&case.label)) } { (case.label) }
+                        @if let Some(fault) = case.faults.first() { ": " (fault.message) }
+                    }
+                }
+                @if more > 0 { li.soft { "and " (more) " more" } }
+            }
+        }
+    }
+}
+
+/// Whether a case makes the run fail.
+fn is_bad(case: &CaseRecord) -> bool {
+    matches!(case.status.as_str(), "failed" | "unsupported")
 }
 
 fn no_run(error: &super::json::ErrorRecord) -> Markup {

@@ -15,8 +15,11 @@ pub(super) struct Once {
 impl Once {
     /// Something that can be opened, with a summary of its own. Of each part in it a link says what it is.
     pub(super) fn details(&mut self, class: &str, summary: &Markup, parts: &[(&str, Markup)]) -> Markup {
-        let parts: Vec<(&str, usize)> =
-            parts.iter().filter(|(_, part)| !part.0.is_empty()).map(|(what, part)| (*what, self.number(part))).collect();
+        let parts: Vec<(&str, usize)> = parts
+            .iter()
+            .filter(|(_, part)| !part.0.is_empty())
+            .map(|(what, part)| (*what, self.number(part)))
+            .collect();
         if parts.is_empty() {
             return html! { p class=(class) { (summary) } };
         }
@@ -62,6 +65,9 @@ mod tests {
         assert!(first.contains("#at1") && second.contains("#at1"), "{first} {second}");
         assert!(third.contains("#at2\">stack") && third.contains("#at1\">source"), "{third}");
         assert_eq!(once.section().0.matches("<div").count(), 2);
-        assert!(!once.details("place", &text("d"), &[("stack", html! {})]).0.contains("<details"), "there is nothing to open");
+        assert!(
+            !once.details("place", &text("d"), &[("stack", html! {})]).0.contains("<details"),
+            "there is nothing to open"
+        );
     }
 }

@@ -53,6 +53,7 @@ fn everything_is_drawn_nothing_is_markup_and_nothing_is_fetched() {
     let page = page(&report(), &[]);
     let expected = [
         "<title>mcspec: 1 of 2 specs failed</title>",
+        "<li><a href=\"#spec-one-40-pg18\">one@pg18</a>: differs</li>",
         "lose&lt;T&gt; (mine.c:7)",
         "a &lt;b&gt; sentence",
         "SELECT '&lt;x&gt;'",
@@ -81,13 +82,11 @@ fn everything_is_drawn_nothing_is_markup_and_nothing_is_fetched() {
 }
 
 /// What a case of the usual size may add: seven scenarios, each with a finding, its curve, its tree and stacks that no other has.
-const BUDGET: usize = 7 * 2500;
+const BUDGET: usize = 7 * 3200;
 
 #[test]
 fn a_case_adds_no_more_than_its_budget() {
-    let frame = |of: &str, symbol: &str, offset: usize| {
-        serde_json::json!({"library": of, "build_id": "f4f035f8e0521fe2eb3db208930ee1b3c290c4ac", "offset": offset, "symbol": symbol, "file": null, "line": null})
-    };
+    let frame = |of: &str, symbol: &str, offset: usize| serde_json::json!({"library": of, "build_id": "f4f035f8e0521fe2eb3db208930ee1b3c290c4ac", "offset": offset, "symbol": symbol, "file": null, "line": null});
     let scenario = |number: usize| {
         let own = frame("some_library", &format!("some_function_{number}"), number);
         let server = (0..10).map(|at| frame("postgres", &format!("standard_Executor_{at}"), at));

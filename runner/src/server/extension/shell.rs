@@ -96,7 +96,8 @@ pub(super) fn original_paths(copy: &Path, source: &ExtensionSource, site: Site) 
 }
 
 fn maps(pairs: &[(&Path, &Path)]) -> String {
-    let map = |(copy, original): &(&Path, &Path)| format!("-ffile-prefix-map={}={}", copy.display(), original.display());
+    let map =
+        |(copy, original): &(&Path, &Path)| format!("-ffile-prefix-map={}={}", copy.display(), original.display());
     // The shell of a recipe would take others apart.
     let is_plain = |map: &String| map.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.=+,".contains(c));
     pairs.iter().map(map).filter(is_plain).collect::<Vec<_>>().join(" ")
