@@ -177,7 +177,9 @@ async function kinds(tell, evaluate) {
   for (const kind of all) {
     await picture(tell, evaluate, kind, `() => {
       const all = [...whole.querySelectorAll('[data-kind="${kind}"]')];
-      const of = all.map((one) => one.closest(".scenario")).sort((a, b) => a.innerHTML.length - b.innerHTML.length)[0].cloneNode(true);
+      // The shortest, with lines of its source where there is one that has them.
+      const length = (one) => one.innerHTML.length + ([...one.querySelectorAll(".place a")].some((link) => link.textContent === "source") ? 0 : 1e6);
+      const of = all.map((one) => one.closest(".scenario")).sort((a, b) => length(a) - length(b))[0].cloneNode(true);
       of.querySelectorAll("details.place, details.trees").forEach((one, at) => {
         if (at > 0 && one.matches(".place")) return;
         one.querySelectorAll(":scope > a").forEach((link) => link.replaceWith(whole.querySelector(link.getAttribute("href")).cloneNode(true)));

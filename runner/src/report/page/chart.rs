@@ -214,7 +214,7 @@ mod tests {
         let of = |bytes: f64, objects: f64| {
             let finding = serde_json::json!({
                 "check": "ctx_bloat", "severity": "INFO", "context_path": [], "bytes": 0, "objects": 0, "iterations": 1, "bytes_per_iter": bytes,
-                "objects_per_iter": objects, "shape": null, "phase": null, "source_lib": null, "site": null, "detail": "", "marks": [],
+                "objects_per_iter": objects, "shape": null, "phase": null, "source_lib": "", "site": null, "detail": "", "marks": [],
             });
             rate(&serde_json::from_value(finding).unwrap())
         };
