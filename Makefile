@@ -72,13 +72,11 @@ try-ci: ## Execute the steps of the files for CI (contrib/ci), with the tarball
 silence: build engine ## Run clean core work beside two libraries that lose nothing (tests/silence)
 	tests/silence/run --pg $(PG_LIST)
 
-lint: setup ## Check format and lints of all crates, and what they depend on
+lint: setup ## Check format and lints of all crates, of the engine for the last of PG, and what they depend on
 	cargo fmt --all --check
 	cargo test -q -p xtask --test dependencies
 	cargo clippy --workspace --exclude pg_ext_memcheck --exclude rust_corpus --all-targets -- -D warnings
-	@for major in $(PG); do \
-		cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $$major)" || exit; \
-	done
+	cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $(lastword $(PG)))"
 
 test test-all: lint engine engine-links rust-corpus
 	cargo run -q -p xtask -- test-engine --pg-config "$$(scripts/pg-config.sh $(firstword $(PG)))"

@@ -2,6 +2,8 @@
 //! and linked once. Each file is a module here; `cargo test -p mcspec --test all NAME::` runs one.
 
 #![recursion_limit = "256"]
+// Outside of the test functions clippy does not see that this is a test.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ask;
 mod attribution;

@@ -1,7 +1,5 @@
 //! The commands around a run: fmt, check, explain, completions, review and bless --prune, without a server.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;

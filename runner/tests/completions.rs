@@ -1,7 +1,5 @@
 //! What shells complete: in the shells themselves, as far as they are there.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;

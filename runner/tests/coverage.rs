@@ -1,7 +1,5 @@
 //! What specs have reached, on a real server, against a count by hand; and whether they can fail.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 

@@ -1,8 +1,5 @@
 //! What the manual says is so, and it says something of all that a user can say or is told.
 
-// Outside of the test functions clippy does not see that this is a test.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! `mcspec doctor` passes if `mcspec run` would start, and only then.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,7 +1,5 @@
 //! The grammars for editors (contrib/editors) against the language itself.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! `mcspec exec` and `mcspec shell`, on a real server: what the sessions of a command leave behind.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

@@ -1,8 +1,5 @@
 //! Faults of mcspec itself, and inputs that would make it large: what is said, and that everything else goes on.
 
-// Outside of the test functions clippy does not see that this is a test.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,5 @@
 //! Formatting keeps what a file means, whatever the file looks like, and is done after one time.
 
-// Outside of the test functions clippy does not see that this is a test.
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

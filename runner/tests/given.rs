@@ -1,8 +1,6 @@
 //! Servers that somebody else runs, reached by TCP and TLS as libpq reaches them, and what is said where they are not; and a
 //! server that the engine was not built for.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::net::TcpListener;

@@ -1,7 +1,5 @@
 //! What mcspec says about itself: help, manual pages, explain, and in which color.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

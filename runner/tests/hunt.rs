@@ -1,7 +1,5 @@
 //! `mcspec hunt` on an extension that goes wrong for one value, or in one way, only; and on its twin without those bugs.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! `mcspec init` in throw-away repositories, on a real server.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 
 use crate::project::{Ended, Project, end};

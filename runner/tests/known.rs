@@ -1,7 +1,5 @@
 //! Known findings on a real server: `allow` in a spec and in `mcspec.toml`, until their day.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::project::{Ended, Project, end};
 use mcspec::report::json::RunReport;
 

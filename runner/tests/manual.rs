@@ -9,9 +9,6 @@
 //! Of all other blocks it is asked that somebody else holds to them, or that a comment before them says why nobody does:
 //! `<!-- not run: it takes an hour -->`.
 
-// Outside of the test functions clippy does not see that this is a test.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,5 @@
 //! `mcspec report` of several runs, and `mcspec compare`: what becomes of what does not fit together.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

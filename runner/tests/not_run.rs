@@ -1,7 +1,5 @@
 //! What keeps a command from running anything is in every report of it, and the files of reports are written.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::project::{Ended, Project, end};
 use mcspec::report::json::RunReport;
 

@@ -1,7 +1,5 @@
 //! `mcspec compare` between an extension with bugs and the same with the bugs mended: it names the bugs, and nothing else.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::fs;
 

@@ -1,7 +1,5 @@
 //! `mcspec exec --regress` in throw-away repositories: the suite's own verdicts, and what its files leave behind.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::process::Command;
 

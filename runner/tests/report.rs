@@ -1,7 +1,5 @@
 //! The reporters by goldens of their own output, on verdicts made by hand. `MCSPEC_BLESS=1` writes the files anew.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 pub(crate) mod readers;
 
 use std::cell::RefCell;

@@ -1,7 +1,5 @@
 //! `mcspec run` from end to end: on a real server with the engine, in small projects.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod blind;
 mod crash;
 mod damage;

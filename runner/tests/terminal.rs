@@ -1,7 +1,5 @@
 //! What a terminal shows while somebody waits, and that nothing of it stays or gets into anything else.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;

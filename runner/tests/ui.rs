@@ -3,9 +3,6 @@
 //! what lints warn of, those in `tests/ui/config` are an `mcspec.toml` each.
 //! `MCSPEC_BLESS=1` writes the outputs instead of comparing them.
 
-// Outside of the test functions clippy does not see that this is a test.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

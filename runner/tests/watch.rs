@@ -1,7 +1,5 @@
 //! `mcspec run --watch`: what a change touches is run again, and nothing else.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,5 @@
 //! What is written for the user is whole: on a disk that is full, in a directory that is closed, by several at the same time.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
