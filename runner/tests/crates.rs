@@ -267,8 +267,10 @@ fn cargo_pgrx_packages_what_has_no_description() {
         assert!(message.to_lowercase().contains(&hint), "{message}");
 
         install(version);
+        // That package has no library, so that none was looked at.
         let ended = end(query("CREATE EXTENSION leaky; SELECT packaged()"));
-        assert_eq!((ended.code, ended.stdout.trim_end()), (0, "1"), "{}", ended.stderr);
+        assert_eq!((ended.code, ended.stdout.trim_end()), (1, "1"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("no library under test was loaded"), "{}", ended.stderr);
         let told = fs::read_to_string(&told).expect("it was called");
         let major = crates.project.major();
         assert!(told.contains(&format!("--features pg{major},quiet --pg-config ")), "{told}");

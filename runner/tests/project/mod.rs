@@ -149,8 +149,10 @@ impl Project {
             schemas::validate(schema, &fs::read_to_string(entry.path()).expect("read"), &name);
         }
         for report in arguments.split_whitespace().filter_map(|word| word.strip_prefix("json=")) {
-            // Not all may be written to.
-            if let Ok(text) = fs::read_to_string(self.path(report)).map(|text| text.trim().to_owned())
+            // Not all may be written to, and a device may be read from without end.
+            let file = self.path(report);
+            if file.is_file()
+                && let Ok(text) = fs::read_to_string(&file).map(|text| text.trim().to_owned())
                 && !text.is_empty()
             {
                 schemas::validate("report", &text, report);
