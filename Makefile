@@ -75,12 +75,12 @@ silence: build engine ## Run clean core work beside two libraries that lose noth
 lint: setup ## Check format and lints of all crates, of the engine for the last of PG, and what they depend on
 	cargo fmt --all --check
 	cargo test -q -p xtask --test dependencies
-	cargo clippy --workspace --exclude pg_ext_memcheck --exclude rust_corpus --all-targets -- -D warnings
+	cargo clippy --all-targets -- -D warnings
 	cargo run -q -p xtask -- lint-engine --pg-config "$$(scripts/pg-config.sh $(lastword $(PG)))"
 
 test test-all: lint engine engine-links rust-corpus
 	cargo run -q -p xtask -- test-engine --pg-config "$$(scripts/pg-config.sh $(firstword $(PG)))"
-	MCSPEC_TEST_PG="$(PG)" cargo test --workspace --exclude pg_ext_memcheck --exclude rust_corpus
+	MCSPEC_TEST_PG="$(PG)" cargo test
 	target/debug/mcspec run schedule --pg $(PG_LIST)
 
 test: ## Pass every test, on PostgreSQL 15 and 18

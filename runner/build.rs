@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What it takes to build the engine, besides the workspace's own Cargo.toml.
-const WANTED: [&str; 8] = [
+const WANTED: [&str; 9] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "LICENSE",
@@ -15,6 +15,7 @@ const WANTED: [&str; 8] = [
     "rust-toolchain.toml",
     "tests/servers/requirements-libclang.txt",
     "xtask/Cargo.toml",
+    "xtask/install_script",
     "xtask/src",
 ];
 
@@ -76,7 +77,7 @@ fn workspace(manifest: &str) -> String {
         let members = ["members = [", "default-members = ["].iter().find(|start| line.starts_with(**start));
         replaced += usize::from(members.is_some());
         match members {
-            Some(start) => format!("{start}\"extension\", \"extension/core\", \"xtask\"]\n"),
+            Some(start) => format!("{start}\"extension\", \"extension/core\", \"xtask\", \"xtask/install_script\"]\n"),
             None if line.starts_with("mcspec = ") => String::new(),
             None => format!("{line}\n"),
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::error::{self, Error};
 use crate::workspace::Workspace;
-use crate::{libclang, script, update};
+use crate::{libclang, update};
 
 /// An extension made with pgrx.
 pub(crate) struct Package {
@@ -44,6 +44,9 @@ pub(crate) const RUST_CORPUS: Package = Package {
     features: &[],
     updates_from: &[],
 };
+
+/// The crate that writes install scripts.
+const INSTALL_SCRIPT: &str = "install_script";
 
 /// How a package is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +108,12 @@ pub(crate) fn build(
     error::run(&mut cargo)?;
 
     let built = workspace.engine_target().join(profile.directory()).join(format!("lib{name}.so"));
-    let control = workspace.root().join(package.sources).join(format!("{name}.control"));
-    let control = fs::read_to_string(&control).map_err(Error::file("read", &control))?;
+    let control_file = workspace.root().join(package.sources).join(format!("{name}.control"));
+    let control = fs::read_to_string(&control_file).map_err(Error::file("read", &control_file))?;
     let version = default_version(&control)?;
-    let sql = script::generate(&built, &control, name)?;
+    let mut script = cargo_for(workspace, "run");
+    script.args(["-q", "-p", INSTALL_SCRIPT, "--"]).arg(&built).arg(&control_file).arg(name);
+    let sql = error::output(&mut script)?;
     let library = fs::read(&built).map_err(Error::file("read", &built))?;
 
     let layout = || workspace.root().join(package.layout).join(major.to_string());
@@ -137,6 +142,11 @@ pub(crate) fn lint(workspace: &Workspace, package: &Package, pg_config: &Path) -
     ]))
 }
 
+/// Runs clippy on what writes install scripts; a warning is an error.
+pub(crate) fn lint_script(workspace: &Workspace) -> Result<(), Error> {
+    error::run(cargo_for(workspace, "clippy").args(["-p", INSTALL_SCRIPT, "--all-targets", "--", "-D", "warnings"]))
+}
+
 /// Runs the engine's unit tests. They link as long as they reach no function of the server.
 pub(crate) fn test(workspace: &Workspace, pg_config: &Path) -> Result<(), Error> {
     let major = major_version(pg_config)?;
@@ -153,13 +163,10 @@ fn cargo(
 ) -> Result<Command, Error> {
     // The build script runs in another directory.
     let pg_config = &std::path::absolute(pg_config).map_err(Error::file("find", pg_config))?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo_for(workspace, subcommand);
     let features = [&[format!("pg{major}").as_str()], package.features].concat().join(",");
     cargo
-        .current_dir(workspace.root())
-        .arg(subcommand)
-        .args(["-p", package.name, "--no-default-features", "--features", &features, "--target-dir"])
-        .arg(workspace.engine_target())
+        .args(["-p", package.name, "--no-default-features", "--features", &features])
         .env("PGRX_PG_CONFIG_PATH", pg_config)
         .envs(libclang::environment(workspace)?);
     // For what `cargo rustc` does not reach: the crates below, and tests.
@@ -167,6 +174,14 @@ fn cargo(
         cargo.env("CARGO_ENCODED_RUSTFLAGS", with_frame_pointers(flags));
     }
     Ok(cargo)
+}
+
+/// `cargo SUBCOMMAND` for what is made with pgrx, which declares a newer compiler than the pinned one.
+fn cargo_for(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root()).args([subcommand, "--ignore-rust-version", "--target-dir"]);
+    cargo.arg(workspace.engine_target());
+    cargo
 }
 
 /// The compiler's flags in the environment, as cargo looks for them, encoded. None where it takes them from its files.

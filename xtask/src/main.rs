@@ -5,7 +5,6 @@ mod engine;
 mod error;
 mod libclang;
 mod packages;
-mod script;
 mod servers;
 mod update;
 mod wheel;
@@ -53,7 +52,7 @@ enum Chore {
         #[arg(long, value_name = "PATH")]
         pg_config: PathBuf,
     },
-    /// Run clippy on the engine and on the Rust extension with known memory bugs, as they are built for one PostgreSQL
+    /// Run clippy on the engine and on the Rust extension with known memory bugs, as they are built for one PostgreSQL, and on what writes their install scripts
     LintEngine {
         /// The pg_config of the PostgreSQL to build for
         #[arg(long, value_name = "PATH")]
@@ -112,7 +111,8 @@ fn run(chore: Chore) -> Result<(), Error> {
         Chore::RustCorpus { pg_config } => engine::build(&workspace, &RUST_CORPUS, &pg_config, Profile::Release, None),
         Chore::LintEngine { pg_config } => [ENGINE, ENGINE_WITH_TEST_LINKS, RUST_CORPUS]
             .iter()
-            .try_for_each(|package| engine::lint(&workspace, package, &pg_config)),
+            .try_for_each(|package| engine::lint(&workspace, package, &pg_config))
+            .and_then(|()| engine::lint_script(&workspace)),
         Chore::TestEngine { pg_config } => engine::test(&workspace, &pg_config),
         Chore::Book { output, mcspec } => book::write(workspace.root(), &output, &mcspec),
         Chore::Servers { majors } => majors.into_iter().try_for_each(|major| servers::fetch(&workspace, major)),
