@@ -12,8 +12,10 @@ use crate::pg::{build, layouts};
 
 /// Raises an ERROR where it is not: of a server that has loaded it nothing is guessed.
 pub(crate) fn require() {
-    if let Some(detail) = misfit(&build::engine(), &build::server()) {
-        refuse(detail);
+    let (engine, server) = (build::engine(), build::server());
+    if let Some(detail) = misfit(&engine, &server) {
+        // One that is for this very server would be the same again.
+        refuse(detail, engine.version != server.version);
     }
     require_known(contexts::check().and_then(|()| layouts::check()));
 }
@@ -31,13 +33,14 @@ pub(crate) fn require_portal() {
 fn require_known(checked: Result<(), String>) {
     let Err(what) = checked else { return };
     let (engine, server) = (build::engine(), build::server());
-    refuse(format!(
+    let detail = format!(
         "pg_ext_memcheck was built for PostgreSQL {}, the server is PostgreSQL {}, and has something else in the place of: {what}",
         engine.version, server.version
-    ));
+    );
+    refuse(detail, true);
 }
 
-fn refuse(detail: String) {
+fn refuse(detail: String, is_mended_by_building: bool) {
     // It is installed with the server's program, or else it is the one that a shell finds.
     let beside = std::env::current_exe().map(|program| program.with_file_name("pg_config"));
     let pg_config = beside.ok().filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("pg_config"));
@@ -45,5 +48,6 @@ fn refuse(detail: String) {
     let message = "pg_ext_memcheck cannot check this server";
     let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     let report = ErrorReport::new(code, message, "pg_ext_memcheck");
-    report.set_detail(detail).set_hint(hint).report(PgLogLevel::ERROR);
+    let report = report.set_detail(detail);
+    if is_mended_by_building { report.set_hint(hint) } else { report }.report(PgLogLevel::ERROR);
 }

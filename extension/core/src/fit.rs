@@ -15,6 +15,8 @@ pub struct Build {
     pub assertions: bool,
     /// `block_size` (bytes), where that is known.
     pub block_size: Option<u32>,
+    /// The version of the system catalogs (`CATALOG_VERSION_NO` in catversion.h), where that is known.
+    pub catalogs: Option<u32>,
     /// Parameters that the server has and PostgreSQL has not.
     pub foreign: Vec<String>,
 }
@@ -29,6 +31,10 @@ pub const WITHOUT_ASSERTIONS: &str = "-";
 /// Who packages PostgreSQL's own sources and says so in the version, as dpkg-vendor(1) or the package is called.
 const PACKAGERS: [&str; 9] =
     ["Debian", "Ubuntu", "Raspbian", "Kali", "Devuan", "LinuxMint", "Homebrew", "Postgres.app", "MacPorts"];
+
+/// The versions of the system catalogs that releases have of majors that were tried before they were out. They may change from one
+/// pre-release to the next, and structs with them; once a major version is out they stay.
+const TRIED: [(&str, u32); 1] = [("19", 202_610_061)];
 
 /// Parameters of other products, with their names.
 pub const PRODUCTS: [(&str, &str); 7] = [
@@ -51,7 +57,7 @@ impl Build {
             let rest = std::str::from_utf8(rest.split(|&byte| byte == 0).next()?).ok()?;
             let read = |mark: &str, assertions| {
                 let version = rest.strip_prefix(mark)?.strip_prefix(' ')?.to_owned();
-                Some(Build { version, banner: None, assertions, block_size: None, foreign: Vec::new() })
+                Some(Build { version, banner: None, assertions, block_size: None, catalogs: None, foreign: Vec::new() })
             };
             read(WITH_ASSERTIONS, true).or_else(|| read(WITHOUT_ASSERTIONS, false))
         })
@@ -99,6 +105,12 @@ fn is_plain(version: &str) -> bool {
     packager.is_some_and(|packager| PACKAGERS.contains(&packager))
 }
 
+/// A version before the first release: `19devel`, `19beta1`, `19rc1 (Debian 19~rc1-1)`.
+fn is_early(version: &str) -> bool {
+    let name = version.trim_start_matches(|c: char| c.is_ascii_digit());
+    ["devel", "alpha", "beta", "rc"].iter().any(|early| name.starts_with(early))
+}
+
 /// Why an engine is not for a server, both named; none where it is, as far as they say.
 pub fn misfit(engine: &Build, server: &Build) -> Option<String> {
     let both = |what: &str| {
@@ -116,8 +128,26 @@ pub fn misfit(engine: &Build, server: &Build) -> Option<String> {
     {
         return both(&format!("it was built with blocks of {built} bytes, the server has {runs}"));
     }
+    if let Some((built, runs)) = engine.catalogs.zip(server.catalogs)
+        && built != runs
+    {
+        return both(&format!(
+            "it was built with system catalogs of version {built}, those of the server are of {runs}"
+        ));
+    }
+    if let Some(found) = server.catalogs
+        && let Some((_, tried)) = TRIED.iter().find(|(major, tried)| *major == server.major() && *tried != found)
+    {
+        return both(&format!("system catalogs of version {found} were not tried, only those of {tried}"));
+    }
     if engine.is_of(server) {
         return None;
+    }
+    if let Some(early) = [server, engine].into_iter().find(|build| is_early(&build.version)) {
+        let name = early.version.split(' ').next().unwrap_or_default();
+        return both(&format!(
+            "{name} is not a release, and may have other structs than what comes before or after it"
+        ));
     }
     match (server.own(), engine.own()) {
         (Some(own), _) => both(&format!("{own}, and what is not PostgreSQL's own may have other structs")),
@@ -132,7 +162,14 @@ mod tests {
 
     fn build(version: &str) -> Build {
         let banner = Some(format!("PostgreSQL {version} on x86_64-pc-linux-gnu, compiled by gcc, 64-bit"));
-        Build { version: version.to_owned(), banner, assertions: false, block_size: Some(8192), foreign: Vec::new() }
+        Build {
+            version: version.to_owned(),
+            banner,
+            assertions: false,
+            block_size: Some(8192),
+            catalogs: Some(202_209_061),
+            foreign: Vec::new(),
+        }
     }
 
     fn with(version: &str, change: impl FnOnce(&mut Build)) -> Build {
@@ -176,8 +213,13 @@ mod tests {
             (build("15.4 (Debianized)"), "it calls its version"),
             (build("15.4 (Debian 15.4-1) patched"), "it calls its version"),
             (build("15.x"), "it calls its version"),
-            (build("15beta1"), "it calls its version \"15beta1\""),
-            (build("15devel"), "it calls its version \"15devel\""),
+            (build("15beta1"), "15beta1 is not a release"),
+            (build("15devel"), "15devel is not a release"),
+            (build("15rc1 (Debian 15~rc1-1)"), "15rc1 is not a release"),
+            (
+                with(DEBIAN, |server| server.catalogs = Some(202_209_062)),
+                "catalogs of version 202209061, those of the server are of 202209062",
+            ),
             (named("PostgresPro 15.4.1 on x86_64-pc-linux-gnu"), "it calls itself \"PostgresPro 15.4.1\""),
             (
                 named("PostgreSQL 15.4 OrioleDB public beta 9 on x86_64"),
@@ -221,5 +263,26 @@ mod tests {
         assert!(Build::marked(&library("+ 15.18")).expect("a mark").assertions);
         assert_eq!(Build::marked(&library("? 15.18")), None);
         assert_eq!(Build::marked(b"nothing"), None);
+    }
+
+    #[test]
+    fn a_major_that_is_not_out_has_to_be_the_one_that_was_tried() {
+        let early = |version: &str, catalogs| with(version, |build| build.catalogs = Some(catalogs));
+        let tried = early("19rc1 (Debian 19~rc1-1)", 202_610_061);
+        assert_eq!(misfit(&tried, &tried), None);
+        let released = early("19.0", 202_610_061);
+        assert_eq!(misfit(&released, &early("19.1 (Debian 19.1-1)", 202_610_061)), None);
+        for (engine, server, expected) in [
+            (&tried, &released, "19rc1 is not a release"),
+            (&released, &tried, "19rc1 is not a release"),
+            (
+                &early("19beta2", 202_606_011),
+                &early("19beta2", 202_606_011),
+                "catalogs of version 202606011 were not tried",
+            ),
+        ] {
+            let found = misfit(engine, server).expect("it does not fit");
+            assert!(found.contains(expected), "{found}");
+        }
     }
 }

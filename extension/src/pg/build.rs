@@ -61,6 +61,7 @@ pub(crate) fn engine() -> Build {
         banner: Some(pg_sys::PG_VERSION_STR.to_string_lossy().into_owned()),
         assertions: ASSERTIONS,
         block_size: Some(pg_sys::BLCKSZ),
+        catalogs: Some(pg_sys::CATALOG_VERSION_NO),
         foreign: Vec::new(),
     }
 }
@@ -76,8 +77,16 @@ pub(crate) fn server() -> Build {
         banner: Some(banner()),
         assertions: option(c"debug_assertions").as_deref() == Some("on"),
         block_size: option(c"block_size").and_then(|size| size.parse().ok()),
+        catalogs: Some(catalogs()),
         foreign: PRODUCTS.iter().map(|(parameter, _)| (*parameter).to_owned()).filter(|name| has(name)).collect(),
     }
+}
+
+/// The version of the system catalogs of the cluster, which the server has found to be its own (`ReadControlFile` in xlog.c).
+fn catalogs() -> u32 {
+    let mut is_whole = false;
+    // SAFETY: reads a file into a struct that palloc makes.
+    unsafe { (*pg_sys::get_controlfile(pg_sys::DataDir, &raw mut is_whole)).catalog_version_no }
 }
 
 /// A parameter's value, if there is such a parameter.

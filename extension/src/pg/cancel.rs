@@ -97,7 +97,7 @@ pub(crate) fn count() {
     unsafe extern "C-unwind" fn comes(signal: c_int) {
         COME.fetch_add(1, Ordering::Relaxed);
         // SAFETY: what the handler of a background worker with a database is (`BackgroundWorkerMain` in bgworker.c).
-        unsafe { server::StatementCancelHandler(signal) };
+        unsafe { server::StatementCancelHandler(signal, std::ptr::null()) };
     }
     // SAFETY: a handler that does no more than the server's.
     unsafe {

@@ -116,13 +116,13 @@ unsafe fn nodes(head: *mut dlist_head) -> impl Iterator<Item = *mut dlist_node> 
 }
 
 /// The lists of results of partial searches.
-#[cfg(not(any(feature = "pg17", feature = "pg18")))]
+#[cfg(any(feature = "pg15", feature = "pg16"))]
 fn lists(cache: &CatCache) -> impl Iterator<Item = *mut dlist_head> {
     std::iter::once((&raw const cache.cc_lists).cast_mut())
 }
 
 /// The lists of results of partial searches, in hash buckets.
-#[cfg(any(feature = "pg17", feature = "pg18"))]
+#[cfg(not(any(feature = "pg15", feature = "pg16")))]
 fn lists(cache: &CatCache) -> impl Iterator<Item = *mut dlist_head> {
     let buckets = if cache.cc_lbucket.is_null() { 0 } else { cache.cc_nlbuckets as usize };
     (0..buckets).map(|bucket| cache.cc_lbucket.wrapping_add(bucket))
@@ -144,9 +144,9 @@ unsafe fn space_of_keys(cache: &CatCache, keys: &[Datum]) -> u64 {
     for (key, number) in keys.iter().zip(cache.cc_keyno) {
         // SAFETY: a cache that has entries has its descriptor, and keys are ordinary columns.
         unsafe {
-            #[cfg(feature = "pg18")]
+            #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
             let attribute = pg_sys::TupleDescAttr(cache.cc_tupdesc, number - 1);
-            #[cfg(not(feature = "pg18"))]
+            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
             let attribute = (*cache.cc_tupdesc).attrs.as_ptr().add(number as usize - 1);
             if !(*attribute).attbyval {
                 bytes += space(key.cast_mut_ptr::<u8>());

@@ -214,9 +214,9 @@ unsafe fn run_portal(portal: pg_sys::Portal, is_digested: bool) {
             receiver
         };
         let (count, completion) = (c_long::MAX, std::ptr::null_mut());
-        #[cfg(not(feature = "pg18"))]
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
         server::PortalRun(portal, count, true, false, receiver, receiver, completion);
-        #[cfg(feature = "pg18")]
+        #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
         server::PortalRun(portal, count, true, receiver, receiver, completion);
         if let Some(destroy) = (*receiver).rDestroy {
             destroy(receiver);

@@ -122,18 +122,28 @@ unsafe extern "C-unwind" {
     pub(crate) fn dshash_detach(table: Table);
     pub(crate) fn dshash_destroy(table: Table);
     pub(crate) fn dshash_get_hash_table_handle(table: Table) -> Pointer;
+    // From 19 on what is called dshash_find_or_insert is a macro.
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     pub(crate) fn dshash_find_or_insert(table: Table, key: *const c_void, found: *mut bool) -> *mut c_void;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    pub(crate) fn dshash_find_or_insert_extended(
+        table: Table,
+        key: *const c_void,
+        found: *mut bool,
+        flags: c_int,
+    ) -> *mut c_void;
     pub(crate) fn dshash_delete_key(table: Table, key: *const c_void) -> bool;
     pub(crate) fn dshash_delete_entry(table: Table, entry: *mut c_void);
     pub(crate) fn dshash_delete_current(scan: *mut c_void);
 
-    // dsm_registry.c
+    // dsm_registry.c. Up to 18 there is no argument, and what is passed for it is not looked at.
     #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     pub(crate) fn GetNamedDSMSegment(
         name: *const c_char,
         size: usize,
         initialize: *const c_void,
         found: *mut bool,
+        argument: usize,
     ) -> *mut c_void;
 }
 
@@ -165,7 +175,13 @@ not_there! {
     ) -> Area;
     #[cfg(any(feature = "pg15", feature = "pg16"))]
     fn GetNamedDSMSegment(
-        _name: *const c_char, _size: usize, _initialize: *const c_void, _found: *mut bool
+        _name: *const c_char, _size: usize, _initialize: *const c_void, _found: *mut bool, _argument: usize
+    ) -> *mut c_void;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    fn dshash_find_or_insert(_table: Table, _key: *const c_void, _found: *mut bool) -> *mut c_void;
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+    fn dshash_find_or_insert_extended(
+        _table: Table, _key: *const c_void, _found: *mut bool, _flags: c_int
     ) -> *mut c_void;
 }
 

@@ -1,10 +1,10 @@
 //! What this process holds that others wait for. Only looked at: a signal handler may ask.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use super::server;
+use super::{lwlocks, server};
 
 /// Whether this process is in a critical section, so that no ERROR may leave it (`START_CRIT_SECTION` in miscadmin.h).
 pub(crate) fn is_in_critical_section() -> bool {
@@ -40,19 +40,13 @@ pub(crate) fn works_for_client() -> bool {
 
 /// The last LWLock that this process has taken, by the name of its tranche.
 pub(crate) fn lock() -> Option<&'static CStr> {
-    unsafe extern "C-unwind" fn note(lock: *mut pg_sys::LWLock, _: pg_sys::LWLockMode::Type, last: *mut c_void) {
-        // SAFETY: called with what is passed below.
-        unsafe { *last.cast::<*mut pg_sys::LWLock>() = lock };
-    }
     /// `PG_WAIT_LWLOCK` (wait_event.h)
     const LWLOCK: u32 = 0x0100_0000;
     let mut last: *mut pg_sys::LWLock = std::ptr::null_mut();
-    // SAFETY: both only look at what is there: the locks of this process, which are in memory that is mapped while they are held, and
-    // names that stay.
-    unsafe {
-        server::ForEachLWLockHeldByMe(note, (&raw mut last).cast());
-        super::text(server::GetLWLockIdentifier(LWLOCK, last.as_ref()?.tranche))
-    }
+    lwlocks::for_each(|lock, _| last = lock);
+    // SAFETY: only looks at what is there: a lock of this process, which is in memory that is mapped while it is held, and a name that
+    // stays.
+    unsafe { super::text(server::GetLWLockIdentifier(LWLOCK, last.as_ref()?.tranche)) }
 }
 
 /// Whether an allocation may fail without harm to others, in a context or, at 0, elsewhere: a transaction is under way, and an ERROR can

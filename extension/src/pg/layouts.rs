@@ -10,11 +10,11 @@ use pgrx::pg_sys::{
 };
 
 use super::peek::Memory;
-use super::{errors, server};
+use super::{errors, lwlocks, server};
 
 const TEXT: &CStr = c"pg_ext_memcheck proof";
 
-/// An ERROR's members, a statement's and those of what is executed. May raise an ERROR where memory runs out.
+/// An ERROR's members, a statement's, those of what is executed and the list of LWLocks. May raise an ERROR where memory runs out.
 ///
 /// # Errors
 ///
@@ -23,7 +23,8 @@ pub(crate) fn check() -> Result<(), String> {
     let memory = Memory::new().ok_or("no pipe could be made")?;
     error(&memory)?;
     query(&memory)?;
-    statement()
+    statement()?;
+    lwlocks::check()
 }
 
 /// What has to be found in a struct: a word at a member's place.

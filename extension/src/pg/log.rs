@@ -34,7 +34,14 @@ impl Message<'_> {
 /// elog.c). A signal handler may ask.
 pub(crate) fn has_dumps() -> bool {
     // SAFETY: a plain variable of the server.
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     let least = unsafe { pg_sys::log_min_messages };
+    // SAFETY: variables of the server: one for each kind of process.
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    let least = unsafe {
+        let kind = pg_sys::MyBackendType as usize;
+        (&raw const pg_sys::log_min_messages).cast::<c_int>().add(kind).read()
+    };
     least == pg_sys::LOG as c_int || least <= PgLogLevel::ERROR as c_int
 }
 

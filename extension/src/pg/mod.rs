@@ -25,6 +25,7 @@ pub(crate) mod held;
 pub(crate) mod layouts;
 pub(crate) mod libraries;
 pub(crate) mod log;
+mod lwlocks;
 mod nesting;
 pub(crate) mod parameters;
 pub(crate) mod peek;

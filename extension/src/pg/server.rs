@@ -14,21 +14,30 @@ pub(crate) type Handle = u32;
 
 unsafe extern "C-unwind" {
     // planner.c, execMain.c, utility.c
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     pub(crate) fn standard_planner(
         parse: *mut pg_sys::Query,
         query_string: *const c_char,
         cursor_options: c_int,
         bound_params: pg_sys::ParamListInfo,
     ) -> *mut pg_sys::PlannedStmt;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    pub(crate) fn standard_planner(
+        parse: *mut pg_sys::Query,
+        query_string: *const c_char,
+        cursor_options: c_int,
+        bound_params: pg_sys::ParamListInfo,
+        explain: *mut pg_sys::ExplainState,
+    ) -> *mut pg_sys::PlannedStmt;
     pub(crate) fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
     pub(crate) fn standard_ExecutorRun(
         query: *mut pg_sys::QueryDesc,
         direction: pg_sys::ScanDirection::Type,
         count: u64,
         execute_once: bool,
     );
-    #[cfg(feature = "pg18")]
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
     pub(crate) fn standard_ExecutorRun(
         query: *mut pg_sys::QueryDesc,
         direction: pg_sys::ScanDirection::Type,
@@ -91,7 +100,8 @@ unsafe extern "C-unwind" {
 
     // postgres.c
     pub(crate) fn ProcessInterrupts();
-    pub(crate) fn StatementCancelHandler(signal: c_int);
+    /// The handler of SIGINT. From 19 on it is told who has sent the signal (pqsignal.c), and looks at nothing.
+    pub(crate) fn StatementCancelHandler(signal: c_int, from: *const c_void);
     /// The handler of SIGTERM. Only its address is taken.
     pub(crate) fn die(signal: c_int);
     pub(crate) fn pg_parse_query(text: *const c_char) -> *mut pg_sys::List;
@@ -133,7 +143,7 @@ unsafe extern "C-unwind" {
         flags: c_int,
         snapshot: pg_sys::Snapshot,
     );
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
     pub(crate) fn PortalRun(
         portal: pg_sys::Portal,
         count: c_long,
@@ -143,7 +153,7 @@ unsafe extern "C-unwind" {
         other: *mut pg_sys::DestReceiver,
         completion: *mut pg_sys::QueryCompletion,
     ) -> bool;
-    #[cfg(feature = "pg18")]
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
     pub(crate) fn PortalRun(
         portal: pg_sys::Portal,
         count: c_long,
@@ -165,6 +175,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn pgsql_version(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 
     // lwlock.c
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     pub(crate) fn ForEachLWLockHeldByMe(
         shown: unsafe extern "C-unwind" fn(*mut pg_sys::LWLock, pg_sys::LWLockMode::Type, *mut c_void),
         argument: *mut c_void,
@@ -172,6 +183,8 @@ unsafe extern "C-unwind" {
     pub(crate) fn GetLWLockIdentifier(class: u32, event: u16) -> *const c_char;
     pub(crate) fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
     pub(crate) fn LWLockConditionalAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    pub(crate) fn LWLockHeldByMe(lock: *mut pg_sys::LWLock) -> bool;
     pub(crate) fn LWLockInitialize(lock: *mut pg_sys::LWLock, tranche: c_int);
     pub(crate) fn LWLockRelease(lock: *mut pg_sys::LWLock);
     pub(crate) fn LWLockReleaseAll();
@@ -288,7 +301,7 @@ unsafe extern "C-unwind" {
     pub(crate) fn repalloc(chunk: *mut c_void, size: usize) -> *mut c_void;
 
     // bump.c
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     pub(crate) fn BumpContextCreate(
         parent: pg_sys::MemoryContext,
         name: *const c_char,
@@ -298,7 +311,7 @@ unsafe extern "C-unwind" {
     ) -> pg_sys::MemoryContext;
 
     // mcxt.c, from 17 on: raises the ERROR of a failed allocation, or gives null where the flags ask for that.
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     pub(crate) fn MemoryContextAllocationFailure(
         context: pg_sys::MemoryContext,
         size: usize,
@@ -337,25 +350,44 @@ unsafe extern "C-unwind" {
     pub(crate) fn RequestNamedLWLockTranche(name: *const c_char, locks: c_int);
     pub(crate) fn GetNamedLWLockTranche(name: *const c_char) -> *mut pg_sys::LWLockPadded;
     pub(crate) fn ShmemInitStruct(name: *const c_char, size: usize, found: *mut bool) -> *mut c_void;
-    /// From 18 on the sizes are int64, which on 64 bits is the same.
-    pub(crate) fn ShmemInitHash(
-        name: *const c_char,
-        first_size: c_long,
-        most: c_long,
-        info: *mut pg_sys::HASHCTL,
-        flags: c_int,
-    ) -> *mut c_void;
+    /// What it takes differs: [`HashArguments`] has it from the words that are handed over in registers.
+    pub(crate) fn ShmemInitHash(name: *const c_char, a: usize, b: usize, c: usize, d: usize) -> *mut c_void;
     pub(crate) fn ShmemAllocNoError(size: usize) -> *mut c_void;
 
     // sysv_shmem.c
     pub(crate) static UsedShmemSegAddr: *mut c_void;
 }
 
+/// What a library passes to `ShmemInitHash` besides the name.
+pub(crate) struct HashArguments {
+    /// Elements that there is room for at the start.
+    pub(crate) first_size: c_long,
+    pub(crate) info: *mut pg_sys::HASHCTL,
+    pub(crate) flags: c_int,
+}
+
+impl HashArguments {
+    /// From the words behind the name: the size at first, the largest one, the description and flags up to 18, the size, the description
+    /// and flags from 19 on.
+    pub(crate) fn of(words: [usize; 4]) -> Self {
+        let [first_size, .., c, d] = words;
+        let (info, flags) = if FROM_19 { (words[1], c) } else { (c, d) };
+        // The upper half of a register that holds an int is anything.
+        Self {
+            first_size: first_size as c_long,
+            info: std::ptr::with_exposed_provenance_mut(info),
+            flags: flags as c_int,
+        }
+    }
+}
+
+const FROM_19: bool = cfg!(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")));
+
 /// Before 17 there is no such kind of context, and nobody that would call this.
 ///
 /// # Safety
 /// None is needed.
-#[cfg(not(any(feature = "pg17", feature = "pg18")))]
+#[cfg(any(feature = "pg15", feature = "pg16"))]
 #[allow(non_snake_case)]
 pub(crate) unsafe extern "C-unwind" fn BumpContextCreate(
     _parent: pg_sys::MemoryContext,
@@ -372,9 +404,9 @@ pub(crate) unsafe extern "C-unwind" fn BumpContextCreate(
 /// # Safety
 /// The context is live.
 pub(crate) unsafe fn has_chunk_headers(context: pg_sys::MemoryContext) -> bool {
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     // SAFETY: live by the caller's promise.
     return unsafe { (*context).type_ } != pg_sys::NodeTag::T_BumpContext;
-    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
     return !context.is_null();
 }

@@ -163,21 +163,37 @@ macro_rules! call_next {
     }};
 }
 
-unsafe extern "C-unwind" fn planner<H: Handler, const PLACE: usize>(
-    parse: *mut pg_sys::Query,
-    query_string: *const c_char,
-    cursor_options: c_int,
-    bound_params: pg_sys::ParamListInfo,
-) -> *mut pg_sys::PlannedStmt {
-    // SAFETY: the server's statement and its text live as long as the call.
-    let own = || unsafe { Text::of(query_string, (*parse).stmt_location, (*parse).stmt_len) };
-    let started = !H::is_idle() && H::planner_starts(own());
-    let plan = call_next!(H, PLACE.planner, standard_planner(parse, query_string, cursor_options, bound_params));
-    if started {
-        H::planner_ends();
-    }
-    plan
+/// Defines the planner's hook with what it is handed besides.
+macro_rules! planner {
+    ($($more:ident: $type:ty)?) => {
+        unsafe extern "C-unwind" fn planner<H: Handler, const PLACE: usize>(
+            parse: *mut pg_sys::Query,
+            query_string: *const c_char,
+            cursor_options: c_int,
+            bound_params: pg_sys::ParamListInfo,
+            $($more: $type)?
+        ) -> *mut pg_sys::PlannedStmt {
+            // SAFETY: the server's statement and its text live as long as the call.
+            let own = || unsafe { Text::of(query_string, (*parse).stmt_location, (*parse).stmt_len) };
+            let started = !H::is_idle() && H::planner_starts(own());
+            let plan = call_next!(
+                H,
+                PLACE.planner,
+                standard_planner(parse, query_string, cursor_options, bound_params $(, $more)?)
+            );
+            if started {
+                H::planner_ends();
+            }
+            plan
+        }
+    };
 }
+
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+planner!();
+// 19 passes what EXPLAIN was told.
+#[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+planner!(explain: *mut pg_sys::ExplainState);
 
 unsafe extern "C-unwind" fn executor_start<H: Handler, const PLACE: usize>(
     query: *mut pg_sys::QueryDesc,
@@ -194,7 +210,7 @@ unsafe extern "C-unwind" fn executor_start<H: Handler, const PLACE: usize>(
     call_next!(H, PLACE.start, standard_ExecutorStart(query, flags));
 }
 
-#[cfg(not(feature = "pg18"))]
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
 unsafe extern "C-unwind" fn executor_run<H: Handler, const PLACE: usize>(
     query: *mut pg_sys::QueryDesc,
     direction: pg_sys::ScanDirection::Type,
@@ -205,7 +221,7 @@ unsafe extern "C-unwind" fn executor_run<H: Handler, const PLACE: usize>(
 }
 
 /// 18 no longer passes `execute_once`.
-#[cfg(feature = "pg18")]
+#[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
 unsafe extern "C-unwind" fn executor_run<H: Handler, const PLACE: usize>(
     query: *mut pg_sys::QueryDesc,
     direction: pg_sys::ScanDirection::Type,

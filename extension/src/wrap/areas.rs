@@ -8,6 +8,19 @@ use crate::pg::dsa::{self, Area, Hashing, Pointer, Table, TableParameters};
 use crate::pg::server::{self, Handle, Segment};
 use crate::stack::Registers;
 
+/// An entry of a table, which is locked; null where there was no room for it, and the caller takes that.
+///
+/// # Safety
+/// The entry is one of that table.
+unsafe fn inserted(from: Registers, table: Table, entry: *mut c_void, is_found: bool) -> *mut c_void {
+    if !is_found && !entry.is_null() {
+        // SAFETY: by the caller's promise.
+        let hash = unsafe { dsa::hash_of_entry(entry) };
+        of_segment(from, |ledger, origin| ledger.areas.inserted(table.addr(), hash, origin));
+    }
+    entry
+}
+
 hooked! {
     /// Before 17.
     fn dsa_create(tranche: c_int) -> Area {
@@ -116,18 +129,20 @@ hooked! {
         unsafe { dsa::dshash_destroy(table) };
     }
 
+    /// Up to 18.
     fn dshash_find_or_insert(table: Table, key: *const c_void, found: *mut bool) -> *mut c_void {
         let from = Registers::here();
-        // SAFETY: called as the server's function is; it says whether it has found the entry, which is locked.
-        let (entry, hash) = unsafe {
-            let entry = dsa::dshash_find_or_insert(table, key, found);
-            if *found {
-                return entry;
-            }
-            (entry, dsa::hash_of_entry(entry))
-        };
-        of_segment(from, |ledger, origin| ledger.areas.inserted(table.addr(), hash, origin));
-        entry
+        // SAFETY: called as the server's function is, which says whether it has found the entry.
+        unsafe { inserted(from, table, dsa::dshash_find_or_insert(table, key, found), *found) }
+    }
+
+    /// From 19 on, where the other one is a macro.
+    fn dshash_find_or_insert_extended(
+        table: Table, key: *const c_void, found: *mut bool, flags: c_int
+    ) -> *mut c_void {
+        let from = Registers::here();
+        // SAFETY: as above.
+        unsafe { inserted(from, table, dsa::dshash_find_or_insert_extended(table, key, found, flags), *found) }
     }
 
     fn dshash_delete_key(table: Table, key: *const c_void) -> bool {

@@ -406,6 +406,6 @@ mod version;
 #[cfg(feature = "pg16")]
 #[path = "methods_16.rs"]
 mod version;
-#[cfg(any(feature = "pg17", feature = "pg18"))]
+#[cfg(not(any(feature = "pg15", feature = "pg16")))]
 #[path = "methods_17.rs"]
 mod version;

@@ -18,7 +18,7 @@ use super::{tables, tranches};
 use crate::elf::modules;
 use crate::pg::dsa;
 use crate::pg::process::is_child;
-use crate::pg::server::{self, Segment};
+use crate::pg::server::{self, HashArguments, Segment};
 use crate::shmem::{canaries, dynamic};
 use crate::stack::{Registers, begins_with_frame_pointer};
 
@@ -140,14 +140,13 @@ hooked! {
     }
 
     /// What a process other than the postmaster makes, others may have found already, and more may be allocated meanwhile.
-    fn ShmemInitHash(
-        table: *const c_char, first_size: c_long, most: c_long, info: *mut pg_sys::HASHCTL, flags: c_int
-    ) -> *mut c_void {
+    fn ShmemInitHash(table: *const c_char, a: usize, b: usize, c: usize, d: usize) -> *mut c_void {
         let from = Registers::here();
+        let HashArguments { first_size, info, flags } = HashArguments::of([a, b, c, d]);
         canaries::startup();
         // SAFETY: called as the server's function is.
         unsafe {
-            let made = server::ShmemInitHash(table, first_size, most, info, flags);
+            let made = server::ShmemInitHash(table, a, b, c, d);
             let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0;
             let parts = if is_divided { (*info).num_partitions.try_into().unwrap_or(0) } else { 0 };
             tables::made(made.addr(), name(table), parts);
@@ -169,12 +168,12 @@ hooked! {
     /// From 17 on. Every process asks for the same, since the server compares it with what there is (`GetNamedDSMSegment` in
     /// dsm_registry.c): so this is here, for all libraries and for good.
     fn GetNamedDSMSegment(
-        segment: *const c_char, size: usize, initialize: *const c_void, found: *mut bool
+        segment: *const c_char, size: usize, initialize: *const c_void, found: *mut bool, argument: usize
     ) -> *mut c_void {
         let from = Registers::here();
         // SAFETY: called as the server's function is; it says whether it has found the segment.
         unsafe {
-            let start = dsa::GetNamedDSMSegment(segment, dynamic::total(size), initialize, found);
+            let start = dsa::GetNamedDSMSegment(segment, dynamic::total(size), initialize, found, argument);
             dynamic::named(name(segment), library(from), start.expose_provenance(), size);
             if !*found {
                 of_segment(from, |ledger, origin| ledger.segments.name(start.addr(), size, origin));

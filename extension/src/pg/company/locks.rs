@@ -1,14 +1,14 @@
 //! The locks that a worker holds and waits for, and how it is brought out of waiting for one.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pgrx::pg_sys;
 
 use super::super::process::nap;
-use super::super::server;
+use super::super::{lwlocks, server};
 use super::{LWLOCK, Member, Name, own, step};
 
 /// Locks of a worker that are told at most.
@@ -83,18 +83,14 @@ impl Member {
 
 /// The LWLocks that this process holds, as many as there is room for.
 fn locks_held() -> ([usize; LOCKS], usize) {
-    unsafe extern "C-unwind" fn note(lock: *mut pg_sys::LWLock, _: pg_sys::LWLockMode::Type, all: *mut c_void) {
-        // SAFETY: called with what is passed below.
-        let (locks, count) = unsafe { &mut *all.cast::<([usize; LOCKS], usize)>() };
-        if let Some(room) = locks.get_mut(*count) {
+    let (mut locks, mut count) = ([0; LOCKS], 0);
+    lwlocks::for_each(|lock, _| {
+        if let Some(room) = locks.get_mut(count) {
             *room = lock.addr();
-            *count += 1;
+            count += 1;
         }
-    }
-    let mut all = ([0; LOCKS], 0);
-    // SAFETY: looks at what is there.
-    unsafe { server::ForEachLWLockHeldByMe(note, (&raw mut all).cast()) };
-    all
+    });
+    (locks, count)
 }
 
 /// Whether this process holds any LWLock.

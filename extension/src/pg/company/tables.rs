@@ -7,13 +7,13 @@
 //! meanwhile has met it, and nothing keeps them apart. That takes no luck, and what was not tried is not told.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pgrx::pg_sys;
 
-use super::super::server;
+use super::super::{lwlocks, server};
 use super::locks::Kind;
 use super::{CLASS, Company, LOCK, Member, Name, State, clock, own, step};
 
@@ -140,20 +140,15 @@ impl Uses {
 
 /// The LWLocks that this process holds, in the order of their addresses, and how many there are.
 fn held() -> ([Hold; LOCKS], u32) {
-    unsafe extern "C-unwind" fn note(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type, all: *mut c_void) {
-        // SAFETY: called with what is passed below.
-        let (locks, count) = unsafe { &mut *all.cast::<([Hold; LOCKS], u32)>() };
-        if let Some(room) = locks.get_mut(*count as usize) {
+    let (mut locks, mut count) = ([Hold::default(); LOCKS], 0_u32);
+    lwlocks::for_each(|lock, mode| {
+        if let Some(room) = locks.get_mut(count as usize) {
             *room = Hold { address: lock.addr(), is_exclusive: (mode == pg_sys::LWLockMode::LW_EXCLUSIVE).into() };
         }
-        *count += 1;
-    }
-    let mut all = ([Hold::default(); LOCKS], 0);
-    // SAFETY: looks at what is there.
-    unsafe { server::ForEachLWLockHeldByMe(note, (&raw mut all).cast()) };
-    let (locks, count) = &mut all;
-    locks[..LOCKS.min(*count as usize)].sort_unstable_by_key(|hold| hold.address);
-    all
+        count += 1;
+    });
+    locks[..LOCKS.min(count as usize)].sort_unstable_by_key(|hold| hold.address);
+    (locks, count)
 }
 
 /// A target is about to use a table of that name, or a part of it, from a place. Returns when it may.
