@@ -69,7 +69,7 @@ fn bad_arguments_are_bad_input() {
     for (arguments, message) in [
         ("", "Usage: mcspec [OPTIONS] <COMMAND>"),
         ("rum", "unrecognized subcommand 'rum'"),
-        ("run --pg 14", "mcspec: error: invalid version \"14\" for --pg: supported versions are 15 to 18"),
+        ("run --pg 14", "mcspec: error: invalid version \"14\" for --pg: supported versions are 15 to 19"),
         ("run -v x", "invalid value 'x' for '--var <NAME=VALUE>': write NAME=VALUE"),
         (
             "run --report xml",

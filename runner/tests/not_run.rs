@@ -36,7 +36,7 @@ const TROUBLES: &[Trouble] = &[
         make: nothing,
         arguments: "run --pg 14",
         code: 2,
-        said: "invalid version \"14\" for --pg: supported versions are 15 to 18",
+        said: "invalid version \"14\" for --pg: supported versions are 15 to 19",
         place: None,
     },
     Trouble {
@@ -44,7 +44,7 @@ const TROUBLES: &[Trouble] = &[
         make: nothing,
         arguments: "exec --pg newest",
         code: 2,
-        said: "invalid version \"newest\" for --pg: supported versions are 15 to 18",
+        said: "invalid version \"newest\" for --pg: supported versions are 15 to 19",
         place: None,
     },
     Trouble {

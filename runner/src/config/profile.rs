@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::section::{Problems, Section};
 
 /// The major versions of PostgreSQL that the engine is built for.
-pub const SUPPORTED_MAJORS: RangeInclusive<u32> = 15..=18;
+pub const SUPPORTED_MAJORS: RangeInclusive<u32> = 15..=19;
 
 /// `[profile.default]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -129,7 +129,10 @@ fn not_found(majors: Vec<u32>, rejected: Vec<String>, config: &Config) -> Server
         true => vec![any().unwrap_or(*SUPPORTED_MAJORS.start())],
         false => majors.clone(),
     };
-    let can_fetch = |major: &u32| config.root.join(format!("tests/servers/requirements-{major}.txt")).is_file();
+    let can_fetch = |major: &u32| {
+        let lists = ["requirements", "packages"].map(|list| format!("tests/servers/{list}-{major}.txt"));
+        lists.iter().any(|list| config.root.join(list).is_file())
+    };
     let hint = if wanted.iter().all(can_fetch) {
         hint::fetch_servers(&wanted)
     } else {

@@ -119,7 +119,14 @@ impl Installation {
                 .output()
                 .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("--enable-cassert")),
         };
-        Build { version: self.version.text.clone(), banner: None, assertions, block_size: None, foreign: Vec::new() }
+        Build {
+            version: self.version.text.clone(),
+            banner: None,
+            assertions,
+            block_size: None,
+            catalogs: None,
+            foreign: Vec::new(),
+        }
     }
 
     /// Every directory that `make install` may write to, with the variable of `pg_config` that names it.
