@@ -38,9 +38,10 @@ pub const GLOBAL_CONTEXTS: [&str; 3] = [TOP_MEMORY_CONTEXT, CACHE_CONTEXT, "Erro
 /// and shrink with the clock, and nothing outside `pgstat.c` can allocate in them.
 const STATISTICS_CONTEXTS: [&str; 3] = ["PgStat Pending", "PgStat Shared Ref", "PgStat Shared Ref Hash"];
 
-/// Hash tables that the server makes in a statement: of a planner's joins (`build_join_rel_hash` in relnode.c) and of the
-/// partitions that it has looked up (`CreatePartitionDirectory` in partdesc.c). What they are called is no constant any more.
-const STATEMENT_TABLES: [&str; 2] = ["JoinRelHashTable", "partition directory"];
+/// Hash tables that the server makes in a statement: of a planner's joins (`build_join_rel_hash` in relnode.c), of the columns of its
+/// relations that are not null (`get_relation_notnullatts` in plancat.c, from 19 on), and of the partitions that it has looked up
+/// (`CreatePartitionDirectory` in partdesc.c). What they are called is no constant any more.
+const STATEMENT_TABLES: [&str; 3] = ["JoinRelHashTable", "Relation NOT NULL attnums", "partition directory"];
 
 /// Whose constant the name of a context is: names are constants of the code that makes contexts (`AllocSetContextCreate` in
 /// memutils.h).
@@ -629,6 +630,7 @@ mod tests {
             (directory, true),
             (made(directory, "partition directory", None), true),
             (made(message, "JoinRelHashTable", None), true),
+            (made(message, "Relation NOT NULL attnums", None), true),
             (made(message, "somebody's table", None), false),
             (theirs, false),
             (made(theirs, "ExecutorState", server), false),
