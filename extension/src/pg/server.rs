@@ -381,6 +381,9 @@ impl HashArguments {
     }
 }
 
+/// Whether a hash table in shared memory has all its memory in one piece, whose end is not that of its last element (`shmem_hash_create`).
+pub(crate) const TABLES_ARE_OF_ONE_PIECE: bool = FROM_19;
+
 const FROM_19: bool = cfg!(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")));
 
 /// Before 17 there is no such kind of context, and nobody that would call this.

@@ -150,7 +150,7 @@ hooked! {
             let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0;
             let parts = if is_divided { (*info).num_partitions.try_into().unwrap_or(0) } else { 0 };
             tables::made(made.addr(), name(table), parts);
-            if !made.is_null() && !is_child() && !canaries::is_known(name(table)) {
+            if !server::TABLES_ARE_OF_ONE_PIECE && !made.is_null() && !is_child() && !canaries::is_known(name(table)) {
                 let bytes = last_elements(first_size, (*info).entrysize, (*info).num_partitions, flags);
                 canaries::guard_table(name(table), library(from), bytes);
             }
