@@ -7,7 +7,7 @@
 //! how its caller learns of it.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::time::{Duration, Instant};
 
 use pg_sys::{BgwHandleStatus, shm_mq_result};
@@ -318,13 +318,14 @@ pub unsafe extern "C-unwind" fn pg_ext_memcheck_worker_main(argument: pg_sys::Da
     }
 }
 
-/// Has this worker end by the next look at its interrupts when it is told to. Before 18, one that has not said so ends in the
-/// midst of anything (`bgworker_die`).
+/// Has this worker end by the next look at its interrupts when it is told to. From 18 on it does (`BackgroundWorkerMain` in bgworker.c);
+/// before, one that has not said so ends in the midst of anything (`bgworker_die`).
 fn die_in_order() {
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
     // SAFETY: the server's own handler.
     unsafe {
         let mut action = std::mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = server::die as *const c_void as usize;
+        action.sa_sigaction = server::die as *const () as usize;
         action.sa_flags = libc::SA_RESTART;
         libc::sigaction(libc::SIGTERM, &action, std::ptr::null_mut());
     }

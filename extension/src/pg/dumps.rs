@@ -5,7 +5,7 @@
 //! put. So a dump that somebody wants is given together with an answer, and one that nobody wants is known as such. While one goes
 //! on the server drops further requests; the one that comes during a dump that nobody sees is served here ([`log_contexts`]).
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pgrx::pg_sys;
@@ -34,10 +34,7 @@ pub(crate) fn follow(is_asked: IsAsked) -> bool {
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         let is_function = |handler| handler != libc::SIG_DFL && handler != libc::SIG_IGN;
-        if libc::sigaction(libc::SIGUSR1, std::ptr::null(), &mut action) != 0
-            || !is_function(action.sa_sigaction)
-            || action.sa_flags & libc::SA_SIGINFO != 0
-        {
+        if libc::sigaction(libc::SIGUSR1, std::ptr::null(), &mut action) != 0 || !is_function(action.sa_sigaction) {
             return false;
         }
         IS_ASKED.store(is_asked as usize, Ordering::Relaxed);
@@ -88,18 +85,21 @@ pub(crate) fn log_contexts() {
 }
 
 /// Stands in front of `procsignal_sigusr1_handler` (procsignal.c), which sets the server's bit where it finds a request.
-extern "C" fn on_signal(signal: c_int) {
+///
+/// From 19 on the server's handler takes all that the kernel has to say (`wrapper_handler` in pqsignal.c), and its flags are those of
+/// such a one. Before, it takes the number alone, and what else is passed it does not see.
+extern "C" fn on_signal(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let (before, is_asked) = (BEFORE.load(Ordering::Acquire), IS_ASKED.load(Ordering::Relaxed));
     let pending = &raw mut pg_sys::LogMemoryContextPending;
     // SAFETY: both numbers were functions of these types. The variables are the server's, for its handlers to write to; the
     // process goes on only when all of them are as the server would have them.
     unsafe {
-        let before: extern "C" fn(c_int) = std::mem::transmute(before);
+        let before: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = std::mem::transmute(before);
         let is_asked: IsAsked = std::mem::transmute(is_asked);
         let errno = *libc::__errno_location();
         let earlier = pending.read_volatile();
         pending.write_volatile(0);
-        before(signal);
+        before(signal, info, context);
         if pending.read_volatile() != 0 {
             WANTED.store(true, Ordering::Relaxed);
         }
