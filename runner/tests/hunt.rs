@@ -82,6 +82,12 @@ fn each_bug_is_found_and_nothing_in_the_twin() {
     // What is known is not found again.
     let again = hunt(&project, "--rounds 1 --only empty_text(%");
     assert!(again.stdout.contains(" 0 new bugs"), "{}", again.stdout);
+    assert_eq!(again.code, 1, "it is there still");
+
+    // Where no call comes through, finding nothing says nothing.
+    let silent = hunt(&project, "--rounds 1 --only takes_an_enum(%");
+    assert_eq!(silent.code, 4, "{}{}", silent.stdout, silent.stderr);
+    assert!(silent.stderr.contains("no call came to one of its functions"), "{}", silent.stderr);
 }
 
 /// Each report has each bug, with its statements.

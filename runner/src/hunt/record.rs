@@ -186,6 +186,11 @@ impl HuntRecord {
     pub fn has_bugs(&self) -> bool {
         !self.bugs.is_empty() || !self.known.is_empty()
     }
+
+    /// Whether anything was looked at, or somebody has ended it before.
+    pub fn has_looked(&self) -> bool {
+        self.called > 0 || self.interrupted || self.has_bugs()
+    }
 }
 
 /// Those with the same reason together, in the order in which reasons come first.

@@ -99,7 +99,9 @@ pub(super) fn go(
     status::table(Vec::new());
     told?;
     teller.tell_new(&shared)?;
-    hunts.push(teller.end(&shared, started.elapsed())?);
+    let ended = teller.end(&shared, started.elapsed())?;
+    let has_looked = ended.has_looked();
+    hunts.push(ended);
     let written = {
         let mut state = shared.lock();
         state.corpus.shrink();
@@ -107,7 +109,14 @@ pub(super) fn go(
     };
     written.map_err(|error| Complaint::file(&kept.display().to_string(), error))?;
     // What one of them could not look at nobody has looked at.
-    worked.map_err(|why| refused(&game, "looked at", &why))
+    worked.map_err(|why| refused(&game, "looked at", &why))?;
+    if !has_looked {
+        let message = format!("{} \"{}\": no call came to one of its functions", game.kind(), game.name);
+        let hint =
+            "\"not called\" says how each call failed; one that works is taken from the repository's tests".to_owned();
+        return Err(Complaint::Nothing { message, hint: Some(hint) });
+    }
+    Ok(())
 }
 
 /// How far a hunt has come: a table of one row.
