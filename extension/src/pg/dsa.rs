@@ -145,6 +145,10 @@ unsafe extern "C-unwind" {
         found: *mut bool,
         argument: usize,
     ) -> *mut c_void;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    pub(crate) fn GetNamedDSA(name: *const c_char, found: *mut bool) -> Area;
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+    pub(crate) fn GetNamedDSHash(name: *const c_char, parameters: *const TableParameters, found: *mut bool) -> Table;
 }
 
 /// Functions that some versions do not have, and that nobody calls there.
@@ -180,6 +184,10 @@ not_there! {
     #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
     fn dshash_find_or_insert(_table: Table, _key: *const c_void, _found: *mut bool) -> *mut c_void;
     #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+    fn GetNamedDSA(_name: *const c_char, _found: *mut bool) -> Area;
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+    fn GetNamedDSHash(_name: *const c_char, _parameters: *const TableParameters, _found: *mut bool) -> Table;
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     fn dshash_find_or_insert_extended(
         _table: Table, _key: *const c_void, _found: *mut bool, _flags: c_int
     ) -> *mut c_void;
@@ -195,6 +203,15 @@ pub(crate) fn total_size(area: Area) -> Option<u64> {
         let _ = area;
         None
     }
+}
+
+/// The area of a hash table (`dshash_table` in dshash.c).
+///
+/// # Safety
+/// The table is attached.
+pub(crate) unsafe fn area_of(table: Table) -> Area {
+    // SAFETY: by the caller's promise. It is the first member.
+    unsafe { table.cast::<Area>().read() }
 }
 
 /// The handle of an area that has one of its own, and the bytes of its first segment.

@@ -30,6 +30,7 @@ mod nesting;
 pub(crate) mod parameters;
 pub(crate) mod peek;
 pub(crate) mod process;
+pub(crate) mod requests;
 pub(crate) mod roles;
 pub(crate) mod server;
 pub(crate) mod spi;

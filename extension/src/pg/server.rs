@@ -354,6 +354,8 @@ unsafe extern "C-unwind" {
     /// What it takes differs: [`HashArguments`] has it from the words that are handed over in registers.
     pub(crate) fn ShmemInitHash(name: *const c_char, a: usize, b: usize, c: usize, d: usize) -> *mut c_void;
     pub(crate) fn ShmemAllocNoError(size: usize) -> *mut c_void;
+    // dynahash.c
+    pub(crate) fn hash_estimate_size(elements: c_long, entry: usize) -> usize;
 
     // sysv_shmem.c
     pub(crate) static UsedShmemSegAddr: *mut c_void;
@@ -362,7 +364,7 @@ unsafe extern "C-unwind" {
 /// What a library passes to `ShmemInitHash` besides the name.
 pub(crate) struct HashArguments {
     /// Elements that there is room for at the start.
-    pub(crate) first_size: c_long,
+    pub(crate) first_size: i64,
     pub(crate) info: *mut pg_sys::HASHCTL,
     pub(crate) flags: c_int,
 }
@@ -374,11 +376,7 @@ impl HashArguments {
         let [first_size, .., c, d] = words;
         let (info, flags) = if FROM_19 { (words[1], c) } else { (c, d) };
         // The upper half of a register that holds an int is anything.
-        Self {
-            first_size: first_size as c_long,
-            info: std::ptr::with_exposed_provenance_mut(info),
-            flags: flags as c_int,
-        }
+        Self { first_size: first_size as i64, info: std::ptr::with_exposed_provenance_mut(info), flags: flags as c_int }
     }
 }
 

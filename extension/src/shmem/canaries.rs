@@ -12,7 +12,6 @@
 //! A canary that was changed is noted, and filled with another pattern: whoever looks next sees what was done since.
 
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,7 +30,7 @@ use crate::pg::process::is_child;
 use crate::pg::server;
 
 /// Bytes behind a segment, besides those by which its size was rounded up.
-const CANARY: usize = LONGEST - ALIGNMENT;
+pub(crate) const CANARY: usize = LONGEST - ALIGNMENT;
 /// What the server rounds sizes up to (`CACHELINEALIGN` in c.h).
 const ALIGNMENT: usize = pg_sys::PG_CACHE_LINE_SIZE as usize;
 /// How many segments are kept in mind, how many of them probes, and how many of what was found.
@@ -193,6 +192,22 @@ impl Registry {
         self.found.saturating_sub(NOTES as u64)
     }
 
+    /// What was written around a segment before its canaries were filled: by a library that was loaded before the engine, and that was
+    /// told of its memory before it.
+    fn note_of_earlier(&mut self, segment: &Guarded) {
+        // SAFETY: bytes that nobody else has, zero since the server started.
+        let (behind, before) = unsafe {
+            let behind = Pattern::written(segment.end, segment.bytes);
+            (behind, Pattern::written(segment.front_start(), segment.front))
+        };
+        let &Guarded { name, library, size, front, .. } = segment;
+        for (side, changed) in [(Side::Behind, behind), (Side::Before, before)] {
+            if let Some(changed) = changed {
+                self.note(Note { name, library, size, side, front, changed, trail: Trail::default(), times: 1 });
+            }
+        }
+    }
+
     fn note(&mut self, note: Note) {
         let open = self.open_from.max(self.kept_from())..self.found;
         let at = |number: u64| number as usize % NOTES;
@@ -213,9 +228,8 @@ fn allocate(bytes: usize) -> Option<usize> {
     Some(start).filter(|&start| start != 0)
 }
 
-/// Takes memory for a canary that is to begin at an address, or where nobody knows where. Gives where it begins, unless there
-/// is none left.
-fn take_canary() -> Option<usize> {
+/// Takes memory for a canary, behind what was made last. Gives where it begins, unless there is none left.
+pub(crate) fn take() -> Option<usize> {
     let has_room = with(|registry| match registry.left.checked_sub(1) {
         Some(left) => {
             registry.left = left;
@@ -233,54 +247,73 @@ pub(crate) struct Front {
     bytes: usize,
 }
 
+impl Front {
+    pub(crate) fn new(start: usize, bytes: usize) -> Self {
+        Front { start, bytes }
+    }
+}
+
+/// A size as the server rounds it up.
+pub(crate) fn rounded(size: usize) -> usize {
+    size.next_multiple_of(ALIGNMENT)
+}
+
 /// Takes memory such that a segment of this size that is made next ends where a page does, but for what the server rounds its size up
 /// by. In the postmaster alone, where nobody else makes anything meanwhile, and only for what is not there yet: else it is lost.
-pub(crate) fn make_front(name: &CStr, size: usize) -> Front {
+pub(crate) fn make_front(name: &str, size: usize) -> Front {
     let has_room = || with(|registry| registry.left > 0 && registry.segments < SEGMENTS).unwrap_or(false);
     if is_child() || is_known(name) || !has_room() {
         return Front::default();
     }
     let Some(start) = allocate(SHORTEST_FRONT) else { return Front::default() };
-    let end = start + SHORTEST_FRONT + size.next_multiple_of(ALIGNMENT);
-    let moved_by = end.next_multiple_of(PAGE) - end;
+    let moved_by = up_to_page(start + SHORTEST_FRONT + rounded(size));
     let is_moved = moved_by == 0 || allocate(moved_by) == Some(start + SHORTEST_FRONT);
     Front { start, bytes: SHORTEST_FRONT + if is_moved { moved_by } else { 0 } }
 }
 
-/// Puts a canary behind a segment of a library's that was made just now, and one before it where there is room.
-pub(crate) fn guard(name: &CStr, library: &str, start: usize, size: usize, front: Front) {
-    let next = start + size.next_multiple_of(ALIGNMENT);
+/// Bytes and alignment of what is to be asked for before a segment of this size and alignment, for the same. None where the server may
+/// leave something between.
+pub(crate) fn front_of(size: usize, alignment: usize) -> Option<(usize, usize)> {
+    (alignment <= ALIGNMENT).then(|| (SHORTEST_FRONT + up_to_page(SHORTEST_FRONT + rounded(size)), PAGE))
+}
+
+fn up_to_page(end: usize) -> usize {
+    end.next_multiple_of(PAGE) - end
+}
+
+/// Puts a canary behind a segment of a library's that was made just now, where it was `taken` behind it, and one before it where there is
+/// room.
+pub(crate) fn guard(name: &str, library: &str, start: usize, size: usize, front: Front, taken: Option<usize>) {
+    let next = start + rounded(size);
     // Another process may have been faster: then what is behind the segment is that one's.
-    let is_behind = take_canary() == Some(next);
-    let bytes = next - (start + size) + if is_behind { CANARY } else { 0 };
+    let bytes = next - (start + size) + if taken == Some(next) { CANARY } else { 0 };
     let front = if front.start + front.bytes == start { front.bytes } else { 0 };
     keep(Guarded { size, front, ..behind(name, library, start + size, bytes) });
 }
 
-/// Puts a canary behind the last elements of a table, which were made just now and take so many bytes. In the postmaster: nobody
-/// else makes anything meanwhile.
-pub(crate) fn guard_table(name: &CStr, library: &str, size: usize) {
-    let Some(start) = take_canary() else {
+/// Puts a canary behind the last elements of a table, which were made just now and take so many bytes; nobody has those that are `unused`
+/// between them and what was `taken`. In the postmaster: nobody else makes anything meanwhile.
+pub(crate) fn guard_table(name: &str, library: &str, size: usize, taken: Option<usize>, unused: usize) {
+    let Some(start) = taken else {
         return keep(Guarded { is_table: true, size, ..behind(name, library, 0, 0) });
     };
-    let rounded_by = size.next_multiple_of(ALIGNMENT) - size;
-    // SAFETY: the bytes before the canary are those of the elements, or what their size was rounded up by.
-    let is_clean = unsafe { Pattern::are_zero(start - rounded_by, rounded_by) };
-    let rounded_by = if is_clean { rounded_by } else { 0 };
-    let behind = behind(name, library, start - rounded_by, CANARY + rounded_by);
+    // SAFETY: the bytes before the canary are those of the table, or nobody's.
+    let is_clean = unsafe { Pattern::written(start - unused, unused) }.is_none();
+    let unused = if is_clean { unused } else { 0 };
+    let behind = behind(name, library, start - unused, (unused + CANARY).min(LONGEST));
     keep(Guarded { is_table: true, size, ..behind });
 }
 
 /// Whether a segment of this name is kept in mind.
-pub(crate) fn is_known(name: &CStr) -> bool {
-    let name = Name::new(&name.to_string_lossy());
+pub(crate) fn is_known(name: &str) -> bool {
+    let name = Name::new(name);
     let is_known = |registry: &mut Registry| registry.guarded().iter().any(|segment| segment.name.is(&name));
     with(is_known).unwrap_or(false)
 }
 
-fn behind(name: &CStr, library: &str, end: usize, bytes: usize) -> Guarded {
+fn behind(name: &str, library: &str, end: usize, bytes: usize) -> Guarded {
     Guarded {
-        name: Name::new(&name.to_string_lossy()),
+        name: Name::new(name),
         library: Library::new(library),
         is_table: false,
         size: 0,
@@ -318,6 +351,7 @@ impl Guarded {
 
 fn keep(segment: Guarded) {
     with(|registry| {
+        registry.note_of_earlier(&segment);
         let Some(free) = registry.guarded.get_mut(registry.segments) else { return registry.unguarded += 1 };
         // SAFETY: it was made just now, and nobody has closed anything of it.
         unsafe { segment.fill() };
@@ -325,6 +359,13 @@ fn keep(segment: Guarded) {
         registry.segments += 1;
         registry.unguarded += usize::from(segment.bytes < CANARY);
     });
+}
+
+/// There are so many more segments, of which nothing is kept in mind.
+pub(crate) fn are_unguarded(number: u64) {
+    if number > 0 {
+        with(|registry| registry.unguarded += number as usize);
+    }
 }
 
 /// Closes what can be closed of the canaries, in this process.

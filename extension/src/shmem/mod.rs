@@ -21,6 +21,7 @@ use std::cell::Cell;
 use pgrx::prelude::*;
 
 use crate::fit;
+use crate::wrap::requests;
 
 pub(crate) use pace::{Turn, clock};
 
@@ -64,4 +65,5 @@ unsafe extern "C-unwind" fn startup() {
     exchange::startup();
     dynamic::startup();
     canaries::startup();
+    requests::are_there();
 }

@@ -62,14 +62,20 @@ impl Pattern {
         (changed != Bits::default()).then_some(changed)
     }
 
-    /// Whether nothing has been written there since the server started.
+    /// Which of some bytes are not zero, as they are when the server has started; none where all are.
     ///
     /// # Safety
     /// So many bytes are there from that address on.
-    pub(super) unsafe fn are_zero(start: usize, bytes: usize) -> bool {
+    pub(super) unsafe fn written(start: usize, bytes: usize) -> Option<Bits> {
         let start = std::ptr::with_exposed_provenance::<u8>(start);
-        // SAFETY: one of the bytes.
-        (0..bytes).all(|number| unsafe { start.add(number).read_volatile() } == 0)
+        let mut written = Bits::default();
+        for number in 0..bytes {
+            // SAFETY: one of the bytes.
+            if unsafe { start.add(number).read_volatile() } != 0 {
+                written.set(number);
+            }
+        }
+        (written != Bits::default()).then_some(written)
     }
 }
 

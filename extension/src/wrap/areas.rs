@@ -1,6 +1,7 @@
 //! Areas of dynamic shared memory, what targets allocate in them, and their hash tables. The functions stand in the targets' tables behind a thunk, since the server allocates for their callers in them.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr::null_mut;
 
 use super::chain::{of_segment, to_ledger};
 use super::hooked::hooked;
@@ -145,6 +146,24 @@ hooked! {
         unsafe { inserted(from, table, dsa::dshash_find_or_insert_extended(table, key, found, flags), *found) }
     }
 
+    /// From 19 on.
+    fn GetNamedDSA(area: *const c_char, found: *mut bool) -> Area {
+        let from = Registers::here();
+        // SAFETY: called as the server's function is, which says whether it has found the area.
+        unsafe { named(from, dsa::GetNamedDSA(area, found), *found) }
+    }
+
+    /// From 19 on. The table has an area of its own.
+    fn GetNamedDSHash(table: *const c_char, parameters: *const TableParameters, found: *mut bool) -> Table {
+        let from = Registers::here();
+        // SAFETY: the same.
+        unsafe {
+            let table = dsa::GetNamedDSHash(table, parameters, found);
+            let area = named(from, dsa::area_of(table), *found);
+            attached(area, parameters, null_mut(), table)
+        }
+    }
+
     fn dshash_delete_key(table: Table, key: *const c_void) -> bool {
         let mut hash = None;
         to_ledger(|ledger| {
@@ -184,6 +203,21 @@ fn mapped(from: Registers, area: Area) -> Area {
     of_segment(from, |ledger, origin| {
         ledger.segments.map_area(handle, bytes, origin);
         ledger.areas.opened(area.addr(), handle, bytes, origin);
+    });
+    area
+}
+
+/// A target has an area that the server knows by a name, in which it stays (dsm_registry.c). Mapped once in a process, and for good: so
+/// nobody is to give that back, but what is new is one more.
+#[inline(always)]
+fn named(from: Registers, area: Area, is_found: bool) -> Area {
+    // SAFETY: it was created or attached just now.
+    let (handle, bytes) = unsafe { dsa::first_segment(area) };
+    of_segment(from, |ledger, origin| {
+        ledger.areas.opened(area.addr(), handle, bytes, origin);
+        if !is_found {
+            ledger.segments.name(area.addr(), bytes, origin);
+        }
     });
     area
 }

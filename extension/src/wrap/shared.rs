@@ -5,16 +5,17 @@
 //! go with the chain: each library is looked at when it has been loaded, before its `_PG_init` is called.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
 
 use pgrx::pg_sys;
 
 use super::chain::of_segment;
+use super::elements::Elements;
 use super::hooked::{Hooked, hooked};
 use super::planted;
 use super::slots::{self, Changes};
-use super::{tables, tranches};
+use super::{requests, tables, tranches};
 use crate::elf::modules;
 use crate::pg::dsa;
 use crate::pg::process::is_child;
@@ -77,6 +78,7 @@ pub(super) fn follow() {
         if !fittings.changes.include(module) {
             planted::plant(module);
             slots::keep(&mut fittings.changes, module, HOOKED);
+            slots::keep(&mut fittings.changes, module, requests::HOOKED);
         }
         if module.is_module {
             fittings.libraries.push((module.code.clone(), module.name.clone()));
@@ -85,14 +87,14 @@ pub(super) fn follow() {
 }
 
 /// The library that calls a function of ours; empty where that is not known.
-fn library(from: Registers) -> &'static str {
+pub(super) fn library(from: Registers) -> &'static str {
     let caller = from.caller();
     let libraries = kept().map_or(&[][..], |fittings| &fittings.libraries);
     libraries.iter().find(|(code, _)| code.contains(&caller)).map_or("", |(_, name)| name.as_str())
 }
 
 /// A name as the server was given it.
-unsafe fn name<'a>(text: *const c_char) -> &'a CStr {
+pub(super) unsafe fn name<'a>(text: *const c_char) -> &'a CStr {
     // SAFETY: a C string, by the caller's promise to the server.
     unsafe { CStr::from_ptr(text) }
 }
@@ -130,10 +132,11 @@ hooked! {
         canaries::startup();
         // SAFETY: called as the server's function is, which says whether there was one.
         unsafe {
-            let front = canaries::make_front(name(segment), size);
+            let front = canaries::make_front(&name(segment).to_string_lossy(), size);
             let start = server::ShmemInitStruct(segment, size, found);
             if !start.is_null() && !*found {
-                canaries::guard(name(segment), library(from), start.expose_provenance(), size, front);
+                let (name, behind) = (&name(segment).to_string_lossy(), canaries::take());
+                canaries::guard(name, library(from), start.expose_provenance(), size, front, behind);
             }
             start
         }
@@ -147,12 +150,12 @@ hooked! {
         // SAFETY: called as the server's function is.
         unsafe {
             let made = server::ShmemInitHash(table, a, b, c, d);
-            let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0;
-            let parts = if is_divided { (*info).num_partitions.try_into().unwrap_or(0) } else { 0 };
-            tables::made(made.addr(), name(table), parts);
-            if !server::TABLES_ARE_OF_ONE_PIECE && !made.is_null() && !is_child() && !canaries::is_known(name(table)) {
-                let bytes = last_elements(first_size, (*info).entrysize, (*info).num_partitions, flags);
-                canaries::guard_table(name(table), library(from), bytes);
+            let elements = Elements::of(first_size, &*info, flags);
+            let name = &name(table).to_string_lossy();
+            tables::made(made.addr(), name, elements.parts());
+            if !made.is_null() && !is_child() && !canaries::is_known(name) {
+                let behind = canaries::take();
+                canaries::guard_table(name, library(from), elements.last(), behind, elements.unused());
             }
             made
         }
@@ -179,34 +182,6 @@ hooked! {
                 of_segment(from, |ledger, origin| ledger.segments.name(start.addr(), size, origin));
             }
             start
-        }
-    }
-}
-
-/// Bytes of the elements that are allocated last: all of them, or those of the last part of a table that is divided (`hash_create`
-/// and `element_alloc` in dynahash.c).
-fn last_elements(first_size: c_long, entry: usize, partitions: c_long, flags: c_int) -> usize {
-    /// `NUM_FREELISTS` in dynahash.c.
-    const PARTS: usize = 32;
-    /// `HASHELEMENT`, of which each is followed by its entry.
-    const ELEMENT: usize = 16;
-    const ALIGNMENT: usize = 8;
-    let is_divided = flags & pg_sys::HASH_PARTITION as c_int != 0 && partitions != 0;
-    let all = usize::try_from(first_size).unwrap_or(0);
-    let number = if is_divided { (all / PARTS).max(1) } else { all.max(1) };
-    number.saturating_mul(ELEMENT + entry.next_multiple_of(ALIGNMENT))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::last_elements;
-
-    #[test]
-    fn elements_are_those_of_the_last_part() {
-        let divided = pgrx::pg_sys::HASH_PARTITION as i32;
-        let table = [(10, 20, 0, 0, 400), (0, 8, 0, 0, 24), (640, 8, 16, divided, 480), (5, 8, 16, divided, 24)];
-        for (first_size, entry, partitions, flags, bytes) in table {
-            assert_eq!(last_elements(first_size, entry, partitions, flags), bytes);
         }
     }
 }

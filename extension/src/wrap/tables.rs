@@ -1,7 +1,7 @@
 //! Hash tables in shared memory, as the targets use them. Looked at in workers that run side by side: which locks they hold there.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 
 use pgrx::pg_sys::{HASH_SEQ_STATUS, HASHACTION};
 
@@ -33,10 +33,10 @@ unsafe impl Sync for Kept {}
 static KEPT: Kept = Kept(UnsafeCell::new(([None; TABLES], 0)));
 
 /// A library has made a table, or has found it.
-pub(super) fn made(handle: usize, name: &CStr, parts: u32) {
+pub(super) fn made(handle: usize, name: &str, parts: u32) {
     // SAFETY: nobody else holds it.
     let (tables, count) = unsafe { &mut *KEPT.0.get() };
-    let known = Known { handle, name: Text::new(name.to_str().unwrap_or_default()), parts };
+    let known = Known { handle, name: Text::new(name), parts };
     if let Some(place) = tables.iter_mut().flatten().find(|known| known.handle == handle) {
         *place = known;
     } else if let Some(free) = tables.get_mut(*count) {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, methods, shared, switch, tables};
+use super::{
+    areas, created, dsm, ends, given_back, heap, interrupts, locks, maps, methods, requests, shared, switch, tables,
+};
 
 const PAGE: &str = include_str!("../../../docs/tracing.md");
 const HEADING: &str = "\n## The functions that are wrapped\n";
 
 /// The lists, by what the manual calls them.
-const FAMILIES: [(&str, &[&str]); 13] = [
+const FAMILIES: [(&str, &[&str]); 14] = [
     ("allocator", methods::NAMES),
     ("heap", heap::NAMES),
     ("giving back", given_back::NAMES),
@@ -18,6 +20,7 @@ const FAMILIES: [(&str, &[&str]); 13] = [
     ("areas", areas::NAMES),
     ("interrupts", interrupts::NAMES),
     ("segments", shared::NAMES),
+    ("requests", requests::NAMES),
     ("ends", ends::NAMES),
     ("locks", locks::NAMES),
     ("tables", tables::NAMES),
@@ -68,7 +71,7 @@ mod of_the_server {
         CopyErrorData CritSectionCount CurrentMemoryContext ErrorContext FlushErrorState FreeErrorData GetMemoryChunkContext
         GetMemoryChunkSpace InterruptHoldoffCount InterruptPending InvalidateSystemCaches IsTransactionState MessageContext
         PG_exception_stack PortalContext ProcDiePending QueryCancelHoldoffCount QueryCancelPending ReThrowError TopMemoryContext
-        TopTransactionContext __real_CopyErrorData error_context_stack get_rel_name pfree pg_re_throw proc_exit_inprogress
+        TopTransactionContext __real_CopyErrorData error_context_stack get_rel_name hash_estimate_size pfree pg_re_throw proc_exit_inprogress
         repalloc
     }
 

@@ -354,6 +354,8 @@ const ALLOCATE: &[&str] = &[
     "ShmemAllocNoError",
     "ShmemInitStruct",
     "ShmemInitHash",
+    "ShmemRequestStructWithOpts",
+    "ShmemRequestHashWithOpts",
     "GetNamedDSMSegment",
     "GetNamedDSA",
     "GetNamedDSHash",

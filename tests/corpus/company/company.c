@@ -59,6 +59,25 @@ make_table(const char *name, int parts)
 						 ITEMS, &info, HASH_ELEM | HASH_BLOBS | (parts > 0 ? HASH_PARTITION : 0));
 }
 
+/* Two of the tables are asked for in advance, where that can be done. */
+#if PG_VERSION_NUM >= 190000
+static void
+request_tables(void *argument)
+{
+	ShmemRequestHash(.name = "company table", .nelems = ITEMS, .ptr = &whole_table,
+					 .hash_info.keysize = sizeof(int32),
+					 .hash_info.entrysize = sizeof(Item),
+					 .hash_flags = HASH_ELEM | HASH_BLOBS);
+	ShmemRequestHash(.name = "company parts", .nelems = ITEMS, .ptr = &divided_table,
+					 .hash_info.keysize = sizeof(int32),
+					 .hash_info.entrysize = sizeof(Item),
+					 .hash_info.num_partitions = PARTS,
+					 .hash_flags = HASH_ELEM | HASH_BLOBS | HASH_PARTITION);
+}
+
+static const ShmemCallbacks callbacks = {.request_fn = request_tables};
+#endif
+
 static void
 startup(void)
 {
@@ -78,8 +97,10 @@ startup(void)
 	pair = GetNamedLWLockTranche("company pair");
 	table_lock = &GetNamedLWLockTranche("company table")->lock;
 	part_locks = GetNamedLWLockTranche("company parts");
+#if PG_VERSION_NUM < 190000
 	whole_table = make_table("company table", 0);
 	divided_table = make_table("company parts", PARTS);
+#endif
 	own_table = make_table("company own", 0);
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -93,4 +114,7 @@ _PG_init(void)
 	shmem_request_hook = request;
 	next_startup = shmem_startup_hook;
 	shmem_startup_hook = startup;
+#if PG_VERSION_NUM >= 190000
+	RegisterShmemCallbacks(&callbacks);
+#endif
 }

@@ -38,3 +38,8 @@ CREATE FUNCTION table_destroyed() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATH
 -- A segment of the registry: from 17 on. One name for all, or one for each call.
 CREATE FUNCTION named_ok() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_ok';
 CREATE FUNCTION named_bad() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_bad';
+CREATE FUNCTION named_area_bad() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_area_bad';
+CREATE FUNCTION named_chunk_bad(bytes int) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_chunk_bad';
+CREATE FUNCTION named_chunk_ok(bytes int) RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_chunk_ok';
+CREATE FUNCTION named_entry_bad() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_entry_bad';
+CREATE FUNCTION named_entry_ok() RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'lifecycle_named_entry_ok';

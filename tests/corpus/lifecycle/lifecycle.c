@@ -462,3 +462,89 @@ lifecycle_named_bad(PG_FUNCTION_ARGS)
 #endif
 	PG_RETURN_VOID();
 }
+
+/* Areas and hash tables that have a name, from 19 on. A name for each call. */
+PG_FUNCTION_INFO_V1(lifecycle_named_area_bad);
+Datum
+lifecycle_named_area_bad(PG_FUNCTION_ARGS)
+{
+#if PG_VERSION_NUM >= 190000
+	bool		found;
+
+	(void) GetNamedDSA(psprintf("lifecycle %d %d", MyProcPid, next_key++), &found);
+#endif
+	PG_RETURN_VOID();
+}
+
+#if PG_VERSION_NUM >= 190000
+static dsa_area *
+named_area(void)
+{
+	static dsa_area *area = NULL;
+	bool		found;
+
+	if (area == NULL)
+		area = GetNamedDSA("lifecycle area", &found);
+	return area;
+}
+
+static dshash_table *
+named_table(void)
+{
+	static dshash_table *table = NULL;
+	bool		found;
+
+	if (table == NULL)
+	{
+		dshash_parameters with = parameters();
+
+		table = GetNamedDSHash("lifecycle table", &with, &found);
+	}
+	return table;
+}
+#endif
+
+/* One name for all, and what is allocated there is lost. */
+PG_FUNCTION_INFO_V1(lifecycle_named_chunk_bad);
+Datum
+lifecycle_named_chunk_bad(PG_FUNCTION_ARGS)
+{
+#if PG_VERSION_NUM >= 190000
+	(void) dsa_allocate(named_area(), PG_GETARG_INT32(0));
+#endif
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(lifecycle_named_chunk_ok);
+Datum
+lifecycle_named_chunk_ok(PG_FUNCTION_ARGS)
+{
+#if PG_VERSION_NUM >= 190000
+	dsa_free(named_area(), dsa_allocate(named_area(), PG_GETARG_INT32(0)));
+#endif
+	PG_RETURN_VOID();
+}
+
+/* Every call has a key of its own. */
+PG_FUNCTION_INFO_V1(lifecycle_named_entry_bad);
+Datum
+lifecycle_named_entry_bad(PG_FUNCTION_ARGS)
+{
+#if PG_VERSION_NUM >= 190000
+	enter(named_table(), next_key++);
+#endif
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(lifecycle_named_entry_ok);
+Datum
+lifecycle_named_entry_ok(PG_FUNCTION_ARGS)
+{
+#if PG_VERSION_NUM >= 190000
+	int			key = next_key++;
+
+	enter(named_table(), key);
+	(void) dshash_delete_key(named_table(), &key);
+#endif
+	PG_RETURN_VOID();
+}
