@@ -14,8 +14,8 @@ use crate::pg::{build, layouts};
 pub(crate) fn require() {
     let (engine, server) = (build::engine(), build::server());
     if let Some(detail) = misfit(&engine, &server) {
-        // One that is for this very server would be the same again.
-        refuse(detail, engine.version != server.version);
+        // One that was built for this very server would be the same again.
+        refuse(detail, !engine.is_of(&server));
     }
     require_known(contexts::check().and_then(|()| layouts::check()));
 }

@@ -67,23 +67,26 @@ impl Build {
         self.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()
     }
 
-    /// What is not PostgreSQL's own about it.
-    fn own(&self) -> Option<String> {
+    /// What another product it is.
+    fn product(&self) -> Option<String> {
         if let Some(name) = self.foreign.first() {
             let product =
                 PRODUCTS.iter().find(|(parameter, _)| parameter == name).map_or("another product", |(_, is)| is);
             return Some(format!("it has the parameter \"{name}\" of {product}"));
-        }
-        if !is_plain(&self.version) {
-            return Some(format!("it calls its version \"{}\"", self.version));
         }
         let expected = format!("PostgreSQL {} on ", self.version);
         let other = self.banner.as_ref().filter(|banner| !banner.starts_with(&expected))?;
         Some(format!("it calls itself \"{}\"", other.split(" on ").next().unwrap_or_default()))
     }
 
+    /// What is not PostgreSQL's own about it.
+    fn own(&self) -> Option<String> {
+        let version = || (!is_plain(&self.version)).then(|| format!("it calls its version \"{}\"", self.version));
+        self.product().or_else(version)
+    }
+
     /// Whether both are of the very same build.
-    fn is_of(&self, other: &Self) -> bool {
+    pub fn is_of(&self, other: &Self) -> bool {
         let agree = self.banner.as_ref().zip(other.banner.as_ref()).is_none_or(|(one, other)| one == other);
         self.version == other.version && agree
     }
@@ -143,7 +146,9 @@ pub fn misfit(engine: &Build, server: &Build) -> Option<String> {
     if engine.is_of(server) {
         return None;
     }
-    if let Some(early) = [server, engine].into_iter().find(|build| is_early(&build.version)) {
+    if server.product().is_none()
+        && let Some(early) = [server, engine].into_iter().find(|build| is_early(&build.version))
+    {
         let name = early.version.split(' ').next().unwrap_or_default();
         return both(&format!(
             "{name} is not a release, and may have other structs than what comes before or after it"
@@ -271,10 +276,13 @@ mod tests {
         let tried = early("19rc1 (Debian 19~rc1-1)", 202_610_061);
         assert_eq!(misfit(&tried, &tried), None);
         let released = early("19.0", 202_610_061);
+        let mut named = early("19rc1", 202_610_061);
+        named.banner = Some("PostgresXL 19rc1 on x86_64-pc-linux-gnu".to_owned());
         assert_eq!(misfit(&released, &early("19.1 (Debian 19.1-1)", 202_610_061)), None);
         for (engine, server, expected) in [
             (&tried, &released, "19rc1 is not a release"),
             (&released, &tried, "19rc1 is not a release"),
+            (&tried, &named, "it calls itself \"PostgresXL 19rc1\""),
             (
                 &early("19beta2", 202_606_011),
                 &early("19beta2", 202_606_011),
