@@ -49,7 +49,7 @@ pub extern "C-unwind" fn _PG_init() {
         return;
     }
     guc::register();
-    shmem::register();
+    shmem::register(wrap::requests::are_there);
     hooks::register();
     scenario::begin_workers();
     pg::exit::watch();

@@ -7,6 +7,7 @@
 use pgrx::pg_sys::{self, CatCTup, CatCache, Datum, dlist_head, dlist_node};
 
 /// The last cache of all versions; it has two keys.
+#[allow(clippy::unnecessary_cast, reason = "it is unsigned before 19")]
 const LAST: i32 = pg_sys::SysCacheIdentifier::USERMAPPINGUSERSERVER as i32;
 
 /// One cache.

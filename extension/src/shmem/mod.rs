@@ -21,17 +21,18 @@ use std::cell::Cell;
 use pgrx::prelude::*;
 
 use crate::fit;
-use crate::wrap::requests;
 
 pub(crate) use pace::{Turn, clock};
 
 thread_local! {
     static NEXT_REQUEST: Cell<pg_sys::shmem_request_hook_type> = const { Cell::new(None) };
     static NEXT_STARTUP: Cell<pg_sys::shmem_startup_hook_type> = const { Cell::new(None) };
+    static IS_THERE: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// Asks for shared memory. Only while the postmaster preloads libraries.
-pub(crate) fn register() {
+/// Asks for shared memory, and has it told when that is there. Only while the postmaster preloads libraries.
+pub(crate) fn register(is_there: fn()) {
+    IS_THERE.set(Some(is_there));
     // SAFETY: hook variables of the postmaster, which has one thread.
     unsafe {
         NEXT_REQUEST.set(std::ptr::replace(&raw mut pg_sys::shmem_request_hook, Some(request)));
@@ -65,5 +66,7 @@ unsafe extern "C-unwind" fn startup() {
     exchange::startup();
     dynamic::startup();
     canaries::startup();
-    requests::are_there();
+    if let Some(is_there) = IS_THERE.get() {
+        is_there();
+    }
 }

@@ -9,6 +9,7 @@
 //! raises; no value that would have to be dropped lives across that call.
 
 mod areas;
+mod callers;
 mod chain;
 mod created;
 mod dsm;

@@ -13,9 +13,9 @@ use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
 
+use super::callers::{library, name};
 use super::elements::Elements;
 use super::hooked::hooked;
-use super::shared::{library, name};
 use super::tables;
 use crate::pg::process::is_child;
 use crate::pg::requests::{self, Callbacks, HashOptions, StructOptions};
@@ -38,7 +38,9 @@ struct Asked {
 }
 
 impl Asked {
-    const NONE: Self = Asked { name: [0; NAME], bytes: 0, start: Cell::new(null_mut()) };
+    const fn none() -> Self {
+        Asked { name: [0; NAME], bytes: 0, start: Cell::new(null_mut()) }
+    }
 
     /// Asks for it, under the name of what it is next to and what it is. `self` stays where it is.
     ///
@@ -136,7 +138,8 @@ fn room_for(name: &CStr) -> Option<&'static mut Option<Request>> {
 /// Takes note of a request; `None` where there is no room, which is counted.
 fn noted(name: &CStr, from: Registers, size: usize, what: What) -> Option<&'static mut Request> {
     let (text, library) = (Text::new(&name.to_string_lossy()), Text::new(library(from)));
-    let request = Request { name: text, library, size, what, before: Asked::NONE, behind: Asked::NONE, is_done: false };
+    let request =
+        Request { name: text, library, size, what, before: Asked::none(), behind: Asked::none(), is_done: false };
     let room = room_for(name);
     kept().more += u64::from(room.is_none());
     Some(room?.insert(request))
@@ -342,13 +345,13 @@ mod tests {
                 library: Text::new(""),
                 size: 1,
                 what: What::Struct(null_mut()),
-                before: Asked::NONE,
-                behind: Asked::NONE,
+                before: Asked::none(),
+                behind: Asked::none(),
                 is_done: false,
             };
             *room_for(name).expect("room") = Some(request);
         };
-        ["one", "two", "three"].map(|name| note(&std::ffi::CString::new(name).expect("no zero")));
+        [c"one", c"two", c"three"].iter().for_each(|name| note(name));
         assert_eq!((number(c"one"), number(c"three"), number(c"four")), (0, 2, 3));
         // A gap is filled, and what is behind it is found all the same.
         kept().requests[1] = None;

@@ -5,11 +5,11 @@
 //! go with the chain: each library is looked at when it has been loaded, before its `_PG_init` is called.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ops::Range;
+use std::ffi::{c_char, c_int, c_void};
 
 use pgrx::pg_sys;
 
+use super::callers::{self, library, name};
 use super::chain::of_segment;
 use super::elements::Elements;
 use super::hooked::{Hooked, hooked};
@@ -27,8 +27,6 @@ use crate::stack::{Registers, begins_with_frame_pointer};
 #[derive(Default)]
 struct Fittings {
     changes: Changes,
-    /// The code of the libraries that call ours, and their names.
-    libraries: Vec<(Range<usize>, String)>,
     generation: u64,
 }
 
@@ -72,7 +70,7 @@ pub(super) fn follow() {
     fittings.generation = generation;
     let loaded = modules::loaded();
     fittings.changes.forget_unloaded(&loaded);
-    fittings.libraries.clear();
+    let mut libraries = Vec::new();
     let here = follow as *const () as usize;
     for module in loaded.iter().filter(|module| !module.is_executable() && !module.code.contains(&here)) {
         if !fittings.changes.include(module) {
@@ -81,22 +79,10 @@ pub(super) fn follow() {
             slots::keep(&mut fittings.changes, module, requests::HOOKED);
         }
         if module.is_module {
-            fittings.libraries.push((module.code.clone(), module.name.clone()));
+            libraries.push((module.code.clone(), module.name.clone()));
         }
     }
-}
-
-/// The library that calls a function of ours; empty where that is not known.
-pub(super) fn library(from: Registers) -> &'static str {
-    let caller = from.caller();
-    let libraries = kept().map_or(&[][..], |fittings| &fittings.libraries);
-    libraries.iter().find(|(code, _)| code.contains(&caller)).map_or("", |(_, name)| name.as_str())
-}
-
-/// A name as the server was given it.
-pub(super) unsafe fn name<'a>(text: *const c_char) -> &'a CStr {
-    // SAFETY: a C string, by the caller's promise to the server.
-    unsafe { CStr::from_ptr(text) }
+    callers::are(libraries);
 }
 
 hooked! {

@@ -71,6 +71,16 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 56] = [
         "hash tables that libraries have made, written by the postmaster and found by functions in the targets' tables",
     ),
     (
+        "wrap/requests.rs",
+        &["KEPT"],
+        "memory that libraries have requested, where the server writes down where it is, and their callbacks, which it is given",
+    ),
+    (
+        "wrap/callers.rs",
+        &["KEPT"],
+        "the code of libraries, for functions in their tables, which have no other way to it",
+    ),
+    (
         "wrap/tranches.rs",
         &["KEPT"],
         "tranches of locks that libraries have asked for, written by the postmaster and found by functions in the targets' tables",
@@ -116,6 +126,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 56] = [
         "heap/trial.rs",
         &["REQUESTS", "GOES_ON", "SHOWN"],
         "which requests for memory fail in tests, written by hooks of parameters; the allocator has no argument to carry it",
+    ),
+    (
+        "pg/lwlocks.rs",
+        &["HELD"],
+        "where the server has its list of LWLocks, found at the start and read by signal handlers",
     ),
     ("pg/build.rs", &["MARK"], "what the library says about itself to whoever reads its file; never written"),
     (
