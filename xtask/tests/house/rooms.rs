@@ -22,7 +22,7 @@ pub(crate) const UNSAFE: [&str; 9] =
     ["heap/", "wrap/", "trace/", "guard/", "stack/", "elf/", "contexts/", "shmem/", "pg/"];
 
 /// The statics of the engine by file: who writes them, and why they are static.
-pub(crate) const STATICS: [(&str, &[&str], &str); 56] = [
+pub(crate) const STATICS: &[(&str, &[&str], &str)] = &[
     (
         "session/mod.rs",
         &["SESSION", "MISSED"],
@@ -237,7 +237,11 @@ pub(crate) const STATICS: [(&str, &[&str], &str); 56] = [
         "the notes of calls, written by machine code that has their addresses in it",
     ),
     ("ask/dump.rs", &["DUMPS", "ANSWERS_SINCE"], "written around a dump in an interrupt; the log's hook reads it"),
-    ("shmem/mod.rs", &["NEXT_REQUEST", "NEXT_STARTUP"], "what was in the server's hooks before; written at the start"),
+    (
+        "shmem/mod.rs",
+        &["NEXT_REQUEST", "NEXT_STARTUP", "IS_THERE"],
+        "what was in the server's hooks before; written at the start",
+    ),
     (
         "shmem/ring.rs",
         &["RING", "CLAIMS", "CALLBACKS"],
