@@ -476,7 +476,7 @@ fn after_a_crash(server: &Server) {
         send(asker_pid, Signal::SIGKILL);
     });
     if is_from_19 {
-        // The postmaster of 19rc1 sends no SIGKILL to one that does not end by SIGQUIT.
+        // The postmaster of 19rc1 waits a minute, and not 5 s, before it kills one that does not end by SIGQUIT.
         send(stopped_pid, Signal::SIGCONT);
     }
     eventually("the crash has ended all processes", || kill(Pid::from_raw(stopped_pid), None).is_err());
