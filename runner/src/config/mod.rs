@@ -203,7 +203,7 @@ mod tests {
             ("project = 1", "c.toml:1:11: expected a table, found a whole number"),
             ("[extension]\nx = \"y\"", "c.toml:2:5: expected a table, found a string"),
             ("[profile.default]\npg = [15, \"x\"]", "c.toml:2:11: expected a whole number, found a string"),
-            ("[profile.default]\npg = [14]", "c.toml:2:7: 14 is outside the valid range 15 .. 18"),
+            ("[profile.default]\npg = [14]", "c.toml:2:7: 14 is outside the valid range 15 .. 19"),
             ("[profile.default]\njobs = -1", "c.toml:2:8: -1 is outside the valid range 1 .. 1024"),
             (
                 "[profile.default]\ntimeout = \"60\"",
