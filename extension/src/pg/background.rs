@@ -318,10 +318,10 @@ pub unsafe extern "C-unwind" fn pg_ext_memcheck_worker_main(argument: pg_sys::Da
     }
 }
 
-/// Has this worker end by the next look at its interrupts when it is told to. From 18 on it does (`BackgroundWorkerMain` in bgworker.c);
+/// Has this worker end by the next look at its interrupts when it is told to. From 19 on it does (`BackgroundWorkerMain` in bgworker.c);
 /// before, one that has not said so ends in the midst of anything (`bgworker_die`).
 fn die_in_order() {
-    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     // SAFETY: the server's own handler.
     unsafe {
         let mut action = std::mem::zeroed::<libc::sigaction>();

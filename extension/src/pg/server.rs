@@ -103,7 +103,7 @@ unsafe extern "C-unwind" {
     /// The handler of SIGINT. From 19 on it is told who has sent the signal (pqsignal.c), and looks at nothing.
     pub(crate) fn StatementCancelHandler(signal: c_int, from: *const c_void);
     /// The handler of SIGTERM. Only its address is taken.
-    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
     pub(crate) fn die(signal: c_int);
     pub(crate) fn pg_parse_query(text: *const c_char) -> *mut pg_sys::List;
     pub(crate) fn pg_analyze_and_rewrite_fixedparams(
