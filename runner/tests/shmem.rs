@@ -536,11 +536,11 @@ fn probes_are_for_superusers() {
 /// A server that is started anew, and one that has come through a crash of one of its processes, has its canaries.
 #[test]
 fn canaries_are_there_again_after_a_crash() {
-    for cluster in clusters(&["shared_slots"]) {
-        let server =
-            cluster.start(&["shared_slots"], &["restart_after_crash = on", "shared_slots.cleared_too_far = on"]);
+    for cluster in clusters(&["shared_slots", "shared_requested"]) {
+        let conf = ["restart_after_crash = on", "shared_slots.cleared_too_far = on"];
+        let server = cluster.start(&["shared_slots", "shared_requested"], &conf);
         let mut session = Session::open(&server);
-        session.ask("CREATE EXTENSION shared_slots");
+        session.ask("CREATE EXTENSION shared_slots; CREATE EXTENSION shared_requested");
         let expected =
             format!("{}, before this window", sentence("shared counters", 192, "16 bytes at offset 0 behind its end"));
         session.ask("SELECT ext_memcheck.begin()");
@@ -562,6 +562,13 @@ fn canaries_are_there_again_after_a_crash() {
         session.ask("SELECT ext_memcheck.begin()");
         session.ask("SELECT d19_bad(16)");
         session.gives(FOUND, &start_of("shared slots", 512, "32 bytes at offset 0 behind its end; by d19_bad"));
+        session.ask("SELECT ext_memcheck.begin()");
+        session.ask("SELECT requested_plain_bad(), requested_table_bad()");
+        let expected = [("plain", 1000), ("table", 480)].map(|(which, size)| {
+            let what = format!("1 byte at offset 0 behind its end; during a call of requested_{which}_bad");
+            start_of(&format!("requested {which}"), size, &what)
+        });
+        session.gives(FOUND, &expected.join("\n"));
         session.gives("SELECT value FROM ext_memcheck.window_stats() WHERE name = 'segments_unguarded'", "0");
     }
 }

@@ -192,22 +192,6 @@ impl Registry {
         self.found.saturating_sub(NOTES as u64)
     }
 
-    /// What was written around a segment before its canaries were filled: by a library that was loaded before the engine, and that was
-    /// told of its memory before it.
-    fn note_of_earlier(&mut self, segment: &Guarded) {
-        // SAFETY: bytes that nobody else has, zero since the server started.
-        let (behind, before) = unsafe {
-            let behind = Pattern::written(segment.end, segment.bytes);
-            (behind, Pattern::written(segment.front_start(), segment.front))
-        };
-        let &Guarded { name, library, size, front, .. } = segment;
-        for (side, changed) in [(Side::Behind, behind), (Side::Before, before)] {
-            if let Some(changed) = changed {
-                self.note(Note { name, library, size, side, front, changed, trail: Trail::default(), times: 1 });
-            }
-        }
-    }
-
     fn note(&mut self, note: Note) {
         let open = self.open_from.max(self.kept_from())..self.found;
         let at = |number: u64| number as usize % NOTES;
@@ -337,6 +321,23 @@ impl Guarded {
         }
     }
 
+    /// The same for the first time. What was written there before is not as it should be for whoever looks first: by a library that was
+    /// loaded before the engine, and that was told of its memory before it.
+    ///
+    /// # Safety
+    /// The same.
+    unsafe fn fill_first(&self) {
+        let sides = [(self.end, self.bytes), (self.front_start(), self.front)];
+        // SAFETY: as above; zero since the server started.
+        unsafe {
+            let written = sides.map(|(start, bytes)| Pattern::written(start, bytes));
+            self.fill();
+            for ((start, _), written) in sides.into_iter().zip(written) {
+                written.iter().for_each(|written| Pattern::spoil(start, written));
+            }
+        }
+    }
+
     /// Where the canary before it begins.
     fn front_start(&self) -> usize {
         self.end.saturating_sub(self.size + self.front)
@@ -351,10 +352,9 @@ impl Guarded {
 
 fn keep(segment: Guarded) {
     with(|registry| {
-        registry.note_of_earlier(&segment);
         let Some(free) = registry.guarded.get_mut(registry.segments) else { return registry.unguarded += 1 };
         // SAFETY: it was made just now, and nobody has closed anything of it.
-        unsafe { segment.fill() };
+        unsafe { segment.fill_first() };
         *free = segment;
         registry.segments += 1;
         registry.unguarded += usize::from(segment.bytes < CANARY);

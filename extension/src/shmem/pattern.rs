@@ -77,6 +77,16 @@ impl Pattern {
         }
         (written != Bits::default()).then_some(written)
     }
+
+    /// Has some bytes be as no pattern has them.
+    ///
+    /// # Safety
+    /// They are there from that address on, and nobody's.
+    pub(super) unsafe fn spoil(start: usize, bytes: &Bits) {
+        let start = std::ptr::with_exposed_provenance_mut::<u8>(start);
+        // SAFETY: one of the bytes.
+        bytes.each().for_each(|number| unsafe { start.add(number).write_volatile(0) });
+    }
 }
 
 /// Which bytes of a canary.
@@ -102,6 +112,12 @@ impl Bits {
         if let Some(word) = self.0.get_mut(number / u64::BITS as usize) {
             *word |= 1 << (number % u64::BITS as usize);
         }
+    }
+
+    /// Their numbers.
+    fn each(&self) -> impl Iterator<Item = usize> {
+        let is_set = |number: &usize| self.0[number / u64::BITS as usize] >> (number % u64::BITS as usize) & 1 != 0;
+        (0..self.0.len() * u64::BITS as usize).filter(is_set)
     }
 
     /// Those as well.
@@ -142,6 +158,22 @@ mod tests {
                 assert_eq!(summary(pattern, &memory[align..]), Some((at as u64, at as u64, 1)), "{at} of {bytes}");
                 memory[align + at] = before;
             }
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_is_found_when_it_is_filled() {
+        let mut memory = vec![0u8; 300];
+        (memory[0], memory[8], memory[299]) = (1, 0xff, b'x');
+        let start = memory.as_mut_ptr().expose_provenance();
+        let pattern = Pattern::default();
+        // SAFETY: memory of this test.
+        unsafe {
+            let written = Pattern::written(start, memory.len()).expect("three bytes");
+            pattern.fill(start, memory.len());
+            Pattern::spoil(start, &written);
+            assert_eq!(pattern.changed(start, 0..memory.len()), Some(written));
+            assert_eq!(Pattern::written(start + 1, 7).map(|bits| bits.each().count()), Some(7));
         }
     }
 
